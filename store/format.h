@@ -1,0 +1,185 @@
+/*
+ * format.h - every structure and constant that lies on disk; docs/FORMAT.md explains them
+ *
+ * All integers are little-endian. The structures here are what the bytes are on a little-endian
+ * machine with 64-bit pointers, which the assertions demand; nothing is swapped.
+ */
+#ifndef LOGSTORE_FORMAT_H
+#define LOGSTORE_FORMAT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
+static_assert(sizeof(void *) == 8, "segments of 4 GiB need 64-bit pointers");
+static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2, "lock-free words");
+
+#define FORMAT_VERSION 1u
+#define FORMAT_COMPATIBLE 0u   /* flags that an old reader may ignore */
+#define FORMAT_INCOMPATIBLE 0u /* flags that it must know */
+
+#define SECTOR_BYTES 512u
+#define HEADER_BYTES 4096u /* whatever the page size */
+#define FRAME_ALIGN 8u
+
+#define SEGMENT_BYTES_MIN (UINT64_C(64) << 10)
+#define SEGMENT_BYTES_MAX (UINT64_C(4) << 30)
+#define SEGMENT_BYTES_DEFAULT (UINT64_C(64) << 20)
+#define GROW_BYTES (UINT64_C(64) << 10) /* segment files grow by multiples of this */
+#define PAYLOAD_BYTES_MAX ((UINT32_C(1) << 30) - 1)
+
+#define SEGMENT_MAGIC "LOGSEGMT"
+#define SEAL_MAGIC "LOGSEAL1"
+#define CONTROL_MAGIC "LOGCNTRL"
+#define INDEX_MAGIC "LOGINDEX"
+
+/* ---- segment: first sector, never changed after the file got its name ---- */
+struct segment_header {
+        char magic[8]; /* SEGMENT_MAGIC */
+        uint32_t version;
+        uint32_t header_bytes; /* HEADER_BYTES */
+        uint32_t compatible;
+        uint32_t incompatible;
+        uint8_t uuid[16]; /* of the store */
+        uint64_t id;      /* as in the file's name */
+        uint64_t salt;    /* random; seeds every check in this file */
+        uint64_t bytes;   /* of the segment when full; the file may be shorter */
+        int64_t created_ns;
+        uint8_t zero[432];
+        uint64_t check; /* XXH3-64 of the 504 bytes before it, seed 0 */
+};
+static_assert(sizeof(struct segment_header) == SECTOR_BYTES, "one sector");
+static_assert(offsetof(struct segment_header, check) == 504, "check comes last");
+
+/* ---- segment: second sector, stored after everything before `end` was synced ---- */
+struct segment_seal {
+        char magic[8]; /* SEAL_MAGIC; anything else: unsealed */
+        uint64_t records;
+        uint64_t end; /* offset behind the last frame */
+        uint64_t first_number;
+        uint64_t last_number; /* first_number - 1 if records is 0 */
+        int64_t greatest_ns;  /* greatest time in the log up to here */
+        uint8_t zero[456];
+        uint64_t check; /* XXH3-64 of the 504 bytes before it, seed salt */
+};
+static_assert(sizeof(struct segment_seal) == SECTOR_BYTES, "one sector");
+
+/* ---- frame ---- */
+enum frame_kind {
+        FRAME_PAD = 0,    /* no number; the low 30 bits are the whole frame's bytes, from 8 */
+        FRAME_RECORD = 1, /* a record, or the last of a batch */
+        FRAME_MORE = 2,   /* a record with more of its batch behind it */
+        FRAME_VOID = 3,   /* an aborted claim: has a number, no payload of value */
+};
+#define FRAME_KIND_SHIFT 30
+#define FRAME_SIZE_MASK PAYLOAD_BYTES_MAX
+
+struct frame {
+        _Atomic uint32_t commit; /* size | kind << 30; 0: not committed; stored last */
+        uint32_t ordinal;        /* 1, 2, ... in the segment; 0: start frame; pad: its check */
+        uint64_t check;
+        int64_t time_ns;
+        uint8_t payload[];
+};
+static_assert(sizeof(struct frame) == 24, "frame header is 24 bytes");
+#define FRAME_HEADER_BYTES 24u
+#define PAD_HEADER_BYTES 8u
+
+/* Multipliers of the frame check: odd, from the golden ratio and sqrt(2). */
+#define CHECK_WORD_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+#define CHECK_OFFSET_FACTOR UINT64_C(0x6a09e667f3bcc909)
+
+/* ---- start frame: the first frame of a segment, at HEADER_BYTES, kind record, ordinal 0 ---- */
+struct start_payload {
+        uint64_t first_number; /* number of the segment's first record */
+        uint64_t epoch;
+        uint64_t previous_id; /* 0: the log begins here */
+        uint64_t previous_salt;
+        uint64_t previous_end;     /* offset where the log before this segment ends */
+        uint64_t previous_records; /* numbers used in it up to there */
+        int64_t greatest_ns;       /* greatest time in the log before this segment; 0: none */
+};
+static_assert(sizeof(struct start_payload) == 56, "start payload is 56 bytes");
+#define FRAMES_OFFSET (HEADER_BYTES + FRAME_HEADER_BYTES + 56u) /* of the first record: 4176 */
+
+#define SEGMENT_RECORD_MAX(bytes) ((bytes)-FRAMES_OFFSET - FRAME_HEADER_BYTES)
+
+/* ---- control file: one page ---- */
+struct control_static {
+        char magic[8]; /* CONTROL_MAGIC */
+        uint32_t version;
+        uint32_t file_mode;
+        uint32_t compatible;
+        uint32_t incompatible;
+        uint8_t uuid[16];
+        uint64_t segment_bytes; /* of new segments */
+        int64_t created_ns;
+        uint64_t first_number; /* of the store's first record ever */
+        uint8_t zero[440];
+        uint64_t check; /* XXH3-64 of the 504 bytes before it, seed 0 */
+};
+static_assert(sizeof(struct control_static) == SECTOR_BYTES, "one sector");
+
+enum control_flag {
+        CONTROL_CLEAN = 1 << 0,  /* closed cleanly at the mark */
+        CONTROL_FAILED = 1 << 1, /* a sync failed since the last open */
+};
+
+struct control_slot {
+        uint64_t generation; /* the valid slot with the higher one counts; 0: never written */
+        uint64_t mark_number; /* every record up to it is durable */
+        uint64_t mark_id;     /* segment that the mark is in, */
+        uint64_t mark_offset; /* and the offset behind its frame */
+        uint64_t first_number; /* records below it are trimmed */
+        uint64_t epoch;
+        uint32_t flags; /* enum control_flag */
+        uint32_t zero;
+        uint64_t check; /* XXH3-64 of the 56 bytes before it, seed 0 */
+};
+static_assert(sizeof(struct control_slot) == 64, "slot is 64 bytes");
+
+struct control_page {
+        struct control_static fixed;
+        union {
+                struct control_slot slot;
+                uint8_t sector[SECTOR_BYTES];
+        } slots[2];
+        /* Live words: hints for readers, no promise, not part of what a crash must keep. */
+        _Atomic uint64_t head_id; /* newest segment started */
+        _Atomic uint64_t writer_epoch;
+        uint8_t zero[HEADER_BYTES - 3 * SECTOR_BYTES - 16];
+};
+static_assert(sizeof(struct control_page) == HEADER_BYTES, "one page of 4 KiB");
+static_assert(offsetof(struct control_page, head_id) == 1536, "live words");
+
+/* ---- wake file: one page, a help for sleeping readers, never evidence ---- */
+struct wake_page {
+        _Atomic uint32_t waiters;  /* set by a reader that is going to sleep */
+        _Atomic uint32_t sequence; /* futex word, changed at each wake-up */
+};
+
+/* ---- sealed index: `id.idx`; may be deleted, is rebuilt ---- */
+struct index_header {
+        char magic[8]; /* INDEX_MAGIC */
+        uint32_t version;
+        uint32_t stride; /* an entry for the ordinals 1, 1 + stride, ... */
+        uint64_t id;     /* of the segment, */
+        uint64_t salt;   /* and its salt */
+        uint64_t records;
+        uint64_t end;     /* of the segment's frames when the index was written */
+        uint64_t entries; /* uint32_t each, offset / 8, behind this header */
+        uint64_t entries_check; /* XXH3-64 of the entries, seed salt */
+        uint64_t check;         /* XXH3-64 of the 64 bytes before it, seed salt */
+};
+static_assert(sizeof(struct index_header) == 72, "index header is 72 bytes");
+
+#define SEGMENT_NAME_FORMAT "%010llu.log"
+#define INDEX_NAME_FORMAT "%010llu.idx"
+#define TEMPORARY_PREFIX "new." /* files under preparation; the writer removes leftovers */
+#define CONTROL_NAME "control"
+#define LOCK_NAME "LOCK"
+#define WAKE_NAME "wake"
+
+#endif

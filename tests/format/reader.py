@@ -1,0 +1,332 @@
+#!/usr/bin/python3
+"""reader.py - a small reader of stores, written from docs/FORMAT.md and nothing else
+
+It proves the document: what it reads must be what the library reads. It takes no lock, writes
+nothing and knows no index. D1 and the like name rules of the document. Needs Python 3.9 and
+python3-xxhash.
+"""
+import base64
+import datetime
+import json
+import mmap
+import os
+import re
+import stat
+import struct
+import sys
+
+import xxhash
+
+FIXED = struct.Struct("<8sIIII16sQqQ")  # control file: static sector
+SLOT = struct.Struct("<QQQQQQIIQ")  # control file: one slot
+HEADER = struct.Struct("<8sIIII16sQQQq")  # segment: first sector
+SEAL = struct.Struct("<8sQQQQq")  # segment: second sector
+FRAME = struct.Struct("<IIQq")
+START = struct.Struct("<QQQQQQq")
+PAD, RECORD, MORE, VOID = range(4)
+WORD_FACTOR, OFFSET_FACTOR, ALL_ONES = 0x9E3779B97F4A7C15, 0x6A09E667F3BCC909, (1 << 64) - 1
+
+
+class Unusable(Exception):
+    """Not a store, or one of another version."""
+
+
+class Damage(Exception):
+    def __init__(self, file, offset, number, why):
+        super().__init__(f"{file}: offset {offset}: number {number}: {why}")
+        self.file, self.offset, self.number, self.why = file, offset, number, why
+
+
+class Invalid(Exception):
+    """A frame that breaks a rule of validity."""
+
+
+def hash64(data, seed):
+    return xxhash.xxh3_64_intdigest(data, seed)
+
+
+def sector_holds(sector, seed):
+    return len(sector) == 512 and struct.pack("<Q", hash64(sector[:504], seed)) == sector[504:]
+
+
+class Control:
+    """The control file: what store it is, and the newest valid slot."""
+
+    def __init__(self, path):
+        try:
+            with open(os.path.join(path, "control"), "rb") as file:
+                page = file.read(4096)
+        except OSError as error:
+            raise Unusable(f"control: {error.strerror}") from error
+        if len(page) < 2048 or page[:8] != b"LOGCNTRL":
+            raise Unusable("control: not a store")
+        _, version, _, _, incompatible, self.uuid, segment_bytes, _, first = FIXED.unpack_from(page)
+        if version != 1:
+            raise Unusable(f"control: version {version}")
+        if not sector_holds(page[:512], 0):
+            raise Damage("control", 0, 0, "wrong check of the static sector")
+        if incompatible:
+            raise Unusable(f"control: unknown incompatible flags {incompatible:#x}")
+        if segment_bytes % 65536 or not 65536 <= segment_bytes <= 1 << 32 or first == 0:
+            raise Damage("control", 0, 0, "impossible size or number")
+        slots = [slot for slot in (self.slot(page, 512), self.slot(page, 1024)) if slot]
+        self.has_slot = bool(slots)
+        newest = max(slots, default=(0, 0, 0, 0, first, 0, 0, 0, 0))
+        _, self.mark, self.mark_id, _, self.first, self.epoch = newest[:6]
+
+    @staticmethod
+    def slot(page, at):
+        slot = SLOT.unpack_from(page, at)
+        return slot if slot[0] and slot[-1] == hash64(page[at : at + 56], 0) else None
+
+
+class Segment:
+    """One segment file: its header, its start frame, and a walk over its frames."""
+
+    def __init__(self, path, number, uuid):
+        self.id, self.name = number, f"{number:010d}.log"
+        self.path = os.path.join(path, self.name)
+        with self.open() as file:
+            self.bytes = file.read(4176)  # the header and the start frame
+            file_bytes = os.fstat(file.fileno()).st_size
+        self.header(uuid)
+        self.file_end = min(file_bytes, self.full)
+        self.start()
+        self.seal_end = self.read_seal() if self.started else 0
+
+    def open(self):
+        fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise Damage(self.name, 0, 0, "not a regular file")
+        return open(fd, "rb")
+
+    def map(self):
+        """From now on self.bytes is the whole file; an unused segment costs no mapping."""
+        with self.open() as file:
+            self.bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def header(self, uuid):
+        header = self.bytes[:512]
+        if len(self.bytes) < 4096 or header[:8] != b"LOGSEGMT":
+            raise Damage(self.name, 0, 0, "no segment header")
+        _, version, header_bytes, _, incompatible, own_uuid, own_id, self.salt, self.full, _ = (
+            HEADER.unpack_from(header)
+        )
+        if version != 1:
+            raise Unusable(f"{self.name}: version {version}")
+        if not sector_holds(header, 0):
+            raise Damage(self.name, 0, 0, "wrong check of the header")
+        if incompatible:
+            raise Unusable(f"{self.name}: unknown incompatible flags {incompatible:#x}")
+        if header_bytes != 4096 or self.full % 65536 or not 65536 <= self.full <= 1 << 32:
+            raise Damage(self.name, 0, 0, "impossible size")
+        if own_uuid != uuid or own_id != self.id:
+            raise Damage(self.name, 0, 0, "segment of another store, or renamed")
+
+    def read_seal(self):
+        """Where the seal says that the frames end; 0 if there is no valid seal."""
+        seal = self.bytes[512:1024]
+        magic, _, end, first, _, _ = SEAL.unpack_from(seal)
+        sealed = magic == b"LOGSEAL1" and sector_holds(seal, self.salt)
+        return end if sealed and 4176 <= end <= self.file_end and first == self.first else 0
+
+    def start(self):
+        """Decode the start frame; self.started says whether there is a valid one."""
+        self.started = False
+        try:
+            frame = self.frame(4096, self.file_end, 0)
+        except Invalid:
+            return
+        if not frame or frame[0] != RECORD or len(frame[2]) != START.size:
+            return
+        (self.first, self.epoch, self.previous_id, self.previous_salt, self.previous_end,
+         self.previous_records, _) = START.unpack(frame[2])  # fmt: skip
+        self.started = self.first != 0
+
+    def frame(self, at, end, ordinal):
+        """(kind, time, payload, offset of the next frame); None if there is none yet."""
+        if at + 8 > end:
+            return None
+        word, own = struct.unpack_from("<II", self.bytes, at)
+        if word == 0:
+            return None
+        kind, size = word >> 30, word & 0x3FFFFFFF
+        if kind == PAD:
+            self.check_pad(at, end, word, own)
+            return PAD, 0, None, at + size
+        after = at + (24 + size + 7) // 8 * 8
+        if after > end:
+            raise Invalid("the frame reaches beyond the end")
+        if own != ordinal:
+            raise Invalid(f"ordinal {own} where {ordinal} is due")
+        _, _, check, time_ns = FRAME.unpack_from(self.bytes, at)
+        hashed = 24 if kind == VOID else 24 + size
+        due = hash64(self.bytes[at + 16 : at + hashed], self.salt)
+        due ^= (word | own << 32) * WORD_FACTOR & ALL_ONES
+        due ^= at * OFFSET_FACTOR & ALL_ONES
+        if check != due:
+            raise Invalid("wrong check")
+        return kind, time_ns, None if kind == VOID else self.bytes[at + 24 : at + 24 + size], after
+
+    def check_pad(self, at, end, word, own):
+        if word % 8 or at + word > end:
+            raise Invalid("a pad of impossible size")
+        if own != hash64(struct.pack("<IIQ", word, 0, at), self.salt) & 0xFFFFFFFF:
+            raise Invalid("wrong check of a pad")
+
+    def walk(self, end):
+        """Yield (number, time, payload) of whole batches from the start to `end`, None for the
+        payload of a void. Then self.stop is the offset behind the last batch, self.next the
+        number that is due there, self.why what ended it, None if `end` did."""
+        at, ordinal, batch = 4176, 1, []
+        self.stop, self.next, self.why = at, self.first, None
+        while at < end:
+            try:
+                frame = self.frame(at, end, ordinal)
+                if not frame:
+                    raise Invalid("not committed")
+                kind, time_ns, payload, at = frame
+                if batch and kind not in (RECORD, MORE):
+                    raise Invalid("a batch is not closed")
+            except Invalid as error:
+                self.why = str(error)
+                return
+            if kind != PAD:
+                batch.append((self.first + ordinal - 1, time_ns, payload))
+                ordinal += 1
+            if kind != MORE:
+                yield from batch
+                batch = []
+                self.stop, self.next = at, self.first + ordinal - 1
+        if batch:
+            self.why = "a batch is not closed"
+
+    def valid_frame_beyond(self, at):
+        """Whether any valid frame, of any ordinal, lies behind `at`."""
+        end = self.file_end
+        for hit in re.compile(rb"[^\0]").finditer(self.bytes, at + 8):
+            try:
+                near = hit.start() // 8 * 8
+                if near + 8 <= end and self.frame(
+                    near, end, struct.unpack_from("<I", self.bytes, near + 4)[0]
+                ):
+                    return True
+            except Invalid:
+                pass
+        return False
+
+
+class Store:
+    def __init__(self, path):
+        self.path = path
+        self.control = Control(path)
+        self.chain = self.find_chain()
+
+    def segment_ids(self):
+        names = (re.fullmatch(r"(\d{10,})\.log", name) for name in os.listdir(self.path))
+        ids = (int(match[1]) for match in names if match)
+        return sorted((number for number in ids if number), reverse=True)
+
+    def open(self, number):
+        try:
+            return Segment(self.path, number, self.control.uuid)
+        except OSError as error:
+            raise Damage(f"{number:010d}.log", 0, 0, error.strerror) from error
+
+    def find_head(self):
+        for number in self.segment_ids():
+            try:
+                segment = self.open(number)
+            except Damage:
+                continue
+            if segment.started:
+                return segment
+        return None
+
+    def find_chain(self):
+        """The log's segments, oldest first, each with the offset where the log leaves it."""
+        segment = self.find_head()
+        chain = []
+        end = segment and segment.file_end
+        while segment:
+            chain.insert(0, (segment, end))
+            if segment.epoch > self.control.epoch:  # "Which mark"
+                self.control.mark = min(self.control.mark, segment.first - 1)
+            if segment.previous_id == 0 or segment.first <= self.control.first:
+                break
+            segment, end = self.predecessor(segment), segment.previous_end
+        return chain
+
+    def predecessor(self, segment):
+        before = self.open(segment.previous_id)
+        if before.id >= segment.id or before.salt != segment.previous_salt or not before.started:
+            raise Damage(before.name, 0, segment.first - 1, "not the segment that should be here")
+        if before.first + segment.previous_records != segment.first:
+            raise Damage(segment.name, 4096, segment.first, "numbers do not join")
+        return before
+
+    def records(self):
+        """Yield (number, time, payload); payload is None for a void. Damage is raised once all
+        before it has been given."""
+        tail = self.control.first - 1
+        successors = [segment for segment, _ in self.chain[1:]] + [None]
+        for (segment, end), successor in zip(self.chain, successors):
+            segment.map()
+            for record in segment.walk(end):
+                if record[0] >= self.control.first:
+                    yield record
+            tail = segment.next - 1
+            if segment.why:
+                self.judge_stop(segment, end, successor)
+                break
+            segment.bytes = b""
+            if successor and segment.next != successor.first:
+                raise Damage(segment.name, segment.stop, segment.next, "numbers do not join")
+        if tail < self.control.mark:
+            raise Damage("control", 0, tail + 1, "the log ends before the mark")
+
+    def judge_stop(self, segment, end, successor):
+        """Tell a torn tail, which is fine, from damage."""
+        known = segment.next <= self.control.mark  # D1
+        known |= segment.stop < min(segment.seal_end, end)  # D2
+        if not self.control.has_slot:  # D3
+            known |= successor is not None or segment.valid_frame_beyond(segment.stop)
+        if known:
+            raise Damage(segment.name, segment.stop, segment.next, segment.why)
+
+
+def rfc3339(time_ns):
+    seconds, rest = divmod(time_ns, 10**9)
+    day = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
+    return f"{day.isoformat()}.{rest:09d}Z"
+
+
+def as_json(record):
+    number, time_ns, payload = record
+    line = {"number": number, "time": rfc3339(time_ns)}
+    try:
+        line["data"] = payload.decode()
+    except UnicodeDecodeError:
+        line["data_b64"] = base64.b64encode(payload).decode()
+    return json.dumps(line, ensure_ascii=False)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: reader.py DIR")
+    try:
+        for record in Store(sys.argv[1]).records():
+            if record[2] is not None:
+                print(as_json(record))
+    except Damage as error:
+        sys.stdout.flush()
+        print(f"damage: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Unusable as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,8 +2,8 @@
 """test_reader.py [LOGSTORE [LIBLOGSTORE]] - docs/FORMAT.md is enough to write a reader
 
 First reader.py reads stores that writer.py made by the document, whole and broken. Then, given
-the built tool, and the shared library, it reads stores made by those and must agree with the tool's
-own reading, record for record. TAP on standard output.
+the built tool ($LOGSTORE will do), and the shared library (found beside the tool), it reads stores
+made by those and must agree with the tool's own reading, record for record. TAP on standard output.
 """
 import os
 import shutil
@@ -286,8 +286,9 @@ def main():
     tests = [(name, lambda path, c=case: run_case(*c, path)) for name, *case in CASES]
     tests += [("payloads and numbers", payloads), ("every bit of every frame", every_bit)]
     tests += [("known answers of the hash", known_answers)]
-    if len(sys.argv) > 1:
-        tests += tool_cases.tests(*(os.path.abspath(path) for path in sys.argv[1:3]))
+    built = sys.argv[1:3] or [path for path in [os.environ.get("LOGSTORE")] if path]
+    if built:
+        tests += tool_cases.tests(*(os.path.abspath(path) for path in built))
     failed = 0
     print(f"1..{len(tests)}")
     for i, (name, test) in enumerate(tests, 1):

@@ -1,0 +1,406 @@
+/*
+ * test_bad_input_files.c - segments and indexes that are gone, garbled, renamed or of another store
+ */
+#include "test_bad_input_support.h"
+
+#include <unistd.h>
+
+#define COUNT 9000 /* several segments */
+
+static void make_store(void)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_numbered(COUNT);
+        close_store();
+}
+
+static uint64_t first_of_segment(uint64_t id)
+{
+        struct bytes file = load_file(segment_path(id));
+        struct start_payload start;
+
+        memcpy(&start, file.data + HEADER_BYTES + FRAME_HEADER_BYTES, sizeof(start));
+        free(file.data);
+        return start.first_number;
+}
+
+static void expect_everything(uint32_t flags)
+{
+        struct logstore_verify_report report;
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        uint64_t count = 0;
+
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), 0);
+        open_store(flags);
+        expect_numbered(store, 1, COUNT);
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
+        while (logstore_cursor_next(cursor, &record) == 0)
+                ck_assert_uint_eq(record.number, ++count);
+        ck_assert_uint_eq(count, COUNT);
+        logstore_cursor_close(cursor);
+        close_store();
+}
+
+/* ---- indexes are a help, never evidence -------------------------------------------------- */
+
+static void delete_index(const char *path)
+{
+        ck_assert_int_eq(unlink(path), 0);
+}
+
+static void empty_index(const char *path)
+{
+        cut_file(path, 0);
+}
+
+static void cut_index(const char *path)
+{
+        cut_file(path, load_file(path).size / 2);
+}
+
+static void garble_header(const char *path)
+{
+        flip_byte(path, 40);
+}
+
+static void garble_entries(const char *path)
+{
+        struct bytes bytes = load_file(path);
+
+        memset(bytes.data + sizeof(struct index_header), 0x5a,
+               bytes.size - sizeof(struct index_header));
+        save_file(path, bytes.data, bytes.size);
+}
+
+static void fill_with_noise(const char *path)
+{
+        struct bytes bytes = load_file(path);
+
+        for (size_t i = 0; i < bytes.size; i++)
+                bytes.data[i] = (unsigned char)(i * 131 + 7);
+        save_file(path, bytes.data, bytes.size);
+}
+
+static void take_from_other_segment(const char *path)
+{
+        struct bytes bytes = load_file(index_path(2));
+
+        (void)path;
+        save_file(index_path(1), bytes.data, bytes.size);
+}
+
+static void make_link(const char *path)
+{
+        ck_assert_int_eq(unlink(path), 0);
+        ck_assert_int_eq(symlink("/dev/zero", path), 0);
+}
+
+static void (*const index_harms[])(const char *) = {
+        delete_index,
+        empty_index,
+        cut_index,
+        garble_header,
+        garble_entries,
+        fill_with_noise,
+        take_from_other_segment,
+        make_link,
+};
+
+START_TEST(a_harmed_index_changes_no_answer)
+{
+        static const uint32_t orders[][2] = {
+                { LOGSTORE_READ_ONLY, LOGSTORE_NO_THREAD },
+                { LOGSTORE_NO_THREAD, LOGSTORE_READ_ONLY },
+        };
+
+        for (unsigned order = 0; order < 2; order++) {
+                open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+                if (order == 0)
+                        append_numbered(COUNT);
+                close_store();
+                ck_assert(file_exists(index_path(1)));
+                ck_assert(file_exists(index_path(2)));
+                index_harms[_i](index_path(1));
+                for (unsigned turn = 0; turn < 2; turn++)
+                        expect_everything(orders[order][turn]);
+        }
+}
+END_TEST
+
+/* ---- segments ---------------------------------------------------------------------------- */
+
+/* Everything before segment @id is served read-only; it and what follows is reported. */
+static void expect_broken_from(uint64_t id, uint64_t first)
+{
+        struct logstore_verify_report report = { 0 };
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct logstore *writer = NULL;
+        uint64_t count = 0;
+        char name[32];
+        int r;
+
+        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, (unsigned long long)id);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), -EBADMSG);
+        ck_assert_uint_ge(report.faults, 1);
+        open_store(LOGSTORE_READ_ONLY);
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
+        while ((r = logstore_cursor_next(cursor, &record)) == 0)
+                ck_assert_uint_eq(record.number, ++count);
+        ck_assert_msg(r == -EBADMSG, "reading ended with %d after %" PRIu64, r, count);
+        ck_assert_msg(strstr(logstore_detail(), name) != NULL, "no %s in: %s", name,
+                      logstore_detail());
+        ck_assert_uint_eq(count, first - 1);
+        logstore_cursor_close(cursor);
+        close_store();
+
+        r = try_open(LOGSTORE_NO_THREAD, &writer);
+        if (r == 0) { /* found when read, not at open: the same */
+                char buffer[64];
+
+                expect_failure(logstore_get(writer, first, buffer, sizeof(buffer), &record),
+                               -EBADMSG);
+                ck_assert_int_eq(logstore_close(writer), 0);
+        } else {
+                ck_assert_msg(r == -EBADMSG, "open gave %d: %s", r, logstore_detail());
+                ck_assert_msg(strstr(logstore_detail(), name) != NULL, "no %s in: %s", name,
+                              logstore_detail());
+        }
+}
+
+START_TEST(a_missing_segment_in_the_middle_is_damage)
+{
+        uint64_t first;
+
+        make_store();
+        first = first_of_segment(3);
+        ck_assert_int_eq(unlink(segment_path(3)), 0);
+        if (_i)
+                ck_assert_int_eq(unlink(index_path(3)), 0);
+        expect_broken_from(3, first);
+}
+END_TEST
+
+/* Each field of the header, one byte of each. */
+static const size_t header_bytes[] = { 0, 8, 12, 24, 40, 48, 56, 64, 72, 300, 504, 511 };
+
+START_TEST(a_damaged_segment_header_is_damage)
+{
+        uint64_t first;
+
+        make_store();
+        first = first_of_segment(2);
+        flip_byte(segment_path(2), header_bytes[_i]);
+        expect_broken_from(2, first);
+}
+END_TEST
+
+START_TEST(a_damaged_start_frame_is_damage)
+{
+        uint64_t first;
+
+        make_store();
+        first = first_of_segment(2);
+        flip_byte(segment_path(2), HEADER_BYTES + (size_t)_i);
+        expect_broken_from(2, first);
+}
+END_TEST
+
+START_TEST(a_segment_under_another_name_is_damage)
+{
+        struct bytes other;
+        uint64_t first;
+
+        make_store();
+        first = first_of_segment(2);
+        other = load_file(segment_path(3));
+        save_file(segment_path(2), other.data, other.size);
+        expect_broken_from(2, first);
+}
+END_TEST
+
+START_TEST(two_segments_that_swapped_names_are_damage)
+{
+        uint64_t first;
+
+        make_store();
+        first = first_of_segment(2);
+        ck_assert_int_eq(rename(segment_path(2), scratch("aside")), 0);
+        ck_assert_int_eq(rename(segment_path(3), segment_path(2)), 0);
+        ck_assert_int_eq(rename(scratch("aside"), segment_path(3)), 0);
+        expect_broken_from(2, first);
+}
+END_TEST
+
+START_TEST(a_segment_of_another_store_is_damage)
+{
+        uint64_t first;
+
+        make_store();
+        first = first_of_segment(2);
+        ck_assert_int_eq(rename(store_path(), scratch("other")), 0);
+        make_store();
+        ck_assert_int_eq(unlink(segment_path(2)), 0);
+        ck_assert_int_eq(rename(scratch("other/0000000002.log"), segment_path(2)), 0);
+        expect_broken_from(2, first);
+}
+END_TEST
+
+START_TEST(a_missing_newest_segment_is_damage)
+{
+        struct logstore_verify_report report = { 0 };
+        struct logstore *none = NULL;
+        uint64_t id = 1;
+
+        make_store();
+        while (file_exists(segment_path(id)))
+                id++;
+        for (id--; first_of_segment(id) == 0; id--)
+                ck_assert_int_eq(unlink(segment_path(id)), 0); /* prepared, not started */
+        ck_assert_int_eq(unlink(segment_path(id)), 0);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), -EBADMSG);
+        expect_failure(try_open(0, &none), -EBADMSG);
+}
+END_TEST
+
+START_TEST(a_store_without_segments_is_damage)
+{
+        struct logstore *none = NULL;
+
+        make_store();
+        for (uint64_t id = 1; file_exists(segment_path(id)); id++)
+                ck_assert_int_eq(unlink(segment_path(id)), 0);
+        expect_failure(try_open(0, &none), -EBADMSG);
+        expect_failure(try_open(LOGSTORE_CREATE, &none), -EBADMSG);
+        ck_assert(!file_exists(segment_path(1)));
+}
+END_TEST
+
+/* ---- damage inside a sealed segment ------------------------------------------------------ */
+
+struct heard {
+        unsigned faults;
+        uint64_t number, offset;
+        char file[32];
+};
+
+static void hear_fault(void *context, const struct logstore_fault *fault)
+{
+        struct heard *heard = context;
+
+        if (!fault->fatal)
+                return;
+        heard->faults++;
+        heard->number = fault->number;
+        heard->offset = fault->offset;
+        snprintf(heard->file, sizeof(heard->file), "%s", fault->file);
+}
+
+/* Bytes of a frame whose change leaves the frames behind it in their places. */
+static const size_t inner_bytes[] = { 4, 7, 8, 15, 16, 23, 24, 27 };
+
+START_TEST(damage_in_a_sealed_segment_is_reported_where_it_is)
+{
+        struct heard heard = { 0 };
+        struct logstore_verify_hooks hooks = { .fault = hear_fault, .context = &heard };
+        struct logstore_verify_report report = { 0 };
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct place place;
+        char offset[32], buffer[64];
+        uint64_t count = 0;
+
+        make_store();
+        place = place_of(100);
+        flip_byte(scratch("store/%s", place.file), place.offset + inner_bytes[_i]);
+
+        ck_assert_int_eq(logstore_verify(store_path(), &hooks, &report), -EBADMSG);
+        ck_assert_uint_eq(report.faults, 1);
+        ck_assert_uint_eq(heard.faults, 1);
+        ck_assert_uint_eq(heard.number, 100);
+        ck_assert_uint_eq(heard.offset, place.offset);
+        ck_assert_str_eq(heard.file, place.file);
+
+        open_store(LOGSTORE_NO_THREAD); /* sealed: found when it is read */
+        expect_failure(logstore_get(store, 100, buffer, sizeof(buffer), &record), -EBADMSG);
+        expect_numbered(store, 1, 99);
+        expect_numbered(store, 101, COUNT);
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
+        while (logstore_cursor_next(cursor, &record) == 0)
+                count++;
+        ck_assert_uint_eq(count, 99);
+        expect_failure(logstore_cursor_next(cursor, &record), -EBADMSG);
+        snprintf(offset, sizeof(offset), "%zu", place.offset);
+        ck_assert_msg(strstr(logstore_detail(), offset) && strstr(logstore_detail(), "100") &&
+                              strstr(logstore_detail(), place.file),
+                      "not file, offset, number: %s", logstore_detail());
+        logstore_cursor_close(cursor);
+        ck_assert_uint_eq(append_text("the rest stays usable"), COUNT + 1);
+}
+END_TEST
+
+START_TEST(a_cursor_may_skip_damage)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct place place;
+        uint64_t expected = 1;
+        int r;
+
+        make_store();
+        place = place_of(100);
+        flip_byte(scratch("store/%s", place.file), place.offset + 24);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(logstore_cursor_open(store, LOGSTORE_SKIP_DAMAGE, &cursor), 0);
+        while ((r = logstore_cursor_next(cursor, &record)) != -EAGAIN) {
+                ck_assert_int_eq(r, expected == 100 ? -EBADMSG : 0);
+                if (r == 0)
+                        ck_assert_uint_eq(record.number, expected);
+                expected++;
+        }
+        ck_assert_uint_eq(expected, COUNT + 1);
+        logstore_cursor_close(cursor);
+}
+END_TEST
+
+START_TEST(a_sealed_segment_that_was_cut_is_reported)
+{
+        struct logstore_verify_report report = { 0 };
+        struct logstore_record record;
+        struct place place;
+        char buffer[64];
+
+        make_store();
+        place = place_of(1500);
+        cut_file(scratch("store/%s", place.file), place.offset + 5);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), -EBADMSG);
+        open_store(LOGSTORE_READ_ONLY);
+        expect_numbered(store, 1, 1000);
+        expect_failure(logstore_get(store, 1500, buffer, sizeof(buffer), &record), -EBADMSG);
+        expect_failure(logstore_get(store, 1501, buffer, sizeof(buffer), &record), -EBADMSG);
+        expect_numbered(store, COUNT - 10, COUNT);
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { a_harmed_index_changes_no_answer, sizeof(index_harms) / sizeof(index_harms[0]) },
+                { a_missing_segment_in_the_middle_is_damage, 2 },
+                { a_damaged_segment_header_is_damage,
+                  sizeof(header_bytes) / sizeof(header_bytes[0]) },
+                { a_damaged_start_frame_is_damage, FRAME_HEADER_BYTES + 56 },
+                { a_segment_under_another_name_is_damage, 0 },
+                { two_segments_that_swapped_names_are_damage, 0 },
+                { a_segment_of_another_store_is_damage, 0 },
+                { a_missing_newest_segment_is_damage, 0 },
+                { a_store_without_segments_is_damage, 0 },
+                { damage_in_a_sealed_segment_is_reported_where_it_is,
+                  sizeof(inner_bytes) / sizeof(inner_bytes[0]) },
+                { a_cursor_may_skip_damage, 0 },
+                { a_sealed_segment_that_was_cut_is_reported, 0 },
+        };
+
+        return RUN_TESTS("bad_input_files", tests);
+}

@@ -1,0 +1,95 @@
+/*
+ * test_bad_input_support.h - where records lie in a store's files, and how to forge what a check covers
+ */
+#ifndef TEST_BAD_INPUT_SUPPORT_H
+#define TEST_BAD_INPUT_SUPPORT_H
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "format.h"
+#include "test_public_support.h"
+
+struct place {
+        char file[32]; /* name inside the store */
+        size_t offset; /* of the frame */
+        size_t bytes;  /* header and payload, without the padding behind it */
+};
+
+static inline const char *segment_path(uint64_t id)
+{
+        return scratch("store/" SEGMENT_NAME_FORMAT, (unsigned long long)id);
+}
+
+static inline const char *index_path(uint64_t id)
+{
+        return scratch("store/" INDEX_NAME_FORMAT, (unsigned long long)id);
+}
+
+static inline uint32_t word_at(struct bytes file, size_t offset)
+{
+        uint32_t word = 0;
+
+        if (offset + sizeof(word) <= file.size)
+                memcpy(&word, file.data + offset, sizeof(word));
+        return word;
+}
+
+/* Find @number in one segment by walking its frames as docs/FORMAT.md says. */
+static inline bool find_in_segment(struct bytes file, uint64_t number, struct place *ret)
+{
+        size_t offset = FRAMES_OFFSET;
+        struct start_payload start;
+        uint64_t at;
+
+        memcpy(&start, file.data + HEADER_BYTES + FRAME_HEADER_BYTES, sizeof(start));
+        at = start.first_number;
+        for (uint32_t word; word_at(file, HEADER_BYTES) && (word = word_at(file, offset));) {
+                size_t size = word & FRAME_SIZE_MASK;
+
+                if (word >> FRAME_KIND_SHIFT == FRAME_PAD) {
+                        offset += size;
+                        continue;
+                }
+                ret->offset = offset;
+                ret->bytes = FRAME_HEADER_BYTES + size;
+                if (at++ == number)
+                        return true;
+                offset += (ret->bytes + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
+        }
+        return false;
+}
+
+static inline struct place place_of(uint64_t number)
+{
+        struct place place = { 0 };
+        bool found = false;
+
+        for (uint64_t id = 1; !found && file_exists(segment_path(id)); id++) {
+                struct bytes file = load_file(segment_path(id));
+
+                snprintf(place.file, sizeof(place.file), SEGMENT_NAME_FORMAT,
+                         (unsigned long long)id);
+                found = find_in_segment(file, number, &place);
+                free(file.data);
+        }
+        ck_assert_msg(found, "no frame of record %" PRIu64, number);
+        return place;
+}
+
+/* Change @size bytes at @offset of a structure whose last 8 bytes check the @checked before them,
+ * and make the check true again. */
+static inline void forge(const char *path, size_t start, size_t checked, size_t offset,
+                         const void *data, size_t size)
+{
+        struct bytes file = load_file(path);
+        uint64_t check;
+
+        memcpy(file.data + start + offset, data, size);
+        check = XXH3_64bits(file.data + start, checked);
+        memcpy(file.data + start + checked, &check, sizeof(check));
+        save_file(path, file.data, file.size);
+        free(file.data);
+}
+
+#endif

@@ -219,7 +219,7 @@ class Segment:
 
 class Store:
     def __init__(self, path):
-        self.path = path
+        self.path, self.damage = path, None
         self.control = Control(path)
         self.chain = self.find_chain()
 
@@ -234,28 +234,39 @@ class Store:
         except OSError as error:
             raise Damage(f"{number:010d}.log", 0, 0, error.strerror) from error
 
-    def find_head(self):
-        for number in self.segment_ids():
+    def started(self, ids):
+        """The first of `ids` that was started, or None; self.damage tells of damage passed over."""
+        for number in ids:
             try:
                 segment = self.open(number)
-            except Damage:
-                continue
-            if segment.started:
-                return segment
+                if segment.started:
+                    return segment
+                if number <= self.control.mark_id:  # D5
+                    raise Damage(segment.name, 4096, 0, "no valid start frame")
+            except Damage as error:  # D5
+                self.damage = self.damage or error
         return None
 
     def find_chain(self):
-        """The log's segments, oldest first, each with the offset where the log leaves it."""
-        segment = self.find_head()
-        chain = []
-        end = segment and segment.file_end
+        """The log's segments, oldest first, each with the offset where the log leaves it. If the
+        chain is broken, only what lies before the break, and self.damage says why."""
+        ids = self.segment_ids()
+        segment = self.started(ids)
+        chain, end = [], segment and segment.file_end
+        if (segment.id if segment else 0) < self.control.mark_id and not self.damage:  # D5
+            self.damage = Damage(f"{self.control.mark_id:010d}.log", 0, 0, "the newest is missing")
         while segment:
             chain.insert(0, (segment, end))
             if segment.epoch > self.control.epoch:  # "Which mark"
                 self.control.mark = min(self.control.mark, segment.first - 1)
             if segment.previous_id == 0 or segment.first <= self.control.first:
                 break
-            segment, end = self.predecessor(segment), segment.previous_end
+            try:
+                segment, end = self.predecessor(segment), segment.previous_end
+            except Damage as error:  # D4: serve what is older
+                self.damage, chain = error, []
+                segment = self.started(number for number in ids if number < segment.previous_id)
+                end = segment and (segment.seal_end or segment.file_end)
         return chain
 
     def predecessor(self, segment):
@@ -278,12 +289,15 @@ class Store:
                     yield record
             tail = segment.next - 1
             if segment.why:
-                self.judge_stop(segment, end, successor)
+                if successor or not self.damage:
+                    self.judge_stop(segment, end, successor)
                 break
             segment.bytes = b""
             if successor and segment.next != successor.first:
                 raise Damage(segment.name, segment.stop, segment.next, "numbers do not join")
-        if tail < self.control.mark:
+        if self.damage:
+            raise self.damage
+        if tail < self.control.mark:  # D6
             raise Damage("control", 0, tail + 1, "the log ends before the mark")
 
     def judge_stop(self, segment, end, successor):

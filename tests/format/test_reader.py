@@ -127,6 +127,16 @@ def two(change=lambda a, b: None, page=None):
     return [a, b], page or mark(0)
 
 
+def three(change=lambda b: None):
+    a = story()
+    b = next_segment(a)
+    b.record(b"six")
+    c = next_segment(b)
+    c.record(b"seven")
+    change(b)
+    return [a.sealed(), b, c], mark(0)
+
+
 def truncated_after_3(page=None):
     """Number 4 on was taken back, and written anew in segment 2, epoch 2."""
     a, keep = story(), Segment(1)
@@ -217,7 +227,17 @@ CASES = [
     ("trimmed inside a segment",
      lambda: ([story()], control(slot(1, mark=5, first=4))), [4, 5], None),
     ("a log that begins at 100", lambda: ([numbered(100)], control(first=1)), [100], None),
-    ("every segment missing", lambda: ([], mark(5)), [], "mark"),
+    ("every segment missing", lambda: ([], mark(5)), [], "missing"),
+    ("the newest segment missing",
+     lambda: (two()[0][:1], control(slot(1, mark=5, id=2))), WHOLE, "missing"),
+    ("the newest segment with a damaged header",
+     lambda: two(lambda a, b: flip(b, 30)), WHOLE, "check of the header"),
+    ("the newest segment with a damaged start frame, and the mark in it",
+     lambda: two(lambda a, b: flip(b, 4130), control(slot(1, mark=6, id=2))), WHOLE, "start frame"),
+    ("the middle of three segments damaged",
+     lambda: three(lambda b: flip(b, 30)), WHOLE, "check of the header"),
+    ("the middle of three segments missing",
+     lambda: (three()[0][::2], mark(0)), WHOLE, "No such file"),
     ("torn above a mark, in a segment with a torn seal",
      lambda: broken(lambda s: (flip(s.sealed(), 600), flip(s, s.at[4] + 24))), FOUR, None),
     # rules C: the control file

@@ -100,7 +100,8 @@ class Segment:
         return self
 
 
-def slot(generation, mark=0, first=1, epoch=1, id=1, offset=4176):
+def slot(generation, mark=0, first=1, epoch=1, id=None, offset=4176):
+    id = min(mark, 1) if id is None else id
     body = struct.pack("<QQQQQQII", generation, mark, id, offset, first, epoch, 0, 0)
     return body + struct.pack("<Q", hash64(body, 0))
 

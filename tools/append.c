@@ -1,0 +1,313 @@
+/*
+ * append.c - logstore append: records from standard input or files
+ *
+ * Happy path: open or create the store; for each input take records and append them; between two
+ * reads sync, acknowledge, copy to standard output, look at signals; at the end sync and close.
+ * Only when both have succeeded the status is 0, whatever --sync said.
+ *
+ * Failures: whatever stops the input, all that was appended before is synced, and one more line says
+ * up to which number it is durable. A signal ends the input in the same way; then the process dies
+ * by it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "appender.h"
+#include "buffer.h"
+#include "input.h"
+#include "numbers.h"
+#include "progress.h"
+#include "report.h"
+#include "session.h"
+#include "signals.h"
+#include "verbs.h"
+
+static char *format_text, *delimiter_text, *sync_text, *segment_text, *mode_text, *progress_text;
+static int batch_records, ack_wanted, tee_wanted;
+
+struct poptOption append_options[] = {
+        { "input", 'i', POPT_ARG_STRING, &format_text, 0, "how the input is cut into records",
+          "lines|nul|len32|jsonl" },
+        { "delimiter", 'D', POPT_ARG_STRING, &delimiter_text, 0,
+          "cut at this instead of a newline; \\n \\t \\0 \\xHH are understood", "TEXT" },
+        { "sync", 0, POPT_ARG_STRING, &sync_text, 0, "when to sync besides at the end",
+          "none|batch|each|interval[=10ms]" },
+        { "batch", 0, POPT_ARG_INT, &batch_records, 0, "append N records at once, all or none",
+          "N" },
+        { "ack", 0, POPT_ARG_NONE, &ack_wanted, 0,
+          "print numbers on standard output once they are durable (--sync batch if not said)",
+          NULL },
+        { "tee", 'T', POPT_ARG_NONE, &tee_wanted, 0, "copy the input to standard output", NULL },
+        { "segment-size", 0, POPT_ARG_STRING, &segment_text, 0,
+          "of a store created now: 64K to 4G, 64M if not said", "SIZE" },
+        { "mode", 0, POPT_ARG_STRING, &mode_text, 0, "of files of a store created now",
+          "0600|0640|0644" },
+        PROGRESS_OPTION(progress_text),
+        POPT_TABLEEND,
+};
+
+struct append_run {
+        const char *dir;
+        struct logstore_options options;
+        struct input_format format;
+        enum append_sync sync;
+        struct appender appender;
+        struct buffer tee;
+        struct progress progress;
+        uint64_t done_bytes; /* of the files before this one */
+        int signal_fd;
+        int signal; /* that ended the input, or 0 */
+};
+
+/* ---- options ---- */
+
+static int sync_parse(struct append_run *run)
+{
+        int64_t ns = 0;
+
+        if (!sync_text)
+                run->sync = ack_wanted ? APPEND_SYNC_BATCH : APPEND_SYNC_NONE;
+        else if (strcmp(sync_text, "none") == 0)
+                run->sync = APPEND_SYNC_NONE;
+        else if (strcmp(sync_text, "batch") == 0)
+                run->sync = APPEND_SYNC_BATCH;
+        else if (strcmp(sync_text, "each") == 0)
+                run->sync = APPEND_SYNC_EACH;
+        else if (strcmp(sync_text, "interval") == 0 ||
+                 (strncmp(sync_text, "interval=", 9) == 0 &&
+                  duration_parse(sync_text + 9, &ns) == 0 && ns >= 1000000 &&
+                  ns / 1000000 <= UINT32_MAX))
+                run->sync = APPEND_SYNC_INTERVAL;
+        else
+                return -EINVAL;
+        if (run->sync == APPEND_SYNC_EACH)
+                run->options.sync_policy = LOGSTORE_SYNC_EACH;
+        if (run->sync == APPEND_SYNC_INTERVAL) {
+                run->options.sync_policy = LOGSTORE_SYNC_INTERVAL;
+                run->options.sync_ms = (uint32_t)(ns / 1000000);
+        }
+        return 0;
+}
+
+static int creation_parse(struct append_run *run)
+{
+        if (segment_text &&
+            (size_parse(segment_text, &run->options.segment_bytes) < 0 ||
+             run->options.segment_bytes < 65536 || run->options.segment_bytes > UINT64_C(4) << 30 ||
+             run->options.segment_bytes % 65536))
+                return report_usage("--segment-size %s: wanted 64K to 4G, a multiple of 64K",
+                                    segment_text);
+        if (mode_text) {
+                run->options.file_mode = (uint32_t)strtoul(mode_text, NULL, 8);
+                if (run->options.file_mode != 0600 && run->options.file_mode != 0640 &&
+                    run->options.file_mode != 0644)
+                        return report_usage("--mode %s: wanted 0600, 0640 or 0644", mode_text);
+        }
+        return STATUS_DONE;
+}
+
+static int options_parse(struct append_run *run)
+{
+        run->options.flags = LOGSTORE_CREATE;
+        if (input_format_parse(format_text, delimiter_text, &run->format) < 0)
+                return report_usage("-i %s%s%s: wanted lines, nul, len32 or jsonl, -D with lines",
+                                    format_text ? format_text : "lines",
+                                    delimiter_text ? " -D " : "",
+                                    delimiter_text ? delimiter_text : "");
+        if (sync_parse(run) < 0)
+                return report_usage("--sync %s: wanted none, batch, each or interval=TIME",
+                                    sync_text);
+        if (batch_records < 0 || batch_records > 1 << 24)
+                return report_usage("--batch %d: wanted 1 to 16777216", batch_records);
+        if (ack_wanted && tee_wanted)
+                return report_usage("--ack and -T both want standard output");
+        if (progress_open(&run->progress, progress_text, "append", 0) < 0)
+                return report_usage("--progress %s: wanted auto, always or never", progress_text);
+        return creation_parse(run);
+}
+
+/* ---- one input ---- */
+
+static int append_taken(struct append_run *run, struct input *in, const char *name)
+{
+        struct logstore_entry entry;
+        int r;
+
+        while ((r = input_take(in, &entry)) > 0) {
+                r = appender_add(&run->appender, &entry);
+                if (r < 0)
+                        return report_store(r, run->dir);
+                if (run->sync == APPEND_SYNC_EACH && (run->signal = signals_came()))
+                        return STATUS_DONE;
+        }
+        if (r == -EMSGSIZE || r == -EBADMSG)
+                return report_no("%s: %s", name, in->problem);
+        return r < 0 ? report_file(r, name) : STATUS_DONE;
+}
+
+/* What is done between two reads of the input. */
+static int between_reads(struct append_run *run, struct input *in)
+{
+        int r;
+
+        do {
+                r = appender_pause(&run->appender);
+                if (r < 0)
+                        return report_store(r, run->dir);
+        } while (appender_waits(&run->appender) && input_idle(in, 1));
+        if (tee_wanted)
+                (void)buffer_write(&run->tee, in->bytes + in->end - in->filled, in->filled);
+        r = tee_wanted ? run->tee.error : run->appender.output_error;
+        if (r < 0) {
+                run->signal = r == -EPIPE ? SIGPIPE : 0;
+                return report_file(r, "standard output");
+        }
+        progress_show(&run->progress, run->done_bytes + in->total_bytes);
+        run->signal = signals_came();
+        return STATUS_DONE;
+}
+
+static int append_input(struct append_run *run, struct input *in, const char *name)
+{
+        int status, r;
+
+        do {
+                status = append_taken(run, in, name);
+                if (status == STATUS_DONE && !run->signal)
+                        status = between_reads(run, in);
+                if (status != STATUS_DONE || run->signal)
+                        return status;
+                r = input_fill(in);
+        } while (r > 0 || r == -EINTR);
+        return r < 0 ? report_file(r, name) : STATUS_DONE;
+}
+
+static int append_file(struct append_run *run, const char *name)
+{
+        bool is_stdin = strcmp(name, "-") == 0;
+        int fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC), status, r;
+        struct input in;
+
+        if (is_stdin)
+                name = "standard input";
+        if (fd < 0)
+                return report_file(-errno, name);
+        r = input_open(&in, fd, &run->format, (size_t)logstore_max_record(run->appender.store));
+        if (r == 0) {
+                in.signal_fd = run->signal_fd;
+                status = append_input(run, &in, name);
+                run->done_bytes += in.total_bytes;
+                input_close(&in);
+        } else {
+                status = report_file(r, name);
+        }
+        if (!is_stdin)
+                close(fd);
+        return status;
+}
+
+/* ---- all of them ---- */
+
+static uint64_t regular_bytes(int count, char **names)
+{
+        uint64_t total = 0;
+        struct stat st;
+
+        for (int i = 0; i < count; i++) {
+                int r = strcmp(names[i], "-") ? stat(names[i], &st) : fstat(STDIN_FILENO, &st);
+
+                if (r < 0 || !S_ISREG(st.st_mode))
+                        return 0;
+                total += (uint64_t)st.st_size;
+        }
+        return total;
+}
+
+/* Make everything durable, whatever happened before, and say how far if not all is well. */
+static int finish(struct append_run *run, int status)
+{
+        struct logstore *store = run->appender.store;
+        uint64_t durable;
+        int r;
+
+        progress_clear(&run->progress);
+        r = appender_flush(&run->appender);
+        if (r < 0)
+                status = status_first(status, report_store(r, run->dir));
+        r = appender_sync(&run->appender);
+        if (r < 0)
+                status = status_first(status, report_store(r, run->dir));
+        if (run->appender.output_error < 0 && run->signal != SIGPIPE)
+                status = status_first(status,
+                                      report_file(run->appender.output_error, "standard output"));
+        if ((status != STATUS_DONE || run->signal) && run->signal != SIGPIPE &&
+            logstore_durable(store, &durable) == 0)
+                report_note("%s: durable up to record %llu", run->dir, (unsigned long long)durable);
+        return status;
+}
+
+static int append_all(struct append_run *run, int count, char **names)
+{
+        static char standard_input[] = "-", *only_standard_input[] = { standard_input };
+        int status = STATUS_DONE;
+
+        if (count == 0) {
+                count = 1;
+                names = only_standard_input;
+        }
+        run->progress.total = regular_bytes(count, names);
+        for (int i = 0; i < count && status == STATUS_DONE && !run->signal; i++)
+                status = append_file(run, names[i]);
+        return finish(run, status);
+}
+
+static void note_other_size(const struct append_run *run, struct logstore *store)
+{
+        struct logstore_info info = { .struct_bytes = sizeof(info) };
+
+        if (segment_text && logstore_info(store, &info) == 0 &&
+            info.segment_bytes != run->options.segment_bytes)
+                report_note("%s: exists with segments of %llu bytes; --segment-size is not used",
+                            run->dir, (unsigned long long)info.segment_bytes);
+}
+
+static int append_run(struct append_run *run, int count, char **names)
+{
+        struct logstore *store;
+        int status = session_write(run->dir, &run->options, &store), r;
+
+        if (status != STATUS_DONE)
+                return status;
+        note_other_size(run, store);
+        r = appender_open(&run->appender, store, (size_t)batch_records);
+        if (r == 0) {
+                run->appender.sync = run->sync;
+                run->appender.ack = ack_wanted;
+                r = buffer_open(&run->tee, STDOUT_FILENO);
+        }
+        status = r < 0 ? report_file(r, run->dir) : append_all(run, count, names);
+        buffer_close(&run->tee);
+        appender_close(&run->appender);
+        return session_close(store, run->dir, status);
+}
+
+int verb_append(int count, char **arguments)
+{
+        struct append_run run = { .options = LOGSTORE_OPTIONS_INIT, .dir = arguments[0] };
+        int status = options_parse(&run);
+
+        if (status != STATUS_DONE)
+                return status;
+        run.signal_fd = signals_hold();
+        if (run.signal_fd < 0)
+                return report_file(run.signal_fd, "signalfd");
+        status = append_run(&run, count - 1, arguments + 1);
+        if (run.signal)
+                signals_die(run.signal);
+        return status;
+}

@@ -1,0 +1,92 @@
+/*
+ * buffer.c - bytes on their way to a descriptor, written in big blocks
+ */
+#include "buffer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int buffer_open(struct buffer *buffer, int fd)
+{
+        *buffer = (struct buffer){ .fd = fd, .compare_fd = -1 };
+        buffer->bytes = malloc(BUFFER_BYTES);
+        return buffer->bytes ? 0 : -ENOMEM;
+}
+
+void buffer_close(struct buffer *buffer)
+{
+        free(buffer->bytes);
+        if (buffer->compare_fd >= 0)
+                close(buffer->compare_fd);
+        *buffer = (struct buffer){ .fd = -1, .compare_fd = -1 };
+}
+
+/* How many of the next @size bytes are in the file already, from an earlier run. */
+static size_t already_there(struct buffer *buffer, const char *data, size_t size)
+{
+        char there[4096];
+        size_t done = 0;
+
+        if (size > buffer->skip_bytes)
+                size = (size_t)buffer->skip_bytes;
+        while (done < size) {
+                size_t piece = size - done < sizeof(there) ? size - done : sizeof(there);
+
+                if (read(buffer->compare_fd, there, piece) != (ssize_t)piece ||
+                    memcmp(there, data + done, piece) != 0) {
+                        buffer->skip_bytes = 0; /* somebody else's bytes: print everything */
+                        return 0;
+                }
+                done += piece;
+        }
+        buffer->skip_bytes -= size;
+        return size;
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+        while (size) {
+                ssize_t n = write(fd, data, size);
+
+                if (n < 0 && errno == EAGAIN)
+                        poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+                else if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n > 0) {
+                        data += n;
+                        size -= (size_t)n;
+                }
+        }
+        return 0;
+}
+
+static int write_out(struct buffer *buffer, const char *data, size_t size)
+{
+        size_t skip = 0;
+
+        if (buffer->error)
+                return buffer->error;
+        if (buffer->skip_bytes)
+                skip = already_there(buffer, data, size);
+        buffer->error = write_all(buffer->fd, data + skip, size - skip);
+        if (buffer->error == 0)
+                buffer->written += size;
+        return buffer->error;
+}
+
+int buffer_flush(struct buffer *buffer)
+{
+        size_t used = buffer->used;
+
+        buffer->used = 0;
+        return used ? write_out(buffer, buffer->bytes, used) : buffer->error;
+}
+
+int buffer_write(struct buffer *buffer, const void *data, size_t size)
+{
+        int r = buffer_flush(buffer);
+
+        return r < 0 ? r : write_out(buffer, data, size);
+}

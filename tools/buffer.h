@@ -1,0 +1,54 @@
+/*
+ * buffer.h - bytes on their way to a descriptor, written in big blocks
+ *
+ * Errors are kept: after the first, nothing more is written, everything is accepted, and `error`
+ * says which it was (-EPIPE: the reader has gone). So callers look once a round.
+ */
+#ifndef TOOL_BUFFER_H
+#define TOOL_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BUFFER_BYTES ((size_t)256 << 10)
+
+struct buffer {
+        int fd;
+        int error;      /* 0, or the first negative errno */
+        int compare_fd; /* -1, or: the first skip_bytes are compared with this file's, not written */
+        uint64_t skip_bytes;
+        uint64_t written; /* bytes that left, or were skipped, since the start */
+        size_t used;
+        char *bytes;
+};
+
+int buffer_open(struct buffer *buffer, int fd);
+void buffer_close(struct buffer *buffer); /* drops what was not flushed */
+int buffer_flush(struct buffer *buffer);
+int buffer_write(struct buffer *buffer, const void *data, size_t size); /* past the buffer */
+
+/* Room for @size (<= BUFFER_BYTES) bytes at the place returned; buffer_took() says how many. */
+static inline char *buffer_room(struct buffer *buffer, size_t size)
+{
+        if (buffer->used + size > BUFFER_BYTES)
+                (void)buffer_flush(buffer); /* the error stays in the buffer */
+        return buffer->bytes + buffer->used;
+}
+
+static inline void buffer_took(struct buffer *buffer, const char *end)
+{
+        buffer->used = (size_t)(end - buffer->bytes);
+}
+
+static inline void buffer_put(struct buffer *buffer, const void *data, size_t size)
+{
+        if (size > BUFFER_BYTES / 2) {
+                (void)buffer_write(buffer, data, size);
+                return;
+        }
+        memcpy(buffer_room(buffer, size), data, size);
+        buffer->used += size;
+}
+
+#endif

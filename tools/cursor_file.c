@@ -1,0 +1,181 @@
+/*
+ * cursor_file.c - the last record that was printed, kept in a file between runs
+ *
+ * The file is one line of fixed width: made under another name and renamed, from then on written
+ * over in place by one pwrite(2), which a kill cannot split. It is written only after the output
+ * was, so no record is ever lost. A kill between the two would print records twice; where the
+ * output is a file, its size tells how far the printing got, and the next run leaves those bytes
+ * out after comparing them. Into a pipe a record may in that moment come twice.
+ */
+#include "cursor_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "text.h"
+
+#define LINE_BYTES 256
+
+static void line_print(const struct cursor_file *file, char line[LINE_BYTES], int *ret_size)
+{
+        *ret_size = snprintf(line, LINE_BYTES,
+                             "logstore-cursor 1 store %s number %020" PRIu64 " time %020" PRId64
+                             " output %016" PRIx64 ":%016" PRIx64 " offset %020" PRIu64 "\n",
+                             file->store, file->number, file->time_ns, file->device, file->inode,
+                             file->offset);
+}
+
+static int line_parse(const char *line, struct cursor_file *ret)
+{
+        int taken = 0;
+
+        if (sscanf(line,
+                   "logstore-cursor 1 store %32s number %20" SCNu64 " time %20" SCNd64
+                   " output %16" SCNx64 ":%16" SCNx64 " offset %20" SCNu64 "%n",
+                   ret->store, &ret->number, &ret->time_ns, &ret->device, &ret->inode, &ret->offset,
+                   &taken) != 6 ||
+            line[taken] != '\n')
+                return -EINVAL;
+        return 0;
+}
+
+static void look_at_output(struct cursor_file *file)
+{
+        struct stat st;
+
+        file->output_is_file = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+        file->device = file->output_is_file ? (uint64_t)st.st_dev : 0;
+        file->inode = file->output_is_file ? (uint64_t)st.st_ino : 0;
+}
+
+/* Where the next byte of output goes; 0 if the output is no file. */
+static uint64_t output_offset(const struct cursor_file *file)
+{
+        int flags = fcntl(STDOUT_FILENO, F_GETFL);
+        struct stat st;
+        off_t offset;
+
+        if (!file->output_is_file)
+                return 0;
+        if (flags >= 0 && flags & O_APPEND)
+                return fstat(STDOUT_FILENO, &st) < 0 ? 0 : (uint64_t)st.st_size;
+        offset = lseek(STDOUT_FILENO, 0, SEEK_CUR);
+        return offset < 0 ? 0 : (uint64_t)offset;
+}
+
+static int load(struct cursor_file *file, const char *store)
+{
+        char line[LINE_BYTES];
+        ssize_t n = pread(file->fd, line, sizeof(line) - 1, 0);
+
+        if (n < 0)
+                return report_file(-errno, file->path);
+        if (n == 0)
+                return STATUS_DONE; /* made by mktemp(1): nothing was printed yet */
+        line[n] = 0;
+        if (line_parse(line, file) < 0)
+                return report_usage("%s: is no cursor file", file->path);
+        if (strcmp(file->store, store) != 0) {
+                report_note("%s: belongs to another store", file->path);
+                return STATUS_STORE;
+        }
+        file->found = true;
+        return STATUS_DONE;
+}
+
+int cursor_file_open(struct cursor_file *file, const char *path, struct logstore *store)
+{
+        struct logstore_info info = { .struct_bytes = sizeof(info) };
+        char uuid[33];
+        int r = logstore_info(store, &info);
+
+        *file = (struct cursor_file){ .path = path, .fd = -1 };
+        if (r < 0)
+                return report_store(r, path);
+        *text_hex(uuid, info.uuid, sizeof(info.uuid)) = 0;
+        file->fd = open(path, O_RDWR | O_CLOEXEC);
+        if (file->fd < 0 && errno != ENOENT)
+                return report_file(-errno, path);
+        if (file->fd >= 0) {
+                r = load(file, uuid);
+                if (r != STATUS_DONE)
+                        return r;
+        }
+        memcpy(file->store, uuid, sizeof(uuid));
+        return STATUS_DONE;
+}
+
+void cursor_file_close(struct cursor_file *file)
+{
+        if (file->fd >= 0)
+                close(file->fd);
+        file->fd = -1;
+}
+
+void cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer)
+{
+        struct cursor_file now = *file;
+        uint64_t offset;
+
+        look_at_output(&now);
+        offset = output_offset(&now);
+        if (!file->found || !now.output_is_file || now.device != file->device ||
+            now.inode != file->inode || offset <= file->offset)
+                return;
+        buffer->compare_fd = open("/proc/self/fd/1", O_RDONLY | O_CLOEXEC);
+        if (buffer->compare_fd >= 0 &&
+            lseek(buffer->compare_fd, (off_t)file->offset, SEEK_SET) == (off_t)file->offset)
+                buffer->skip_bytes = offset - file->offset;
+}
+
+/* The first line goes into a file of its own, so that no kill leaves half of one. */
+static int create(struct cursor_file *file, const char *line, int size)
+{
+        char *name;
+        int fd, r = 0;
+
+        if (asprintf(&name, "%s.new", file->path) < 0)
+                return -ENOMEM;
+        fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 || write(fd, line, (size_t)size) != size || fsync(fd) < 0 ||
+            rename(name, file->path) < 0)
+                r = errno ? -errno : -EIO;
+        free(name);
+        if (r < 0) {
+                if (fd >= 0)
+                        close(fd);
+                return r;
+        }
+        if (file->fd >= 0)
+                close(file->fd);
+        file->fd = fd;
+        file->found = true;
+        return 0;
+}
+
+int cursor_file_save(struct cursor_file *file, const struct buffer *buffer, uint64_t number,
+                     int64_t time_ns)
+{
+        char line[LINE_BYTES];
+        int size;
+
+        if (number == 0 || (file->found && number == file->number))
+                return 0;
+        look_at_output(file);
+        file->number = number;
+        file->time_ns = time_ns;
+        file->offset = output_offset(file) - buffer->skip_bytes;
+        line_print(file, line, &size);
+        if (!file->found)
+                return create(file, line, size);
+        if (pwrite(file->fd, line, (size_t)size, 0) != size)
+                return errno ? -errno : -EIO;
+        return 0;
+}

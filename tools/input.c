@@ -1,0 +1,347 @@
+/*
+ * input.c - bytes from a descriptor, cut into records
+ *
+ * One buffer, read(2) in blocks as large as what is free in it; records are handed out where they
+ * lie. A record that does not fit makes the buffer grow, up to the limit of a record and no
+ * further: a line without an end costs the memory of the largest record, not of the input.
+ */
+#include "input.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "numbers.h"
+#include "text.h"
+
+#define INPUT_BYTES ((size_t)512 << 10)
+#define LENGTH_BYTES sizeof(uint32_t)
+
+/* ---- what the formats are ---- */
+
+static int escape_parse(const char **text, char *ret)
+{
+        unsigned int byte;
+
+        switch (*(*text)++) {
+        case 'n':
+                *ret = '\n';
+                return 0;
+        case 't':
+                *ret = '\t';
+                return 0;
+        case 'r':
+                *ret = '\r';
+                return 0;
+        case '0':
+                *ret = '\0';
+                return 0;
+        case '\\':
+                *ret = '\\';
+                return 0;
+        case 'x':
+                if (strspn(*text, "0123456789abcdefABCDEF") < 2 || sscanf(*text, "%2x", &byte) != 1)
+                        return -EINVAL;
+                *text += 2;
+                *ret = (char)byte;
+                return 0;
+        default:
+                return -EINVAL;
+        }
+}
+
+static int delimiter_parse(const char *text, struct input_format *format)
+{
+        format->delimiter_bytes = 0;
+        while (*text) {
+                char byte = *text++;
+
+                if (byte == '\\' && escape_parse(&text, &byte) < 0)
+                        return -EINVAL;
+                if (format->delimiter_bytes == sizeof(format->delimiter))
+                        return -EINVAL;
+                format->delimiter[format->delimiter_bytes++] = byte;
+        }
+        return format->delimiter_bytes ? 0 : -EINVAL;
+}
+
+int input_format_parse(const char *name, const char *delimiter, struct input_format *ret)
+{
+        struct input_format format = { .kind = INPUT_LINES, .delimiter_bytes = 1 };
+
+        format.delimiter[0] = '\n';
+        if (name && strcmp(name, "nul") == 0)
+                format.delimiter[0] = '\0';
+        else if (name && strcmp(name, "len32") == 0)
+                format.kind = INPUT_LENGTH;
+        else if (name && strcmp(name, "jsonl") == 0)
+                format.kind = INPUT_JSON;
+        else if (name && strcmp(name, "lines") != 0)
+                return -EINVAL;
+        if (delimiter && (format.kind != INPUT_LINES || delimiter_parse(delimiter, &format) < 0))
+                return -EINVAL;
+        *ret = format;
+        return 0;
+}
+
+/* ---- the buffer ---- */
+
+int input_open(struct input *in, int fd, const struct input_format *format, size_t record_limit)
+{
+        *in = (struct input){
+                .format = *format,
+                .fd = fd,
+                .signal_fd = -1,
+                .record_limit = record_limit,
+                .capacity = INPUT_BYTES,
+        };
+        in->bytes = malloc(in->capacity);
+        return in->bytes ? 0 : -ENOMEM;
+}
+
+void input_close(struct input *in)
+{
+        free(in->bytes);
+        free(in->scratch);
+        in->bytes = in->scratch = NULL;
+}
+
+/* Move what is left to the front; double the buffer if that is most of it. */
+static int make_room(struct input *in)
+{
+        char *bytes;
+
+        memmove(in->bytes, in->bytes + in->start, in->end - in->start);
+        in->end -= in->start;
+        in->scanned -= in->start;
+        in->start = 0;
+        if (in->end <= in->capacity / 2)
+                return 0;
+        bytes = realloc(in->bytes, in->capacity * 2);
+        if (!bytes)
+                return -ENOMEM;
+        in->bytes = bytes;
+        in->capacity *= 2;
+        return 0;
+}
+
+bool input_idle(const struct input *in, int timeout_ms)
+{
+        struct pollfd fds[2] = {
+                { .fd = in->fd, .events = POLLIN },
+                { .fd = in->signal_fd, .events = POLLIN },
+        };
+
+        return poll(fds, 2, timeout_ms) == 0;
+}
+
+static int wait_for_bytes(const struct input *in)
+{
+        struct pollfd fds[2] = {
+                { .fd = in->fd, .events = POLLIN },
+                { .fd = in->signal_fd, .events = POLLIN },
+        };
+
+        if (poll(fds, 2, -1) < 0)
+                return -errno;
+        return fds[1].revents ? -EINTR : 0;
+}
+
+int input_fill(struct input *in)
+{
+        ssize_t n;
+        int r;
+
+        in->filled = 0;
+        if (in->ended)
+                return 0;
+        r = make_room(in);
+        if (r < 0)
+                return r;
+        do {
+                r = wait_for_bytes(in);
+                if (r < 0)
+                        return r;
+                n = read(in->fd, in->bytes + in->end, in->capacity - in->end);
+        } while (n < 0 && (errno == EAGAIN || errno == EINTR));
+        if (n < 0)
+                return -errno;
+        if (n == 0)
+                in->ended = true;
+        in->filled = (size_t)n;
+        in->end += in->filled;
+        in->total_bytes += (uint64_t)n;
+        return n > 0 || in->end > in->start;
+}
+
+static int problem(struct input *in, int error, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+static int problem(struct input *in, int error, const char *format, ...)
+{
+        va_list arguments;
+        int n = snprintf(in->problem, sizeof(in->problem),
+                         "%s %llu: ", in->format.kind == INPUT_LENGTH ? "record" : "line",
+                         (unsigned long long)in->records + 1);
+
+        va_start(arguments, format);
+        vsnprintf(in->problem + n, sizeof(in->problem) - (size_t)n, format, arguments);
+        va_end(arguments);
+        return error;
+}
+
+static int too_long(struct input *in, const char *at_least, size_t size)
+{
+        return problem(in, -EMSGSIZE, "%s%zu bytes, and the largest record of this store is %zu",
+                       at_least, size, in->record_limit);
+}
+
+/* ---- cutting ---- */
+
+static const char *find(const char *from, const char *end, const struct input_format *format)
+{
+        size_t size = (size_t)(end - from);
+
+        if (format->delimiter_bytes == 1)
+                return memchr(from, format->delimiter[0], size);
+        return memmem(from, size, format->delimiter, format->delimiter_bytes);
+}
+
+/* Up to the delimiter, or all that is left at the end of the input. @limit is in bytes. */
+static int take_line(struct input *in, size_t limit, const char **ret_data, size_t *ret_size)
+{
+        const char *data = in->bytes + in->start, *end = in->bytes + in->end;
+        const char *stop = find(in->bytes + in->scanned, end, &in->format);
+        size_t size = (size_t)((stop ? stop : end) - data);
+
+        if (size > limit + (stop ? 0 : in->format.delimiter_bytes - 1))
+                return too_long(in, stop ? "" : "more than ", stop ? size : limit);
+        if (!stop && (!in->ended || data == end)) {
+                size_t overlap = in->format.delimiter_bytes - 1;
+
+                in->scanned = size > overlap ? in->end - overlap : in->start;
+                return 0;
+        }
+        in->start = stop ? in->start + size + in->format.delimiter_bytes : in->end;
+        in->scanned = in->start;
+        *ret_data = data;
+        *ret_size = size;
+        return 1;
+}
+
+static int take_length(struct input *in, struct logstore_entry *ret)
+{
+        size_t left = in->end - in->start;
+        uint32_t size;
+
+        if (left == 0)
+                return 0;
+        if (left >= LENGTH_BYTES) {
+                memcpy(&size, in->bytes + in->start, LENGTH_BYTES);
+                if (size > in->record_limit)
+                        return too_long(in, "", size);
+                if (left - LENGTH_BYTES >= size) {
+                        ret->data = in->bytes + in->start + LENGTH_BYTES;
+                        ret->size = size;
+                        in->start += LENGTH_BYTES + size;
+                        in->scanned = in->start;
+                        return 1;
+                }
+        }
+        return in->ended ? problem(in, -EBADMSG, "the input ends inside of it") : 0;
+}
+
+static int scratch_room(struct input *in, size_t size)
+{
+        char *scratch;
+
+        if (size <= in->scratch_capacity)
+                return 0;
+        scratch = realloc(in->scratch, size);
+        if (!scratch)
+                return -ENOMEM;
+        in->scratch = scratch;
+        in->scratch_capacity = size;
+        return 0;
+}
+
+static int json_entry(struct input *in, json_t *object, struct logstore_entry *ret)
+{
+        json_t *data = json_object_get(object, "data"),
+               *base64 = json_object_get(object, "data_b64");
+        json_t *time = json_object_get(object, "time"), *value = data ? data : base64;
+        size_t size = json_string_length(value);
+
+        if (!json_is_string(value) || (data && base64))
+                return problem(in, -EBADMSG, "wants a string \"data\" or \"data_b64\"");
+        if (time &&
+            (!json_is_string(time) || time_parse(json_string_value(time), &ret->time_ns) < 0))
+                return problem(in, -EBADMSG, "\"time\" is not RFC 3339");
+        if (scratch_room(in, size + 1) < 0)
+                return -ENOMEM;
+        if (data)
+                memcpy(in->scratch, json_string_value(data), size);
+        else if (text_base64_decode(in->scratch, json_string_value(base64), size, &size) < 0)
+                return problem(in, -EBADMSG, "\"data_b64\" is not base64");
+        if (size > in->record_limit)
+                return too_long(in, "", size);
+        ret->data = in->scratch;
+        ret->size = size;
+        return 1;
+}
+
+static bool is_blank(const char *line, size_t size)
+{
+        while (size && (*line == ' ' || *line == '\t' || *line == '\r')) {
+                line++;
+                size--;
+        }
+        return size == 0;
+}
+
+static int take_json(struct input *in, struct logstore_entry *ret)
+{
+        /* An escape is 6 characters at most for a byte; the rest is for the other members. */
+        size_t limit = in->record_limit * 6 + 4096, size;
+        json_error_t error;
+        const char *line;
+        json_t *object;
+        int r;
+
+        do {
+                r = take_line(in, limit, &line, &size);
+                if (r <= 0)
+                        return r;
+        } while (is_blank(line, size));
+        object = json_loadb(line, size, JSON_ALLOW_NUL, &error);
+        if (!object)
+                return problem(in, -EBADMSG, "not JSON: %s", error.text);
+        r = json_entry(in, object, ret);
+        json_decref(object);
+        return r;
+}
+
+int input_take(struct input *in, struct logstore_entry *ret)
+{
+        int r;
+
+        ret->time_ns = 0;
+        switch (in->format.kind) {
+        case INPUT_LENGTH:
+                r = take_length(in, ret);
+                break;
+        case INPUT_JSON:
+                r = take_json(in, ret);
+                break;
+        default:
+                r = take_line(in, in->record_limit, (const char **)&ret->data, &ret->size);
+                break;
+        }
+        if (r > 0)
+                in->records++;
+        return r;
+}

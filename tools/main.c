@@ -1,0 +1,202 @@
+/*
+ * main.c - logstore VERB DIR ...: the table of verbs, and what reads it
+ *
+ * A verb is one row. Dispatch, argument counts, `help`, `--help` and the shell completion all come
+ * from the row and from the verb's option table; nothing else lists verbs or options.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "logstore.h"
+#include "report.h"
+#include "signals.h"
+#include "verbs.h"
+
+static const struct verb verbs[] = {
+        { "append", "DIR [FILE...]", "append records from standard input or files", verb_append,
+          append_options },
+        { "read", "DIR", "print records", verb_read, read_options },
+        { "get", "DIR NUMBER...", "print the bytes of some records", verb_get, get_options },
+        { "info", "DIR", "say what the store is and holds", verb_info, info_options },
+        { "segments", "DIR", "list the segment files", verb_segments, segments_options },
+        { "verify", "DIR", "read everything and check it", verb_verify, verify_options },
+        { "repair", "DIR", "cut a damaged store back to what is sound", verb_repair,
+          repair_options },
+        { "trim", "DIR", "delete the oldest segments", verb_trim, trim_options },
+        { "copy", "DIR DESTINATION", "write the log into a new store", verb_copy, copy_options },
+        { "mem", "DIR", "show which pages of the store are in memory", verb_mem, mem_options },
+        { "warm", "DIR [RANGE]", "bring records into the page cache", verb_warm, warm_options },
+        { "evict", "DIR [RANGE]", "let go of records in the page cache", verb_evict, warm_options },
+};
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+static int help_wanted;
+static struct poptOption common_options[] = {
+        { "help", 'h', POPT_ARG_NONE, &help_wanted, 0, "Show this help", NULL },
+        POPT_TABLEEND,
+};
+
+static const struct verb *verb_find(const char *name)
+{
+        for (size_t i = 0; i < VERB_COUNT; i++)
+                if (strcmp(verbs[i].name, name) == 0)
+                        return &verbs[i];
+        return NULL;
+}
+
+/* Words outside of brackets must be there; dots at the end allow any number. */
+static void argument_counts(const char *arguments, int *ret_least, int *ret_most)
+{
+        int words = 0, optional = 0;
+
+        for (const char *c = arguments; *c; c++) {
+                if (c == arguments || c[-1] == ' ')
+                        words++;
+                if (*c == '[')
+                        optional++;
+        }
+        *ret_least = words - optional;
+        *ret_most = strstr(arguments, "...") ? -1 : words;
+}
+
+static poptContext verb_context(const struct verb *verb, int argc, const char **argv,
+                                struct poptOption table[3])
+{
+        static char usage[128];
+        poptContext context;
+
+        table[0] = (struct poptOption){ NULL,       0,   POPT_ARG_INCLUDE_TABLE, verb->options, 0,
+                                        "Options:", NULL };
+        table[1] = (struct poptOption){ NULL,    0,   POPT_ARG_INCLUDE_TABLE, common_options, 0,
+                                        "Help:", NULL };
+        table[2] = (struct poptOption)POPT_TABLEEND;
+        context = poptGetContext(NULL, argc, argv, table, 0);
+        snprintf(usage, sizeof(usage), "[OPTION...] %s", verb->arguments);
+        if (context)
+                poptSetOtherOptionHelp(context, usage);
+        return context;
+}
+
+static int verb_help(const struct verb *verb, poptContext context)
+{
+        printf("logstore %s - %s\n\n", verb->name, verb->help);
+        poptPrintHelp(context, stdout, 0);
+        return report_stdout();
+}
+
+static int verb_arguments(const struct verb *verb, poptContext context)
+{
+        const char **arguments = poptGetArgs(context);
+        int count = 0, least, most;
+
+        while (arguments && arguments[count])
+                count++;
+        argument_counts(verb->arguments, &least, &most);
+        if (count < least || (most >= 0 && count > most))
+                return report_usage("%s arguments: wanted %s",
+                                    count < least ? "too few" : "too many", verb->arguments);
+        return verb->run(count, (char **)arguments);
+}
+
+static int verb_dispatch(const struct verb *verb, int argc, char **argv)
+{
+        struct poptOption table[3];
+        static char name[64];
+        poptContext context;
+        int r;
+
+        snprintf(name, sizeof(name), "logstore %s", verb->name);
+        report_verb(name);
+        argv[0] = name;
+        context = verb_context(verb, argc, (const char **)argv, table);
+        if (!context)
+                return report_file(-ENOMEM, "options");
+        r = poptGetNextOpt(context);
+        if (r < -1)
+                r = report_usage("%s: %s", poptBadOption(context, POPT_BADOPTION_NOALIAS),
+                                 poptStrerror(r));
+        else if (help_wanted)
+                r = verb_help(verb, context);
+        else
+                r = verb_arguments(verb, context);
+        poptFreeContext(context);
+        return r;
+}
+
+static int help_all(FILE *to)
+{
+        fprintf(to, "Usage: logstore VERB [OPTION...] DIR ...\n"
+                    "A persistent, append-only log of records.\n\nVerbs:\n");
+        for (size_t i = 0; i < VERB_COUNT; i++)
+                fprintf(to, "  %-8s %-16s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+        fprintf(to, "\n'logstore help VERB' or 'logstore VERB --help' says more; "
+                    "'logstore --version'.\n"
+                    "Exit status: 0 done, 1 no (damage, no such record), 2 usage,\n"
+                    "3 the store cannot be used, 4 input or output failed.\n");
+        return report_stdout();
+}
+
+/* A completion for bash, to be evaluated: eval "$(logstore completion)". */
+static int completion(void)
+{
+        printf("_logstore() {\n"
+               "        local words=\n"
+               "        case ${COMP_WORDS[1]} in\n");
+        for (size_t i = 0; i < VERB_COUNT; i++) {
+                printf("        %s) words='--help", verbs[i].name);
+                for (const struct poptOption *o = verbs[i].options; o->longName || o->shortName;
+                     o++)
+                        if (o->longName)
+                                printf(" --%s", o->longName);
+                printf("' ;;\n");
+        }
+        printf("        esac\n"
+               "        if ((COMP_CWORD == 1)); then\n"
+               "                words='help");
+        for (size_t i = 0; i < VERB_COUNT; i++)
+                printf(" %s", verbs[i].name);
+        printf("'\n"
+               "        elif [[ $2 != -* ]]; then\n"
+               "                words=\n"
+               "        fi\n"
+               "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$2\")\n"
+               "}\n"
+               "complete -o default -F _logstore logstore\n");
+        return report_stdout();
+}
+
+/* `help VERB` is `VERB --help`. */
+static int help_verb(const char *name)
+{
+        char help[] = "--help", *argv[] = { NULL, help, NULL };
+        const struct verb *verb = verb_find(name);
+
+        if (!verb)
+                return report_usage("%s: no such verb", name);
+        return verb_dispatch(verb, 2, argv);
+}
+
+int main(int argc, char **argv)
+{
+        const struct verb *verb;
+
+        signals_prepare();
+        if (argc < 2) {
+                help_all(stderr);
+                return STATUS_USAGE;
+        }
+        if (strcmp(argv[1], "--version") == 0) {
+                printf("logstore %s\n", logstore_version());
+                return report_stdout();
+        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+            strcmp(argv[1], "help") == 0)
+                return argc > 2 ? help_verb(argv[2]) : help_all(stdout);
+        if (strcmp(argv[1], "completion") == 0)
+                return completion();
+        verb = verb_find(argv[1]);
+        if (!verb)
+                return report_usage("%s: no such verb", argv[1]);
+        return verb_dispatch(verb, argc - 1, argv + 1);
+}

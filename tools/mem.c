@@ -1,0 +1,289 @@
+/*
+ * mem.c - logstore mem: where the memory of a store is
+ *
+ * The page cache's view by segment is the same for everyone; the view by process says who maps how
+ * much of it, and what else that process holds. Looking faults nothing in. What the kernel does not
+ * tell is printed as ? (null in JSON).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "look.h"
+#include "mem.h"
+#include "report.h"
+#include "session.h"
+#include "verbs.h"
+
+#define CELLS_DEFAULT 64
+
+static char *format_text, *pid_text, *every_text;
+static int all_wanted, watch, exact;
+
+struct poptOption mem_options[] = {
+        { "output", 'o', POPT_ARG_STRING, &format_text, 0, "how it is shown; map if not said",
+          "map|table|jsonl|svg" },
+        { "bytes", 'b', POPT_ARG_NONE, &exact, 0, "sizes in exact bytes", NULL },
+        { "pid", 0, POPT_ARG_STRING, &pid_text, 0, "also what this process holds", "N" },
+        { "all", 0, POPT_ARG_NONE, &all_wanted, 0, "also every process that maps the store", NULL },
+        { "watch", 0, POPT_ARG_NONE, &watch, 0, "draw it again and again", NULL },
+        { "every", 0, POPT_ARG_STRING, &every_text, 0, "time between two drawings; 1s if not said",
+          "DURATION" },
+        POPT_TABLEEND,
+};
+
+enum format { FORMAT_MAP, FORMAT_TABLE, FORMAT_JSON, FORMAT_SVG };
+
+struct showing {
+        const char *dir;
+        enum format format;
+        uint64_t pid; /* 0: none */
+        int64_t every_ns;
+};
+
+/* ---- table ---- */
+
+static void size_cell(uint64_t bytes)
+{
+        char text[SIZE_TEXT_BYTES];
+
+        printf(" %12s", size_format(text, bytes, exact));
+}
+
+static void residency_row(const char *name, const struct logstore_residency *r)
+{
+        printf("%-16s", name);
+        size_cell(r->file_bytes);
+        size_cell(r->resident);
+        size_cell(r->dirty);
+        size_cell(r->writeback);
+        size_cell(r->evicted);
+        size_cell(r->recently_evicted);
+        putchar('\n');
+}
+
+static void kind_row(const char *name, const struct mem_kind *kind, bool has_file)
+{
+        printf("  %-14s", name);
+        size_cell(kind->mapped);
+        size_cell(kind->resident);
+        size_cell(has_file ? kind->dirty : 0);
+        size_cell(kind->copied);
+        size_cell(kind->locked);
+        size_cell(has_file ? mem_evictable(kind) : 0);
+        putchar('\n');
+}
+
+static void count_text(const char *name, uint64_t count)
+{
+        if (count == LOGSTORE_UNKNOWN)
+                printf(" %s ?", name);
+        else
+                printf(" %s %llu", name, (unsigned long long)count);
+}
+
+static void process_rows(const struct mem_process *process)
+{
+        printf("\nprocess %d (%s):", process->pid, process->command);
+        count_text("faults: minor", process->minor_faults);
+        count_text("major", process->major_faults);
+        printf("\n  %-14s %12s %12s %12s %12s %12s %12s\n", "KIND", "MAPPED", "RESIDENT", "DIRTY",
+               "COPIED", "LOCKED", "MAY EVICT");
+        kind_row("shared file", &process->shared, true);
+        kind_row("private file", &process->private, true);
+        kind_row("anonymous", &process->anonymous, false);
+        kind_row("heap", &process->heap, false);
+}
+
+static void show_processes(const struct mem_view *view)
+{
+        for (size_t i = 0; i < view->process_count; i++)
+                process_rows(&view->processes[i]);
+        if (view->process_count)
+                printf("\nshared and private file: mappings of this store; anonymous and heap: of "
+                       "the whole process\n");
+        if (view->hidden_processes)
+                printf("%zu processes may not be looked at: ?\n", view->hidden_processes);
+}
+
+static void show_table(const struct mem_view *view)
+{
+        printf("%-16s %12s %12s %12s %12s %12s %12s\n", "SEGMENT", "FILE", "RESIDENT", "DIRTY",
+               "WRITEBACK", "EVICTED", "RECENTLY");
+        for (size_t i = 0; i < view->segment_count; i++)
+                residency_row(view->segments[i].name, &view->segments[i].all);
+        residency_row("total", &view->total);
+}
+
+/* ---- JSON lines ---- */
+
+static int residency_json(const char *what, const char *name, const struct logstore_residency *r)
+{
+        json_t *o = json_object();
+
+        json_object_set_new(o, "what", json_string(what));
+        if (name)
+                json_object_set_new(o, "name", json_string(name));
+        json_object_set_new(o, "file_bytes", look_number(r->file_bytes));
+        json_object_set_new(o, "resident", look_number(r->resident));
+        json_object_set_new(o, "dirty", look_number(r->dirty));
+        json_object_set_new(o, "writeback", look_number(r->writeback));
+        json_object_set_new(o, "evicted", look_number(r->evicted));
+        json_object_set_new(o, "recently_evicted", look_number(r->recently_evicted));
+        return look_print_json(o);
+}
+
+static json_t *kind_json(const struct mem_kind *kind)
+{
+        json_t *o = json_object();
+
+        json_object_set_new(o, "mappings", look_number(kind->mappings));
+        json_object_set_new(o, "mapped", look_number(kind->mapped));
+        json_object_set_new(o, "resident", look_number(kind->resident));
+        json_object_set_new(o, "dirty", look_number(kind->dirty));
+        json_object_set_new(o, "copied", look_number(kind->copied));
+        json_object_set_new(o, "locked", look_number(kind->locked));
+        return o;
+}
+
+static int process_json(const struct mem_process *process)
+{
+        json_t *o = json_object();
+
+        json_object_set_new(o, "what", json_string("process"));
+        json_object_set_new(o, "pid", json_integer(process->pid));
+        json_object_set_new(o, "command", json_string(process->command));
+        json_object_set_new(o, "shared_file", kind_json(&process->shared));
+        json_object_set_new(o, "private_file", kind_json(&process->private));
+        json_object_set_new(o, "anonymous", kind_json(&process->anonymous));
+        json_object_set_new(o, "heap", kind_json(&process->heap));
+        json_object_set_new(o, "minor_faults", look_number(process->minor_faults));
+        json_object_set_new(o, "major_faults", look_number(process->major_faults));
+        return look_print_json(o);
+}
+
+static int show_json(const struct mem_view *view)
+{
+        int status = STATUS_DONE;
+
+        for (size_t i = 0; i < view->segment_count && status == STATUS_DONE; i++)
+                status = residency_json("file", view->segments[i].name, &view->segments[i].all);
+        if (status == STATUS_DONE)
+                status = residency_json("total", NULL, &view->total);
+        for (size_t i = 0; i < view->process_count && status == STATUS_DONE; i++)
+                status = process_json(&view->processes[i]);
+        return status;
+}
+
+/* ---- once, or again and again ---- */
+
+static struct winsize terminal_size(void)
+{
+        struct winsize size = { 0 };
+
+        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+                size = (struct winsize){ .ws_col = 110, .ws_row = 0 };
+        return size;
+}
+
+static size_t cells_wanted(enum format format)
+{
+        size_t around = 15 + 23, columns = terminal_size().ws_col;
+
+        if (format == FORMAT_MAP)
+                return columns > around + 8 ? columns - around : 8;
+        return format == FORMAT_SVG ? CELLS_DEFAULT : 0;
+}
+
+static int show(const struct showing *showing, const struct mem_view *view)
+{
+        size_t rows = terminal_size().ws_row;
+
+        switch (showing->format) {
+        case FORMAT_JSON:
+                return show_json(view);
+        case FORMAT_SVG:
+                mem_draw_svg(view);
+                break;
+        case FORMAT_TABLE:
+                show_table(view);
+                show_processes(view);
+                break;
+        case FORMAT_MAP:
+                if (watch)
+                        printf("\033[H\033[J");
+                mem_draw_map(view, watch && rows > 5 ? rows - 5 : 0);
+                show_processes(view);
+                break;
+        }
+        return report_stdout();
+}
+
+static int show_once(const struct showing *showing, struct logstore *store)
+{
+        struct mem_view view;
+        int status, r = mem_gather(&view, store, showing->dir, cells_wanted(showing->format));
+
+        if (r == 0 && showing->pid) {
+                r = mem_add_process(&view, (pid_t)showing->pid);
+                if (r == -ESRCH) {
+                        mem_free(&view);
+                        return report_no("no process %llu", (unsigned long long)showing->pid);
+                }
+        }
+        if (r == 0 && all_wanted)
+                r = mem_add_all(&view);
+        status = r < 0 ? report_store(r, showing->dir) : show(showing, &view);
+        mem_free(&view);
+        return status;
+}
+
+static int show_all(const struct showing *showing, struct logstore *store)
+{
+        const struct timespec pause = { showing->every_ns / 1000000000,
+                                        showing->every_ns % 1000000000 };
+        int status = show_once(showing, store);
+
+        while (watch && status == STATUS_DONE) {
+                nanosleep(&pause, NULL);
+                status = show_once(showing, store);
+        }
+        return status;
+}
+
+static int options_parse(struct showing *showing)
+{
+        static const char *const names[] = { "map", "table", "jsonl", "svg" };
+        size_t i = 0;
+
+        while (format_text && i < 4 && strcmp(format_text, names[i]) != 0)
+                i++;
+        if (i == 4)
+                return report_usage("-o %s: wanted map, table, jsonl or svg", format_text);
+        showing->format = (enum format)i;
+        if (pid_text && (number_parse(pid_text, &showing->pid) < 0 || showing->pid == 0 ||
+                         showing->pid > INT32_MAX))
+                return report_usage("--pid %s: wanted a process id", pid_text);
+        showing->every_ns = 1000000000;
+        if (every_text &&
+            (duration_parse(every_text, &showing->every_ns) < 0 || showing->every_ns < 1000000))
+                return report_usage("--every %s: wanted a duration like 500ms", every_text);
+        return STATUS_DONE;
+}
+
+int verb_mem(int count, char **arguments)
+{
+        struct showing showing = { .dir = arguments[0] };
+        struct logstore *store;
+        int status = options_parse(&showing);
+
+        (void)count;
+        if (status == STATUS_DONE)
+                status = session_read(showing.dir, &store);
+        if (status != STATUS_DONE)
+                return status;
+        return session_close(store, showing.dir, show_all(&showing, store));
+}

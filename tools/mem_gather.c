@@ -1,0 +1,98 @@
+/*
+ * mem_gather.c - the page cache's share of each segment, by the library
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+uint64_t mem_add(uint64_t a, uint64_t b)
+{
+        return a == LOGSTORE_UNKNOWN || b == LOGSTORE_UNKNOWN ? LOGSTORE_UNKNOWN : a + b;
+}
+
+static void add_total(struct logstore_residency *total, const struct logstore_residency *part)
+{
+        total->file_bytes = mem_add(total->file_bytes, part->file_bytes);
+        total->resident = mem_add(total->resident, part->resident);
+        total->dirty = mem_add(total->dirty, part->dirty);
+        total->writeback = mem_add(total->writeback, part->writeback);
+        total->evicted = mem_add(total->evicted, part->evicted);
+        total->recently_evicted = mem_add(total->recently_evicted, part->recently_evicted);
+}
+
+struct gathering {
+        struct mem_view *view;
+        struct logstore *store;
+};
+
+static struct mem_segment *segment_room(struct mem_view *view)
+{
+        struct mem_segment *segments, *segment;
+
+        if (view->segment_count == view->segment_capacity) {
+                size_t capacity = view->segment_capacity * 2 + 16;
+
+                segments = realloc(view->segments, capacity * sizeof(*segments));
+                if (!segments)
+                        return NULL;
+                view->segments = segments;
+                view->segment_capacity = capacity;
+        }
+        segment = &view->segments[view->segment_count];
+        *segment = (struct mem_segment){ .cells = NULL };
+        segment->cells = calloc(view->cell_count ? view->cell_count : 1, sizeof(segment->cells[0]));
+        return segment->cells ? segment : NULL;
+}
+
+static int add_file(struct gathering *g, uint64_t id, const char *name)
+{
+        struct mem_segment *segment = segment_room(g->view);
+        int r;
+
+        if (!segment)
+                return -ENOMEM;
+        r = logstore_residency(g->store, id, &segment->all, g->view->cell_count, segment->cells);
+        if (r < 0) {
+                free(segment->cells);
+                return r == -ESTALE ? 0 : r; /* trimmed since it was listed */
+        }
+        strncpy(segment->name, name, sizeof(segment->name) - 1);
+        add_total(&g->view->total, &segment->all);
+        g->view->segment_count++;
+        return 0;
+}
+
+static int add_segment(void *context, const struct logstore_segment_info *segment)
+{
+        return add_file(context, segment->id, segment->name);
+}
+
+int mem_gather(struct mem_view *view, struct logstore *store, const char *dir, size_t cells)
+{
+        struct gathering g = { view, store };
+        int r;
+
+        *view = (struct mem_view){ .dir = dir, .cell_count = cells };
+        r = add_file(&g, 0, "control");
+        return r < 0 ? r : logstore_segments(store, add_segment, &g);
+}
+
+void mem_free(struct mem_view *view)
+{
+        for (size_t i = 0; i < view->segment_count; i++)
+                free(view->segments[i].cells);
+        free(view->segments);
+        free(view->processes);
+        *view = (struct mem_view){ .dir = NULL };
+}
+
+uint64_t mem_evictable(const struct mem_kind *kind)
+{
+        uint64_t kept = mem_add(kind->copied, kind->locked);
+
+        if (kind->resident == LOGSTORE_UNKNOWN || kept == LOGSTORE_UNKNOWN)
+                return LOGSTORE_UNKNOWN;
+        return kept < kind->resident ? kind->resident - kept : 0;
+}

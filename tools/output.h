@@ -1,0 +1,32 @@
+/*
+ * output.h - one record as bytes on standard output
+ */
+#ifndef TOOL_OUTPUT_H
+#define TOOL_OUTPUT_H
+
+#include <stddef.h>
+
+#include "buffer.h"
+#include "logstore.h"
+
+enum output_format {
+        OUTPUT_TEXT,   /* the payload and a newline */
+        OUTPUT_RAW,    /* the payload */
+        OUTPUT_LENGTH, /* 4 bytes of little-endian length, then the payload */
+        OUTPUT_JSON,   /* a line: {"number":N,"time":"...","data":"..."} */
+        OUTPUT_HEX,    /* a line of lower-case hexadecimal digits */
+};
+
+struct output {
+        struct buffer buffer;
+        enum output_format format;
+        char terminator; /* of OUTPUT_TEXT */
+};
+
+/* "text", "raw", "len32", "jsonl", "hex"; NULL leaves *ret alone. -EINVAL. */
+int output_format_parse(const char *name, enum output_format *ret);
+
+/* Errors stay in output->buffer.error. */
+void output_record(struct output *output, const struct logstore_record *record);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * progress.h - a bar on standard error for work that is long
+ */
+#ifndef TOOL_PROGRESS_H
+#define TOOL_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+        bool wanted;
+        bool drawn;
+        const char *what;
+        uint64_t total; /* 0: unknown */
+        int64_t start_ns, next_ns;
+};
+
+/* @mode is auto (a terminal, and longer than a second), always or never; NULL is auto. -EINVAL. */
+int progress_open(struct progress *progress, const char *mode, const char *what, uint64_t total);
+
+/* Cheap; draws ten times a second at most. In bytes. */
+void progress_show(struct progress *progress, uint64_t done);
+
+/* Take the bar away again, so that other lines do not mix with it. */
+void progress_clear(struct progress *progress);
+
+#define PROGRESS_OPTION(variable)                                                               \
+        {                                                                                       \
+                "progress", 0, POPT_ARG_STRING, &(variable), 0, "show a bar on standard error", \
+                        "auto|always|never"                                                     \
+        }
+
+#endif

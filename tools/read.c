@@ -1,0 +1,391 @@
+/*
+ * read.c - logstore read: print records, forward or backward, once or for ever
+ *
+ * Happy path: open read-only, find the range, walk a cursor over it, print into one buffer; at the
+ * end of the log (with -f) flush, save the position, sleep until there is more.
+ *
+ * Failures: damage ends the reading with file, offset and number, after what is before it has been
+ * printed. A follower that was overtaken by a trim says which records it missed and goes on. Signals
+ * need no care: nothing is held open that a death could harm.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cursor_file.h"
+#include "output.h"
+#include "progress.h"
+#include "range.h"
+#include "redact.h"
+#include "report.h"
+#include "session.h"
+#include "signals.h"
+#include "verbs.h"
+
+#define LOOK_AT_OUTPUT_MS 500 /* a follower notices within this time that its reader has gone */
+
+static char *format_text, *from_text, *to_text, *since_text, *until_text, *pattern_text;
+static char *cursor_path, *redact_text, *progress_text;
+static int zero_wanted, backward, follow, unverified, drop_behind;
+static long long record_limit = -1;
+
+struct poptOption read_options[] = {
+        { "output", 'o', POPT_ARG_STRING, &format_text, 0, "how records are printed",
+          "text|raw|len32|jsonl|hex" },
+        { "zero", 'z', POPT_ARG_NONE, &zero_wanted, 0, "end each record by a zero byte", NULL },
+        { "from", 0, POPT_ARG_STRING, &from_text, 0, "start at this record; -N: Nth from the end",
+          "N|first|last|-N" },
+        { "to", 0, POPT_ARG_STRING, &to_text, 0, "end with this record", "N|first|last|-N" },
+        { "records", 'n', POPT_ARG_LONGLONG, &record_limit, 0, "print N records at most", "N" },
+        { "since", 'S', POPT_ARG_STRING, &since_text, 0, "start where the log reached this time",
+          "TIME" },
+        { "until", 'U', POPT_ARG_STRING, &until_text, 0, "end where the log passed this time",
+          "TIME" },
+        { "reverse", 'r', POPT_ARG_NONE, &backward, 0, "print the newest first", NULL },
+        { "grep", 'g', POPT_ARG_STRING, &pattern_text, 0,
+          "only records that match an extended regular expression", "REGEX" },
+        { "follow", 'f', POPT_ARG_NONE, &follow, 0, "wait for more at the end of the log", NULL },
+        { "cursor-file", 0, POPT_ARG_STRING, &cursor_path, 0,
+          "go on behind the last record printed, which is kept in FILE", "FILE" },
+        { "redact", 0, POPT_ARG_STRING, &redact_text, 0, "print x for every byte that matches",
+          "REGEX" },
+        { "unverified", 0, POPT_ARG_NONE, &unverified, 0,
+          "do not check checksums of durable records", NULL },
+        { "drop-behind", 0, POPT_ARG_NONE, &drop_behind, 0,
+          "let go of pages once read, so that nothing else is pushed out of memory", NULL },
+        PROGRESS_OPTION(progress_text),
+        POPT_TABLEEND,
+};
+
+struct reading {
+        const char *dir;
+        struct logstore *store;
+        struct logstore_snapshot *snapshot; /* of --redact, else NULL */
+        struct logstore_cursor *cursor;
+        struct output output;
+        struct cursor_file position; /* of --cursor-file */
+        struct range range;
+        regex_t pattern, redact;
+        struct progress progress;
+        uint64_t left;   /* records still to print */
+        uint64_t seen;   /* last record walked over; 0: none */
+        int64_t seen_ns; /* its time */
+        uint64_t payload_bytes;
+};
+
+/* ---- one record ---- */
+
+/* A status. Over the budget of copied pages, those of records already printed are given back. */
+static int redact(struct reading *run, struct logstore_record *record)
+{
+        int r = redact_record(run->snapshot, &run->redact, record);
+
+        if (r == -ENOBUFS) {
+                r = logstore_snapshot_drop(run->snapshot, 0, UINT64_MAX);
+                if (r == 0)
+                        r = logstore_cursor_get(run->cursor, record->number, record);
+                if (r == 0)
+                        r = redact_record(run->snapshot, &run->redact, record);
+        }
+        return r < 0 ? report_store(r, run->dir) : STATUS_DONE;
+}
+
+static int output_status(const struct reading *run)
+{
+        return run->output.buffer.error ? STATUS_IO : STATUS_DONE;
+}
+
+/* Let everything out, then note how far that was. */
+static int flush(struct reading *run)
+{
+        int r;
+
+        if (buffer_flush(&run->output.buffer) < 0)
+                return STATUS_IO;
+        if (!cursor_path)
+                return STATUS_DONE;
+        r = cursor_file_save(&run->position, &run->output.buffer, run->seen, run->seen_ns);
+        return r < 0 ? report_file(r, cursor_path) : STATUS_DONE;
+}
+
+static int print(struct reading *run, struct logstore_record *record)
+{
+        int status = STATUS_DONE;
+
+        run->payload_bytes += record->size;
+        progress_show(&run->progress, run->payload_bytes);
+        if (!pattern_text || pattern_matches(&run->pattern, record->data, record->size)) {
+                if (run->snapshot)
+                        status = redact(run, record);
+                if (status != STATUS_DONE)
+                        return status;
+                output_record(&run->output, record);
+                run->left--;
+        }
+        run->seen = record->number;
+        run->seen_ns = record->time_ns;
+        if (cursor_path && run->output.buffer.used > BUFFER_BYTES / 2)
+                return flush(run);
+        return output_status(run);
+}
+
+/* ---- walking ---- */
+
+static bool output_is_closed(void)
+{
+        struct pollfd out = { .fd = STDOUT_FILENO };
+
+        return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
+static int wait_for_more(struct reading *run)
+{
+        int r;
+
+        if (flush(run) != STATUS_DONE)
+                return STATUS_IO;
+        do {
+                r = logstore_cursor_wait(run->cursor, LOOK_AT_OUTPUT_MS);
+                if (r == -ETIMEDOUT && output_is_closed())
+                        run->output.buffer.error = -EPIPE;
+        } while ((r == -ETIMEDOUT || r == -EINTR) && output_status(run) == STATUS_DONE);
+        if (r < 0 && r != -ETIMEDOUT && r != -ESTALE)
+                return report_store(r, run->dir);
+        return output_status(run);
+}
+
+/* The place where a follower stood is gone: stand where the log begins, or ends, now. */
+static int catch_up(struct reading *run)
+{
+        uint64_t stood = logstore_cursor_position(run->cursor);
+        struct logstore_bounds bounds;
+        int r = logstore_bounds(run->store, &bounds);
+
+        if (r < 0)
+                return report_store(r, run->dir);
+        if (stood < bounds.first)
+                report_note("%s: records %llu to %llu were trimmed before they were read", run->dir,
+                            (unsigned long long)stood, (unsigned long long)bounds.first - 1);
+        else if (stood > bounds.tail)
+                report_note("%s: the log was cut back to record %llu", run->dir,
+                            (unsigned long long)bounds.tail);
+        r = logstore_cursor_seek(run->cursor, stood < bounds.first  ? bounds.first
+                                              : stood > bounds.tail ? UINT64_MAX
+                                                                    : stood);
+        return r < 0 && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
+}
+
+static int walk_forward(struct reading *run)
+{
+        struct logstore_record record;
+        int status = STATUS_DONE, r;
+
+        while (run->left && status == STATUS_DONE) {
+                r = logstore_cursor_next(run->cursor, &record);
+                if (r == -EAGAIN && follow)
+                        status = wait_for_more(run);
+                else if (r == -ESTALE && follow)
+                        status = catch_up(run);
+                else if (r == -EAGAIN)
+                        break;
+                else if (r < 0)
+                        return report_store(r, run->dir);
+                else if (record.number > run->range.last || record.time_ns > run->range.until_ns)
+                        break;
+                else if (record.number >= run->range.first)
+                        status = print(run, &record);
+                if (run->seen >= run->range.last)
+                        break;
+        }
+        return status;
+}
+
+static int walk_backward(struct reading *run)
+{
+        struct logstore_record record;
+        int status = STATUS_DONE, r;
+
+        while (run->left && status == STATUS_DONE) {
+                r = logstore_cursor_prev(run->cursor, &record);
+                if (r == -EAGAIN)
+                        break;
+                if (r < 0)
+                        return report_store(r, run->dir);
+                if (record.number < run->range.first)
+                        break;
+                status = print(run, &record);
+        }
+        return status;
+}
+
+static int walk(struct reading *run)
+{
+        uint64_t place = backward ? run->range.last + 1 : run->range.first;
+        int r;
+
+        if (run->range.last < run->range.first)
+                return STATUS_DONE;
+        r = logstore_cursor_seek(run->cursor, place);
+        if (r == -EAGAIN && follow)
+                r = logstore_cursor_seek(run->cursor, UINT64_MAX);
+        if (r < 0)
+                return report_store(r, run->dir);
+        return backward ? walk_backward(run) : walk_forward(run);
+}
+
+/* ---- from where to where ---- */
+
+/* The record printed last must still be the one that it was. */
+static int check_position(struct reading *run, const struct logstore_bounds *bounds)
+{
+        struct logstore_record record;
+        uint64_t number = run->position.number;
+        int r;
+
+        if (number > bounds->tail)
+                return report_no("%s: record %llu was printed, but the log now ends at %llu",
+                                 run->dir, (unsigned long long)number,
+                                 (unsigned long long)bounds->tail);
+        if (number + 1 < bounds->first)
+                return report_no("%s: records %llu to %llu were trimmed before they were read",
+                                 run->dir, (unsigned long long)number + 1,
+                                 (unsigned long long)bounds->first - 1);
+        r = logstore_cursor_get(run->cursor, number, &record);
+        if (r == 0 && record.time_ns != run->position.time_ns)
+                return report_no("%s: record %llu is not the one that was printed: the log was cut "
+                                 "back and written again",
+                                 run->dir, (unsigned long long)number);
+        return r < 0 && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
+}
+
+static int find_range(struct reading *run)
+{
+        struct range_text text = { from_text, to_text, since_text, until_text };
+        bool resume = cursor_path && run->position.found;
+        struct logstore_bounds bounds;
+        int r = run->snapshot ? logstore_snapshot_bounds(run->snapshot, &bounds)
+                              : logstore_bounds(run->store, &bounds);
+
+        if (r < 0)
+                return report_store(r, run->dir);
+        if (resume) {
+                text.from = text.since = NULL;
+                r = check_position(run, &bounds);
+                if (r != STATUS_DONE)
+                        return r;
+        }
+        r = range_resolve(&text, &bounds, run->cursor, run->dir, follow, &run->range);
+        if (r == STATUS_DONE && resume)
+                run->range.first = run->position.number + 1;
+        return r;
+}
+
+/* ---- all of it ---- */
+
+static int read_range(struct reading *run)
+{
+        int status = find_range(run);
+
+        if (status == STATUS_DONE && cursor_path)
+                cursor_file_skip_printed(&run->position, &run->output.buffer);
+        if (status == STATUS_DONE)
+                status = walk(run);
+        progress_clear(&run->progress);
+        status = status_first(status, flush(run));
+        if (run->output.buffer.error)
+                return report_file(run->output.buffer.error, "standard output");
+        return status;
+}
+
+static int cursor_open(struct reading *run)
+{
+        uint32_t flags =
+                (unverified ? LOGSTORE_UNVERIFIED : 0u) | (drop_behind ? LOGSTORE_DROP_BEHIND : 0u);
+        int r;
+
+        if (!redact_text) {
+                r = logstore_cursor_open(run->store, flags, &run->cursor);
+        } else {
+                r = logstore_snapshot_open(run->store, 0, &run->snapshot);
+                if (r == 0)
+                        r = logstore_snapshot_cursor(run->snapshot, flags, &run->cursor);
+        }
+        return r < 0 ? report_store(r, run->dir) : STATUS_DONE;
+}
+
+static int read_store(struct reading *run)
+{
+        int status = cursor_open(run), r;
+
+        if (status == STATUS_DONE && cursor_path)
+                status = cursor_file_open(&run->position, cursor_path, run->store);
+        if (status == STATUS_DONE) {
+                r = buffer_open(&run->output.buffer, STDOUT_FILENO);
+                status = r < 0 ? report_file(r, "output") : read_range(run);
+        }
+        if (cursor_path)
+                cursor_file_close(&run->position);
+        logstore_cursor_close(run->cursor);
+        logstore_snapshot_close(run->snapshot);
+        return status;
+}
+
+static int options_parse(struct reading *run)
+{
+        struct range_text text = { from_text, to_text, since_text, until_text };
+        int status;
+
+        if (output_format_parse(format_text, &run->output.format) < 0)
+                return report_usage("-o %s: wanted text, raw, len32, jsonl or hex", format_text);
+        if (zero_wanted && run->output.format != OUTPUT_TEXT)
+                return report_usage("-z is for -o text");
+        if (backward && (follow || cursor_path))
+                return report_usage("-r goes with neither -f nor --cursor-file");
+        if (redact_text && follow)
+                return report_usage("--redact works on a snapshot, it does not go with -f");
+        if (record_limit < -1)
+                return report_usage("-n %lld: wanted a number", record_limit);
+        status = range_check(&text);
+        if (status == STATUS_DONE && pattern_text)
+                status = pattern_compile(&run->pattern, pattern_text, "-g");
+        if (status == STATUS_DONE && redact_text)
+                status = pattern_compile(&run->redact, redact_text, "--redact");
+        if (status == STATUS_DONE && progress_open(&run->progress, progress_text, "read", 0) < 0)
+                return report_usage("--progress %s: wanted auto, always or never", progress_text);
+        return status;
+}
+
+int verb_read(int count, char **arguments)
+{
+        struct reading run = { .dir = arguments[0], .position = { .fd = -1 } };
+        int status = options_parse(&run);
+        bool gone;
+
+        (void)count;
+        if (status != STATUS_DONE)
+                return status;
+        run.left = record_limit < 0 ? UINT64_MAX : (uint64_t)record_limit;
+        run.output.terminator = zero_wanted ? '\0' : '\n';
+        status = session_read(run.dir, &run.store);
+        if (status != STATUS_DONE)
+                return status;
+        if (isatty(STDOUT_FILENO))
+                run.progress.wanted = false; /* the records themselves are the progress */
+        run.progress.total = session_bytes(run.store);
+        status = read_store(&run);
+        gone = run.output.buffer.error == -EPIPE;
+        buffer_close(&run.output.buffer);
+        if (pattern_text)
+                regfree(&run.pattern);
+        if (redact_text)
+                regfree(&run.redact);
+        status = session_close(run.store, run.dir, status);
+        if (gone)
+                signals_die(SIGPIPE);
+        return status;
+}

@@ -1,0 +1,69 @@
+/*
+ * repair.c - logstore repair: cut a damaged store back to what is sound
+ *
+ * Without --yes nothing is changed: it says what would be cut and what would be lost, and the
+ * status is 1 if there is damage. What is cut is kept in quarantine/ inside the store.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "numbers.h"
+#include "report.h"
+#include "verbs.h"
+#include "verify.h"
+
+static char *salvage_path, *progress_text;
+static int apply;
+
+struct poptOption repair_options[] = {
+        { "yes", 0, POPT_ARG_NONE, &apply, 0, "do it; without this it is a dry run", NULL },
+        { "salvage", 0, POPT_ARG_STRING, &salvage_path, 0,
+          "write every valid record, also beyond the damage, to a new store", "DESTINATION" },
+        PROGRESS_OPTION(progress_text),
+        POPT_TABLEEND,
+};
+
+static void print_report(const struct logstore_repair_report *report)
+{
+        char bytes[SIZE_TEXT_BYTES];
+
+        if (report->kept_last + 1 == report->kept_first)
+                printf("%s no records\n", apply ? "kept" : "would keep");
+        else
+                printf("%s records %llu to %llu\n", apply ? "kept" : "would keep",
+                       (unsigned long long)report->kept_first,
+                       (unsigned long long)report->kept_last);
+        printf("%s %llu records, %llu of them still valid\n", apply ? "lost" : "would lose",
+               (unsigned long long)report->lost_records, (unsigned long long)report->valid_beyond);
+        printf("%s %s to quarantine/\n", apply ? "moved" : "would move",
+               size_format(bytes, report->cut_bytes, 0));
+        if (salvage_path)
+                printf("%s: salvaged %llu records, %llu numbers are missing\n", salvage_path,
+                       (unsigned long long)report->salvaged, (unsigned long long)report->missing);
+}
+
+int verb_repair(int count, char **arguments)
+{
+        struct logstore_repair_report report = { 0 };
+        struct verify_hooks hooks = { 0 };
+        struct logstore_verify_hooks calls = { verify_fault, verify_progress, &hooks };
+        int status, r;
+
+        (void)count;
+        if (progress_open(&hooks.progress, progress_text, "repair", 0) < 0)
+                return report_usage("--progress %s: wanted auto, always or never", progress_text);
+        r = logstore_repair(arguments[0], apply ? LOGSTORE_REPAIR_APPLY : 0, salvage_path, &calls,
+                            &report);
+        progress_clear(&hooks.progress);
+        if (r < 0)
+                return report_store(r, arguments[0]);
+        print_report(&report);
+        status = report_stdout();
+        if (report.lost_records || report.cut_bytes) {
+                if (!apply)
+                        return report_no("%s: nothing was changed; --yes does it", arguments[0]);
+        } else {
+                report_note("%s: nothing to repair", arguments[0]);
+        }
+        return status;
+}

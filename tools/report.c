@@ -1,0 +1,129 @@
+/*
+ * report.c - what the tool says on standard error, and the exit status that goes with it
+ *
+ * Every negative errno of the library has one exit status, whatever the verb; the table below is
+ * that contract. One failure is one line.
+ */
+#include "report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "logstore.h"
+#include "signals.h"
+
+static const char *verb_name = "logstore";
+
+static const struct {
+        int error;
+        int status;
+} statuses[] = {
+        { -EBADMSG, STATUS_NO }, /* damage */
+        { -EAGAIN, STATUS_NO },  /* not yet there */
+        { -ESTALE, STATUS_NO },  /* trimmed or truncated away */
+        { -ENODATA, STATUS_NO }, /* void */
+        { -EMSGSIZE, STATUS_NO },
+        { -EINVAL, STATUS_NO },  /* record number 0 */
+        { -ENOBUFS, STATUS_NO }, /* over the budget of private pages */
+        { -EEXIST, STATUS_NO },
+        { -ENOENT, STATUS_STORE },
+        { -ENOTDIR, STATUS_STORE },
+        { -EMEDIUMTYPE, STATUS_STORE },
+        { -EPROTONOSUPPORT, STATUS_STORE },
+        { -EBUSY, STATUS_STORE },
+        { -EPERM, STATUS_STORE },
+        { -EACCES, STATUS_STORE },
+        { -EREMOTE, STATUS_STORE },
+        { -EROFS, STATUS_STORE },
+        { -ELOOP, STATUS_STORE },
+        { -ENAMETOOLONG, STATUS_STORE },
+};
+
+int status_of(int error)
+{
+        if (error >= 0)
+                return STATUS_DONE;
+        for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+                if (statuses[i].error == error)
+                        return statuses[i].status;
+        return STATUS_IO;
+}
+
+int status_first(int first, int next)
+{
+        return first != STATUS_DONE ? first : next;
+}
+
+void report_verb(const char *name)
+{
+        verb_name = name;
+}
+
+static void report_line(const char *format, va_list arguments)
+{
+        char line[1024];
+
+        vsnprintf(line, sizeof(line), format, arguments);
+        fprintf(stderr, "%s: %s\n", verb_name, line);
+}
+
+void report_note(const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        report_line(format, arguments);
+        va_end(arguments);
+}
+
+int report_no(const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        report_line(format, arguments);
+        va_end(arguments);
+        return STATUS_NO;
+}
+
+int report_usage(const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        report_line(format, arguments);
+        va_end(arguments);
+        fprintf(stderr, "Try '%s --help'.\n", verb_name);
+        return STATUS_USAGE;
+}
+
+int report_store(int error, const char *dir)
+{
+        const char *detail = logstore_detail();
+
+        if (detail[0])
+                report_note("%s: %s", dir, detail);
+        else
+                report_note("%s: %s", dir, logstore_error_text(error));
+        return status_of(error);
+}
+
+int report_file(int error, const char *name)
+{
+        if (error != -EPIPE)
+                report_note("%s: %s", name, strerror(-error));
+        return STATUS_IO;
+}
+
+int report_stdout(void)
+{
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return STATUS_DONE;
+        if (errno == EPIPE)
+                signals_die(SIGPIPE);
+        return report_file(-errno, "standard output");
+}

@@ -1,0 +1,88 @@
+/*
+ * signals.c - how the tool answers signals
+ *
+ * SIGPIPE is ignored, so that a verb sees -EPIPE, ends in order and then dies by it. SIGINT and
+ * SIGTERM are held back only where there is something to finish (append): they are blocked, in
+ * every thread that is started later too, and read from a signalfd, so none is lost between a look
+ * and a sleep. SIGBUS: the library's guard answers faults in its own calls; what is left is this
+ * tool reading a record whose file was cut meanwhile, which ends with a line and a status.
+ */
+#include "signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "logstore.h"
+#include "report.h"
+
+static int held_fd = -1;
+static int came;
+
+static void on_bus_error(int signal)
+{
+        static const char line[] =
+                "logstore: a file of the store was cut, or its disk failed, while it was read\n";
+
+        (void)signal;
+        if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+                _exit(STATUS_IO);
+        _exit(STATUS_IO);
+}
+
+static void held_set(sigset_t *ret)
+{
+        sigemptyset(ret);
+        sigaddset(ret, SIGINT);
+        sigaddset(ret, SIGTERM);
+}
+
+void signals_prepare(void)
+{
+        struct sigaction action = { .sa_handler = SIG_IGN };
+
+        sigaction(SIGPIPE, &action, NULL);
+        action.sa_handler = on_bus_error;
+        sigaction(SIGBUS, &action, NULL);
+        logstore_guard_sigbus();
+}
+
+int signals_hold(void)
+{
+        sigset_t set;
+
+        held_set(&set);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        held_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        return held_fd < 0 ? -errno : held_fd;
+}
+
+int signals_came(void)
+{
+        struct signalfd_siginfo info;
+        sigset_t set;
+
+        if (came || held_fd < 0)
+                return came;
+        if (read(held_fd, &info, sizeof(info)) != sizeof(info))
+                return 0;
+        came = (int)info.ssi_signo;
+        held_set(&set);
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
+        return came;
+}
+
+void signals_die(int number)
+{
+        sigset_t set;
+
+        signal(number, SIG_DFL);
+        sigemptyset(&set);
+        sigaddset(&set, number);
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
+        raise(number);
+        _exit(128 + number);
+}

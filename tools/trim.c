@@ -1,0 +1,124 @@
+/*
+ * trim.c - logstore trim: delete the oldest segments
+ *
+ * Whole segments only, never the one that is written, so more may stay than was asked for. Prints
+ * the first number that is left, or would be.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "numbers.h"
+#include "range.h"
+#include "report.h"
+#include "session.h"
+#include "verbs.h"
+
+static char *size_text, *time_text, *count_text, *before_text;
+static int dry_run;
+
+struct poptOption trim_options[] = {
+        { "keep-size", 0, POPT_ARG_STRING, &size_text, 0, "keep at most this much", "SIZE" },
+        { "keep-time", 0, POPT_ARG_STRING, &time_text, 0, "keep what is younger than this",
+          "DURATION" },
+        { "keep-count", 0, POPT_ARG_STRING, &count_text, 0, "keep at most N records", "N" },
+        { "before", 0, POPT_ARG_STRING, &before_text, 0, "delete what lies before record N", "N" },
+        { "dry-run", 0, POPT_ARG_NONE, &dry_run, 0, "only say what would be left", NULL },
+        POPT_TABLEEND,
+};
+
+struct trim {
+        uint64_t keep_bytes, keep_records, before;
+        int64_t keep_ns;
+};
+
+static int options_parse(struct trim *trim)
+{
+        if (!size_text && !time_text && !count_text && !before_text)
+                return report_usage("say what to keep: --keep-size, --keep-time, --keep-count or "
+                                    "--before");
+        if (size_text && (size_parse(size_text, &trim->keep_bytes) < 0 || !trim->keep_bytes))
+                return report_usage("--keep-size %s: wanted a size like 512M", size_text);
+        if (time_text && (duration_parse(time_text, &trim->keep_ns) < 0 || !trim->keep_ns))
+                return report_usage("--keep-time %s: wanted a duration like 7d", time_text);
+        if (count_text &&
+            (number_parse(count_text, &trim->keep_records) < 0 || !trim->keep_records))
+                return report_usage("--keep-count %s: wanted a number", count_text);
+        if (before_text && (number_parse(before_text, &trim->before) < 0 || !trim->before))
+                return report_usage("--before %s: wanted a record number", before_text);
+        return STATUS_DONE;
+}
+
+/* What logstore_trim_before() would leave. */
+struct plan {
+        uint64_t before, first;
+};
+
+static int plan_segment(void *context, const struct logstore_segment_info *segment)
+{
+        struct plan *plan = context;
+        uint64_t next = segment->first_number + segment->records;
+
+        if (segment->state != LOGSTORE_SEGMENT_ACTIVE && segment->first_number == plan->first &&
+            next <= plan->before)
+                plan->first = next;
+        return 0;
+}
+
+static int trim_before(struct logstore *store, uint64_t before, uint64_t *ret_first)
+{
+        struct plan plan = { .before = before };
+        struct logstore_bounds bounds;
+        int r;
+
+        if (!dry_run)
+                return logstore_trim_before(store, before, ret_first);
+        r = logstore_bounds(store, &bounds);
+        if (r < 0)
+                return r;
+        plan.first = bounds.first;
+        r = logstore_segments(store, plan_segment, &plan);
+        if (r == 0 && plan.first > *ret_first)
+                *ret_first = plan.first;
+        return r;
+}
+
+static int apply(struct logstore *store, const char *dir, const struct trim *trim)
+{
+        struct logstore_bounds bounds;
+        uint64_t first;
+        int r = logstore_bounds(store, &bounds);
+
+        first = bounds.first;
+        if (r == 0 && (trim->keep_bytes || trim->keep_records || trim->keep_ns)) {
+                r = logstore_set_retention(store, trim->keep_bytes, trim->keep_records,
+                                           trim->keep_ns);
+                if (r == 0)
+                        r = logstore_apply_retention(store, dry_run, &first);
+        }
+        if (r == 0 && trim->before)
+                r = trim_before(store, trim->before, &first);
+        if (r < 0)
+                return report_store(r, dir);
+        printf("%llu\n", (unsigned long long)first);
+        report_note("%s: %s %llu records, the first %s %llu", dir,
+                    dry_run ? "would delete" : "deleted",
+                    (unsigned long long)(first - bounds.first), dry_run ? "would be" : "is",
+                    (unsigned long long)first);
+        return report_stdout();
+}
+
+int verb_trim(int count, char **arguments)
+{
+        struct logstore *store;
+        struct trim trim = { 0 };
+        int status = options_parse(&trim);
+
+        (void)count;
+        if (status != STATUS_DONE)
+                return status;
+        status = dry_run ? session_read(arguments[0], &store)
+                         : session_write(arguments[0], NULL, &store);
+        if (status != STATUS_DONE)
+                return status;
+        return session_close(store, arguments[0], apply(store, arguments[0], &trim));
+}

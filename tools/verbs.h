@@ -1,0 +1,42 @@
+/*
+ * verbs.h - one row a verb: what dispatch, argument counts, help and completion read
+ */
+#ifndef TOOL_VERBS_H
+#define TOOL_VERBS_H
+
+#include <popt.h>
+
+struct verb {
+        const char *name;
+        const char *arguments; /* "DIR [FILE...]": also says how many there may be */
+        const char *help;
+        int (*run)(int count, char **arguments); /* returns an exit status */
+        struct poptOption *options;
+};
+
+int verb_append(int count, char **arguments);
+int verb_read(int count, char **arguments);
+int verb_get(int count, char **arguments);
+int verb_info(int count, char **arguments);
+int verb_segments(int count, char **arguments);
+int verb_verify(int count, char **arguments);
+int verb_repair(int count, char **arguments);
+int verb_trim(int count, char **arguments);
+int verb_copy(int count, char **arguments);
+int verb_mem(int count, char **arguments);
+int verb_warm(int count, char **arguments);
+int verb_evict(int count, char **arguments);
+
+extern struct poptOption append_options[];
+extern struct poptOption read_options[];
+extern struct poptOption get_options[];
+extern struct poptOption info_options[];
+extern struct poptOption segments_options[];
+extern struct poptOption verify_options[];
+extern struct poptOption repair_options[];
+extern struct poptOption trim_options[];
+extern struct poptOption copy_options[];
+extern struct poptOption mem_options[];
+extern struct poptOption warm_options[];
+
+#endif

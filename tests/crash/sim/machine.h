@@ -1,0 +1,92 @@
+/*
+ * machine.h - a store at work on a simulated disk, and the crashes it goes through
+ *
+ * A machine takes random steps; at its disk's system calls, and between steps, images of crashes are
+ * drawn and queued. After each step the images are examined: each becomes a machine of its own, is
+ * opened, compared with what was promised, and may go on working and crash again, so that crashes
+ * nest. All of it follows from one seed, as long as the store has no thread of its own.
+ */
+#ifndef SIM_MACHINE_H
+#define SIM_MACHINE_H
+
+#include <logstore.h>
+
+#include "disk.h"
+#include "os_disk.h"
+#include "promise.h"
+
+#define MACHINE_CLAIMS 3u
+#define MACHINE_DEPTH 3u
+
+struct image {
+        struct image *next;
+        struct disk *disk;
+        struct promise promise;
+        uint64_t seed, ordinal;
+        const char *call; /* the system call at which it was drawn */
+        bool after;       /* behind that call, not before */
+        bool kill;        /* the process alone died */
+};
+
+struct machine {
+        struct machine *parent; /* of whose crash it is an image */
+        const struct image *image;
+        struct disk *disk;
+        struct logstore *store; /* NULL: closed */
+        struct logstore_options options;
+        struct promise promise;
+        struct os_world world;
+        struct rng rng, lottery; /* of the steps; of the crashes */
+        struct logstore_claim claims[MACHINE_CLAIMS];
+        uint32_t claim_count;
+        struct image *first_image, *last_image;
+        uint64_t images;       /* drawn so far */
+        uint32_t crash_one_in; /* of the calls; 0: none */
+        uint32_t depth;
+        bool faulty;      /* syncs fail now and then */
+        bool failed;      /* one has, and the store said so */
+        const char *step; /* under way */
+};
+
+struct figures {
+        uint64_t states;   /* crash images opened and compared */
+        uint64_t restarts; /* of these, the process alone had died */
+        uint64_t nested;   /* of these, crashed in or after a recovery */
+        uint64_t failed_syncs;
+        uint64_t runs, lost, holes, invented, hangs;
+};
+extern struct figures figures;
+
+struct machine_plan {
+        uint64_t seed;
+        uint32_t steps;
+        bool threads;  /* the store has its background thread */
+        uint64_t only; /* examine this image alone; 0: all */
+        bool trace;    /* tell every step */
+};
+extern struct machine_plan plan;
+extern struct machine *machine_now; /* the one at work, for messages */
+
+/* One whole life from an empty disk, with all the crashes drawn from it. */
+void machine_run(const struct machine_plan *what);
+
+/* Once per step or state; something that takes longer than a watchdog's time hangs. */
+void machine_tick(void);
+
+/* The parts; machine_*.c */
+void machine_path(const struct machine *m, char *text, size_t bytes);
+void machine_trace(const struct machine *m, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+_Noreturn void machine_fail(const struct machine *m, const char *verdict, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+void machine_watch(struct machine *m, uint32_t one_in); /* draw at one in so many calls */
+void machine_draw(struct machine *m, const char *call, bool after);
+void machine_examine_images(struct machine *m);
+void machine_open(struct machine *m, bool all_of_it); /* and compare; adopt what is found */
+void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_first,
+                     uint64_t *ret_tail);
+void machine_step(struct machine *m);
+void machine_put_away(struct machine *m); /* whatever it is doing; with its disk */
+
+#endif

@@ -1,0 +1,603 @@
+/*
+ * os_disk.c - store/os.h on simulated disks: names, descriptors, reading, writing and syncing
+ *
+ * It takes the place of os.c and os_memory.c whole: were one function missing, the linker would
+ * pull in theirs and complain of all the others. Paths are /disk/ID for the parent directory and
+ * /disk/ID/store for the store's. Descriptors start above those of the kernel.
+ */
+#include "../../../store/os.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "os_disk.h"
+
+#define FIRST_DESCRIPTOR (1 << 20)
+#define DESCRIPTORS 65536
+
+struct open_file {
+        struct disk *disk; /* NULL: free */
+        struct node *node; /* NULL: a directory */
+        bool parent, writable, direct;
+};
+
+static struct open_file files[DESCRIPTORS];
+static int next_file;
+bool os_disk_overlap; /* let syncs of several threads overlap */
+
+static void watch(struct disk *disk, const char *call, bool after)
+{
+        disk->changes++;
+        if (disk->watch)
+                disk->watch(disk, call, after);
+}
+
+static struct open_file *file_of(int fd)
+{
+        struct open_file *file = NULL;
+
+        if (fd >= FIRST_DESCRIPTOR && fd < FIRST_DESCRIPTOR + DESCRIPTORS)
+                file = &files[fd - FIRST_DESCRIPTOR];
+        return file && file->disk ? file : NULL;
+}
+
+static int take_descriptor(struct disk *disk, struct node *node, struct open_file how)
+{
+        int tries = 0;
+
+        while (files[next_file = (next_file + 1) % DESCRIPTORS].disk)
+                if (++tries == DESCRIPTORS)
+                        return -EMFILE;
+        files[next_file] = how;
+        files[next_file].disk = disk;
+        files[next_file].node = node;
+        if (node)
+                node_get(node);
+        disk->descriptors++;
+        return FIRST_DESCRIPTOR + next_file;
+}
+
+/* ---- directories ---- */
+
+enum place { PLACE_NONE, PLACE_PARENT, PLACE_STORE };
+
+static enum place parse_path(const char *path, struct disk **ret)
+{
+        unsigned long long id;
+        int end = 0;
+
+        if (sscanf(path, "/disk/%llu%n", &id, &end) != 1)
+                return PLACE_NONE;
+        *ret = disk_find(id);
+        if (!*ret)
+                return PLACE_NONE;
+        path += end;
+        if (strcmp(path, "") == 0 || strcmp(path, "/") == 0 || strcmp(path, "/store/..") == 0)
+                return PLACE_PARENT;
+        return strcmp(path, "/store") == 0 ? PLACE_STORE : PLACE_NONE;
+}
+
+int os_open_directory(const char *path)
+{
+        struct disk *disk;
+        enum place place;
+        int r = -ENOENT;
+
+        disk_lock();
+        place = parse_path(path, &disk);
+        if (place == PLACE_PARENT || (place == PLACE_STORE && disk->exists))
+                r = take_descriptor(disk, NULL,
+                                    (struct open_file){ .parent = place == PLACE_PARENT });
+        disk_unlock();
+        return r;
+}
+
+int os_make_directory(const char *path)
+{
+        struct disk *disk;
+        int r = -ENOENT;
+
+        disk_lock();
+        if (parse_path(path, &disk) == PLACE_STORE) {
+                r = disk->exists ? -EEXIST : 0;
+                if (r == 0) {
+                        watch(disk, "make_directory", false);
+                        disk->exists = true;
+                        watch(disk, "make_directory", true);
+                }
+        }
+        disk_unlock();
+        return r;
+}
+
+int os_list(int directory, int (*each)(void *context, const char *name), void *context)
+{
+        char copies[DISK_NAMES][DISK_NAME_BYTES];
+        struct open_file *file;
+        uint32_t count = 0;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(directory);
+        if (file) {
+                for (; count < file->disk->now.count; count++)
+                        memcpy(copies[count], file->disk->now.list[count].text, DISK_NAME_BYTES);
+                r = 0;
+        }
+        disk_unlock();
+        if (r == 0)
+                r = each(context, ".");
+        if (r == 0)
+                r = each(context, "..");
+        for (uint32_t i = 0; i < count && r == 0; i++)
+                r = each(context, copies[i]);
+        return r;
+}
+
+int os_sync_directory(int fd)
+{
+        struct open_file *file;
+        struct disk *disk;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file && !file->node) {
+                disk = file->disk;
+                watch(disk, "sync_directory", false);
+                r = 0;
+                if (disk->syncs_to_fail > 0) {
+                        disk->syncs_to_fail--;
+                        disk->syncs_failed++;
+                        r = -EIO;
+                } else if (file->parent) {
+                        disk->media_exists = disk->exists;
+                } else {
+                        disk_sync_names(disk);
+                }
+                watch(disk, "sync_directory", true);
+        }
+        disk_unlock();
+        return r;
+}
+
+/* ---- names ---- */
+
+static int open_locked(struct open_file *at, const char *name, int flags, uint32_t mode)
+{
+        struct open_file how = { .writable = flags & (OS_WRITE | OS_CREATE),
+                                 .direct = flags & OS_DIRECT };
+        struct disk *disk = at->disk;
+        struct node *node;
+        int fd;
+
+        if (strcmp(name, ".") == 0)
+                return take_descriptor(disk, NULL, (struct open_file){ .parent = at->parent });
+        if (strcmp(name, "..") == 0)
+                return take_descriptor(disk, NULL, (struct open_file){ .parent = true });
+        if (at->parent)
+                return -ENOENT;
+        node = disk_look_up(disk, name);
+        if (flags & OS_CREATE) {
+                if (node)
+                        return -EEXIST;
+                watch(disk, "create", false);
+                node = disk_create(disk, name, mode);
+        }
+        if (!node)
+                return -ENOENT;
+        fd = take_descriptor(disk, node, how);
+        if (flags & OS_CREATE)
+                watch(disk, "create", true);
+        return fd;
+}
+
+int os_open(int directory, const char *name, int flags, uint32_t mode)
+{
+        struct open_file *at;
+        int r = -EBADF;
+
+        disk_lock();
+        at = file_of(directory);
+        if (at)
+                r = at->node ? -ENOTDIR : open_locked(at, name, flags, mode);
+        disk_unlock();
+        return r;
+}
+
+static int rename_locked(struct disk *disk, const char *from, const char *to, bool replace)
+{
+        if (!disk_look_up(disk, from))
+                return -ENOENT;
+        if (!replace && disk_look_up(disk, to))
+                return -EEXIST;
+        watch(disk, "rename", false);
+        disk_rename(disk, from, to);
+        watch(disk, "rename", true);
+        return 0;
+}
+
+static int rename_at(int directory, const char *from, const char *to, bool replace)
+{
+        struct open_file *at;
+        int r = -EBADF;
+
+        disk_lock();
+        at = file_of(directory);
+        if (at && !at->node && !at->parent)
+                r = rename_locked(at->disk, from, to, replace);
+        disk_unlock();
+        return r;
+}
+
+int os_rename(int directory, const char *from, const char *to)
+{
+        return rename_at(directory, from, to, true);
+}
+
+int os_rename_fresh(int directory, const char *from, const char *to)
+{
+        return rename_at(directory, from, to, false);
+}
+
+int os_unlink(int directory, const char *name)
+{
+        struct open_file *at;
+        int r = -EBADF;
+
+        disk_lock();
+        at = file_of(directory);
+        if (at && !at->node && !at->parent) {
+                r = disk_look_up(at->disk, name) ? 0 : -ENOENT;
+                if (r == 0) {
+                        watch(at->disk, "unlink", false);
+                        disk_unlink(at->disk, name);
+                        watch(at->disk, "unlink", true);
+                }
+        }
+        disk_unlock();
+        return r;
+}
+
+int os_close(int fd)
+{
+        struct open_file *file;
+
+        if (fd < FIRST_DESCRIPTOR)
+                return close(fd) < 0 ? -errno : 0;
+        disk_lock();
+        file = file_of(fd);
+        if (file) {
+                file->disk->descriptors--;
+                if (file->node && file->node->lock == fd)
+                        file->node->lock = 0;
+                if (file->node)
+                        node_put(file->node);
+                file->disk = NULL;
+        }
+        disk_unlock();
+        return file ? 0 : -EBADF;
+}
+
+static void describe(const struct node *node, struct os_stat *ret)
+{
+        *ret = (struct os_stat){
+                .bytes = node ? node->size : DISK_PAGE_BYTES,
+                .disk_bytes = node ? node->size : DISK_PAGE_BYTES,
+                .mode = node ? node->mode : 0700,
+                .block_bytes = DISK_PAGE_BYTES,
+                .regular = node,
+                .directory = !node,
+        };
+}
+
+int os_stat(int fd, struct os_stat *ret)
+{
+        struct open_file *file;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file)
+                describe(file->node, ret);
+        disk_unlock();
+        return file ? 0 : -EBADF;
+}
+
+int os_stat_name(int directory, const char *name, struct os_stat *ret)
+{
+        struct open_file *at;
+        int r = -EBADF;
+
+        disk_lock();
+        at = file_of(directory);
+        if (at) {
+                struct node *node = at->parent ? NULL : disk_look_up(at->disk, name);
+                bool is_directory = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+                                    (at->parent && strcmp(name, "store") == 0 && at->disk->exists);
+                r = node || is_directory ? 0 : -ENOENT;
+                if (r == 0)
+                        describe(node, ret);
+        }
+        disk_unlock();
+        return r;
+}
+
+/* ---- contents ---- */
+
+static int read_locked(struct open_file *file, void *buffer, size_t bytes, uint64_t offset,
+                       size_t *ret_bytes)
+{
+        struct node *node = file->node;
+        uint64_t left = offset < node->size ? node->size - offset : 0;
+
+        if (file->direct && (((uintptr_t)buffer | bytes | offset) & 511))
+                return -EINVAL;
+        if (left > bytes)
+                left = bytes;
+        if (file->direct)
+                node_read_direct(node, buffer, offset, left);
+        else
+                memcpy(buffer, node->cache->bytes + offset, left);
+        *ret_bytes = left;
+        return 0;
+}
+
+int os_read(int fd, void *buffer, size_t bytes, uint64_t offset, size_t *ret_bytes)
+{
+        struct open_file *file;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file)
+                r = file->node ? read_locked(file, buffer, bytes, offset, ret_bytes) : -EISDIR;
+        disk_unlock();
+        return r;
+}
+
+static void write_locked(struct node *node, const void *buffer, size_t bytes, uint64_t offset)
+{
+        watch(node->disk, "write", false);
+        if (offset + bytes > DISK_FILE_BYTES)
+                disk_refuse("a write beyond the largest file");
+        if (offset + bytes > node->size)
+                node->size = offset + bytes;
+        node_own_cache(node);
+        memcpy(node->cache->bytes + offset, buffer, bytes);
+        watch(node->disk, "write", true);
+}
+
+int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
+{
+        struct open_file *file;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file && file->node && file->writable) {
+                if (file->direct)
+                        disk_refuse("a direct write");
+                r = 0;
+                if (bytes > 0)
+                        write_locked(file->node, buffer, bytes, offset);
+        }
+        disk_unlock();
+        return r;
+}
+
+int os_grow(int fd, uint64_t bytes)
+{
+        struct open_file *file;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file && file->node && file->writable) {
+                if (bytes > DISK_FILE_BYTES)
+                        disk_refuse("a file grown beyond the largest");
+                r = 0;
+                if (file->node->size < bytes) {
+                        watch(file->node->disk, "grow", false);
+                        node_resize(file->node, bytes);
+                        watch(file->node->disk, "grow", true);
+                }
+        }
+        disk_unlock();
+        return r;
+}
+
+/*
+ * The pages are written first, then the result is asked for; an error is told to one caller only.
+ * Between the two another thread may come, as in the kernel.
+ */
+static int sync_locked(struct node *node, uint64_t from, uint64_t to, const char *call)
+{
+        struct disk *disk = node->disk;
+        int r = 0;
+
+        watch(disk, call, false);
+        if (disk->syncs_to_fail > 0) {
+                disk->syncs_to_fail--;
+                disk->syncs_failed++;
+                node_fail_sync(node, from, to, &disk->rng);
+        } else {
+                node_sync(node, from, to);
+        }
+        if (os_disk_overlap) {
+                disk_unlock();
+                usleep(20);
+                disk_lock();
+        }
+        if (node->error)
+                r = -EIO;
+        node->error = false;
+        watch(disk, call, true);
+        return r;
+}
+
+int os_sync_file(int fd)
+{
+        struct open_file *file;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file && file->node) {
+                struct node *node = file->node;
+                node_get(node);
+                r = sync_locked(node, 0, UINT64_MAX, "sync_file");
+                node_put(node);
+        }
+        disk_unlock();
+        return file && !file->node ? os_sync_directory(fd) : r;
+}
+
+int os_sync_map(void *base, size_t bytes)
+{
+        struct node *node;
+        uint64_t offset;
+        int r = 0;
+
+        if ((uintptr_t)base % DISK_PAGE_BYTES)
+                return -EINVAL;
+        disk_lock();
+        node = node_of_mapping(base, &offset);
+        if (node) {
+                uint64_t end = offset + bytes;
+                end = (end + DISK_PAGE_BYTES - 1) / DISK_PAGE_BYTES * DISK_PAGE_BYTES;
+                node_get(node);
+                r = sync_locked(node, offset, end, "sync_map");
+                node_put(node);
+        }
+        disk_unlock();
+        return r;
+}
+
+/* Pages may reach the media when nobody asks; workloads draw that. So here nothing happens. */
+int os_start_writeback(int fd, uint64_t offset, uint64_t bytes)
+{
+        (void)offset, (void)bytes;
+        return fd < 0 ? -EBADF : 0;
+}
+
+int os_wait_writeback(int fd, uint64_t offset, uint64_t bytes)
+{
+        return os_start_writeback(fd, offset, bytes);
+}
+
+int os_lock(int fd)
+{
+        struct open_file *file;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file && file->node) {
+                r = file->node->lock && file->node->lock != fd ? -EAGAIN : 0;
+                if (r == 0)
+                        file->node->lock = fd;
+        }
+        disk_unlock();
+        return r;
+}
+
+int os_is_network(int fd)
+{
+        return fd < 0 ? -EBADF : 0;
+}
+
+int os_is_memory(int fd)
+{
+        return fd < 0 ? -EBADF : 0;
+}
+
+int os_advise_random(int fd)
+{
+        return fd < 0 ? -EBADF : 0;
+}
+
+int os_drop_cache(int fd, uint64_t offset, uint64_t bytes)
+{
+        return os_start_writeback(fd, offset, bytes);
+}
+
+int os_cachestat(int fd, uint64_t offset, uint64_t bytes, struct os_cachestat *ret)
+{
+        (void)fd, (void)offset, (void)bytes, (void)ret;
+        return -ENOSYS;
+}
+
+/* ---- mappings of files ---- */
+
+int os_disk_map(int fd, bool writable, size_t bytes, void **ret)
+{
+        struct open_file *file;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file && file->node) {
+                struct node *node = file->node;
+                r = writable && !file->writable ? -EACCES : 0;
+                if (bytes > DISK_FILE_BYTES)
+                        disk_refuse("a mapping larger than the largest file");
+                if (r == 0) {
+                        if (node->mappings++ == 0)
+                                node_own_cache(node);
+                        node_get(node);
+                        node->disk->mappings++;
+                        *ret = node->cache->bytes;
+                }
+        }
+        disk_unlock();
+        return r;
+}
+
+bool os_disk_unmap(void *base)
+{
+        struct node *node;
+        uint64_t offset;
+
+        disk_lock();
+        node = node_of_mapping(base, &offset);
+        if (node) {
+                if (offset != 0 || node->mappings == 0)
+                        disk_refuse("part of a mapping, or none, is unmapped");
+                node->mappings--;
+                node->disk->mappings--;
+                node_put(node);
+        }
+        disk_unlock();
+        return node;
+}
+
+int os_disk_copy(int fd, void *to, size_t bytes)
+{
+        struct open_file *file;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file && file->node)
+                memcpy(to, file->node->cache->bytes,
+                       bytes < DISK_FILE_BYTES ? bytes : DISK_FILE_BYTES);
+        disk_unlock();
+        return file && file->node ? 0 : -EBADF;
+}
+
+bool os_disk_reaches(void *base, size_t bytes, bool *ret_inside)
+{
+        struct node *node;
+        uint64_t offset;
+
+        disk_lock();
+        node = node_of_mapping(base, &offset);
+        if (node)
+                *ret_inside = offset + bytes <= (node->size + DISK_PAGE_BYTES - 1) /
+                                                        DISK_PAGE_BYTES * DISK_PAGE_BYTES;
+        disk_unlock();
+        return node;
+}

@@ -1,0 +1,163 @@
+/*
+ * promise.c - the oracle
+ */
+#include "promise.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk.h"
+
+#define TABLE_BYTES (1u << 20)
+
+static uint8_t table[TABLE_BYTES + PROMISE_PAYLOAD_MAX];
+
+const uint8_t *promise_payload(uint64_t number, uint32_t size, uint32_t generation)
+{
+        uint64_t where = rng_mix(number * 0x10001 + rng_mix(generation + ((uint64_t)size << 32)));
+
+        if (!table[0]) {
+                struct rng rng = { 1 };
+                for (size_t i = 0; i < sizeof(table); i += 8)
+                        memcpy(table + i, &(uint64_t){ rng_next(&rng) }, 8);
+                table[0] |= 1;
+        }
+        return table + where % TABLE_BYTES;
+}
+
+void promise_begin(struct promise *promise, uint32_t generation)
+{
+        *promise = (struct promise){
+                .first_low = 1, .first_high = 1, .base = 1, .generation = generation
+        };
+}
+
+void promise_copy(struct promise *to, const struct promise *from)
+{
+        uint32_t skip = (uint32_t)(from->first_low - from->base);
+
+        *to = *from;
+        if (skip > from->count)
+                skip = from->count;
+        to->base += skip;
+        to->count = to->capacity = from->count - skip;
+        to->entries = NULL;
+        if (to->count > 0) {
+                to->entries = malloc(to->count * sizeof(*to->entries));
+                if (!to->entries)
+                        disk_refuse("no memory for an oracle");
+                memcpy(to->entries, from->entries + skip, to->count * sizeof(*to->entries));
+        }
+}
+
+void promise_free(struct promise *promise)
+{
+        free(promise->entries);
+        promise->entries = NULL;
+}
+
+struct entry *promise_entry(const struct promise *promise, uint64_t number)
+{
+        if (number < promise->base || number - promise->base >= promise->count)
+                return NULL;
+        return &promise->entries[number - promise->base];
+}
+
+static void push(struct promise *promise, struct entry entry)
+{
+        if (promise->count == promise->capacity) {
+                promise->capacity = promise->capacity * 2 + 64;
+                promise->entries =
+                        realloc(promise->entries, promise->capacity * sizeof(*promise->entries));
+                if (!promise->entries)
+                        disk_refuse("no memory for an oracle");
+        }
+        promise->entries[promise->count++] = entry;
+}
+
+uint64_t promise_ask(struct promise *promise, enum entry_kind kind, const uint32_t *sizes,
+                     uint32_t count)
+{
+        uint64_t first = promise->tail + 1;
+
+        for (uint32_t i = 0; i < count; i++)
+                push(promise, (struct entry){ .size = sizes[i],
+                                              .generation = promise->generation,
+                                              .kind = (uint8_t)kind,
+                                              .more = i + 1 < count });
+        promise->tail += count;
+        return first;
+}
+
+void promise_take_back(struct promise *promise, uint32_t count)
+{
+        promise->tail -= count;
+        promise->count -= count;
+}
+
+uint64_t promise_resolved(const struct promise *promise)
+{
+        for (uint64_t number = promise->first_low; number <= promise->tail; number++) {
+                const struct entry *entry = promise_entry(promise, number);
+                if (entry && entry->kind == ENTRY_OPEN)
+                        return number - 1;
+        }
+        return promise->tail;
+}
+
+void promise_ack(struct promise *promise, uint64_t number)
+{
+        if (promise->acked < number)
+                promise->acked = number;
+}
+
+void promise_adopt(struct promise *promise, uint64_t first, uint64_t tail, uint32_t generation)
+{
+        promise->created = true;
+        promise->truncating = promise->emptying = false;
+        promise->first_low = promise->first_high = first;
+        promise->tail = promise->acked = tail;
+        promise->generation = generation;
+        if (tail < promise->base || tail - promise->base >= promise->count + UINT64_C(1)) {
+                promise->base = tail + 1; /* emptied, and perhaps begun elsewhere */
+                promise->count = 0;
+        } else {
+                promise->count = (uint32_t)(tail - promise->base + 1);
+        }
+}
+
+/* The end alone: between what was acknowledged and what was asked for, at no forbidden place. */
+static const char *refuse_tail(const struct promise *promise, uint64_t tail, const char **ret_class)
+{
+        const struct entry *last = promise_entry(promise, tail);
+
+        if (promise->truncating && !promise->emptying && tail == promise->cut)
+                return NULL;
+        *ret_class = "LOST";
+        if (tail < promise->acked)
+                return "the log ends before what was acknowledged";
+        *ret_class = "INVENTED";
+        if (tail > promise->tail)
+                return "the log ends behind all that was appended";
+        if (tail > promise_resolved(promise))
+                return "the log goes beyond an unresolved claim";
+        *ret_class = "HOLE";
+        return last && last->more ? "the log ends inside a batch" : NULL;
+}
+
+const char *promise_refuses(const struct promise *promise, uint64_t first, uint64_t tail,
+                            const char **ret_class)
+{
+        if (promise->truncating && promise->emptying && tail == promise->cut && first == tail + 1)
+                return NULL;
+        *ret_class = "INVENTED";
+        if (first < promise->first_low)
+                return "the log begins before what a trim made its first number";
+        *ret_class = "LOST";
+        if (first > promise->first_high)
+                return "the log begins behind its first number";
+        *ret_class = "HOLE";
+        if (first > tail + 1)
+                return "the log begins behind its end";
+        return refuse_tail(promise, tail, ret_class);
+}

@@ -12,7 +12,7 @@
 
 int main(int argc, char **argv)
 {
-        int fd = demo_file(argc > 1 ? argv : (char *[]){ "beyond", NULL }, FILE_BYTES);
+        int fd = demo_file(argc > 1 ? argv[1] : "/var/tmp", FILE_BYTES);
         /* Inaccessible memory behind the mapping, so that its end is known. */
         char *room = mmap(NULL, 8 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         struct stat st;

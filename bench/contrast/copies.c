@@ -125,7 +125,7 @@ static void memory(int fd)
 
 int main(int argc, char **argv)
 {
-        int fd = demo_file(argc > 1 ? argv : (char *[]){ "copies", NULL }, FILE_BYTES);
+        int fd = demo_file(argc > 1 ? argv[1] : "/var/tmp", FILE_BYTES);
         uint64_t expected = by_piecewise_read(fd);
 
         memory(fd);

@@ -125,12 +125,12 @@ void *demo_map(size_t bytes, int flags, int fd)
         return at;
 }
 
-int demo_file(char **argv, size_t bytes)
+int demo_file(const char *dir, size_t bytes)
 {
         char path[4096];
         char block[4096];
 
-        snprintf(path, sizeof(path), "%s/demo-XXXXXX", argv[1] ? argv[1] : "/var/tmp");
+        snprintf(path, sizeof(path), "%s/demo-XXXXXX", dir);
         int fd = mkstemp(path);
         demo_need(fd >= 0 && unlink(path) == 0, path);
         memset(block, 'a', sizeof(block));

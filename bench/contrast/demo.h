@@ -36,8 +36,8 @@ size_t demo_resident(void *at, size_t bytes);
 /* Map @bytes; ends the program on failure. @fd -1 adds MAP_ANONYMOUS. */
 void *demo_map(size_t bytes, int flags, int fd);
 
-/* An unlinked file of @bytes written bytes ('a'), synced, in the directory of argv[1]. */
-int demo_file(char **argv, size_t bytes);
+/* An unlinked file of @bytes written bytes ('a'), synced, in @dir. */
+int demo_file(const char *dir, size_t bytes);
 
 /* Write one byte in every page. */
 void demo_touch(void *at, size_t bytes);

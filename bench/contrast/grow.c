@@ -6,7 +6,7 @@
 
 int main(int argc, char **argv)
 {
-        int fd = demo_file(argc > 1 ? argv : (char *[]){ "grow", NULL }, 4096);
+        int fd = demo_file(argc > 1 ? argv[1] : "/var/tmp", 4096);
         char *shared = demo_map(16384, MAP_SHARED, fd);
         char *private = demo_map(16384, MAP_PRIVATE, fd);
 

@@ -43,7 +43,7 @@ static char in_file(int fd, size_t offset)
 
 int main(int argc, char **argv)
 {
-        int fd = demo_file(argc > 1 ? argv : (char *[]){ "views", NULL }, 2 * PAGE);
+        int fd = demo_file(argc > 1 ? argv[1] : "/var/tmp", 2 * PAGE);
         char *shared = demo_map(2 * PAGE, MAP_SHARED, fd);
         char *private = demo_map(2 * PAGE, MAP_PRIVATE, fd);
 

@@ -18,18 +18,23 @@
 
 /* ---- a span of memory: state is its address ---- */
 
+static uint64_t *span_at(const struct task *task, uint64_t offset)
+{
+        return (uint64_t *)task->state + offset / 8;
+}
+
 static int span_take(struct task *task, uint64_t chunk)
 {
         int r = task_read(task, chunk, task->chunk);
         if (r < 0)
                 return r;
-        memcpy((char *)task->state + chunk * CHUNK_BYTES, task->chunk, CHUNK_BYTES);
+        memcpy(span_at(task, chunk * CHUNK_BYTES), task->chunk, CHUNK_BYTES);
         return 0;
 }
 
 static const uint64_t *span_get(struct task *task, uint64_t record)
 {
-        return (const uint64_t *)((char *)task->state + record * RECORD_BYTES);
+        return span_at(task, record * RECORD_BYTES);
 }
 
 static void span_close(struct task *task)
@@ -55,7 +60,7 @@ static int private_open(struct task *task)
 
 static int private_take(struct task *task, uint64_t chunk)
 {
-        task_decode((uint64_t *)((char *)task->state + chunk * CHUNK_BYTES), CHUNK_BYTES / 8);
+        task_decode(span_at(task, chunk * CHUNK_BYTES), CHUNK_BYTES / 8);
         return 0;
 }
 

@@ -1,0 +1,258 @@
+/*
+ * kill_loop.c - kill the writer again and again, with a reader beside it, and check
+ *
+ *   kill_loop --workload CRASH_WORKLOAD --check CRASH_CHECK --reader CRASH_READER
+ *             [--kills N] [--seed S] [--directory DIR]
+ *
+ * The writer reports what it was promised to a file outside the store (oracle.h), which its death
+ * cannot take back. After each kill a checker opens the store, compares and lives on. Each six
+ * kills share a store and a reader, which follows through all of them.
+ *
+ * Exit: 0 nothing lost, 1 something was. One line of figures on stdout.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "oracle.h"
+#include "payload.h"
+#include "rig.h"
+
+#define KILLS_PER_STORE 6u /* each begins up to two lives */
+#define DELAY_US_MAX 80000u
+#define READER_STOP_SECONDS 10u
+
+static struct {
+        const char *workload, *check, *reader, *directory;
+        uint64_t kills, seed, rng;
+        const char *store, *oracle;
+        struct {
+                uint64_t kills, lost, holes, invented, hangs, unusable, reader, acked;
+        } count;
+} k = { .kills = 200, .seed = 1 };
+
+static pid_t start(const char *const argv[])
+{
+        pid_t pid = fork();
+
+        if (pid < 0)
+                rig_broken("fork");
+        if (pid > 0)
+                return pid;
+        int quiet = open("/dev/null", O_WRONLY);
+
+        if (dup2(quiet, 1) < 0)
+                _exit(99);
+        execv(argv[0], (char *const *)argv);
+        _exit(99);
+}
+
+static int wait_for(pid_t pid)
+{
+        int status;
+
+        if (waitpid(pid, &status, 0) < 0)
+                rig_broken("waitpid");
+        return status;
+}
+
+static const char *decimal(uint64_t value)
+{
+        static char text[4][24];
+        static unsigned next;
+        char *at = text[next++ % 4];
+
+        snprintf(at, sizeof(text[0]), "%" PRIu64, value);
+        return at;
+}
+
+/* ---- one kill --------------------------------------------------------------------------- */
+
+static void write_and_kill(uint64_t seed)
+{
+        const char *argv[] = { k.workload,  k.store,
+                               "--oracle",  k.oracle,
+                               "--seconds", "1000",
+                               "--seed",    decimal(seed),
+                               "--threads", decimal(1 + random_below(&k.rng, 3)),
+                               NULL };
+        pid_t pid = start(argv);
+        int status;
+
+        usleep((useconds_t)random_below(&k.rng, DELAY_US_MAX));
+        kill(pid, SIGKILL);
+        status = wait_for(pid);
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+                return;
+        fprintf(stderr, "kill_loop: the writer ended with status %x, seed %" PRIu64 "\n",
+                (unsigned)status, seed);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
+                k.count.hangs++;
+        else
+                k.count.unusable++;
+}
+
+static void check(uint64_t seed)
+{
+        const char *argv[] = {
+                k.check, k.store, "--oracle", k.oracle, "--seed", decimal(seed), NULL
+        };
+        int status = wait_for(start(argv));
+
+        if (status == 0)
+                return;
+        fprintf(stderr, "kill_loop: check failed with status %x, seed %" PRIu64 ", in %s\n",
+                (unsigned)status, seed, k.store);
+        switch (WIFEXITED(status) ? WEXITSTATUS(status) : -1) {
+        case 1:
+                k.count.lost++;
+                break;
+        case 3:
+                k.count.holes++;
+                break;
+        case 4:
+                k.count.invented++;
+                break;
+        case 5:
+                k.count.hangs++;
+                break;
+        default:
+                k.count.unusable++;
+        }
+}
+
+/* ---- one store, six kills --------------------------------------------------------------- */
+
+static void stop_reader(pid_t pid)
+{
+        int status = 0;
+
+        kill(pid, SIGTERM);
+        for (unsigned tries = 0; tries < READER_STOP_SECONDS * 1000; tries++) {
+                pid_t ended = waitpid(pid, &status, WNOHANG);
+
+                if (ended < 0)
+                        rig_broken("waitpid");
+                if (ended == pid) {
+                        k.count.reader += status != 0;
+                        return;
+                }
+                usleep(1000);
+        }
+        fprintf(stderr, "kill_loop: the reader hangs\n");
+        k.count.hangs++;
+        kill(pid, SIGKILL);
+        wait_for(pid);
+}
+
+static uint64_t bad(void)
+{
+        return k.count.lost + k.count.holes + k.count.invented + k.count.hangs + k.count.unusable +
+               k.count.reader;
+}
+
+static void remove_store(void)
+{
+        const char *argv[] = { "rm", "-rf", k.store, k.oracle, NULL };
+
+        rig_run(argv);
+}
+
+static void kill_one_store(uint64_t store_index)
+{
+        char name[64];
+        struct oracle oracle;
+        uint64_t before = bad();
+        pid_t reader;
+        int fd;
+
+        snprintf(name, sizeof(name), "store-%" PRIu64 "-%" PRIu64, k.seed, store_index);
+        k.store = rig_path(k.directory, name);
+        strcat(name, ".oracle");
+        k.oracle = rig_path(k.directory, name);
+        remove_store();
+        fd = oracle_open(k.oracle);
+        const char *argv[] = { k.reader, k.store, "--oracle", k.oracle, NULL };
+        reader = start(argv);
+        for (unsigned i = 0; i < KILLS_PER_STORE && k.count.kills < k.kills; i++) {
+                uint64_t seed = k.seed * 1000000 + k.count.kills;
+
+                write_and_kill(seed);
+                k.count.kills++;
+                if (random_below(&k.rng, 3) > 0)
+                        check(seed);
+        }
+        stop_reader(reader);
+        if (oracle_load(fd, 0, &oracle) == 0)
+                k.count.acked += oracle.acked;
+        close(fd);
+        if (bad() == before)
+                remove_store();
+}
+
+static int parse(int argc, char **argv)
+{
+        for (int i = 1; i + 1 < argc; i += 2) {
+                const char *value = argv[i + 1];
+
+                if (strcmp(argv[i], "--workload") == 0)
+                        k.workload = value;
+                else if (strcmp(argv[i], "--check") == 0)
+                        k.check = value;
+                else if (strcmp(argv[i], "--reader") == 0)
+                        k.reader = value;
+                else if (strcmp(argv[i], "--directory") == 0)
+                        k.directory = value;
+                else if (strcmp(argv[i], "--kills") == 0)
+                        k.kills = strtoull(value, NULL, 10);
+                else if (strcmp(argv[i], "--seed") == 0)
+                        k.seed = strtoull(value, NULL, 10);
+                else
+                        return -EINVAL;
+        }
+        return k.workload && k.check && k.reader ? 0 : -EINVAL;
+}
+
+static void make_directory(void)
+{
+        const char *temporary = getenv("TMPDIR");
+        char *directory;
+
+        if (k.directory != NULL)
+                return;
+        if (asprintf(&directory, "%s/kill-XXXXXX", temporary ? temporary : "/tmp") < 0 ||
+            mkdtemp(directory) == NULL)
+                rig_broken("temporary directory");
+        k.directory = directory;
+}
+
+int main(int argc, char **argv)
+{
+        if (parse(argc, argv) < 0) {
+                fprintf(stderr, "kill_loop: see the head of kill_loop.c\n");
+                return 2;
+        }
+        make_directory();
+        k.rng = k.seed;
+        for (uint64_t i = 0; k.count.kills < k.kills; i++)
+                kill_one_store(i);
+        printf("kill: states=%" PRIu64 " lost=%" PRIu64 " holes=%" PRIu64 " invented=%" PRIu64
+               " hangs=%" PRIu64 " unusable=%" PRIu64 " reader=%" PRIu64 " acked=%" PRIu64
+               " seed=%" PRIu64 "\n",
+               k.count.kills, k.count.lost, k.count.holes, k.count.invented, k.count.hangs,
+               k.count.unusable, k.count.reader, k.count.acked, k.seed);
+        if (bad() > 0) {
+                fprintf(stderr, "kill_loop: the stores are in %s\n", k.directory);
+                return 1;
+        }
+        rmdir(k.directory);
+        return 0;
+}

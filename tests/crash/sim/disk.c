@@ -55,6 +55,7 @@ struct disk *disk_new(uint64_t seed)
         disk->exists = disk->media_exists = false;
         disk->now.count = disk->media.count = disk->pending_count = 0;
         disk->descriptors = disk->mappings = 0;
+        disk->slow = false;
         disk->changes = 0;
         disk->syncs_to_fail = disk->syncs_failed = 0;
         disk->rng.state = seed;

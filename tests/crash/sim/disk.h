@@ -75,7 +75,8 @@ struct disk {
         uint32_t pending_count;
         uint32_t descriptors, mappings; /* in use */
         uint64_t changes;               /* system calls that changed anything */
-        uint32_t syncs_to_fail;         /* of the next, this many fail */
+        bool slow; /* syncs take their time, so that those of several threads overlap */
+        uint32_t syncs_to_fail; /* of the next, this many fail */
         uint32_t syncs_failed;
         struct rng rng; /* of what the disk does by itself */
         /* Called before and after each system call that changes anything, locked. */

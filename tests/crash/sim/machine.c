@@ -110,9 +110,12 @@ static void draw_sometimes(struct disk *disk, const char *call, bool after)
 
 void machine_watch(struct machine *m, uint32_t one_in)
 {
+        disk_lock();
         m->crash_one_in = one_in;
         m->disk->watcher = m;
         m->disk->watch = one_in ? draw_sometimes : NULL;
+        m->disk->slow = one_in && plan.threads;
+        disk_unlock();
 }
 
 /* ---- comparing ---- */
@@ -324,6 +327,8 @@ static void examine(struct machine *parent, const struct image *image)
                              .depth = parent->depth + 1,
                              .faulty = parent->faulty };
 
+        if (!rng_one_in(&m.rng, 8)) /* threads cost more than they find here */
+                m.options.flags |= LOGSTORE_NO_THREAD;
         machine_tick();
         machine_trace(parent, "%s %llu %s %s", image->kill ? "kill" : "crash",
                       (unsigned long long)image->ordinal, image->after ? "after" : "before",

@@ -104,7 +104,6 @@ static void work(const struct request *request, uint32_t job)
         mine = &shared[job];
         atexit(hand_over);
         install_handlers();
-        os_disk_overlap = request->threads;
         do {
                 machine_run(&(struct machine_plan){
                         .seed = seed, .steps = request->steps, .threads = request->threads });
@@ -182,7 +181,6 @@ static int report(const struct request *request, int worst, double seconds)
 static int run_once(const struct request *request)
 {
         install_handlers();
-        os_disk_overlap = request->threads;
         machine_run(&(struct machine_plan){ .seed = request->run,
                                             .steps = request->steps,
                                             .threads = request->threads,

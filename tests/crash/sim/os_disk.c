@@ -8,7 +8,6 @@
 #include "../../../store/os.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,7 +26,6 @@ struct open_file {
 
 static struct open_file files[DESCRIPTORS];
 static int next_file;
-bool os_disk_overlap; /* let syncs of several threads overlap */
 
 static void watch(struct disk *disk, const char *call, bool after)
 {
@@ -410,6 +408,18 @@ int os_grow(int fd, uint64_t bytes)
         return r;
 }
 
+/* Let other threads in, as the kernel does while the disk works. */
+static void dawdle(struct disk *disk)
+{
+        uint32_t us = rng_below(&disk->rng, 3) * rng_below(&disk->rng, 60);
+
+        if (!disk->slow)
+                return;
+        disk_unlock();
+        usleep(us);
+        disk_lock();
+}
+
 /*
  * The pages are written first, then the result is asked for; an error is told to one caller only.
  * Between the two another thread may come, as in the kernel.
@@ -420,6 +430,7 @@ static int sync_locked(struct node *node, uint64_t from, uint64_t to, const char
         int r = 0;
 
         watch(disk, call, false);
+        dawdle(disk);
         if (disk->syncs_to_fail > 0) {
                 disk->syncs_to_fail--;
                 disk->syncs_failed++;
@@ -427,11 +438,7 @@ static int sync_locked(struct node *node, uint64_t from, uint64_t to, const char
         } else {
                 node_sync(node, from, to);
         }
-        if (os_disk_overlap) {
-                disk_unlock();
-                usleep(20);
-                disk_lock();
-        }
+        dawdle(disk);
         if (node->error)
                 r = -EIO;
         node->error = false;

@@ -10,8 +10,6 @@
 
 #include "rng.h"
 
-extern bool os_disk_overlap; /* let syncs of several threads overlap */
-
 int os_disk_map(int fd, bool writable, size_t bytes, void **ret);
 bool os_disk_unmap(void *base); /* false: no mapping of a simulated file */
 int os_disk_copy(int fd, void *to, size_t bytes);

@@ -17,7 +17,7 @@
 #include "disk.h"
 #include "os_disk.h"
 
-#define HEAP_MAP_BYTES (1u << 20) /* larger mappings without a file come from the kernel */
+#define HEAP_MAP_BYTES (128u << 10) /* larger mappings without a file come from the kernel */
 
 static struct os_world *world;
 

@@ -1,0 +1,117 @@
+"""What the tests of the tool share: cases that print TAP, and calls of the tool.
+
+The tool is $LOGSTORE, or the first argument. A case is a function with a docstring that says the
+promise; it gets a directory of its own, which is removed afterwards.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+TOOL = os.environ.get("LOGSTORE") or (sys.argv[1] if len(sys.argv) > 1 else "logstore")
+SMALL = 65536  # the smallest segment
+
+_cases = []
+
+
+def case(function):
+    _cases.append(function)
+    return function
+
+
+class Skip(Exception):
+    pass
+
+
+def main():
+    print(f"1..{len(_cases)}")
+    failed = 0
+    for number, function in enumerate(_cases, 1):
+        name = " ".join(function.__doc__.split())
+        directory = tempfile.mkdtemp(prefix="logstore-tool-")
+        try:
+            function(directory)
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {number} - {name}", flush=True)
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}", flush=True)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+    sys.exit(1 if failed else 0)
+
+
+def command(*arguments):
+    return [TOOL, *(str(a) for a in arguments)]
+
+
+def run(*arguments, input=b"", status=0, **options):
+    """Run the tool, demand @status, return what it printed."""
+    result = subprocess.run(command(*arguments), input=input, capture_output=True, timeout=60,
+                            **options)
+    if result.returncode != status:
+        raise AssertionError(f"{' '.join(map(str, arguments))}: status {result.returncode}, "
+                             f"wanted {status}; it said: {result.stderr.decode(errors='replace')}")
+    return result
+
+
+def out(*arguments, **options):
+    return run(*arguments, **options).stdout
+
+
+def complaint(*arguments, status, **options):
+    """Run what must fail with @status and exactly one line (two if it is about usage)."""
+    result = run(*arguments, status=status, **options)
+    lines = result.stderr.decode().splitlines()
+    wanted = 2 if status == 2 else 1
+    if len(lines) != wanted or not lines[0].startswith("logstore"):
+        raise AssertionError(f"wanted {wanted} line(s) on standard error, got {lines}")
+    if result.stdout:
+        raise AssertionError(f"wanted nothing on standard output, got {result.stdout[:200]}")
+    return lines[0]
+
+
+def equal(got, wanted, what=""):
+    if got != wanted:
+        raise AssertionError(f"{what} got {repr(got)[:400]}, wanted {repr(wanted)[:400]}")
+
+
+def contains(text, part):
+    if part not in text:
+        raise AssertionError(f"{part!r} is not in {text!r}")
+
+
+def wait_until(condition, what, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def started(*arguments, **options):
+    """The tool in the background; killed at the end if it still runs."""
+    process = subprocess.Popen(command(*arguments), **options)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        process.wait()
+
+
+def lines_of(count, first=1, width=0):
+    return b"".join(b"%0*d\n" % (width, n) for n in range(first, first + count))

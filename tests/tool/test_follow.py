@@ -1,0 +1,250 @@
+#!/usr/bin/python3
+"""read -f follows a writer in another process; --cursor-file goes on where printing ended."""
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+
+from support import (SMALL, case, command, complaint, contains, equal, lines_of, main, out, run,
+                     started, wait_until)
+
+
+def writer_of(store, *words):
+    return started("append", store, "--segment-size", SMALL, *words, stdin=subprocess.PIPE)
+
+
+def feed(writer, text):
+    writer.stdin.write(text)
+    writer.stdin.flush()
+
+
+def read_exactly(stream, size):
+    got = b""
+    while len(got) < size:
+        piece = stream.read(size - len(got))
+        if not piece:
+            break
+        got += piece
+    return got
+
+
+@case
+def follows_across_rolls(tmp):
+    """a follower prints each record soon after it was appended, over many segments"""
+    with writer_of(f"{tmp}/s") as writer:
+        feed(writer, b"%080d\n" % 0)
+        wait_until(lambda: os.path.exists(f"{tmp}/s/0000000001.log"), "the store")
+        with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE) as reader:
+            equal(read_exactly(reader.stdout, 81), b"%080d\n" % 0)
+            for number in range(1, 40):  # each waits for its answer
+                feed(writer, b"%080d\n" % number)
+                equal(read_exactly(reader.stdout, 81), b"%080d\n" % number)
+            text = lines_of(20000, first=40, width=80)
+            thread = threading.Thread(target=feed, args=(writer, text))
+            thread.start()
+            equal(read_exactly(reader.stdout, len(text)), text)
+            thread.join()
+            writer.stdin.close()
+            equal(writer.wait(10), 0)
+
+
+@case
+def follows_the_next_writer(tmp):
+    """a follower goes on when the writer ends, is killed, and another comes"""
+    run("append", f"{tmp}/s", input=b"1\n")
+    with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE) as reader:
+        equal(reader.stdout.readline(), b"1\n")
+        run("append", f"{tmp}/s", input=b"2\n")
+        equal(reader.stdout.readline(), b"2\n")
+        with writer_of(f"{tmp}/s", "--sync", "each") as writer:
+            feed(writer, b"3\n")
+            equal(reader.stdout.readline(), b"3\n")
+            writer.kill()
+            writer.wait()
+        run("append", f"{tmp}/s", input=b"4\n")
+        equal(reader.stdout.readline(), b"4\n")
+
+
+@case
+def ends_where_told(tmp):
+    """a follower ends at -n, at --to and at --until"""
+    run("append", f"{tmp}/s", input=lines_of(5))
+    for words, wanted in ((["-n", "7"], lines_of(7)), (["--to", "6"], lines_of(6)),
+                          (["--from", "6", "-n", "1"], b"6\n"), (["--from", "8", "-n", "1"], b"8\n"),
+                          (["--from", "last", "--to", "7"], lines_of(3, 5))):
+        store = f"{tmp}/{len(os.listdir(tmp))}"
+        run("append", store, input=lines_of(5))
+        with started("read", "-f", store, *words, stdout=subprocess.PIPE) as reader:
+            time.sleep(0.05)
+            run("append", store, input=lines_of(5, 6))
+            equal(reader.stdout.read(), wanted, words)
+            equal(reader.wait(10), 0)
+    with started("read", "-f", f"{tmp}/s", "--until", "2020-01-01", stdout=subprocess.PIPE) as reader:
+        equal(reader.stdout.read(), b"")
+        equal(reader.wait(10), 0)
+
+
+@case
+def overtaken_by_a_trim(tmp):
+    """a follower that a trim overtook says which records it missed, and goes on"""
+    run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(20000, width=99))
+    with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
+        equal(read_exactly(reader.stdout, 100), b"%099d\n" % 1)
+        reader.send_signal(signal.SIGSTOP)
+        first = int(out("trim", f"{tmp}/s", "--keep-count", "100"))
+        reader.send_signal(signal.SIGCONT)
+        tail = lines_of(20001 - first, first, 99)
+        got = b""
+        while not got.endswith(b"%099d\n" % 20000):
+            piece = os.read(reader.stdout.fileno(), 1 << 20)
+            assert piece, "the reader ended"
+            got += piece
+        assert got.endswith(tail), "the records that were left are not all there"
+        reader.terminate()
+        contains(reader.stderr.read().decode(), "were trimmed before they were read")
+
+
+@case
+def resumes(tmp):
+    """with --cursor-file each run prints what came since the last"""
+    cursor = f"{tmp}/cursor"
+    run("append", f"{tmp}/s", input=lines_of(10))
+    equal(out("read", f"{tmp}/s", "--cursor-file", cursor), lines_of(10))
+    equal(out("read", f"{tmp}/s", "--cursor-file", cursor), b"")
+    run("append", f"{tmp}/s", input=lines_of(10, 11))
+    equal(out("read", f"{tmp}/s", "--cursor-file", cursor, "-n", "3"), lines_of(3, 11))
+    equal(out("read", f"{tmp}/s", "--cursor-file", cursor, "--from", "1"), lines_of(7, 14))
+    equal(sorted(os.listdir(tmp)), ["cursor", "s"])
+    os.unlink(cursor)
+    equal(out("read", f"{tmp}/s", "--cursor-file", cursor, "--from", "18"), lines_of(3, 18))
+
+
+@case
+def resumes_behind_what_did_not_match(tmp):
+    """with -g the cursor moves over records that do not match too"""
+    run("append", f"{tmp}/s", input=b"a1\nb2\na3\nb4\n")
+    equal(out("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c", "-g", "a"), b"a1\na3\n")
+    equal(out("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c"), b"")
+
+
+@case
+def wrong_cursor(tmp):
+    """a cursor file of another store, or none at all, is refused and left as it is"""
+    for name in ("s", "t"):
+        run("append", f"{tmp}/{name}", input=lines_of(10))
+    run("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c")
+    with open(f"{tmp}/c", "rb") as file:
+        before = file.read()
+    contains(complaint("read", f"{tmp}/t", "--cursor-file", f"{tmp}/c", status=3), "another store")
+    with open(f"{tmp}/c", "rb") as file:
+        equal(file.read(), before)
+    for junk in (b"junk\n", before[:-10], before * 2):
+        with open(f"{tmp}/junk", "wb") as file:
+            file.write(junk)
+        if junk != before * 2:
+            complaint("read", f"{tmp}/s", "--cursor-file", f"{tmp}/junk", status=2)
+            with open(f"{tmp}/junk", "rb") as file:
+                equal(file.read(), junk)
+    open(f"{tmp}/empty", "wb").close()
+    equal(out("read", f"{tmp}/s", "--cursor-file", f"{tmp}/empty"), lines_of(10))
+    contains(run("read", f"{tmp}/s", "--cursor-file", f"{tmp}/no/where", status=4).stderr.decode(),
+             "No such file")
+
+
+@case
+def cursor_before_the_first(tmp):
+    """a cursor behind which records were trimmed unread says so: status 1"""
+    run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(5000, width=90))
+    run("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c", "-n", "10")
+    first = int(out("trim", f"{tmp}/s", "--keep-count", "100"))
+    line = complaint("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c", status=1)
+    contains(line, f"records 11 to {first - 1} were trimmed")
+
+
+def kill_and_resume(tmp):
+    """Followers into one file, one after the other, each killed, while a writer writes."""
+    total = 60000
+    run("append", f"{tmp}/s", "--segment-size", "1M", input=lines_of(total // 2, width=30))
+    rng = random.Random(5)
+    with started("append", f"{tmp}/s", stdin=subprocess.PIPE) as writer:
+        def trickle():
+            for first in range(total // 2 + 1, total + 1, 50):
+                feed(writer, lines_of(50, first, 30))
+                time.sleep(0.002)
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        for _ in range(60):
+            with open(f"{tmp}/out", "ab") as stream:
+                with started("read", "-f", f"{tmp}/s", "--cursor-file", f"{tmp}/c",
+                             stdout=stream) as reader:
+                    time.sleep(rng.random() * 0.04)
+                    reader.kill()
+        thread.join()
+        writer.stdin.close()
+        writer.wait(10)
+    return total
+
+
+@case
+def kill_a_follower_into_a_file(tmp):
+    """kill -9 of a follower that appends to a file, 60 times: every record is there, once"""
+    total = kill_and_resume(tmp)
+    with open(f"{tmp}/out", "ab") as stream:
+        subprocess.run(command("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c"), stdout=stream,
+                       check=True)
+    with open(f"{tmp}/out", "rb") as stream:
+        equal(stream.read() == lines_of(total, width=30), True, "the file is the log:")
+
+
+@case
+def kill_a_follower_into_a_pipe(tmp):
+    """kill -9 of a follower into a pipe: nothing is lost, and what comes twice is what was next"""
+    runs = []
+    total = kill_and_resume_in_pipe(tmp, runs)
+    seen = 0
+    for text in runs:
+        lines = text.split(b"\n")
+        lines.pop()  # a line that the kill cut in two comes whole in the next run
+        numbers = [int(line) for line in lines]
+        if not numbers:
+            continue
+        assert numbers[0] <= seen + 1, f"lost records {seen + 1} to {numbers[0] - 1}"
+        equal(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
+        seen = max(seen, numbers[-1])
+    equal(seen, total)
+
+
+def kill_and_resume_in_pipe(tmp, runs):
+    total = 20000
+    run("append", f"{tmp}/s", "--segment-size", "1M", input=lines_of(total, width=30))
+    rng = random.Random(6)
+    for _ in range(40):
+        with started("read", f"{tmp}/s", "-f", "--cursor-file", f"{tmp}/c",
+                     stdout=subprocess.PIPE) as reader:
+            killer = threading.Timer(rng.random() * 0.02, reader.kill)
+            killer.start()
+            runs.append(reader.stdout.read())
+            killer.join()
+    runs.append(out("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c"))
+    return total
+
+
+@case
+def other_bytes_in_the_file(tmp):
+    """if somebody else wrote to the output file, nothing of the log is left out"""
+    run("append", f"{tmp}/s", input=lines_of(10))
+    with open(f"{tmp}/out", "ab") as stream:
+        subprocess.run(command("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c", "-n", "5"),
+                       stdout=stream, check=True)
+        stream.write(b"6\nelse\n")
+        stream.flush()
+        subprocess.run(command("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c"), stdout=stream,
+                       check=True)
+    with open(f"{tmp}/out", "rb") as stream:
+        equal(stream.read(), lines_of(5) + b"6\nelse\n" + lines_of(5, 6))
+
+
+main()

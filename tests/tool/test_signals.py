@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+"""Signals, closed pipes, acknowledgements and tee."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from support import (SMALL, case, command, contains, equal, lines_of, main, out, run, started,
+                     wait_until)
+
+
+@case
+def ends_by_the_signal(tmp):
+    """SIGINT and SIGTERM: what was read is durable, its last number is said, death by the signal"""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        store = f"{tmp}/{number}"
+        with started("append", store, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
+            writer.stdin.write(lines_of(1000) + b"half a line")
+            writer.stdin.flush()
+            wait_until(lambda: os.path.exists(store) and out("read", store) == lines_of(1000),
+                       "the records")
+            writer.send_signal(number)
+            equal(writer.wait(10), -number)
+            contains(writer.stderr.read().decode(), "durable up to record 1000")
+        equal(out("read", store), lines_of(1000))
+        equal(json.loads(out("info", store, "-o", "json"))["clean"], True)
+
+
+@case
+def finishes_the_batch(tmp):
+    """a signal in the middle of a batch appends what there is of it"""
+    with started("append", f"{tmp}/s", "--batch", "100", "-T", stdin=subprocess.PIPE,
+                 stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
+        writer.stdin.write(lines_of(130))
+        writer.stdin.flush()
+        equal(writer.stdout.read(len(lines_of(130))), lines_of(130))
+        writer.terminate()
+        equal(writer.wait(10), -signal.SIGTERM)
+        contains(writer.stderr.read().decode(), "durable up to record 130")
+    equal(out("read", f"{tmp}/s"), lines_of(130))
+
+
+@case
+def under_load(tmp):
+    """a signal while input never ends: the number that is said is what the store has"""
+    script = 'yes "$(printf %090d 7)" | exec "$@"'
+    with started_shell(script, command("append", f"{tmp}/s")) as writer:
+        wait_until(lambda: os.path.exists(f"{tmp}/s/0000000001.log"), "the store")
+        time.sleep(0.3)
+        pid = int(json.loads(out("info", f"{tmp}/s", "-o", "json"))["writer_pid"])
+        os.kill(pid, signal.SIGINT)
+        said = writer.stderr.read().decode()
+        writer.wait(10)
+    last = int(said.rsplit("record ", 1)[1])
+    equal(json.loads(out("info", f"{tmp}/s", "-o", "json"))["tail"], last)
+    equal(out("read", f"{tmp}/s", "--from", "last"), b"%090d\n" % 7)
+
+
+def started_shell(script, words):
+    import contextlib
+
+    @contextlib.contextmanager
+    def runner():
+        process = subprocess.Popen(["sh", "-c", script, "sh", *words], stderr=subprocess.PIPE,
+                                   start_new_session=True)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.stderr.close()
+            process.wait()
+    return runner()
+
+
+@case
+def ignored_when_asked(tmp):
+    """nohup and the like: an ignored SIGINT stays ignored while reading"""
+    run("append", f"{tmp}/s", input=b"a\n")
+    equal(out("read", f"{tmp}/s", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)),
+          b"a\n")
+
+
+@case
+def closed_pipe(tmp):
+    """a reader that goes away ends read and get without a word"""
+    run("append", f"{tmp}/s", input=lines_of(200000))
+    for words in (["read", f"{tmp}/s"], ["read", f"{tmp}/s", "-o", "jsonl", "-r"],
+                  ["get", f"{tmp}/s", *range(1, 20000)]):
+        with started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
+            reader.stdout.read(1)
+            reader.stdout.close()
+            equal(reader.wait(10), -signal.SIGPIPE, words[0])
+            equal(reader.stderr.read(), b"")
+
+
+@case
+def closed_pipe_of_a_follower(tmp):
+    """a follower ends soon after its reader has gone, without waiting for the next record"""
+    run("append", f"{tmp}/s", input=b"a\n")
+    with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
+        equal(reader.stdout.read(2), b"a\n")
+        reader.stdout.close()
+        equal(reader.wait(5), -signal.SIGPIPE)
+        equal(reader.stderr.read(), b"")
+
+
+@case
+def closed_pipe_of_append(tmp):
+    """append -T whose output is closed keeps what it has, durable, and ends quietly"""
+    with started("append", f"{tmp}/s", "-T", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                 stderr=subprocess.PIPE) as writer:
+        writer.stdin.write(b"a\n")
+        writer.stdin.flush()
+        equal(writer.stdout.read(2), b"a\n")
+        writer.stdout.close()
+        writer.stdin.write(b"b\n")
+        writer.stdin.flush()
+        equal(writer.wait(10), -signal.SIGPIPE)
+        equal(writer.stderr.read(), b"")
+    equal(out("read", f"{tmp}/s"), b"a\nb\n")
+
+
+@case
+def tee(tmp):
+    """-T copies the input, whatever its format"""
+    for words, text in ((["-i", "lines"], lines_of(50000) + b"end"), (["-i", "nul"], b"a\0b"),
+                        (["-i", "jsonl"], b'{"data":"a"}\n\n{"data":"b"}\n')):
+        equal(out("append", f"{tmp}/s", "-T", *words, input=text), text)
+
+
+@case
+def acknowledges_each(tmp):
+    """--sync each --ack prints every number"""
+    equal(out("append", f"{tmp}/s", "--sync", "each", "--ack", input=lines_of(50)), lines_of(50))
+    equal(out("append", f"{tmp}/s", "--sync", "each", "--ack", input=b"x\n"), b"51\n")
+
+
+@case
+def acknowledges_batches(tmp):
+    """--batch N --ack prints the last number of each batch"""
+    equal(out("append", f"{tmp}/s", "--batch", "20", "--ack", input=lines_of(50)), b"20\n40\n50\n")
+
+
+@case
+def acknowledges_at_the_end(tmp):
+    """--sync none --ack prints one number, at the end"""
+    equal(out("append", f"{tmp}/s", "--sync", "none", "--ack", input=lines_of(50)), b"50\n")
+    equal(out("append", f"{tmp}/s", "--ack"), b"")
+
+
+@case
+def acknowledges_while_input_waits(tmp):
+    """--ack answers a line before the next one comes, with any --sync that syncs in between"""
+    for words in ([], ["--sync", "batch"], ["--sync", "each"], ["--sync", "interval=5ms"]):
+        with started("append", f"{tmp}/{len(os.listdir(tmp))}", "--ack", *words,
+                     stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+            for number in range(1, 6):
+                writer.stdin.write(b"line\n")
+                writer.stdin.flush()
+                equal(writer.stdout.readline(), b"%d\n" % number, words)
+            writer.stdin.close()
+            equal(writer.wait(10), 0)
+
+
+@case
+def acknowledged_survives_a_kill(tmp):
+    """every number printed is there after kill -9"""
+    for round in range(10):
+        with started("append", f"{tmp}/s", "--ack", "--segment-size", SMALL, stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
+            os.set_blocking(writer.stdin.fileno(), False)
+            deadline = time.monotonic() + 0.02 + round * 0.01
+            text = b"%0100d\n" % round * 100
+            while time.monotonic() < deadline:
+                try:
+                    os.write(writer.stdin.fileno(), text)
+                except BlockingIOError:
+                    time.sleep(0.001)
+            writer.kill()
+            acks = writer.stdout.read().splitlines()
+        if not acks or not acks[-1]:
+            continue
+        last = int(acks[-1])
+        got = out("get", f"{tmp}/s", last)
+        equal(got, b"%0100d" % round, f"record {last}")
+
+
+main()

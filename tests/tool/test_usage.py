@@ -1,0 +1,243 @@
+#!/usr/bin/python3
+"""Statuses: what the tool answers to a wrong call, and to a store that it cannot use."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from support import (SMALL, TOOL, case, complaint, contains, equal, lines_of, main, out, run,
+                     started, wait_until)
+
+READERS = ("read", "get", "info", "segments", "verify", "mem", "warm", "evict")
+VERBS = ("append", "read", "get", "info", "segments", "verify", "repair", "trim", "copy", "mem",
+         "warm", "evict")
+# of a segment (see the format): version at 8, incompatible flags at 20, check at 504
+CONTROL = ("control", 0)
+
+
+def arguments_of(verb, store):
+    extra = {"get": ["1"], "copy": [f"{store}-copy"], "trim": ["--keep-count", "1"]}
+    return [verb, store, *extra.get(verb, [])]
+
+
+def picture(directory):
+    """Names, contents and times of everything beneath, to see that nothing was changed."""
+    found = []
+    for path, _, names in sorted(os.walk(directory)):
+        for name in sorted(names):
+            full = os.path.join(path, name)
+            status = os.lstat(full)
+            with open(full, "rb") as file:
+                found.append((full, file.read(), status.st_mtime_ns, status.st_ctime_ns,
+                              status.st_mode))
+    return found
+
+
+def refused(store, verbs, *parts):
+    for verb in verbs:
+        line = complaint(*arguments_of(verb, store), status=3)
+        for part in parts:
+            contains(line, part)
+
+
+@case
+def no_verb(tmp):
+    """no verb, or one that there is not, is status 2"""
+    equal(subprocess.run([TOOL], capture_output=True).returncode, 2)
+    complaint("reed", status=2)
+
+
+@case
+def wrong_options(tmp):
+    """unknown options, bad values and wrong counts of arguments are status 2 and a hint"""
+    run("append", f"{tmp}/s", input=b"a\n")
+    for arguments in (["read"], ["read", f"{tmp}/s", "x"], ["read", f"{tmp}/s", "--nonsense"],
+                      ["read", f"{tmp}/s", "-o", "xml"], ["read", f"{tmp}/s", "-n", "x"],
+                      ["read", f"{tmp}/s", "-n"], ["read", f"{tmp}/s", "--from", "x"],
+                      ["read", f"{tmp}/s", "--from", "-0"], ["read", f"{tmp}/s", "--to", "1x"],
+                      ["read", f"{tmp}/s", "-S", "noon"], ["read", f"{tmp}/s", "-U", "2026-13-01"],
+                      ["read", f"{tmp}/s", "-g", "("], ["read", f"{tmp}/s", "-r", "-f"],
+                      ["read", f"{tmp}/s", "-z", "-o", "raw"], ["get", f"{tmp}/s"],
+                      ["get", f"{tmp}/s", "one"], ["append"], ["append", f"{tmp}/t", "-i", "csv"],
+                      ["append", f"{tmp}/t", "--sync", "often"],
+                      ["append", f"{tmp}/t", "--sync", "interval=1"],
+                      ["append", f"{tmp}/t", "--batch", "-1"],
+                      ["append", f"{tmp}/t", "--ack", "-T"], ["append", f"{tmp}/t", "-D", ""],
+                      ["append", f"{tmp}/t", "-D", "a", "-i", "len32"],
+                      ["append", f"{tmp}/t", "-D", "\\q"], ["info", f"{tmp}/s", "-o", "yaml"],
+                      ["trim", f"{tmp}/s"], ["trim", f"{tmp}/s", "--keep-size", "some"],
+                      ["trim", f"{tmp}/s", "--keep-time", "5"], ["mem", f"{tmp}/s", "-o", "x"],
+                      ["mem", f"{tmp}/s", "--pid", "me"], ["copy", f"{tmp}/s"],
+                      ["warm", f"{tmp}/s", "a..b"], ["verify"], ["help", "reed"],
+                      ["read", f"{tmp}/s", "--progress", "some"]):
+            complaint(*arguments, status=2)
+    assert not os.path.exists(f"{tmp}/t"), "a wrong call made a store"
+
+
+@case
+def help_for_every_verb(tmp):
+    """help VERB and VERB --help say the same, on standard output, with every option"""
+    summary = out("help").decode()
+    equal(out("--help").decode(), summary)
+    for verb in VERBS:
+        assert re.search(rf"^  {verb} +DIR", summary, re.M), f"{verb} is not in the summary"
+        text = out("help", verb)
+        equal(out(verb, "--help"), text)
+        contains(text.decode(), f"Usage: logstore {verb} [OPTION...] DIR")
+
+
+@case
+def version(tmp):
+    """--version is the project's version"""
+    text = out("--version").decode()
+    assert re.fullmatch(r"logstore \d+\.\d+\.\d+\n", text), text
+
+
+@case
+def completion(tmp):
+    """the completion for bash completes verbs and options"""
+    bash = shutil.which("bash")
+    script = ('eval "$("$0" completion)"; COMP_WORDS=(logstore re); COMP_CWORD=1;'
+              ' _logstore logstore re; echo "${COMPREPLY[*]}";'
+              ' COMP_WORDS=(logstore read --curs); COMP_CWORD=2; _logstore logstore --curs;'
+              ' echo "${COMPREPLY[*]}"')
+    got = subprocess.run([bash, "-c", script, TOOL], capture_output=True, check=True).stdout
+    equal(got, b"read repair\n--cursor-file\n")
+
+
+@case
+def directory_missing(tmp):
+    """a directory that is not there is status 3; only append makes it"""
+    refused(f"{tmp}/none", READERS + ("trim", "copy", "repair"), "none")
+    equal(os.listdir(tmp), [])
+    run("append", f"{tmp}/none", input=b"")
+    equal(out("read", f"{tmp}/none"), b"")
+    complaint("append", f"{tmp}/a/b/c", status=3)
+
+
+@case
+def directory_is_a_file(tmp):
+    """a file in place of the directory is status 3, and is left alone"""
+    with open(f"{tmp}/file", "wb") as file:
+        file.write(b"mine")
+    before = picture(tmp)
+    refused(f"{tmp}/file", VERBS, "file")
+    equal(picture(tmp), before)
+
+
+@case
+def not_a_store(tmp):
+    """a directory with other things in it is status 3, and is left alone"""
+    os.mkdir(f"{tmp}/other")
+    with open(f"{tmp}/other/letter", "wb") as file:
+        file.write(b"mine")
+    before = picture(tmp)
+    refused(f"{tmp}/other", VERBS, "other")
+    equal(picture(tmp), before)
+
+
+def xxh64_fixed(page):
+    import xxhash  # python3-xxhash, only here
+    return page[:504] + xxhash.xxh3_64_intdigest(page[:504]).to_bytes(8, "little") + page[512:]
+
+
+def with_control(store, offset, value):
+    path = f"{store}/control"
+    with open(path, "rb") as file:
+        page = bytearray(file.read())
+    page[offset:offset + 4] = value.to_bytes(4, "little")
+    with open(path, "wb") as file:
+        file.write(xxh64_fixed(bytes(page)))
+
+
+@case
+def other_version(tmp):
+    """a store of another version, or with a flag that this one does not know, is status 3"""
+    try:
+        import xxhash  # noqa: F401
+    except ImportError:
+        from support import Skip
+        raise Skip("python3-xxhash is not installed")
+    for name, offset, value in (("version", 8, 99), ("flag", 20, 1 << 30)):
+        store = f"{tmp}/{name}"
+        run("append", store, input=b"a\n")
+        with_control(store, offset, value)
+        before = picture(store)
+        refused(store, VERBS, store)
+        equal(picture(store), before, name)
+
+
+@case
+def second_writer(tmp):
+    """a second writer is status 3 and names the pid of the first; readers go on"""
+    with started("append", f"{tmp}/s", stdin=subprocess.PIPE) as writer:
+        writer.stdin.write(b"a\n")
+        writer.stdin.flush()
+        wait_until(lambda: subprocess.run([TOOL, "read", f"{tmp}/s"], capture_output=True).stdout
+                   == b"a\n", "the first record")
+        for verb in ("append", "trim"):
+            line = complaint(*arguments_of(verb, f"{tmp}/s"), status=3)
+            contains(line, str(writer.pid))
+        equal(json.loads(out("info", f"{tmp}/s", "-o", "json"))["writer_pid"], writer.pid)
+        writer.stdin.close()
+        equal(writer.wait(10), 0)
+    run("append", f"{tmp}/s", input=b"b\n")
+    equal(out("read", f"{tmp}/s"), b"a\nb\n")
+
+
+@case
+def no_such_record(tmp):
+    """past the tail, number 0, before the first: status 1 and a line"""
+    run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(10))
+    for number in ("0", "11", "18446744073709551615"):
+        complaint("get", f"{tmp}/s", number, status=1)
+        complaint("read", f"{tmp}/s", "--from", number, status=1)
+    result = run("get", f"{tmp}/s", "1", "11", "2", "-o", "text", status=1)
+    equal(result.stdout, b"1\n2\n")
+    run("append", f"{tmp}/s", input=lines_of(5000, width=90))
+    run("trim", f"{tmp}/s", "--keep-count", "1000")
+    complaint("get", f"{tmp}/s", "1", status=1)
+    complaint("read", f"{tmp}/s", "--from", "1", status=1)
+
+
+@case
+def empty_store(tmp):
+    """in a store with no records, ranges by name are empty and numbers are not there"""
+    run("append", f"{tmp}/s")
+    for words in ([], ["--from", "first"], ["--from", "last"], ["--from", "-5"], ["-r"],
+                  ["--to", "last"], ["-S", "2020-01-01"], ["-U", "now"], ["-n", "1"]):
+        equal(out("read", f"{tmp}/s", *words), b"", words)
+    complaint("get", f"{tmp}/s", "1", status=1)
+    complaint("get", f"{tmp}/s", "last", status=1)
+
+
+@case
+def read_only_changes_nothing(tmp):
+    """verbs that read change no content, size, mtime, ctime or mode"""
+    run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(3000, width=60))
+    before = picture(f"{tmp}/s")
+    for verb in READERS:
+        run(*arguments_of(verb, f"{tmp}/s"))
+    run("trim", f"{tmp}/s", "--keep-count", "1", "--dry-run")
+    run("repair", f"{tmp}/s")
+    run("read", f"{tmp}/s", "--redact", "0")
+    equal(picture(f"{tmp}/s"), before)
+
+
+@case
+def full_output(tmp):
+    """output that cannot be written is status 4"""
+    run("append", f"{tmp}/s", input=lines_of(100))
+    with open("/dev/full", "wb") as full:
+        for arguments in (["read", f"{tmp}/s"], ["get", f"{tmp}/s", "1"], ["info", f"{tmp}/s"],
+                          ["segments", f"{tmp}/s"], ["help"],
+                          ["append", f"{tmp}/s", "-T"], ["append", f"{tmp}/s", "--ack"]):
+            result = subprocess.run([TOOL, *arguments], input=b"x\n", stdout=full,
+                                    stderr=subprocess.PIPE)
+            equal(result.returncode, 4, arguments)
+            contains(result.stderr.decode(), "No space left")
+
+
+main()

@@ -1,0 +1,341 @@
+#!/usr/bin/python3
+"""The verbs that look at a store, mend it, shorten it and copy it."""
+
+import json
+import mmap
+import os
+import re
+import subprocess
+import xml.dom.minidom
+
+from support import (SMALL, Skip, case, complaint, contains, equal, lines_of, main, out, run,
+                     started, wait_until)
+
+COUNT = 5000
+WIDTH = 90
+FRAME = 24 + 96  # header, and the payload rounded up to 8
+
+
+def store_of_segments(tmp, name="s"):
+    run("append", f"{tmp}/{name}", "--segment-size", SMALL, input=lines_of(COUNT, width=WIDTH))
+    return f"{tmp}/{name}"
+
+
+def segments(store):
+    return json.loads(out("segments", store, "-o", "json"))
+
+
+def damage(store, number):
+    """Change one byte of record @number's payload; returns its segment's name."""
+    for segment in segments(store):
+        if segment["first"] <= number < segment["first"] + segment["records"]:
+            path = f"{store}/{segment['name']}"
+            with open(path, "r+b") as file:
+                place = file.read().find(b"%0*d" % (WIDTH, number))
+                assert place > 0
+                file.seek(place + 3)
+                file.write(b"!")
+            return segment["name"]
+    raise AssertionError(f"no segment has {number}")
+
+
+@case
+def info(tmp):
+    """info says counts and sizes, as a table, in exact bytes, and as JSON"""
+    store = store_of_segments(tmp)
+    got = json.loads(out("info", store, "-o", "json"))
+    equal((got["first"], got["tail"], got["durable"], got["records"]), (1, COUNT, COUNT, COUNT))
+    equal((got["clean"], got["failed"], got["writer_pid"]), (True, False, None))
+    equal(got["segment_bytes"], SMALL)
+    equal(got["file_mode"], "0600")
+    assert re.fullmatch("[0-9a-f]{32}", got["uuid"]), got["uuid"]
+    table = out("info", store).decode()
+    assert re.search(rf"^tail +{COUNT}$", table, re.M), table
+    contains(table, "64.0 KiB")
+    assert re.search(rf"^segment size +{SMALL}$", out("info", store, "-b").decode(), re.M)
+
+
+@case
+def segments_listed(tmp):
+    """segments lists every file, oldest first, without a gap in the numbers"""
+    store = store_of_segments(tmp)
+    got = segments(store)
+    files = sorted(n for n in os.listdir(store) if re.fullmatch(r"\d{10}\.log", n))
+    assert [s["name"] for s in got] == [n for n in files if n in {s["name"] for s in got}]
+    assert len(got) > 5
+    number = 1
+    for segment in got:
+        equal(segment["first"], number, segment["name"])
+        number += segment["records"]
+    equal(number, COUNT + 1)
+    equal({s["state"] for s in got[:-2]}, {"sealed"})
+    rows = out("segments", store).decode().splitlines()
+    equal(len(rows), len(got) + 1)
+    contains(rows[1], got[0]["name"])
+
+
+@case
+def verify_healthy(tmp):
+    """verify of a sound store prints nothing on standard output and ends with 0"""
+    store = store_of_segments(tmp)
+    result = run("verify", store)
+    equal(result.stdout, b"")
+    contains(result.stderr.decode(), f"{COUNT} records")
+    contains(result.stderr.decode(), "0 faults")
+    contains(run("verify", store, "--progress", "always").stderr.decode(), "%")
+    assert b"%" not in run("verify", store, "--progress", "never").stderr
+
+
+@case
+def damage_found(tmp):
+    """a changed byte: verify names file, offset and record; read stops there; the rest is usable"""
+    store = store_of_segments(tmp)
+    name = damage(store, 1000)
+    result = run("verify", store, status=1)
+    lines = result.stdout.decode().splitlines()
+    equal(len(lines), 1)
+    contains(lines[0], name)
+    contains(lines[0], "record 1000")
+    assert re.search(r"offset \d+", lines[0]), lines[0]
+    fault = json.loads(run("verify", store, "-o", "json", status=1).stdout)
+    equal((fault["file"], fault["number"]), (name, 1000))
+    result = run("read", store, status=1)
+    equal(result.stdout, lines_of(999, width=WIDTH))
+    contains(result.stderr.decode(), name)
+    contains(result.stderr.decode(), "1000")
+    equal(out("read", store, "--from", "1001"), lines_of(COUNT - 1000, 1001, WIDTH))
+    complaint("get", store, "1000", status=1)
+    run("append", store, input=b"on\n")
+    equal(out("get", store, "last"), b"on")
+
+
+@case
+def two_faults(tmp):
+    """verify has one line for each of two faults in two segments"""
+    store = store_of_segments(tmp)
+    names = [damage(store, 700), damage(store, 2900)]
+    lines = run("verify", store, status=1).stdout.decode().splitlines()
+    equal(len(lines), 2)
+    for line, name, number in zip(lines, names, (700, 2900)):
+        contains(line, name)
+        contains(line, f"record {number}")
+
+
+@case
+def torn_tail_is_no_damage(tmp):
+    """half a record behind the last sync: verify mentions it and ends with 0"""
+    store = f"{tmp}/s"
+    with started("append", store, stdin=subprocess.PIPE) as writer:
+        writer.stdin.write(lines_of(100, width=WIDTH))
+        writer.stdin.flush()
+        wait_until(lambda: os.path.exists(f"{store}/control") and
+                   out("read", store) == lines_of(100, width=WIDTH), "the records")
+        writer.kill()
+        writer.wait()
+    with open(f"{store}/0000000001.log", "r+b") as file:
+        place = file.read().find(b"%0*d" % (WIDTH, 100))
+        file.seek(place)
+        file.write(b"\0" * WIDTH)
+    result = run("verify", store)
+    equal(result.stdout, b"")
+    contains(result.stderr.decode(), "torn")
+    run("append", store, input=b"on\n")
+    equal(out("read", store), lines_of(99, width=WIDTH) + b"on\n")
+    run("verify", store)
+
+
+@case
+def repair_dry_and_real(tmp):
+    """repair changes nothing without --yes, cuts with it, and keeps what it cuts"""
+    store = store_of_segments(tmp)
+    damage(store, 4000)
+    before = sorted((n, os.stat(f"{store}/{n}").st_mtime_ns) for n in os.listdir(store))
+    result = run("repair", store, status=1)
+    contains(result.stdout.decode(), "would keep records 1 to 3999")
+    contains(result.stderr.decode(), "--yes")
+    equal(sorted((n, os.stat(f"{store}/{n}").st_mtime_ns) for n in os.listdir(store)), before)
+    result = run("repair", store, "--yes", "--salvage", f"{tmp}/saved")
+    contains(result.stdout.decode(), "kept records 1 to 3999")
+    assert os.listdir(f"{store}/quarantine")
+    equal(out("read", store), lines_of(3999, width=WIDTH))
+    run("append", store, input=b"on\n")
+    run("verify", store)
+    saved = out("read", f"{tmp}/saved")
+    equal(saved, lines_of(3999, width=WIDTH) + lines_of(COUNT - 4000, 4001, WIDTH))
+    equal(out("get", f"{tmp}/saved", COUNT), b"%0*d" % (WIDTH, COUNT))
+
+
+@case
+def repair_of_a_sound_store(tmp):
+    """repair of a sound store has nothing to do, with and without --yes"""
+    store = store_of_segments(tmp)
+    for words in ([], ["--yes"]):
+        contains(run("repair", store, *words).stderr.decode(), "nothing to repair")
+    equal(out("read", store), lines_of(COUNT, width=WIDTH))
+
+
+@case
+def trim(tmp):
+    """trim deletes whole old segments, says the first that is left, and can be said twice"""
+    for words in (["--keep-count", "1000"], ["--keep-size", "200K"], ["--before", "4000"]):
+        store = store_of_segments(tmp, words[0])
+        would = run("trim", store, "--dry-run", *words)
+        equal(out("read", store, "-n", "1"), lines_of(1, width=WIDTH))
+        result = run("trim", store, *words)
+        first = int(result.stdout)
+        equal(int(would.stdout), first, words)
+        assert 1 < first <= 4001, first
+        equal(out("read", store), lines_of(COUNT + 1 - first, first, WIDTH))
+        equal(int(out("trim", store, *words)), first)
+        equal(json.loads(out("info", store, "-o", "json"))["first"], first)
+        equal(segments(store)[0]["first"], first)
+        run("verify", store)
+
+
+@case
+def trim_by_time(tmp):
+    """--keep-time deletes segments whose youngest record is older"""
+    old = "".join(json.dumps({"data": "o" * 90, "time": "2020-01-01T00:00:00Z"}) + "\n"
+                  for _ in range(2000))
+    run("append", f"{tmp}/s", "--segment-size", SMALL, "-i", "jsonl", input=old.encode())
+    run("append", f"{tmp}/s", input=lines_of(2000, width=WIDTH))
+    equal(int(out("trim", f"{tmp}/s", "--keep-time", "99999d")), 1)
+    first = int(out("trim", f"{tmp}/s", "--keep-time", "1h"))
+    assert 1000 < first <= 2001, first
+
+
+@case
+def copy(tmp):
+    """copy makes a store of its own with the same numbers, times and bytes"""
+    store = store_of_segments(tmp)
+    run("trim", store, "--keep-count", "3000")
+    run("copy", store, f"{tmp}/t", "--segment-size", "1M")
+    equal(out("read", f"{tmp}/t", "-o", "jsonl"), out("read", store, "-o", "jsonl"))
+    got, was = (json.loads(out("info", s, "-o", "json")) for s in (f"{tmp}/t", store))
+    equal((got["first"], got["tail"]), (was["first"], was["tail"]))
+    assert got["uuid"] != was["uuid"]
+    equal(got["segment_bytes"], 1 << 20)
+    run("verify", f"{tmp}/t")
+    complaint("copy", store, f"{tmp}/t", status=1)
+    run("append", f"{tmp}/t", input=b"on\n")
+    equal(out("get", f"{tmp}/t", COUNT + 1), b"on")
+
+
+@case
+def redact(tmp):
+    """--redact covers what matches in what is printed and copied, and nowhere else"""
+    text = b"".join(b"user=%d pass=secret%d end\n" % (n, n) for n in range(3000))
+    covered = re.sub(rb"secret[0-9]+", lambda m: b"x" * len(m[0]), text)
+    run("append", f"{tmp}/s", "--segment-size", SMALL, input=text)
+    equal(out("read", f"{tmp}/s", "--redact", "secret[0-9]+"), covered)
+    equal(out("read", f"{tmp}/s"), text)
+    equal(out("read", f"{tmp}/s", "--redact", "secret[0-9]+", "-r", "-n", "1"),
+          covered.splitlines(True)[-1])
+    contains(run("copy", f"{tmp}/s", f"{tmp}/t", "--redact", "secret[0-9]+").stderr.decode(),
+             "3000 redacted")
+    equal(out("read", f"{tmp}/t"), covered)
+    equal(out("read", f"{tmp}/s"), text)
+    run("append", f"{tmp}/u", input=b"aaa\n^aab\n")
+    equal(out("read", f"{tmp}/u", "--redact", "^a|b*"), b"xaa\n^aax\n")
+
+
+@case
+def redact_over_the_budget(tmp):
+    """copy --redact beyond its budget of changed pages is status 1 and leaves no half store"""
+    run("append", f"{tmp}/s", input=lines_of(3000, width=500))
+    line = complaint("copy", f"{tmp}/s", f"{tmp}/t", "--redact", "0", "--budget", "64K", status=1)
+    assert line
+    assert not os.path.exists(f"{tmp}/t")
+
+
+def cached(path):
+    """Bytes of the file's pages in memory by mincore(2)."""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int,
+                          ctypes.c_int, ctypes.c_long]
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        address = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, file.fileno(), 0)
+    pages = (size + 4095) // 4096
+    vector = (ctypes.c_ubyte * pages)()
+    if libc.mincore(ctypes.c_void_p(address), ctypes.c_size_t(size), vector):
+        raise OSError("mincore")
+    libc.munmap(ctypes.c_void_p(address), ctypes.c_size_t(size))
+    return sum(v & 1 for v in vector) * 4096
+
+
+def memory(store):
+    lines = [json.loads(line) for line in out("mem", store, "-o", "jsonl").splitlines()]
+    return {o["name"]: o for o in lines if o["what"] == "file"}, \
+        next(o for o in lines if o["what"] == "total")
+
+
+@case
+def memory_agrees_with_the_kernel(tmp):
+    """warm brings pages in, evict lets go of them, and mem says what mincore says"""
+    store = store_of_segments(tmp)
+    name = segments(store)[1]["name"]
+    if cached(f"{store}/{name}") is None:
+        raise Skip("no mincore")
+    run("evict", store)
+    files, total = memory(store)
+    equal(files[name]["resident"], cached(f"{store}/{name}"), "evicted")
+    low = total["resident"]
+    run("warm", store)
+    files, total = memory(store)
+    equal(files[name]["resident"], cached(f"{store}/{name}"), "warm")
+    equal(files[name]["resident"], files[name]["file_bytes"])
+    assert total["resident"] > low or os.statvfs(store).f_flag is None, (low, total)
+    run("evict", store, "1..first")
+    complaint("evict", store, "x", status=2)
+
+
+@case
+def memory_in_pictures(tmp):
+    """mem draws a map without colour, a table, and SVG that is well-formed"""
+    store = store_of_segments(tmp)
+    names = [s["name"] for s in segments(store)]
+    for charset in ("C", "C.UTF-8"):
+        text = out("mem", store, env={**os.environ, "LC_ALL": charset}).decode()
+        assert "\033" not in text
+        for name in names:
+            assert re.search(rf"^{name} .+ of ", text, re.M), text
+        equal(text.isascii(), charset == "C")
+        contains(text, "not in memory")
+    table = out("mem", store, "-o", "table", "-b").decode()
+    equal(len(table.splitlines()), len(names) + 3)
+    assert re.search(r"^total +\d+ +\d+", table, re.M), table
+    svg = xml.dom.minidom.parseString(out("mem", store, "-o", "svg"))
+    texts = [t.firstChild.data for t in svg.getElementsByTagName("text")]
+    for name in names:
+        assert name in texts, name
+    assert svg.getElementsByTagName("rect")
+
+
+@case
+def memory_of_a_process(tmp):
+    """mem --pid and --all say what a process maps, by kind"""
+    store = f"{tmp}/s"
+    run("append", store, "--segment-size", SMALL, input=lines_of(1000, width=WIDTH))
+    with started("append", store, stdin=subprocess.PIPE) as writer:
+        writer.stdin.write(lines_of(100, width=WIDTH))
+        writer.stdin.flush()
+        wait_until(lambda: len(out("read", store)) == 1100 * (WIDTH + 1), "the records")
+        for words in (["--pid", writer.pid], ["--all"]):
+            lines = [json.loads(line) for line in
+                     out("mem", store, "-o", "jsonl", *words).splitlines()]
+            process = next(o for o in lines if o["what"] == "process" and o["pid"] == writer.pid)
+            assert process["shared_file"]["mapped"] >= SMALL, process
+            assert process["shared_file"]["resident"] > 0, process
+            equal(process["private_file"]["copied"], 0)
+            assert process["heap"]["resident"] > 0, process
+            assert process["minor_faults"] > 0, process
+        table = out("mem", store, "-o", "table", "--pid", writer.pid).decode()
+        for kind in ("shared file", "private file", "anonymous", "heap"):
+            contains(table, kind)
+    complaint("mem", store, "--pid", "4194999", status=1)
+
+
+main()

@@ -1,0 +1,69 @@
+/*
+ * damage.c - the damage matrix: every bit, every truncation, every block and every name of a store
+ *
+ * Three small stores are damaged in every way that harm.c lists, one way at a time, and each
+ * result is opened and read in every way by judge.c. Prints one line of figures.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harm.h"
+#include "judge.h"
+
+static struct base bases[BASE_KINDS];
+static uint64_t counts[BASE_KINDS];
+static const char *scratch;
+
+static void run_case(struct watch *watch, unsigned worker, uint64_t index)
+{
+        struct tree harmed;
+        char path[512], text[128], name[192];
+        unsigned kind = 0;
+        uint64_t inner = index;
+
+        while (inner >= counts[kind])
+                inner -= counts[kind++];
+        tree_copy(&bases[kind].tree, &harmed);
+        harm_do(&bases[kind], inner, &harmed, text, sizeof(text));
+        snprintf(name, sizeof(name), "case %" PRIu64 ": %s", index, text);
+        snprintf(path, sizeof(path), "%s/%u", scratch, worker);
+        judge(watch, &bases[kind], &harmed, path, name);
+        tree_free(&harmed);
+}
+
+/* --case N: that one alone, in this process. --from N, --count N: a part. */
+int main(int argc, char **argv)
+{
+        struct watch *watch = watch_new();
+        uint64_t total = 0, from = 0, count = UINT64_MAX;
+        bool single = argc > 2 && strcmp(argv[1], "--case") == 0;
+        char path[512];
+
+        for (int i = 1; i + 1 < argc; i += 2) {
+                if (strcmp(argv[i], "--count") == 0)
+                        count = strtoull(argv[i + 1], NULL, 10);
+                else
+                        from = strtoull(argv[i + 1], NULL, 10);
+        }
+        scratch = tree_scratch("damage");
+        for (int kind = 0; kind < BASE_KINDS; kind++) {
+                snprintf(path, sizeof(path), "%s/base", scratch);
+                base_make(kind, path, &bases[kind]);
+                counts[kind] = harm_count(&bases[kind]);
+                total += counts[kind];
+        }
+        if (from >= total)
+                from = total;
+        if (count > total - from)
+                count = total - from;
+        if (single) {
+                run_case(watch, 0, from);
+                watch->done = 1;
+        } else {
+                watch_run(watch, from, count, 0, run_case);
+        }
+        tree_remove(scratch);
+        return watch_figures(watch, "damage", 0);
+}

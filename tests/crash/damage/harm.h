@@ -1,0 +1,16 @@
+/*
+ * harm.h - the list of all damages to one store, each with a number
+ */
+#ifndef CRASH_HARM_H
+#define CRASH_HARM_H
+
+#include "base.h"
+
+/* How many damages there are for @base. */
+uint64_t harm_count(const struct base *base);
+
+/* Do damage @index to @tree, a copy of the base's; a text of what was done goes to @text. */
+void harm_do(const struct base *base, uint64_t index, struct tree *tree, char *text,
+             size_t text_bytes);
+
+#endif

@@ -1,0 +1,14 @@
+/*
+ * judge.h - open a damaged store in every way and hold the answers against what is left
+ */
+#ifndef CRASH_JUDGE_H
+#define CRASH_JUDGE_H
+
+#include "base.h"
+#include "watch.h"
+
+/* Judge the store that @harmed describes, in directory @path; @text names the damage. */
+void judge(struct watch *watch, const struct base *base, const struct tree *harmed,
+           const char *path, const char *text);
+
+#endif

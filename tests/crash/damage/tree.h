@@ -1,0 +1,43 @@
+/*
+ * tree.h - a store's directory as bytes in memory: taken, changed, put back
+ */
+#ifndef CRASH_TREE_H
+#define CRASH_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TREE_FILES_MAX 24
+#define TREE_NAME_BYTES 32
+
+struct tree_file {
+        char name[TREE_NAME_BYTES];
+        unsigned char *data;
+        size_t bytes;
+};
+
+struct tree {
+        struct tree_file files[TREE_FILES_MAX];
+        size_t count;
+};
+
+/* Make a new private directory in memory (tmpfs) if there is one; the path is never freed. */
+const char *tree_scratch(const char *purpose);
+
+/* Read the plain files of @path. Exits on failure, like everything here: the test is broken. */
+void tree_load(const char *path, struct tree *ret);
+
+/* Make the files of @path exactly these. Long runs of zeros become holes. */
+void tree_store(const struct tree *tree, const char *path);
+
+void tree_remove(const char *path); /* with the directory */
+void tree_free(struct tree *tree);
+void tree_copy(const struct tree *from, struct tree *ret);
+
+/* NULL: there is no such file. */
+struct tree_file *tree_find(struct tree *tree, const char *name);
+struct tree_file *tree_add(struct tree *tree, const char *name, const void *data, size_t bytes);
+void tree_delete(struct tree *tree, const char *name);
+
+#endif

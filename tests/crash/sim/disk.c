@@ -58,6 +58,7 @@ struct disk *disk_new(uint64_t seed)
         disk->slow = false;
         disk->changes = 0;
         disk->syncs_to_fail = disk->syncs_failed = 0;
+        disk->growth_to_refuse = disk->growth_refused = 0;
         disk->rng.state = seed;
         disk->watch = NULL;
         disk->watcher = NULL;

@@ -78,6 +78,8 @@ struct disk {
         bool slow; /* syncs take their time, so that those of several threads overlap */
         uint32_t syncs_to_fail; /* of the next, this many fail */
         uint32_t syncs_failed;
+        uint32_t growth_to_refuse; /* of the next calls that take space, this many find none */
+        uint32_t growth_refused;
         struct rng rng; /* of what the disk does by itself */
         /* Called before and after each system call that changes anything, locked. */
         void (*watch)(struct disk *disk, const char *call, bool after);

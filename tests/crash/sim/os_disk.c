@@ -34,6 +34,16 @@ static void watch(struct disk *disk, const char *call, bool after)
                 disk->watch(disk, call, after);
 }
 
+/* The disk is full for this call. */
+static bool is_full(struct disk *disk)
+{
+        if (disk->growth_to_refuse == 0)
+                return false;
+        disk->growth_to_refuse--;
+        disk->growth_refused++;
+        return true;
+}
+
 static struct open_file *file_of(int fd)
 {
         struct open_file *file = NULL;
@@ -183,6 +193,8 @@ static int open_locked(struct open_file *at, const char *name, int flags, uint32
         if (flags & OS_CREATE) {
                 if (node)
                         return -EEXIST;
+                if (is_full(disk))
+                        return -ENOSPC;
                 watch(disk, "create", false);
                 node = disk_create(disk, name, mode);
         }
@@ -379,8 +391,8 @@ int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
         if (file && file->node && file->writable) {
                 if (file->direct)
                         disk_refuse("a direct write");
-                r = 0;
-                if (bytes > 0)
+                r = bytes > 0 && is_full(file->node->disk) ? -ENOSPC : 0;
+                if (r == 0 && bytes > 0)
                         write_locked(file->node, buffer, bytes, offset);
         }
         disk_unlock();
@@ -398,7 +410,9 @@ int os_grow(int fd, uint64_t bytes)
                 if (bytes > DISK_FILE_BYTES)
                         disk_refuse("a file grown beyond the largest");
                 r = 0;
-                if (file->node->size < bytes) {
+                if (file->node->size < bytes && is_full(file->node->disk))
+                        r = -ENOSPC;
+                if (r == 0 && file->node->size < bytes) {
                         watch(file->node->disk, "grow", false);
                         node_resize(file->node, bytes);
                         watch(file->node->disk, "grow", true);
@@ -595,16 +609,21 @@ int os_disk_copy(int fd, void *to, size_t bytes)
         return file && file->node ? 0 : -EBADF;
 }
 
-bool os_disk_reaches(void *base, size_t bytes, bool *ret_inside)
+int os_disk_populate(void *base, size_t bytes)
 {
         struct node *node;
-        uint64_t offset;
+        uint64_t offset, whole;
+        int r = 0;
 
         disk_lock();
         node = node_of_mapping(base, &offset);
-        if (node)
-                *ret_inside = offset + bytes <= (node->size + DISK_PAGE_BYTES - 1) /
-                                                        DISK_PAGE_BYTES * DISK_PAGE_BYTES;
+        if (node) {
+                whole = (node->size + DISK_PAGE_BYTES - 1) / DISK_PAGE_BYTES * DISK_PAGE_BYTES;
+                if (offset + bytes > whole)
+                        disk_refuse("pages beyond the end of a file are populated");
+                if (is_full(node->disk))
+                        r = -ENOSPC;
+        }
         disk_unlock();
-        return node;
+        return r;
 }

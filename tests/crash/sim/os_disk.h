@@ -13,8 +13,7 @@
 int os_disk_map(int fd, bool writable, size_t bytes, void **ret);
 bool os_disk_unmap(void *base); /* false: no mapping of a simulated file */
 int os_disk_copy(int fd, void *to, size_t bytes);
-/* Whether @base is in a file's mapping; then, whether the file has all @bytes. */
-bool os_disk_reaches(void *base, size_t bytes, bool *ret_inside);
+int os_disk_populate(void *base, size_t bytes);
 
 /*
  * Time and randomness that a seed repeats: until it is told otherwise the store gets both from

@@ -73,25 +73,20 @@ int os_unmap(void *base, size_t bytes)
         return 0;
 }
 
-/* Beyond the end of a file the kernel has a fault, which os.h makes of ENOSPC. */
 int os_populate(void *base, size_t bytes)
 {
-        bool inside;
-
-        return os_disk_reaches(base, bytes, &inside) && !inside ? -ENOSPC : 0;
-}
-
-int os_populate_read(void *base, size_t bytes)
-{
-        bool inside;
-
-        return os_disk_reaches(base, bytes, &inside) && !inside ? -EFAULT : 0;
+        return os_disk_populate(base, bytes);
 }
 
 int os_zap(void *base, size_t bytes)
 {
         (void)base, (void)bytes;
         return 0;
+}
+
+int os_populate_read(void *base, size_t bytes)
+{
+        return os_zap(base, bytes);
 }
 
 int os_no_fork(void *base, size_t bytes)

@@ -30,9 +30,14 @@ static void fail_step(struct machine *m, int r)
         machine_fail(m, "ERROR", "%s said %d (%s)", m->step, r, logstore_detail());
 }
 
-/* A step said -EIO: that is right if a sync has failed, and the store is to be opened again. */
+/*
+ * A step was refused. -ENOSPC from a full disk has changed nothing. -EIO is right if a sync has
+ * failed, and then the store is to be opened again. Anything else is wrong.
+ */
 static void take_failure(struct machine *m, int r)
 {
+        if (r == -ENOSPC && m->disk->growth_refused > 0)
+                return;
         if (r != -EIO || m->disk->syncs_failed == 0)
                 fail_step(m, r);
         m->failed = true;
@@ -175,7 +180,7 @@ static void step_sync(struct machine *m)
         if (r == 0)
                 promise_ack(&m->promise, number ? number : resolved);
         disk_unlock();
-        if (r < 0)
+        if (r < 0 && !(r == -EDEADLK && number == 0 && m->claim_count > 0))
                 take_failure(m, r);
 }
 
@@ -271,6 +276,8 @@ static void step_truncate(struct machine *m)
         if (r == 0)
                 promise_adopt(p, p->emptying ? p->cut + 1 : p->first_low, p->cut,
                               (uint32_t)rng_next(&m->rng));
+        if (r == -ENOSPC)
+                p->truncating = p->emptying = false; /* it has changed nothing */
         disk_unlock();
         if (r < 0)
                 take_failure(m, r);
@@ -424,7 +431,10 @@ void machine_step(struct machine *m)
         machine_tick();
         if (m->failed)
                 check_failed(m);
+        if (rng_one_in(&m->rng, 40) && step->run != step_close && step->run != step_kill)
+                m->disk->growth_to_refuse = 1 + rng_below(&m->rng, 3);
         step->run(m);
+        m->disk->growth_to_refuse = m->disk->growth_refused = 0;
         if (rng_one_in(&m->rng, 8)) {
                 disk_lock();
                 disk_write_back(m->disk, &m->lottery);

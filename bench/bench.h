@@ -34,6 +34,7 @@ struct options {
         uint64_t segment_bytes;
         uint32_t sync_policy; /* enum logstore_sync_policy, of rows that do not fix it */
         bool quick;
+        bool no_peers;
         bool jsonl;
 };
 

@@ -201,7 +201,8 @@ static unsigned contenders_make(const struct variant *v, struct contender *list)
         list[count++] =
                 (struct contender){ .name = "ours", .prepare = v->ours_prepare, .run = v->ours };
         list[count++] = (struct contender){ .name = "limit", .run = v->limit };
-        for (int i = 0; v->peer && peers[i] && count < CONTENDERS_MAX; i++)
+        for (int i = 0; v->peer && !v->work.options->no_peers && peers[i] && count < CONTENDERS_MAX;
+             i++)
                 list[count++] = (struct contender){ .name = peers[i]->name,
                                                     .peer = peers[i],
                                                     .prepare = v->peer_prepare,

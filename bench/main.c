@@ -43,6 +43,7 @@ static void usage(FILE *to)
                     "  -s, --record-bytes N     size of a record\n"
                     "  -t, --threads N          threads, in rows 4 and 12\n"
                     "  -S, --sync POLICY        none, interval or each, in row 1\n"
+                    "  -P, --no-peers           the store and the limit alone\n"
                     "      --segment-bytes N    of stores\n"
                     "      --tool FILE          the logstore program\n\nNAME:\n");
         for (int i = 0; i < ROWS; i++)
@@ -98,6 +99,7 @@ static void options_read(int argc, char **argv, struct options *o)
                 { "record-bytes", required_argument, NULL, 's' },
                 { "threads", required_argument, NULL, 't' },
                 { "sync", required_argument, NULL, 'S' },
+                { "no-peers", no_argument, NULL, 'P' },
                 { "segment-bytes", required_argument, NULL, 'B' },
                 { "tool", required_argument, NULL, 'T' },
                 { "help", no_argument, NULL, 'h' },
@@ -105,7 +107,7 @@ static void options_read(int argc, char **argv, struct options *o)
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "qo:d:r:b:s:t:S:h", longs, NULL)) != -1) {
+        while ((c = getopt_long(argc, argv, "qo:d:r:b:s:t:S:Ph", longs, NULL)) != -1) {
                 switch (c) {
                 case 'q':
                         o->quick = true;
@@ -130,6 +132,9 @@ static void options_read(int argc, char **argv, struct options *o)
                         break;
                 case 'S':
                         o->sync_policy = policy(optarg);
+                        break;
+                case 'P':
+                        o->no_peers = true;
                         break;
                 case 'B':
                         o->segment_bytes = number(optarg);

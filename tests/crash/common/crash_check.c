@@ -4,9 +4,9 @@
  *   crash_check DIR --oracle FILE [--seed S] [--hang-ms N]
  *   crash_check DIR --acked N --seed S       the same for a store written in one life
  *
- * Opens (which recovers), compares every record, verifies, then goes on living: appends, syncs,
- * closes, reopens and compares again, all with a new seed, so that nothing of the lost tail can
- * come back unnoticed. The new life is entered into the oracle file.
+ * Opens to read, then to write (which recovers), compares every record both times, then goes on
+ * living: appends, syncs, closes, reopens and compares again, all with a new seed, so that nothing
+ * of the lost tail can come back unnoticed; verifies. The new life is entered into the oracle file.
  *
  * Exit: 0 all kept, 1 lost, 3 hole, 4 invented or a torn batch, 5 hang, 6 cannot be used,
  *       2 usage. One line of figures on stdout if all is well, else complaints on stderr.
@@ -83,6 +83,25 @@ static void judge(struct logstore *store, const struct oracle *oracle, const cha
                 " lost %" PRIu64 " holes %" PRIu64 " invented %" PRIu64 " torn %" PRIu64 "\n",
                 when, v.first, v.tail, oracle->acked, v.lost, v.holes, v.invented, v.torn);
         exit(exit_status(&v));
+}
+
+/* A reader that comes before anybody has recovered. No store yet is fine if nothing was promised. */
+static void read_unrecovered(const char *path, const struct oracle *oracle)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore *store;
+        int r;
+
+        options.flags = LOGSTORE_READ_ONLY;
+        r = logstore_open(path, &options, &store);
+        if (r < 0 && oracle->acked == 0)
+                return;
+        if (r < 0)
+                cannot("open to read", r);
+        judge(store, oracle, "read before recovery");
+        r = logstore_close(store);
+        if (r < 0)
+                cannot("close reader", r);
 }
 
 /* A batch, then records one by one, then a sync. */
@@ -204,6 +223,7 @@ int main(int argc, char **argv)
         signal(SIGALRM, on_alarm);
         alarm((a.hang_ms + 999) / 1000);
         load_oracle(&a, &oracle_fd, &oracle);
+        read_unrecovered(a.path, &oracle);
         store = open_store(a.path);
         judge(store, &oracle, "after the crash");
         r = logstore_bounds(store, &bounds);

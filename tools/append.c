@@ -261,6 +261,8 @@ static int append_all(struct append_run *run, int count, char **names)
                 names = only_standard_input;
         }
         run->progress.total = regular_bytes(count, names);
+        if (isatty(STDIN_FILENO) || ((ack_wanted || tee_wanted) && isatty(STDOUT_FILENO)))
+                progress_quiet(&run->progress);
         for (int i = 0; i < count && status == STATUS_DONE && !run->signal; i++)
                 status = append_file(run, names[i]);
         return finish(run, status);

@@ -163,11 +163,10 @@ static int create(struct cursor_file *file, const char *line, int size)
 int cursor_file_save(struct cursor_file *file, const struct buffer *buffer, uint64_t number,
                      int64_t time_ns)
 {
+        const struct cursor_file before = *file;
         char line[LINE_BYTES];
         int size;
 
-        if (number == 0 || (file->found && number == file->number))
-                return 0;
         look_at_output(file);
         file->number = number;
         file->time_ns = time_ns;
@@ -175,6 +174,9 @@ int cursor_file_save(struct cursor_file *file, const struct buffer *buffer, uint
         line_print(file, line, &size);
         if (!file->found)
                 return create(file, line, size);
+        if (number == before.number && file->offset == before.offset &&
+            file->device == before.device && file->inode == before.inode)
+                return 0;
         if (pwrite(file->fd, line, (size_t)size, 0) != size)
                 return errno ? -errno : -EIO;
         return 0;

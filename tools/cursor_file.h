@@ -30,7 +30,8 @@ void cursor_file_close(struct cursor_file *file);
  * there after it had saved its position for the last time. */
 void cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer);
 
-/* Everything up to record @number has been written by @buffer, which is empty. 0 or -errno. */
+/* Everything up to record @number has been written by @buffer, which is empty. To be called before
+ * the first record too, so that even the first block is known to the next run. 0 or -errno. */
 int cursor_file_save(struct cursor_file *file, const struct buffer *buffer, uint64_t number,
                      int64_t time_ns);
 

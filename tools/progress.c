@@ -31,9 +31,15 @@ int progress_open(struct progress *progress, const char *mode, const char *what,
         if (mode && !always && !never && strcmp(mode, "auto") != 0)
                 return -EINVAL;
         *progress = (struct progress){ .what = what, .total = total, .start_ns = now_ns() };
+        progress->forced = always;
         progress->wanted = always || (!never && isatty(STDERR_FILENO));
         progress->next_ns = progress->start_ns + (always ? 0 : PATIENCE_NS);
         return 0;
+}
+
+void progress_quiet(struct progress *progress)
+{
+        progress->wanted = progress->forced;
 }
 
 static void draw(const struct progress *progress, uint64_t done, int64_t elapsed_ns)

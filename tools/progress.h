@@ -9,6 +9,7 @@
 
 struct progress {
         bool wanted;
+        bool forced; /* by "always" */
         bool drawn;
         const char *what;
         uint64_t total; /* 0: unknown */
@@ -17,6 +18,9 @@ struct progress {
 
 /* @mode is auto (a terminal, and longer than a second), always or never; NULL is auto. -EINVAL. */
 int progress_open(struct progress *progress, const char *mode, const char *what, uint64_t total);
+
+/* No bar after all, unless it was demanded: something else is on the terminal. */
+void progress_quiet(struct progress *progress);
 
 /* Cheap; draws ten times a second at most. In bytes. */
 void progress_show(struct progress *progress, uint64_t done);

@@ -73,8 +73,8 @@ struct reading {
         regex_t pattern, redact;
         struct progress progress;
         uint64_t left;   /* records still to print */
-        uint64_t seen;   /* last record walked over; 0: none */
-        int64_t seen_ns; /* its time */
+        uint64_t seen;   /* last record walked over, at first the one before the range */
+        int64_t seen_ns; /* its time; 0: not walked over in any run */
         uint64_t payload_bytes;
 };
 
@@ -247,7 +247,7 @@ static int check_position(struct reading *run, const struct logstore_bounds *bou
         uint64_t number = run->position.number;
         int r;
 
-        if (number > bounds->tail)
+        if (number > bounds->tail && run->position.time_ns)
                 return report_no("%s: record %llu was printed, but the log now ends at %llu",
                                  run->dir, (unsigned long long)number,
                                  (unsigned long long)bounds->tail);
@@ -255,6 +255,8 @@ static int check_position(struct reading *run, const struct logstore_bounds *bou
                 return report_no("%s: records %llu to %llu were trimmed before they were read",
                                  run->dir, (unsigned long long)number + 1,
                                  (unsigned long long)bounds->first - 1);
+        if (run->position.time_ns == 0)
+                return STATUS_DONE;
         r = logstore_cursor_get(run->cursor, number, &record);
         if (r == 0 && record.time_ns != run->position.time_ns)
                 return report_no("%s: record %llu is not the one that was printed: the log was cut "
@@ -280,8 +282,11 @@ static int find_range(struct reading *run)
                         return r;
         }
         r = range_resolve(&text, &bounds, run->cursor, run->dir, follow, &run->range);
-        if (r == STATUS_DONE && resume)
+        if (resume) {
                 run->range.first = run->position.number + 1;
+                run->seen_ns = run->position.time_ns;
+        }
+        run->seen = run->range.first - 1;
         return r;
 }
 
@@ -291,12 +296,15 @@ static int read_range(struct reading *run)
 {
         int status = find_range(run);
 
-        if (status == STATUS_DONE && cursor_path)
+        if (status == STATUS_DONE && cursor_path) {
                 cursor_file_skip_printed(&run->position, &run->output.buffer);
-        if (status == STATUS_DONE)
+                status = flush(run);
+        }
+        if (status == STATUS_DONE) {
                 status = walk(run);
+                status = status_first(status, flush(run));
+        }
         progress_clear(&run->progress);
-        status = status_first(status, flush(run));
         if (run->output.buffer.error)
                 return report_file(run->output.buffer.error, "standard output");
         return status;
@@ -374,8 +382,8 @@ int verb_read(int count, char **arguments)
         status = session_read(run.dir, &run.store);
         if (status != STATUS_DONE)
                 return status;
-        if (isatty(STDOUT_FILENO))
-                run.progress.wanted = false; /* the records themselves are the progress */
+        if (follow || isatty(STDOUT_FILENO))
+                progress_quiet(&run.progress); /* the records themselves are the progress */
         run.progress.total = session_bytes(run.store);
         status = read_store(&run);
         gone = run.output.buffer.error == -EPIPE;

@@ -64,8 +64,10 @@ void report_verb(const char *name)
 }
 
 static void report_line(const char *format, va_list arguments)
+        __attribute__((format(printf, 1, 0)));
+static void report_line(const char *format, va_list arguments)
 {
-        char line[1024];
+        char line[8192]; /* a path, and what is said about it */
 
         vsnprintf(line, sizeof(line), format, arguments);
         fprintf(stderr, "%s: %s\n", verb_name, line);

@@ -128,10 +128,10 @@ enum control_flag {
 };
 
 struct control_slot {
-        uint64_t generation; /* the valid slot with the higher one counts; 0: never written */
-        uint64_t mark_number; /* every record up to it is durable */
-        uint64_t mark_id;     /* segment that the mark is in, */
-        uint64_t mark_offset; /* and the offset behind its frame */
+        uint64_t generation;   /* the valid slot with the higher one counts; 0: never written */
+        uint64_t mark_number;  /* every record up to it is durable */
+        uint64_t mark_id;      /* segment that the mark is in, */
+        uint64_t mark_offset;  /* and the offset behind its frame */
         uint64_t first_number; /* records below it are trimmed */
         uint64_t epoch;
         uint32_t flags; /* enum control_flag */
@@ -168,8 +168,8 @@ struct index_header {
         uint64_t id;     /* of the segment, */
         uint64_t salt;   /* and its salt */
         uint64_t records;
-        uint64_t end;     /* of the segment's frames when the index was written */
-        uint64_t entries; /* uint32_t each, offset / 8, behind this header */
+        uint64_t end;           /* of the segment's frames when the index was written */
+        uint64_t entries;       /* uint32_t each, offset / 8, behind this header */
         uint64_t entries_check; /* XXH3-64 of the entries, seed salt */
         uint64_t check;         /* XXH3-64 of the 64 bytes before it, seed salt */
 };

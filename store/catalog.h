@@ -1,0 +1,103 @@
+/*
+ * catalog.h - the chain of segments: which there are, which one holds a number
+ */
+#ifndef LOGSTORE_CATALOG_H
+#define LOGSTORE_CATALOG_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "control.h"
+#include "segment.h"
+
+/* One segment of the chain. What its first page says is read when first needed. */
+struct catalog_entry {
+        uint64_t id;
+        uint64_t first_number; /* 0: first page not read yet */
+        uint64_t previous_id;
+        uint64_t previous_salt;
+        uint64_t previous_end;
+        uint64_t previous_records;
+        uint64_t epoch;
+        int64_t started_ns;
+        struct segment *segment; /* NULL: not mapped */
+        int error;               /* its first page cannot be used */
+};
+
+struct catalog {
+        pthread_mutex_t lock;
+        struct memory *memory;
+        const struct control *control;
+        int directory;
+        uint8_t uuid[16];
+        struct catalog_entry *entries; /* by id, which is the order of the log */
+        size_t count, room;
+        struct segment **mapped; /* unpinned ones are closed, longest unused first */
+        size_t mapped_count, mapped_limit, mapped_room;
+        enum os_map_kind kind; /* how segments are mapped: shared to read, or private */
+        uint64_t pins_ever;
+        uint64_t epoch;        /* of the control page when the chain was read */
+        uint64_t first_number; /* records below it are trimmed */
+        uint64_t highest_id;   /* of any file seen, so that no name is used twice */
+        int fault;             /* the chain is broken: an open for writing is refused */
+        char fault_text[512];
+        uint64_t *leftovers; /* ids of segment files off the chain, ascending */
+        size_t leftover_count, leftover_room;
+};
+
+void catalog_init(struct catalog *catalog, struct memory *memory, const struct control *control,
+                  int directory, size_t mapped_limit);
+void catalog_free(struct catalog *catalog);
+
+/* Read the directory and find the chain. A broken chain is no error but catalog->fault. */
+int catalog_load(struct catalog *catalog);
+
+/* A reader: look at what the writer has changed since. */
+int catalog_refresh(struct catalog *catalog);
+
+/*
+ * Pin the segment that holds @number, or would: the last one whose first number is not beyond it.
+ * -ESTALE: before the first. -EBADMSG: its segment is missing or damaged.
+ */
+int catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
+int catalog_pin_id(struct catalog *catalog, uint64_t id, struct segment **ret); /* -ESTALE */
+
+/* The one after or before a pinned one. -ENOENT: there is none. */
+int catalog_pin_next(struct catalog *catalog, const struct segment *segment, struct segment **ret);
+int catalog_pin_previous(struct catalog *catalog, const struct segment *segment,
+                         struct segment **ret);
+/* One more pin on a pinned one. */
+void catalog_hold(struct catalog *catalog, struct segment *segment);
+void catalog_unpin(struct catalog *catalog, struct segment *segment);
+
+/* Look again where a pinned segment ends, once it has a successor. */
+void catalog_find_end(struct catalog *catalog, struct segment *segment);
+
+/* The writer: a mapped, started segment becomes the newest; its predecessor ends where it says.
+ * Entries between the two are forgotten and become leftovers. The caller gets one pin. */
+int catalog_reserve(struct catalog *catalog); /* before, so that the add cannot fail */
+void catalog_add(struct catalog *catalog, struct segment *segment);
+
+/* The writer goes on in the newest segment, which it has mapped itself. One pin for the caller. */
+int catalog_adopt(struct catalog *catalog, struct segment *segment);
+
+/* After a seal: let later pins map the file anew, read-only, with its sealed index. */
+void catalog_forget(struct catalog *catalog, struct segment *segment);
+
+/* Take entries that lie entirely before @number off the front, never the last; they become
+ * leftovers. Returns the first number afterwards. */
+uint64_t catalog_trim(struct catalog *catalog, uint64_t number);
+
+/* Unlink all leftovers with their indexes, newest first, and sync the directory. */
+int catalog_drop_leftovers(struct catalog *catalog);
+
+/* Epochs after @epoch began anew with which number, the lowest of them? UINT64_MAX: there were none. */
+uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch);
+
+/* The lowest first number of a segment from @number on. UINT64_MAX: there is none. */
+uint64_t catalog_first_after(struct catalog *catalog, uint64_t number);
+
+/* Copy entry @at with its first page read. -ENOENT: there are fewer. */
+int catalog_entry_at(struct catalog *catalog, size_t at, struct catalog_entry *ret);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * claims.h - the open claims that callers hold, so that they can be named and ended
+ */
+#ifndef LOGSTORE_CLAIMS_H
+#define LOGSTORE_CLAIMS_H
+
+#include <pthread.h>
+
+#include "head.h"
+
+/* A claim that a caller fills in its own time. Plain appends resolve theirs and are not listed. */
+struct open_claim {
+        struct open_claim *next, *previous; /* in the store's list */
+        struct claim claim;
+        uint32_t size; /* payload bytes claimed */
+        int thread_id;
+        pthread_t thread;
+        int64_t since_ns; /* monotonic */
+};
+
+struct claims {
+        pthread_mutex_t lock;
+        struct open_claim *first; /* oldest */
+        struct open_claim *last;
+        uint64_t count;
+        struct head *head;
+        struct claims *next_store; /* in the process-wide list that thread ends look at */
+};
+
+int claims_init(struct claims *claims, struct head *head);
+void claims_free(struct claims *claims);
+
+/* List @claim in @open, which the caller allocated beforehand: a claim cannot be taken back. */
+void claims_add(struct claims *claims, struct open_claim *open, const struct claim *claim,
+                uint32_t size);
+
+/* Resolve with @size payload bytes, or as void if @size is negative. -ECANCELED: somebody did. */
+int claims_resolve(struct claims *claims, struct open_claim *open, uint64_t number, int64_t size,
+                   int64_t time_ns);
+
+/* Abort those older than @age_ns. Returns how many. */
+int claims_cancel(struct claims *claims, int64_t age_ns);
+
+/* Does the calling thread hold one with a number up to @number? */
+bool claims_mine(struct claims *claims, uint64_t number);
+
+/* The oldest: its number (0: none), age and thread. */
+uint64_t claims_oldest(struct claims *claims, uint64_t *ret_count, int64_t *ret_age_ns,
+                       int *ret_thread_id);
+
+#endif

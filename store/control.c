@@ -1,0 +1,227 @@
+/*
+ * control.c - the control page: what the store is, and its durable mark
+ *
+ * Two slots are written in turn, each in a sector of its own with a checksum, so a torn write costs
+ * the older of two states and no more. The writer stores into a mapping: publishing the mark after
+ * each sync costs no system call. When that page reaches the disk does not matter, because the
+ * mark is a lower bound; where it does matter (trim, seal, clean close) control_sync() is called.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "detail.h"
+#include "hash.h"
+#include "logstore.h"
+
+static uint64_t fixed_check(const struct control_static *fixed)
+{
+        return hash_seeded(0, fixed, offsetof(struct control_static, check));
+}
+
+static uint64_t slot_check(const struct control_slot *slot)
+{
+        return hash_seeded(0, slot, offsetof(struct control_slot, check));
+}
+
+static int write_new(int fd, const struct control_options *options)
+{
+        struct control_page page = {
+                .fixed = {
+                        .magic = CONTROL_MAGIC,
+                        .version = FORMAT_VERSION,
+                        .file_mode = options->file_mode,
+                        .compatible = FORMAT_COMPATIBLE,
+                        .incompatible = FORMAT_INCOMPATIBLE,
+                        .segment_bytes = options->segment_bytes,
+                        .created_ns = os_now(),
+                        .first_number = options->first_number,
+                },
+        };
+        struct control_slot *slot = &page.slots[1].slot;
+        int r = os_random(page.fixed.uuid, sizeof(page.fixed.uuid));
+
+        if (r < 0)
+                return r;
+        page.fixed.check = fixed_check(&page.fixed);
+        slot->generation = 1;
+        slot->mark_number = options->first_number - 1;
+        slot->first_number = options->first_number;
+        slot->check = slot_check(slot);
+        r = os_write(fd, &page, sizeof(page), 0);
+        return r < 0 ? r : os_sync_file(fd);
+}
+
+int control_create(int directory, const struct control_options *options)
+{
+        const char *temporary = TEMPORARY_PREFIX CONTROL_NAME;
+        int fd, r;
+
+        fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, options->file_mode);
+        if (fd == -EEXIST) { /* left by a crash; the lock is ours, so nobody is at it */
+                r = os_unlink(directory, temporary);
+                fd = r < 0 ? r
+                           : os_open(directory, temporary, OS_WRITE | OS_CREATE,
+                                     options->file_mode);
+        }
+        if (fd < 0)
+                return detail(fd, "%s: cannot create the file: %s", temporary,
+                              logstore_error_text(fd));
+        r = write_new(fd, options);
+        if (os_close(fd) < 0 && r == 0)
+                r = -EIO;
+        if (r == 0)
+                r = os_rename_fresh(directory, temporary, CONTROL_NAME);
+        if (r < 0) {
+                os_unlink(directory, temporary);
+                return detail(r, CONTROL_NAME ": cannot write the file: %s",
+                              logstore_error_text(r));
+        }
+        return 0;
+}
+
+static int check_fixed(const struct control_static *fixed)
+{
+        if (memcmp(fixed->magic, CONTROL_MAGIC, sizeof(fixed->magic)) != 0)
+                return detail(-EMEDIUMTYPE, CONTROL_NAME ": offset 0: not a logstore control file");
+        if (fixed->version != FORMAT_VERSION)
+                return detail(-EPROTONOSUPPORT,
+                              CONTROL_NAME ": format version %u, this library knows %u: use a "
+                                           "library that knows it",
+                              fixed->version, FORMAT_VERSION);
+        if (fixed->check != fixed_check(fixed))
+                return detail(-EBADMSG, CONTROL_NAME ": offset 0: the checksum of the first sector "
+                                                     "does not hold: the file is damaged");
+        if (fixed->incompatible & ~FORMAT_INCOMPATIBLE)
+                return detail(-EPROTONOSUPPORT,
+                              CONTROL_NAME ": incompatible flags %#x are unknown to this library",
+                              fixed->incompatible & ~FORMAT_INCOMPATIBLE);
+        if (fixed->segment_bytes < SEGMENT_BYTES_MIN || fixed->segment_bytes > SEGMENT_BYTES_MAX ||
+            fixed->segment_bytes % GROW_BYTES != 0 || fixed->first_number == 0)
+                return detail(-EBADMSG,
+                              CONTROL_NAME ": offset 0: impossible segment size or number");
+        return 0;
+}
+
+int control_open(struct memory *memory, int directory, bool writable, struct control *ret)
+{
+        struct control control = { .fd = os_open(directory, CONTROL_NAME,
+                                                 writable ? OS_WRITE : OS_READ, 0) };
+        struct os_stat st;
+        int r;
+
+        if (control.fd == -ENOENT)
+                return -ENOENT;
+        if (control.fd < 0)
+                return detail(control.fd, CONTROL_NAME ": cannot open: %s",
+                              logstore_error_text(control.fd));
+        r = os_stat(control.fd, &st);
+        if (r == 0 && !st.regular)
+                r = detail(-EPERM, CONTROL_NAME ": not a regular file");
+        else if (r == 0 && st.bytes < sizeof(struct control_page))
+                r = detail(st.bytes < 8 ? -EMEDIUMTYPE : -EBADMSG,
+                           CONTROL_NAME ": %llu bytes long, must be %zu: the file is damaged",
+                           (unsigned long long)st.bytes, sizeof(struct control_page));
+        if (r == 0)
+                r = map_file(memory, control.fd, writable ? OS_SHARED_WRITE : OS_SHARED_READ,
+                             sizeof(struct control_page), &control.map);
+        if (r == 0) {
+                control.page = control.map.base;
+                r = check_fixed(&control.page->fixed);
+        }
+        if (r < 0) {
+                control_close(&control);
+                return r;
+        }
+        *ret = control;
+        pthread_mutex_init(&ret->lock, NULL);
+        return 0;
+}
+
+void control_close(struct control *control)
+{
+        map_close(&control->map);
+        if (control->fd > 0)
+                os_close(control->fd); /* synced before, where it matters */
+        *control = (struct control){ .fd = -1 };
+}
+
+static bool slot_read(const struct control_page *page, int which, struct control_slot *ret)
+{
+        memcpy(ret, &page->slots[which].slot, sizeof(*ret));
+        return ret->generation != 0 && ret->check == slot_check(ret);
+}
+
+int control_read(const struct control *control, struct control_slot *ret)
+{
+        struct control_slot slots[2];
+        bool valid[2];
+
+        /* A writer changes one slot at a time, so two readings in a row cannot both lose it. */
+        for (int attempt = 0; attempt < 100; attempt++) {
+                valid[0] = slot_read(control->page, 0, &slots[0]);
+                valid[1] = slot_read(control->page, 1, &slots[1]);
+                if (valid[0] || valid[1]) {
+                        bool second = !valid[0] ||
+                                      (valid[1] && slots[1].generation > slots[0].generation);
+                        *ret = slots[second];
+                        return 0;
+                }
+        }
+        return detail(-EBADMSG, CONTROL_NAME ": offset %u: neither slot is valid", SECTOR_BYTES);
+}
+
+/* Store the next generation of what the writer has changed into the other slot. */
+static void store(struct control *control)
+{
+        struct control_slot *slot = &control->current;
+
+        slot->generation++;
+        slot->check = slot_check(slot);
+        memcpy(&control->page->slots[slot->generation % 2].slot, slot, sizeof(*slot));
+}
+
+void control_adopt(struct control *control, const struct control_slot *slot)
+{
+        control->current = *slot;
+}
+
+void control_set_mark(struct control *control, uint64_t number, uint64_t id, uint64_t offset)
+{
+        pthread_mutex_lock(&control->lock);
+        control->current.mark_number = number;
+        control->current.mark_id = id;
+        control->current.mark_offset = offset;
+        store(control);
+        pthread_mutex_unlock(&control->lock);
+}
+
+void control_set_flags(struct control *control, uint32_t set, uint32_t clear)
+{
+        pthread_mutex_lock(&control->lock);
+        control->current.flags = (control->current.flags | set) & ~clear;
+        store(control);
+        pthread_mutex_unlock(&control->lock);
+}
+
+void control_set_first(struct control *control, uint64_t first_number)
+{
+        pthread_mutex_lock(&control->lock);
+        control->current.first_number = first_number;
+        store(control);
+        pthread_mutex_unlock(&control->lock);
+}
+
+void control_set_epoch(struct control *control, uint64_t epoch)
+{
+        pthread_mutex_lock(&control->lock);
+        control->current.epoch = epoch;
+        store(control);
+        pthread_mutex_unlock(&control->lock);
+}
+
+int control_sync(struct control *control)
+{
+        return os_sync_map(control->map.base, control->map.bytes);
+}

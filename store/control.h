@@ -1,0 +1,49 @@
+/*
+ * control.h - the control page: what the store is, and its durable mark
+ */
+#ifndef LOGSTORE_CONTROL_H
+#define LOGSTORE_CONTROL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "format.h"
+#include "memory.h"
+
+struct control {
+        struct map map;
+        int fd;
+        struct control_page *page;   /* writable only for the writer */
+        pthread_mutex_t lock;        /* writer: over what follows */
+        struct control_slot current; /* what was stored last */
+};
+
+/* What a new store is made with. */
+struct control_options {
+        uint64_t segment_bytes;
+        uint64_t first_number;
+        uint32_t file_mode;
+};
+
+/* Create the file under its temporary name, synced, and give it its name; the caller syncs the
+ * directory. A store exists once it has a control file. */
+int control_create(int directory, const struct control_options *options);
+
+/* -ENOENT; -EMEDIUMTYPE not a control file; -EPROTONOSUPPORT; -EBADMSG its static part is damaged,
+ * or it is too short. */
+int control_open(struct memory *memory, int directory, bool writable, struct control *ret);
+void control_close(struct control *control);
+
+/* Copy the slot that counts to *ret. -EBADMSG: neither is valid. Beside a writer it retries. */
+int control_read(const struct control *control, struct control_slot *ret);
+
+/* Changes by the writer: each stores a new generation, durable after control_sync() only. */
+void control_adopt(struct control *control, const struct control_slot *slot);
+void control_set_mark(struct control *control, uint64_t number, uint64_t id, uint64_t offset);
+void control_set_flags(struct control *control, uint32_t set, uint32_t clear);
+void control_set_first(struct control *control, uint64_t first_number);
+void control_set_epoch(struct control *control, uint64_t epoch);
+
+int control_sync(struct control *control);
+
+#endif

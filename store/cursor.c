@@ -1,0 +1,463 @@
+/*
+ * cursor.c - walking the log
+ *
+ * A cursor stands before a number and, once it has moved, knows the place of that number's frame in
+ * a segment that it pins. Forward, the next place is behind the last frame; at a segment's end it
+ * hops to the successor, whose start frame says where that end is. Backward and by number the
+ * index leads. After a truncation or a recovery by another process (the epoch in the control page
+ * has moved) the place is looked up anew, and is stale if the log was cut below it.
+ */
+#include "cursor.h"
+
+#include <errno.h>
+
+#include "snapshot.h"
+
+#define DROP_BYTES (UINT64_C(4) << 20)
+
+int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint32_t flags,
+               struct logstore_cursor **ret)
+{
+        struct logstore_cursor *cursor = memory_new(&store->memory, sizeof(*cursor));
+
+        if (!cursor)
+                return detail(-ENOMEM, "no memory for a cursor");
+        cursor->store = store;
+        cursor->snapshot = snapshot;
+        cursor->catalog = snapshot ? snapshot_catalog(snapshot) : &store->catalog;
+        cursor->flags = flags;
+        cursor->eventfd = -1;
+        cursor->number = snapshot ? snapshot_bounds(snapshot)->first : reader_first(store);
+        cursor->epoch = atomic_load(&store->control.page->writer_epoch);
+        cursor->known_epoch = store->writer ? store->control.current.epoch : store->catalog.epoch;
+        atomic_fetch_add(&store->children, 1);
+        *ret = cursor;
+        return 0;
+}
+
+int logstore_cursor_open(struct logstore *store, uint32_t flags, struct logstore_cursor **ret)
+{
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        if (!ret ||
+            flags & ~(uint32_t)(LOGSTORE_UNVERIFIED | LOGSTORE_DROP_BEHIND | LOGSTORE_SKIP_DAMAGE))
+                r = detail(-EINVAL, "ret is NULL or a flag is unknown");
+        if (r == 0 && !store->writer)
+                r = catalog_refresh(&store->catalog);
+        if (r == 0)
+                r = cursor_new(store, NULL, flags, ret);
+        store_leave();
+        return r;
+}
+
+static void leave_segment(struct logstore_cursor *cursor)
+{
+        if (cursor->segment)
+                catalog_unpin(cursor->catalog, cursor->segment);
+        cursor->segment = NULL;
+        cursor->dropped_offset = 0;
+}
+
+void logstore_cursor_close(struct logstore_cursor *cursor)
+{
+        struct logstore *store;
+
+        if (!cursor)
+                return;
+        store = cursor->store;
+        if (*store->alive == 0) /* a fork's child: the parent's pins are not ours */
+                return;
+        cursor_stop_watching(cursor);
+        leave_segment(cursor);
+        atomic_fetch_sub(&store->children, 1);
+        memory_free(&store->memory, cursor);
+}
+
+/* ---- places ---- */
+
+static int stale(uint64_t number, const char *how)
+{
+        return detail(-ESTALE, "record %llu was %s: seek again", (unsigned long long)number, how);
+}
+
+/* Has the log been cut since the last look? */
+static int check_epoch(struct logstore_cursor *cursor)
+{
+        struct logstore *store = cursor->store;
+        uint64_t now =
+                atomic_load_explicit(&store->control.page->writer_epoch, memory_order_acquire);
+        uint64_t rewound;
+        int r = 0;
+
+        if (__builtin_expect(now == cursor->epoch || cursor->snapshot, 1))
+                return 0;
+        leave_segment(cursor);
+        if (!store->writer)
+                r = catalog_refresh(&store->catalog);
+        if (r < 0)
+                return r;
+        rewound = catalog_rewound(&store->catalog, cursor->known_epoch);
+        cursor->epoch = now;
+        cursor->known_epoch = store->writer ? store->control.current.epoch : store->catalog.epoch;
+        cursor->whole_until = 0;
+        return cursor->number > rewound ? stale(cursor->number, "truncated away") : 0;
+}
+
+static int end_of_log(struct logstore_cursor *cursor)
+{
+        return detail(-EAGAIN, "record %llu was not appended yet",
+                      (unsigned long long)cursor->number);
+}
+
+/* Find the place of cursor->number by index. */
+static int find_place(struct logstore_cursor *cursor)
+{
+        struct place place;
+        int r = reader_find(cursor->store, cursor->snapshot, cursor->number, &place);
+
+        if (r < 0)
+                return r;
+        leave_segment(cursor);
+        cursor->segment = place.segment;
+        cursor->offset = place.offset;
+        return 0;
+}
+
+/* The segment holds nothing more: stand at the start of the next one. */
+static int hop(struct logstore_cursor *cursor)
+{
+        struct catalog *catalog = cursor->catalog;
+        struct segment *next;
+        int r = catalog_pin_next(catalog, cursor->segment, &next);
+
+        if (r == -ENOENT)
+                return end_of_log(cursor);
+        if (r < 0)
+                return r;
+        if (next->brief.start.first_number != cursor->number ||
+            next->brief.start.previous_id != cursor->segment->brief.id) {
+                r = detail(-EBADMSG,
+                           "record %llu is missing: %s does not continue %s: run verify, "
+                           "then repair",
+                           (unsigned long long)cursor->number, next->name, cursor->segment->name);
+                catalog_unpin(catalog, next);
+                return r;
+        }
+        leave_segment(cursor);
+        cursor->segment = next;
+        cursor->offset = FRAMES_OFFSET;
+        return 0;
+}
+
+/* No frame is committed where the next one would be. */
+static int at_gap(struct logstore_cursor *cursor)
+{
+        struct logstore *store = cursor->store;
+        uint64_t last;
+        int r = 0;
+
+        if (!store->writer && !cursor->snapshot)
+                r = catalog_refresh(&store->catalog);
+        if (r < 0)
+                return r;
+        catalog_find_end(cursor->catalog, cursor->segment);
+        last = atomic_load(&cursor->segment->last_number);
+        if (last != UINT64_MAX && cursor->number > last)
+                return hop(cursor);
+        if (cursor->segment->brief.sealed || store->writer ||
+            cursor->number <= reader_durable(store))
+                return reader_judge(store, cursor->segment, cursor->offset, cursor->number,
+                                    "no frame is committed here");
+        return end_of_log(cursor);
+}
+
+static uint64_t last_visible(struct logstore_cursor *cursor)
+{
+        if (cursor->snapshot)
+                return snapshot_bounds(cursor->snapshot)->tail;
+        return cursor->store->writer ? head_tail_number(&cursor->store->head, cursor->number)
+                                     : UINT64_MAX;
+}
+
+/* Stand on the numbered frame of cursor->number and peek at it. */
+static int stand(struct logstore_cursor *cursor, struct place *ret)
+{
+        int r = check_epoch(cursor);
+
+        if (r < 0)
+                return r;
+        if (cursor->number > last_visible(cursor))
+                return end_of_log(cursor);
+        if (!cursor->segment && (r = find_place(cursor)) < 0)
+                return r;
+        for (;;) {
+                if (cursor->number >
+                    atomic_load_explicit(&cursor->segment->last_number, memory_order_relaxed)) {
+                        r = hop(cursor);
+                        if (r < 0)
+                                return r;
+                }
+                r = segment_peek(cursor->segment, cursor->offset, &ret->view);
+                if (r == -EAGAIN) {
+                        struct segment *before = cursor->segment;
+                        r = at_gap(cursor);
+                        if (r < 0 || cursor->segment == before)
+                                return r;
+                        continue;
+                }
+                ret->segment = cursor->segment;
+                ret->offset = cursor->offset;
+                if (r == 0 && ret->view.kind != FRAME_PAD &&
+                    segment_number(cursor->segment, ret->view.ordinal) != cursor->number)
+                        r = -EBADMSG;
+                if (r < 0)
+                        return reader_judge(cursor->store, cursor->segment, cursor->offset,
+                                            cursor->number, "the frame's header is impossible");
+                if (ret->view.kind != FRAME_PAD)
+                        return 0;
+                r = reader_verify(cursor->store, ret, cursor->number);
+                if (r < 0)
+                        return r;
+                cursor->offset += ret->view.frame_bytes;
+        }
+}
+
+/* May the record be shown? */
+static int check_record(struct logstore_cursor *cursor, const struct place *place)
+{
+        struct logstore *store = cursor->store;
+        int r = 0;
+
+        if (cursor->snapshot && snapshot_is_edited(cursor->snapshot, cursor->number))
+                return 0; /* as the caller left it */
+        if (!(cursor->flags & LOGSTORE_UNVERIFIED) || cursor->number > reader_durable(store))
+                r = reader_verify(store, place, cursor->number);
+        else if (map_faulted(&place->segment->map))
+                r = segment_damage(place->segment, place->offset, cursor->number, "");
+        if (r < 0 || store->writer || place->view.kind != FRAME_MORE ||
+            cursor->number <= cursor->whole_until || place->segment->brief.sealed)
+                return r;
+        if (!reader_batch_whole(store, place, cursor->number, &cursor->whole_until))
+                return reader_judge(store, place->segment, place->offset, cursor->number,
+                                    "its batch is not complete");
+        return 0;
+}
+
+/* A long scan lets go of what is behind it, so that it displaces nothing. */
+static void drop_behind(struct logstore_cursor *cursor)
+{
+        uint64_t page = os_page_bytes();
+        uint64_t to = cursor->offset & ~(page - 1);
+
+        if (to < cursor->dropped_offset + DROP_BYTES || cursor->snapshot)
+                return;
+        segment_drop(cursor->segment, cursor->dropped_offset, to);
+        cursor->dropped_offset = to;
+}
+
+/* Behind the damage: the next number that leads somewhere, at the latest the next segment's. */
+static void skip_damage(struct logstore_cursor *cursor)
+{
+        uint64_t tail, first;
+        struct place place;
+
+        leave_segment(cursor);
+        cursor->number++;
+        if (reader_tail(cursor->store, &tail) < 0)
+                return;
+        if (cursor->snapshot)
+                tail = snapshot_bounds(cursor->snapshot)->tail;
+        if (cursor->number > tail)
+                return;
+        if (reader_find(cursor->store, cursor->snapshot, cursor->number, &place) == 0) {
+                catalog_unpin(cursor->catalog, place.segment);
+                return;
+        }
+        first = catalog_first_after(cursor->catalog, cursor->number);
+        cursor->number = first != UINT64_MAX ? first : cursor->number;
+}
+
+int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record *ret)
+{
+        struct place place;
+        int r = store_enter(cursor ? cursor->store : NULL);
+
+        if (r < 0)
+                return r;
+        if (!ret)
+                r = detail(-EINVAL, "ret is NULL");
+        while (r == 0) {
+                r = stand(cursor, &place);
+                if (r == 0)
+                        r = check_record(cursor, &place);
+                if (r < 0)
+                        break;
+                if (place.view.kind != FRAME_VOID)
+                        reader_describe(&place, cursor->number, ret);
+                if (cursor->flags & LOGSTORE_DROP_BEHIND)
+                        drop_behind(cursor);
+                cursor->number++;
+                cursor->offset += place.view.frame_bytes;
+                if (place.view.kind != FRAME_VOID)
+                        break;
+        }
+        if (r == -EBADMSG && cursor->flags & LOGSTORE_SKIP_DAMAGE)
+                skip_damage(cursor);
+        store_leave();
+        return r;
+}
+
+static uint64_t first_visible(struct logstore_cursor *cursor)
+{
+        return cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
+                                : reader_first(cursor->store);
+}
+
+int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record *ret)
+{
+        uint64_t was = cursor ? cursor->number : 0;
+        struct place place;
+        int r = store_enter(cursor ? cursor->store : NULL);
+
+        if (r < 0)
+                return r;
+        r = ret ? check_epoch(cursor) : detail(-EINVAL, "ret is NULL");
+        while (r == 0) {
+                if (cursor->number <= first_visible(cursor)) {
+                        r = cursor->number < first_visible(cursor)
+                                    ? stale(cursor->number, "trimmed")
+                                    : detail(-EAGAIN, "no record before %llu",
+                                             (unsigned long long)cursor->number);
+                        break;
+                }
+                cursor->number--;
+                r = find_place(cursor);
+                if (r == 0)
+                        r = stand(cursor, &place);
+                if (r == 0)
+                        r = check_record(cursor, &place);
+                if (r == 0 && place.view.kind != FRAME_VOID) {
+                        reader_describe(&place, cursor->number, ret);
+                        break;
+                }
+        }
+        if (r < 0 && !(r == -EBADMSG && cursor->flags & LOGSTORE_SKIP_DAMAGE) &&
+            cursor->number != was) {
+                leave_segment(cursor);
+                cursor->number = was;
+        }
+        store_leave();
+        return r;
+}
+
+static int seek(struct logstore_cursor *cursor, uint64_t number)
+{
+        uint64_t tail, first;
+        int r = cursor->snapshot ? 0 : reader_tail(cursor->store, &tail);
+
+        if (r < 0)
+                return r;
+        first = first_visible(cursor);
+        if (cursor->snapshot)
+                tail = snapshot_bounds(cursor->snapshot)->tail;
+        if (tail + 1 < first)
+                tail = first - 1;
+        if (number == 0)
+                number = first;
+        else if (number == UINT64_MAX)
+                number = tail + 1;
+        if (number < first)
+                return detail(-ESTALE, "record %llu was trimmed: the first is %llu",
+                              (unsigned long long)number, (unsigned long long)first);
+        if (number > tail + 1)
+                return detail(-EAGAIN, "record %llu was not appended yet: the last is %llu",
+                              (unsigned long long)number, (unsigned long long)tail);
+        if (number != cursor->number)
+                leave_segment(cursor);
+        cursor->number = number;
+        cursor->epoch = atomic_load(&cursor->store->control.page->writer_epoch);
+        cursor->known_epoch = cursor->store->writer ? cursor->store->control.current.epoch
+                                                    : cursor->store->catalog.epoch;
+        return 0;
+}
+
+int logstore_cursor_seek(struct logstore_cursor *cursor, uint64_t number)
+{
+        int r = store_enter(cursor ? cursor->store : NULL);
+
+        if (r < 0)
+                return r;
+        r = seek(cursor, number);
+        store_leave();
+        return r;
+}
+
+/* Stand on @number, by the pinned segment's index if it is the right one. */
+static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *ret)
+{
+        struct segment *segment = cursor->segment;
+        uint64_t was = cursor->number;
+        int r = check_epoch(cursor);
+
+        if (r == -ESTALE)
+                r = 0; /* of the old place, which is being left */
+        if (r < 0)
+                return r;
+        cursor->number = number;
+        if (cursor->segment && cursor->segment == segment &&
+            number >= segment->brief.start.first_number &&
+            number <= atomic_load(&segment->last_number) && number <= last_visible(cursor) &&
+            atomic_load(&segment->last_number) != UINT64_MAX &&
+            segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
+                           &cursor->offset, &ret->view) == 0) {
+                ret->segment = segment;
+                ret->offset = cursor->offset;
+                return 0;
+        }
+        leave_segment(cursor);
+        r = number > last_visible(cursor) ? end_of_log(cursor) : find_place(cursor);
+        if (r == 0)
+                r = stand(cursor, ret);
+        if (r < 0) {
+                leave_segment(cursor);
+                cursor->number = was;
+        }
+        return r;
+}
+
+int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
+                        struct logstore_record *ret)
+{
+        uint64_t first;
+        struct place place;
+        int r = store_enter(cursor ? cursor->store : NULL);
+
+        if (r < 0)
+                return r;
+        first = ret && cursor->snapshot ? first_visible(cursor) : 0;
+        if (!ret || number == 0)
+                r = detail(-EINVAL, ret ? "record numbers start at 1" : "ret is NULL");
+        else if (number < first)
+                r = stale(number, "trimmed before the snapshot");
+        else
+                r = go_to(cursor, number, &place);
+        if (r == 0)
+                r = check_record(cursor, &place);
+        if (r == 0 && place.view.kind == FRAME_VOID)
+                r = detail(-ENODATA, "record %llu is void: its claim was aborted",
+                           (unsigned long long)number);
+        if (r == 0) {
+                reader_describe(&place, cursor->number, ret);
+                cursor->number++;
+                cursor->offset += place.view.frame_bytes;
+        }
+        store_leave();
+        return r;
+}
+
+uint64_t logstore_cursor_position(const struct logstore_cursor *cursor)
+{
+        return cursor ? cursor->number : 0;
+}

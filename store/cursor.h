@@ -1,0 +1,35 @@
+/*
+ * cursor.h - walking the log
+ */
+#ifndef LOGSTORE_CURSOR_H
+#define LOGSTORE_CURSOR_H
+
+#include "reader.h"
+
+struct logstore_cursor {
+        struct logstore *store;
+        struct logstore_snapshot *snapshot; /* or NULL */
+        struct catalog *catalog;            /* the store's or the snapshot's */
+        uint32_t flags;
+        uint64_t number; /* that next gives */
+        /* Where that is, if known: else NULL. The segment is pinned. */
+        struct segment *segment;
+        uint64_t offset;
+        uint64_t epoch;          /* live word of the control page when last looked */
+        uint64_t known_epoch;    /* of the chain then */
+        uint64_t whole_until;    /* batches up to this number were found whole */
+        uint64_t dropped_offset; /* LOGSTORE_DROP_BEHIND: let go up to here */
+        int eventfd;
+        pthread_t watcher;
+        bool watching;
+        _Atomic bool stop;
+        _Atomic uint64_t watched; /* number that the watcher waits for */
+};
+
+/* End the thread behind logstore_cursor_fd(). */
+void cursor_stop_watching(struct logstore_cursor *cursor);
+
+int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint32_t flags,
+               struct logstore_cursor **ret);
+
+#endif

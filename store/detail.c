@@ -1,0 +1,78 @@
+/*
+ * detail.c - the one-line explanation of this thread's last failure
+ *
+ * A buffer per thread, so that no lock and no allocation stands in an error path.
+ */
+#include "detail.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "logstore.h"
+
+static __thread char line[512];
+
+int detail(int error, const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        vsnprintf(line, sizeof(line), format, arguments);
+        va_end(arguments);
+        return error;
+}
+
+int detail_prefix(int error, const char *format, ...)
+{
+        char below[sizeof(line)];
+        va_list arguments;
+        int length;
+
+        memcpy(below, line, sizeof(line));
+        va_start(arguments, format);
+        length = vsnprintf(line, sizeof(line), format, arguments);
+        va_end(arguments);
+        if (length >= 0 && (size_t)length < sizeof(line))
+                snprintf(line + length, sizeof(line) - (size_t)length, ": %s", below);
+        return error;
+}
+
+void detail_clear(void)
+{
+        line[0] = '\0';
+}
+
+const char *logstore_detail(void)
+{
+        return line;
+}
+
+const char *logstore_error_text(int error)
+{
+        static const struct {
+                int error;
+                const char *text;
+        } ours[] = {
+                { 0, "done" },
+                { -EBADMSG, "damaged" },
+                { -EIO, "a sync or a read failed; nothing more is acknowledged until reopened" },
+                { -ESTALE, "trimmed or truncated away" },
+                { -EAGAIN, "not there yet" },
+                { -ENODATA, "void: the claim was aborted" },
+                { -ECHILD, "the handle belongs to the parent process" },
+                { -EBUSY, "in use" },
+                { -EMEDIUMTYPE, "not a store" },
+                { -EPROTONOSUPPORT, "a version or flag that this library does not know" },
+                { -EREMOTE, "on a network file system" },
+                { -ECANCELED, "the claim was already resolved" },
+                { -EDEADLK, "would wait for a claim of the calling thread" },
+                { -ENOBUFS, "the buffer or budget is too small" },
+        };
+
+        for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+                if (ours[i].error == error)
+                        return ours[i].text;
+        return strerrordesc_np(-error) ? strerrordesc_np(-error) : "unknown error";
+}

@@ -1,0 +1,18 @@
+/*
+ * detail.h - the one-line explanation of this thread's last failure
+ */
+#ifndef LOGSTORE_DETAIL_H
+#define LOGSTORE_DETAIL_H
+
+#include <stdbool.h>
+
+/* Remember the formatted line for logstore_detail() and return @error, so that a failure is one
+ * statement: return detail(-EBADMSG, "..."). */
+int detail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Add to the front of the line that a lower level left. */
+int detail_prefix(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void detail_clear(void);
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * directory.c - a store's directory: is it one, may it be used, who holds it
+ */
+#include "directory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "detail.h"
+#include "segment.h"
+
+int directory_open(const char *path, uint32_t flags, bool *ret_created, int *ret)
+{
+        int fd = os_open_directory(path), r;
+        struct os_stat st;
+
+        *ret_created = false;
+        if (fd == -ENOENT && flags & LOGSTORE_CREATE) {
+                r = os_make_directory(path);
+                if (r < 0 && r != -EEXIST)
+                        return detail(r, "%s: cannot create the directory: %s", path,
+                                      logstore_error_text(r));
+                *ret_created = r == 0;
+                fd = os_open_directory(path);
+        }
+        if (fd < 0)
+                return detail(fd, "%s: %s", path,
+                              fd == -ENOENT    ? "there is no such directory"
+                              : fd == -ENOTDIR ? "is not a directory"
+                                               : logstore_error_text(fd));
+        r = os_stat(fd, &st);
+        if (r == 0 && st.mode & 0002 && !(flags & LOGSTORE_SHARED_DIR_OK))
+                r = detail(-EPERM,
+                           "%s: everyone may write this directory: take the right away "
+                           "(chmod o-w), or allow it by LOGSTORE_SHARED_DIR_OK",
+                           path);
+        if (r == 0 && !(flags & LOGSTORE_NETWORK_OK)) {
+                r = os_is_network(fd);
+                if (r == 1)
+                        r = detail(-EREMOTE,
+                                   "%s: is on a network file system, where mappings and "
+                                   "locks promise less: use a local one, or allow it by "
+                                   "LOGSTORE_NETWORK_OK",
+                                   path);
+        }
+        if (r < 0) {
+                os_close(fd);
+                return r;
+        }
+        *ret = fd;
+        return 0;
+}
+
+struct contents {
+        bool control, segments, others;
+};
+
+static int look(void *context, const char *name)
+{
+        struct contents *contents = context;
+        bool is_index;
+
+        if (strcmp(name, CONTROL_NAME) == 0)
+                contents->control = true;
+        else if (segment_name_id(name, &is_index) != 0)
+                contents->segments |= !is_index;
+        else if (name[0] != '.' && strcmp(name, LOCK_NAME) != 0 && strcmp(name, WAKE_NAME) != 0 &&
+                 strcmp(name, "lost+found") != 0 && strcmp(name, "quarantine") != 0 &&
+                 strncmp(name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) != 0)
+                contents->others = true;
+        return 0;
+}
+
+int directory_is_store(int directory)
+{
+        struct contents contents = { 0 };
+        int r = os_list(directory, look, &contents);
+
+        if (r < 0)
+                return detail(r, "cannot list the directory: %s", logstore_error_text(r));
+        if (contents.control)
+                return 1;
+        if (contents.segments)
+                return detail(-EBADMSG, CONTROL_NAME ": the file is missing, but there are "
+                                                     "segments: run repair");
+        if (contents.others)
+                return detail(-EMEDIUMTYPE, "the directory holds other files and no store");
+        return 0;
+}
+
+int directory_writer(int directory)
+{
+        char text[24] = "";
+        size_t got = 0;
+        int fd = os_open(directory, LOCK_NAME, OS_READ, 0);
+
+        if (fd < 0)
+                return 0;
+        if (os_read(fd, text, sizeof(text) - 1, 0, &got) < 0)
+                text[0] = '\0';
+        os_close(fd); /* only read */
+        return atoi(text);
+}
+
+int directory_lock(int directory, int *ret)
+{
+        char text[24];
+        int fd = os_open(directory, LOCK_NAME, OS_WRITE, 0), r;
+
+        if (fd == -ENOENT)
+                fd = os_open(directory, LOCK_NAME, OS_WRITE | OS_CREATE, 0600);
+        if (fd == -EEXIST) /* somebody else made it first */
+                fd = os_open(directory, LOCK_NAME, OS_WRITE, 0);
+        if (fd < 0)
+                return detail(fd, LOCK_NAME ": cannot open: %s", logstore_error_text(fd));
+        r = os_lock(fd);
+        if (r == -EAGAIN || r == -EACCES)
+                r = detail(-EBUSY, LOCK_NAME ": process %d is writing to the store",
+                           directory_writer(directory));
+        else if (r < 0)
+                detail(r, LOCK_NAME ": cannot lock: %s", logstore_error_text(r));
+        if (r < 0) {
+                os_close(fd);
+                return r;
+        }
+        snprintf(text, sizeof(text), "%-15d\n", os_process_id());
+        os_write(fd, text, 16, 0); /* a hint: a full disk must not keep the store from opening */
+        *ret = fd;
+        return 0;
+}
+
+struct cleaning {
+        int directory;
+        int error;
+};
+
+static int remove_temporary(void *context, const char *name)
+{
+        struct cleaning *cleaning = context;
+        const char *rest = name + strlen(TEMPORARY_PREFIX);
+        bool is_index;
+        int r;
+
+        if (strncmp(name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) != 0 ||
+            (strcmp(rest, CONTROL_NAME) != 0 && segment_name_id(rest, &is_index) == 0))
+                return 0;
+        r = os_unlink(cleaning->directory, name);
+        if (r < 0 && r != -ENOENT)
+                cleaning->error = detail(r, "%s: cannot unlink: %s", name, logstore_error_text(r));
+        return 0;
+}
+
+int directory_clean(int directory)
+{
+        struct cleaning cleaning = { .directory = directory };
+        int r = os_list(directory, remove_temporary, &cleaning);
+
+        if (r < 0)
+                return detail(r, "cannot list the directory: %s", logstore_error_text(r));
+        return cleaning.error;
+}
+
+int directory_sync_parent(const char *path)
+{
+        char *parent = malloc(strlen(path) + 4);
+        int fd, r;
+
+        if (!parent)
+                return detail(-ENOMEM, "no memory for a path");
+        sprintf(parent, "%s/..", path);
+        fd = os_open_directory(parent);
+        r = fd < 0 ? fd : os_sync_directory(fd);
+        if (fd >= 0)
+                os_close(fd); /* only synced */
+        free(parent);
+        return r < 0 ? detail(r, "%s/..: cannot sync the directory: %s", path,
+                              logstore_error_text(r))
+                     : 0;
+}

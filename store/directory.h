@@ -1,0 +1,30 @@
+/*
+ * directory.h - a store's directory: is it one, may it be used, who holds it
+ */
+#ifndef LOGSTORE_DIRECTORY_H
+#define LOGSTORE_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "logstore.h"
+
+/* Open the directory at @path, which LOGSTORE_CREATE makes, and look whether it may be used. */
+int directory_open(const char *path, uint32_t flags, bool *ret_created, int *ret);
+
+/* 1: it has a control file. 0: it is empty. -EMEDIUMTYPE, -EBADMSG (segments without one). */
+int directory_is_store(int directory);
+
+/* Take the writer's lock, held until the descriptor is closed. -EBUSY: detail names the holder. */
+int directory_lock(int directory, int *ret);
+
+/* Remove what a crash left of files under preparation. The lock is held. */
+int directory_clean(int directory);
+
+/* Make the directory's own name durable. */
+int directory_sync_parent(const char *path);
+
+/* Process that holds the lock, by its own word; 0: unknown. */
+int directory_writer(int directory);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * export.c - a snapshot, as edited, written to a new store
+ */
+#include <errno.h>
+
+#include "snapshot.h"
+
+/* Voids keep their numbers: what was aborted there is aborted here. */
+static int append_voids(struct logstore *to, uint64_t until)
+{
+        struct logstore_bounds bounds;
+        struct logstore_claim claim;
+        int r = logstore_bounds(to, &bounds);
+
+        for (uint64_t number = bounds.tail + 1; r == 0 && number < until; number++) {
+                r = logstore_claim(to, 0, &claim);
+                if (r == 0)
+                        r = logstore_abort(to, &claim);
+        }
+        return r;
+}
+
+static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        uint64_t expected = snapshot_bounds(snapshot)->first;
+        int r = logstore_snapshot_cursor(snapshot, 0, &cursor);
+
+        if (r < 0)
+                return r;
+        while ((r = logstore_cursor_next(cursor, &record)) == 0) {
+                struct logstore_entry entry = { record.data, record.size, record.time_ns };
+                if (record.number != expected)
+                        r = append_voids(to, record.number);
+                if (r == 0)
+                        r = logstore_append_batch(to, &entry, 1, NULL);
+                if (r < 0)
+                        break;
+                expected = record.number + 1;
+        }
+        logstore_cursor_close(cursor);
+        if (r == -EAGAIN) /* the end */
+                r = append_voids(to, snapshot_bounds(snapshot)->tail + 1);
+        return r;
+}
+
+int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *path,
+                             const struct logstore_options *options)
+{
+        struct logstore_options create = LOGSTORE_OPTIONS_INIT;
+        struct logstore *to = NULL;
+        int r, closed;
+
+        if (!snapshot || !path)
+                return detail(-EINVAL, "snapshot or path is NULL");
+        if (options)
+                create = *options;
+        create.flags |= LOGSTORE_CREATE;
+        create.first_number = snapshot_bounds(snapshot)->first;
+        if (!options || !options->segment_bytes)
+                create.segment_bytes =
+                        snapshot_catalog(snapshot)->control->page->fixed.segment_bytes;
+        r = store_open_new(path, &create, &to);
+        if (r < 0)
+                return r;
+        r = copy_records(snapshot, to);
+        closed = logstore_close(to);
+        return r < 0 ? r : closed;
+}

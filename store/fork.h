@@ -1,0 +1,13 @@
+/*
+ * fork.h - what a child of fork(2) must not inherit
+ */
+#ifndef LOGSTORE_FORK_H
+#define LOGSTORE_FORK_H
+
+struct logstore;
+
+/* Keep the lock's descriptor out of children, else they hold the store locked after our end. */
+int fork_register(struct logstore *store);
+void fork_unregister(struct logstore *store);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * guard.c - a SIGBUS inside a store mapping becomes an error of the call
+ *
+ * The handler puts an anonymous page of zeros where the fault was and marks the mapping as faulted;
+ * the interrupted instruction then goes on. Zeros never validate as a frame, a store into the page
+ * goes nowhere, and whoever asks map_faulted() afterwards learns that nothing read or written
+ * counts. So no code path needs a jump out of the middle, and locks are released as always.
+ *
+ * State:  the table of mappings is process-wide because signal handlers are. The handler only reads
+ *         it and calls mmap, sigaction and raise, which is what a handler may do (mmap is a plain
+ *         system call on Linux).
+ * Others: a fault outside our calls or our mappings goes to the handler that was there.
+ */
+#include "guard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "detail.h"
+#include "logstore.h"
+#include "os.h"
+
+#define SLOTS 4096
+
+__thread int guard_depth;
+
+static struct slot {
+        _Atomic uintptr_t base; /* 0: free */
+        _Atomic uintptr_t end;
+        _Atomic bool faulted;
+} slots[SLOTS];
+static _Atomic int slots_used; /* none beyond this one */
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sigaction previous;
+static bool installed;
+
+int guard_add(void *base, size_t bytes)
+{
+        int slot = -1;
+
+        pthread_mutex_lock(&slots_lock);
+        for (int i = 0; i < SLOTS && slot < 0; i++)
+                if (atomic_load(&slots[i].base) == 0)
+                        slot = i;
+        if (slot >= 0) {
+                atomic_store(&slots[slot].faulted, false);
+                atomic_store(&slots[slot].end, (uintptr_t)base + bytes);
+                atomic_store(&slots[slot].base, (uintptr_t)base);
+                if (slot >= atomic_load(&slots_used))
+                        atomic_store(&slots_used, slot + 1);
+        }
+        pthread_mutex_unlock(&slots_lock);
+        return slot;
+}
+
+void guard_remove(int slot)
+{
+        atomic_store(&slots[slot].base, 0);
+}
+
+bool guard_faulted(int slot)
+{
+        return atomic_load_explicit(&slots[slot].faulted, memory_order_relaxed);
+}
+
+static struct slot *find(uintptr_t address)
+{
+        int used = atomic_load(&slots_used);
+
+        for (int i = 0; i < used; i++) {
+                uintptr_t base = atomic_load(&slots[i].base);
+                if (base != 0 && address >= base && address < atomic_load(&slots[i].end))
+                        return &slots[i];
+        }
+        return NULL;
+}
+
+static void pass_on(int signal, siginfo_t *info, void *context)
+{
+        if (previous.sa_flags & SA_SIGINFO) {
+                previous.sa_sigaction(signal, info, context);
+        } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
+                /* As without us: with the default action back the instruction faults again. */
+                struct sigaction plain = { .sa_handler = SIG_DFL };
+                sigaction(signal, &plain, NULL);
+        } else {
+                previous.sa_handler(signal);
+        }
+}
+
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+        uintptr_t page = os_page_bytes();
+        uintptr_t address = (uintptr_t)info->si_addr;
+        struct slot *slot = guard_depth > 0 ? find(address) : NULL;
+        int saved = errno;
+
+        if (!slot || mmap((void *)(address & ~(page - 1)), page, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+                pass_on(signal, info, context);
+        else
+                atomic_store(&slot->faulted, true);
+        errno = saved;
+}
+
+int logstore_guard_sigbus(void)
+{
+        struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+        int r = 0;
+
+        detail_clear();
+        pthread_mutex_lock(&slots_lock);
+        if (!installed && sigaction(SIGBUS, &action, &previous) < 0)
+                r = detail(-errno, "cannot install the SIGBUS handler");
+        else
+                installed = true;
+        pthread_mutex_unlock(&slots_lock);
+        return r;
+}

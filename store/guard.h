@@ -1,0 +1,30 @@
+/*
+ * guard.h - a SIGBUS inside a store mapping becomes an error of the call
+ */
+#ifndef LOGSTORE_GUARD_H
+#define LOGSTORE_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Calls of the library that touch mappings stand between enter and leave; they nest. */
+extern __thread int guard_depth;
+
+static inline void guard_enter(void)
+{
+        guard_depth++;
+}
+
+static inline void guard_leave(void)
+{
+        guard_depth--;
+}
+
+/* Make a mapping known; returns its slot, or -1 if all are taken (then it is not guarded). */
+int guard_add(void *base, size_t bytes);
+void guard_remove(int slot);
+
+/* Has a page of it been replaced by zeros after a fault? */
+bool guard_faulted(int slot);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * hash.h - XXH3-64 with the seed of a segment
+ *
+ * XXH3 with a seed derives a 192-byte secret on every call over 240 bytes; a segment's key keeps
+ * it. XXH3_64bits_withSecretandSeed() with the secret made from the same seed is defined to give
+ * what XXH3_64bits_withSeed() gives (xxhash.h, "withSecretandSeed"), so the format only says: seed.
+ */
+#ifndef LOGSTORE_HASH_H
+#define LOGSTORE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define XXH_INLINE_ALL
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+struct hash_key {
+        uint64_t seed;
+        uint8_t secret[XXH3_SECRET_DEFAULT_SIZE] __attribute__((aligned(64)));
+};
+
+/* Hash of more than 240 bytes: out of line, in the fastest form that this processor has. */
+uint64_t hash_long(const struct hash_key *key, const void *data, size_t bytes);
+
+void hash_key_init(struct hash_key *key, uint64_t seed);
+
+static inline uint64_t hash_bytes(const struct hash_key *key, const void *data, size_t bytes)
+{
+        if (__builtin_expect(bytes > XXH3_MIDSIZE_MAX, 0))
+                return hash_long(key, data, bytes);
+        return XXH3_64bits_withSeed(data, bytes, key->seed);
+}
+
+/* For headers and the like, once a file. */
+static inline uint64_t hash_seeded(uint64_t seed, const void *data, size_t bytes)
+{
+        return XXH3_64bits_withSeed(data, bytes, seed);
+}
+
+#endif

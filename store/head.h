@@ -1,0 +1,180 @@
+/*
+ * head.h - the writer's end of the log: claims, tail, growing, rolling
+ */
+#ifndef LOGSTORE_HEAD_H
+#define LOGSTORE_HEAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "catalog.h"
+#include "wake.h"
+
+#define HEAD_SLOTS 8 /* unsealed segments at once; more than two only behind a stalled claim */
+#define HEAD_CLOSED UINT64_C(0x80000000) /* in a claim word: no more claims */
+
+/*
+ * Where claims happen in one unsealed segment. Slots are never freed, because a thread may hold on
+ * to one across a roll: it then finds the word closed, or a word whose number has gone on, and its
+ * compare-and-swap fails. (The high half is the low half of the next record's number rather than a
+ * count from 0: a reused slot never shows the same word again.)
+ */
+struct slot {
+        /* next number mod 2^32 << 32 | closed << 31 | end of claims / 8 */
+        _Alignas(64) _Atomic uint64_t word;
+        _Atomic uint64_t limit; /* claims must end at or before this, in units of 8 */
+        _Atomic uint64_t poke;  /* a claim that ends beyond wants the background thread */
+        /* Read after a successful claim; valid until every claim in the slot is resolved. */
+        char *base;
+        uint64_t first_number;
+        struct segment *segment;
+        struct index *index;
+        uint64_t ready;      /* bytes that are grown and populated; under head->lock */
+        int64_t greatest_ns; /* up to its end, once the tail has gone on; under tail_lock */
+};
+
+struct claim {
+        struct slot *slot;
+        uint64_t number; /* of its first record */
+        uint64_t offset;
+        uint32_t ordinal;
+};
+
+/* The end of the prefix in which every claim is resolved; a batch is whole in it. */
+struct tail {
+        uint64_t number;
+        uint64_t segment_id;
+        uint64_t offset; /* behind the frame of @number */
+        int64_t greatest_ns;
+        uint32_t turn; /* of the slot that it is in */
+};
+
+struct head {
+        _Atomic(struct slot *) active;
+        _Atomic int failed;      /* sticky: -EIO once a sync or a mapping failed */
+        _Atomic uint32_t asleep; /* the background thread wants to hear of the next append */
+        _Atomic uint32_t poked;  /* its futex word */
+        bool threaded;           /* there is one */
+        struct wake *wake;
+        struct memory *memory;
+        struct catalog *catalog;
+        struct control *control;
+        int directory;
+        bool fine_time;
+        uint64_t poke_bytes;
+
+        pthread_mutex_t lock; /* growing, rolling, retiring */
+        struct slot slots[HEAD_SLOTS];
+        uint32_t oldest, newest; /* turns; slot of a turn is turn % HEAD_SLOTS */
+        struct segment *next;    /* prepared, mapped, with its first piece ready; or NULL */
+        uint64_t next_ready;
+        char failure[512];
+
+        pthread_mutex_t tail_lock;
+        struct tail tail;
+        _Atomic uint64_t tail_number; /* copy for a look without the lock */
+};
+
+void head_init(struct head *head, struct catalog *catalog, struct control *control,
+               struct wake *wake);
+void head_free(struct head *head);
+
+/*
+ * Take over @segment (mapped writable, started, pinned by the caller) as the active one, whose
+ * frames end at @tail. It has an index that is complete up to there.
+ */
+int head_begin(struct head *head, struct segment *segment, const struct tail *tail,
+               uint32_t ordinal);
+
+/* Slow path of a claim. 0: claim again. 1: the active segment is full: roll that turn. Or why not. */
+int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn);
+
+/* Keep pieces ahead of the claims ready; the background thread's part. */
+int head_ready_ahead(struct head *head);
+
+/* Prepare the next segment; nothing if that has been done. */
+int head_prepare(struct head *head);
+
+/* Start the next segment, unless another thread has since @turn. -EAGAIN: no free slot. */
+int head_roll(struct head *head, uint32_t turn);
+
+/* Start the next segment as @start says, wherever that makes the log end: for truncation. Every
+ * claim is resolved, and nobody claims meanwhile. Not synced. */
+int head_fork(struct head *head, const struct start_payload *start);
+
+/* Make, map, start a segment and add it to the catalog; not synced. Used to open. */
+int head_make(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
+              const struct start_payload *start, struct segment **ret);
+
+/* The oldest full segment if every claim in it is resolved: its turn and its end. -EAGAIN: none. */
+int head_oldest_full(struct head *head, uint32_t *ret_turn, struct tail *ret_end);
+
+/* The slot of a turn has been sealed: let go of it. */
+void head_retire(struct head *head, uint32_t turn);
+
+/* Pin the segment of a turn that is not retired; catalog_unpin() it. -ESTALE: it is. */
+int head_pin(struct head *head, uint32_t turn, struct segment **ret, uint64_t *ret_claimed_end);
+
+/* Advance and copy the tail. */
+void head_tail(struct head *head, struct tail *ret);
+
+/* The last number claimed. */
+uint64_t head_claimed(struct head *head);
+
+/* Nothing more is accepted: the reason stays. */
+void head_fail(struct head *head, const char *why);
+int head_failure(struct head *head); /* 0, or -EIO with the detail of the first failure */
+
+void head_poke(struct head *head);
+
+/* Bring the tail's number up to date as far as @number, and return it. */
+static inline uint64_t head_tail_number(struct head *head, uint64_t number)
+{
+        uint64_t tail = atomic_load_explicit(&head->tail_number, memory_order_acquire);
+        struct tail now;
+
+        if (tail >= number)
+                return tail;
+        head_tail(head, &now);
+        return now.number;
+}
+
+/* Claim @count numbers and @bytes (a multiple of 8) in one step. -EAGAIN: the slow path. */
+static inline int head_claim(struct head *head, uint64_t bytes, uint32_t count, struct claim *ret)
+{
+        struct slot *slot;
+        uint64_t word, end;
+
+        do {
+                slot = atomic_load_explicit(&head->active, memory_order_acquire);
+                /* Pairs with the release store in open_slot(). */
+                word = atomic_load_explicit(&slot->word, memory_order_acquire);
+                end = (uint32_t)word + bytes / 8;
+                if (__builtin_expect(end > atomic_load_explicit(&slot->limit, memory_order_relaxed),
+                                     0))
+                        return -EAGAIN;
+        } while (!atomic_compare_exchange_weak_explicit(
+                &slot->word, &word, word + ((uint64_t)count << 32) + bytes / 8,
+                memory_order_acq_rel, memory_order_relaxed));
+        ret->slot = slot;
+        ret->offset = (uint64_t)(uint32_t)word * 8;
+        ret->ordinal = (uint32_t)(word >> 32) - (uint32_t)slot->first_number + 1;
+        ret->number = slot->first_number + ret->ordinal - 1;
+        if (__builtin_expect(end > atomic_load_explicit(&slot->poke, memory_order_relaxed), 0)) {
+                atomic_store(&slot->poke, UINT64_MAX); /* once, until there is more ready */
+                head_poke(head);
+        }
+        return 0;
+}
+
+/* Make a frame visible whose everything else is in place. The claimer's last touch. */
+static inline void head_publish(struct head *head, struct frame *frame, uint32_t word)
+{
+        /* Pairs with the acquire load in record_peek(); an exchange, for wake_readers(). */
+        atomic_exchange_explicit(&frame->commit, word, memory_order_seq_cst);
+        wake_readers(head->wake);
+        if (__builtin_expect(atomic_load_explicit(&head->asleep, memory_order_relaxed), 0))
+                head_poke(head);
+}
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * info.c - what a store is and has
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "directory.h"
+#include "reader.h"
+
+static uint64_t disk_bytes(struct logstore *store, uint64_t id, const char *format,
+                           uint64_t *ret_file_bytes)
+{
+        struct os_stat st;
+        char name[32];
+
+        snprintf(name, sizeof(name), format, (unsigned long long)id);
+        if (os_stat_name(store->directory, name, &st) < 0)
+                return 0;
+        if (ret_file_bytes)
+                *ret_file_bytes = st.bytes;
+        return st.disk_bytes;
+}
+
+static void describe_writer(struct logstore *store, struct logstore_info *info)
+{
+        int64_t age_ns = 0;
+        int thread = 0;
+
+        info->oldest_claim = claims_oldest(&store->claims, &info->open_claims, &age_ns, &thread);
+        info->oldest_claim_ms = (uint64_t)age_ns / 1000000;
+        info->oldest_claim_tid = thread;
+        info->sync_is_ring = store->sync.ring != NULL;
+        info->dropped_records = store->dropped_records;
+        info->dropped_bytes = store->dropped_bytes;
+        info->syncs = atomic_load(&store->sync.rounds);
+        info->failed = atomic_load(&store->head.failed) != 0;
+        info->clean = !info->failed;
+}
+
+int logstore_info(struct logstore *store, struct logstore_info *ret)
+{
+        struct logstore_info info = { 0 };
+        struct control_slot slot;
+        struct catalog_entry entry;
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        if (!ret || ret->struct_bytes != sizeof(info)) {
+                store_leave();
+                return detail(-EINVAL, "ret is NULL or ret->struct_bytes is not its size");
+        }
+        r = logstore_bounds(store, &info.bounds);
+        if (r == 0)
+                r = control_read(&store->control, &slot);
+        if (r == 0) {
+                const struct control_static *fixed = &store->control.page->fixed;
+                info.struct_bytes = sizeof(info);
+                info.version = fixed->version;
+                memcpy(info.uuid, fixed->uuid, sizeof(info.uuid));
+                info.segment_bytes = fixed->segment_bytes;
+                info.file_mode = fixed->file_mode;
+                info.clean = !!(slot.flags & CONTROL_CLEAN);
+                info.failed = !!(slot.flags & CONTROL_FAILED);
+                if (!info.clean || store->writer)
+                        info.writer_pid = directory_writer(store->directory);
+                for (size_t at = 0; catalog_entry_at(&store->catalog, at, &entry) != -ENOENT;
+                     at++) {
+                        info.segments++;
+                        info.disk_bytes += disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, NULL) +
+                                           disk_bytes(store, entry.id, INDEX_NAME_FORMAT, NULL);
+                }
+                if (store->writer)
+                        describe_writer(store, &info);
+                *ret = info;
+        }
+        store_leave();
+        return r;
+}
+
+/* What the segment holds, where its own page and its successor's do not say: up to the tail. */
+static void count_unsealed(struct logstore *store, const struct segment_brief *brief, uint64_t tail,
+                           struct logstore_segment_info *info)
+{
+        struct place place;
+
+        info->records =
+                tail + 1 > brief->start.first_number ? tail + 1 - brief->start.first_number : 0;
+        info->used_bytes = FRAMES_OFFSET;
+        if (info->records > 0 && reader_find(store, NULL, tail, &place) == 0) {
+                info->used_bytes = place.offset + place.view.frame_bytes;
+                catalog_unpin(&store->catalog, place.segment);
+        }
+}
+
+static int describe_segment(struct logstore *store, size_t at, uint64_t tail,
+                            struct logstore_segment_info *ret)
+{
+        struct logstore_segment_info info = { 0 };
+        struct catalog_entry entry, next;
+        struct segment_brief brief;
+        int r = catalog_entry_at(&store->catalog, at, &entry), has_next;
+
+        if (r == -ENOENT)
+                return r;
+        info.id = entry.id;
+        segment_name(entry.id, info.name);
+        info.disk_bytes = disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, &info.file_bytes);
+        info.has_index = disk_bytes(store, entry.id, INDEX_NAME_FORMAT, NULL) > 0;
+        r = segment_brief_read(store->directory, store->catalog.uuid, entry.id, &brief);
+        info.state = LOGSTORE_SEGMENT_DAMAGED;
+        *ret = info;
+        if (r < 0)
+                return 0;
+        has_next = catalog_entry_at(&store->catalog, at + 1, &next) == 0 &&
+                   next.previous_id == entry.id;
+        info.first_number = brief.start.first_number;
+        info.created_ns = brief.created_ns;
+        info.greatest_ns = brief.sealed ? brief.seal.greatest_ns : 0;
+        info.state = brief.sealed ? LOGSTORE_SEGMENT_SEALED
+                     : has_next   ? LOGSTORE_SEGMENT_FULL
+                                  : LOGSTORE_SEGMENT_ACTIVE;
+        if (has_next) {
+                info.records = next.first_number - brief.start.first_number;
+                info.used_bytes = next.previous_end;
+        } else if (brief.sealed) {
+                info.records = brief.seal.records;
+                info.used_bytes = brief.seal.end;
+        } else {
+                count_unsealed(store, &brief, tail, &info);
+        }
+        *ret = info;
+        return 0;
+}
+
+int logstore_segments(struct logstore *store,
+                      int (*each)(void *context, const struct logstore_segment_info *),
+                      void *context)
+{
+        struct logstore_segment_info info;
+        uint64_t tail = 0;
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        r = each ? reader_tail(store, &tail) : detail(-EINVAL, "each is NULL");
+        for (size_t at = 0; r == 0; at++) {
+                r = describe_segment(store, at, tail, &info);
+                if (r == -ENOENT) {
+                        r = 0;
+                        break;
+                }
+                r = r < 0 ? r : each(context, &info);
+        }
+        store_leave();
+        return r;
+}
+
+int logstore_durable(struct logstore *store, uint64_t *ret_number)
+{
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        if (!ret_number) {
+                r = detail(-EINVAL, "ret_number is NULL");
+        } else {
+                uint64_t durable = reader_durable(store);
+                if (store->writer)
+                        r = head_failure(&store->head);
+                if (r == 0)
+                        *ret_number = durable;
+        }
+        store_leave();
+        return r;
+}

@@ -1,0 +1,40 @@
+/*
+ * keeper.h - the background thread: work that appends should not wait for
+ */
+#ifndef LOGSTORE_KEEPER_H
+#define LOGSTORE_KEEPER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "retention.h"
+
+struct keeper {
+        struct head *head;
+        struct sync *sync;
+        struct retention *retention;
+        pthread_mutex_t lock; /* without the thread, callers take turns */
+        pthread_t thread;
+        bool started;
+        _Atomic bool stop;
+        uint64_t writeback_bytes; /* start writeback behind the tail in pieces of this; 0: never */
+        uint64_t sync_bytes;      /* policy "interval": 0: off */
+        int64_t sync_ns;
+        /* Its own memory */
+        uint32_t written_turn; /* writeback was started up to here */
+        uint64_t written_offset;
+        uint64_t tail_seen;
+        int64_t last_retention_ns, oldest_unsynced_ns;
+        uint64_t synced_bytes_seen;
+};
+
+int keeper_start(struct keeper *keeper);
+void keeper_stop(struct keeper *keeper);
+
+/* One round of its work; what a store without the thread does in the way of its callers. */
+void keeper_round(struct keeper *keeper);
+
+/* Sync if the policy "interval" asks for it now. */
+void keeper_sync(struct keeper *keeper);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * memory.c - mappings and heap, counted by kind
+ *
+ * Every mmap, munmap, malloc and free of the library comes through here, so that the counts in
+ * struct memory are the truth and a test can hold them against /proc/self/smaps.
+ */
+#include "memory.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "guard.h"
+
+void memory_init(struct memory *memory)
+{
+        pthread_mutex_init(&memory->lock, NULL);
+}
+
+static void note_anonymous(struct memory *memory, void *base, size_t bytes)
+{
+        pthread_mutex_lock(&memory->lock);
+        if (memory->anonymous_count < sizeof(memory->anonymous) / sizeof(memory->anonymous[0])) {
+                memory->anonymous[memory->anonymous_count].base = base;
+                memory->anonymous[memory->anonymous_count++].bytes = bytes;
+        }
+        pthread_mutex_unlock(&memory->lock);
+}
+
+static void forget_anonymous(struct memory *memory, void *base)
+{
+        pthread_mutex_lock(&memory->lock);
+        for (size_t i = 0; i < memory->anonymous_count; i++)
+                if (memory->anonymous[i].base == base) {
+                        memory->anonymous[i] = memory->anonymous[--memory->anonymous_count];
+                        break;
+                }
+        pthread_mutex_unlock(&memory->lock);
+}
+
+static int count_map(struct memory *memory, void *base, size_t bytes, enum memory_kind kind,
+                     struct map *ret)
+{
+        *ret = (struct map){ .base = base, .bytes = bytes, .kind = kind, .memory = memory };
+        ret->guard = kind == MEMORY_ANONYMOUS ? -1 : guard_add(base, bytes);
+        if (kind == MEMORY_ANONYMOUS)
+                note_anonymous(memory, base, bytes);
+        atomic_fetch_add(&memory->mapped_bytes[kind], bytes);
+        atomic_fetch_add(&memory->mappings, 1);
+        return 0;
+}
+
+int map_file(struct memory *memory, int fd, enum os_map_kind kind, size_t bytes, struct map *ret)
+{
+        void *base;
+        int r = os_map(fd, kind, bytes, &base);
+
+        if (r < 0)
+                return r;
+        /* A child that ran on would write straight into the parent's files. */
+        r = kind == OS_SHARED_WRITE ? os_no_fork(base, bytes) : 0;
+        if (r < 0) {
+                os_unmap(base, bytes);
+                return r;
+        }
+        return count_map(memory, base, bytes, kind == OS_PRIVATE ? MEMORY_PRIVATE : MEMORY_SHARED,
+                         ret);
+}
+
+int map_anonymous(struct memory *memory, size_t bytes, struct map *ret)
+{
+        void *base;
+        int r = os_map(-1, OS_ANONYMOUS, bytes, &base);
+
+        return r < 0 ? r : count_map(memory, base, bytes, MEMORY_ANONYMOUS, ret);
+}
+
+void map_close(struct map *map)
+{
+        if (!map->base)
+                return;
+        if (map->guard >= 0)
+                guard_remove(map->guard);
+        if (map->kind == MEMORY_ANONYMOUS)
+                forget_anonymous(map->memory, map->base);
+        os_unmap(map->base, map->bytes); /* fails only for arguments that are not a mapping */
+        atomic_fetch_sub(&map->memory->mapped_bytes[map->kind], map->bytes);
+        atomic_fetch_sub(&map->memory->mappings, 1);
+        *map = (struct map){ 0 };
+}
+
+int map_faulted(const struct map *map)
+{
+        return map->guard >= 0 && guard_faulted(map->guard);
+}
+
+void *memory_new(struct memory *memory, size_t bytes)
+{
+        void *pointer = calloc(1, bytes);
+
+        if (pointer)
+                atomic_fetch_add(&memory->heap_bytes, malloc_usable_size(pointer));
+        return pointer;
+}
+
+void *memory_resize(struct memory *memory, void *pointer, size_t bytes)
+{
+        size_t before = pointer ? malloc_usable_size(pointer) : 0;
+        void *resized = realloc(pointer, bytes);
+
+        if (resized) {
+                atomic_fetch_sub(&memory->heap_bytes, before);
+                atomic_fetch_add(&memory->heap_bytes, malloc_usable_size(resized));
+        }
+        return resized;
+}
+
+void memory_free(struct memory *memory, void *pointer)
+{
+        if (!pointer)
+                return;
+        atomic_fetch_sub(&memory->heap_bytes, malloc_usable_size(pointer));
+        free(pointer);
+}

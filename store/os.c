@@ -1,0 +1,303 @@
+/*
+ * os.c - system calls on files, one small function each
+ */
+#include "os.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define CIFS_MAGIC 0xff534d42u /* not in linux/magic.h everywhere */
+#define SMB2_MAGIC 0xfe534d42u
+#define CEPH_MAGIC 0x00c36400u
+
+/* A host program may have closed 0, 1 or 2; a store file there would receive its messages. */
+static int above_standard(int fd)
+{
+        int higher;
+
+        if (fd > STDERR_FILENO)
+                return fd;
+        higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (higher < 0)
+                higher = -errno;
+        close(fd); /* nothing was written through it */
+        return higher;
+}
+
+int os_open_directory(const char *path)
+{
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : above_standard(fd);
+}
+
+int os_make_directory(const char *path)
+{
+        return mkdir(path, 0777) < 0 ? -errno : 0;
+}
+
+int os_open(int directory, const char *name, int flags, uint32_t mode)
+{
+        /* Not blocking: a FIFO under a segment's name must be refused, not waited for. */
+        int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+        int fd;
+
+        how |= flags & OS_WRITE ? O_RDWR : O_RDONLY;
+        how |= flags & OS_CREATE ? O_CREAT | O_EXCL : 0;
+        how |= flags & OS_DIRECT ? O_DIRECT : 0;
+        fd = openat(directory, name, how, (mode_t)mode);
+        if (fd < 0)
+                return errno == ELOOP || errno == ENXIO ? -EPERM : -errno;
+        fd = above_standard(fd);
+        if (fd >= 0 && flags & OS_CREATE && fchmod(fd, (mode_t)mode) < 0) {
+                int r = -errno;
+                close(fd);
+                return r;
+        }
+        return fd;
+}
+
+int os_close(int fd)
+{
+        return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+static void convert_stat(const struct stat *st, struct os_stat *ret)
+{
+        *ret = (struct os_stat){
+                .bytes = (uint64_t)st->st_size,
+                .disk_bytes = (uint64_t)st->st_blocks * 512,
+                .mode = st->st_mode & 07777,
+                .block_bytes = (uint32_t)st->st_blksize,
+                .regular = S_ISREG(st->st_mode),
+                .directory = S_ISDIR(st->st_mode),
+        };
+}
+
+int os_stat(int fd, struct os_stat *ret)
+{
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        convert_stat(&st, ret);
+        return 0;
+}
+
+int os_stat_name(int directory, const char *name, struct os_stat *ret)
+{
+        struct stat st;
+
+        if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        convert_stat(&st, ret);
+        return 0;
+}
+
+int os_list(int directory, int (*each)(void *context, const char *name), void *context)
+{
+        int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct dirent *entry;
+        DIR *stream;
+        int r = 0;
+
+        if (fd < 0)
+                return -errno;
+        stream = fdopendir(fd);
+        if (!stream) {
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        while (r == 0) {
+                errno = 0;
+                entry = readdir(stream);
+                if (!entry) {
+                        r = -errno;
+                        break;
+                }
+                r = each(context, entry->d_name);
+        }
+        closedir(stream);
+        return r;
+}
+
+int os_read(int fd, void *buffer, size_t bytes, uint64_t offset, size_t *ret_bytes)
+{
+        size_t done = 0;
+
+        while (done < bytes) {
+                ssize_t n = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                done += (size_t)n;
+        }
+        *ret_bytes = done;
+        return 0;
+}
+
+/* Beyond RLIMIT_FSIZE the kernel sends SIGXFSZ; look first. */
+static int check_size_limit(uint64_t bytes)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_FSIZE, &limit) < 0)
+                return -errno;
+        return limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur ? -EFBIG : 0;
+}
+
+int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
+{
+        int r = check_size_limit(offset + bytes);
+        size_t done = 0;
+
+        while (r == 0 && done < bytes) {
+                ssize_t n = pwrite(fd, (const char *)buffer + done, bytes - done,
+                                   (off_t)(offset + done));
+                if (n < 0 && errno != EINTR)
+                        r = -errno;
+                else if (n == 0)
+                        r = -EIO;
+                else if (n > 0)
+                        done += (size_t)n;
+        }
+        return r;
+}
+
+int os_grow(int fd, uint64_t bytes)
+{
+        struct stat st;
+        int r = check_size_limit(bytes);
+
+        if (r < 0)
+                return r;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if ((uint64_t)st.st_size >= bytes)
+                return 0;
+        do
+                r = ftruncate(fd, (off_t)bytes);
+        while (r < 0 && errno == EINTR);
+        return r < 0 ? -errno : 0;
+}
+
+int os_rename(int directory, const char *from, const char *to)
+{
+        return renameat(directory, from, directory, to) < 0 ? -errno : 0;
+}
+
+int os_rename_fresh(int directory, const char *from, const char *to)
+{
+        if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0)
+                return 0;
+        if (errno != EINVAL && errno != ENOSYS)
+                return -errno;
+        /* A file system without the flag: link(2) refuses an existing name as well. */
+        if (linkat(directory, from, directory, to, 0) < 0)
+                return -errno;
+        return os_unlink(directory, from);
+}
+
+int os_unlink(int directory, const char *name)
+{
+        return unlinkat(directory, name, 0) < 0 ? -errno : 0;
+}
+
+int os_sync_file(int fd)
+{
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+int os_sync_directory(int fd)
+{
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+int os_start_writeback(int fd, uint64_t offset, uint64_t bytes)
+{
+        return sync_file_range(fd, (off64_t)offset, (off64_t)bytes, SYNC_FILE_RANGE_WRITE) < 0
+                       ? -errno
+                       : 0;
+}
+
+int os_lock(int fd)
+{
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+        return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+int os_is_network(int fd)
+{
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return -errno;
+        switch ((uint32_t)fs.f_type) {
+        case NFS_SUPER_MAGIC:
+        case SMB_SUPER_MAGIC:
+        case CIFS_MAGIC:
+        case SMB2_MAGIC:
+        case V9FS_MAGIC:
+        case AFS_SUPER_MAGIC:
+        case CODA_SUPER_MAGIC:
+        case CEPH_MAGIC:
+                return 1;
+        default:
+                return 0;
+        }
+}
+
+int os_is_memory(int fd)
+{
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return -errno;
+        return (uint32_t)fs.f_type == TMPFS_MAGIC || (uint32_t)fs.f_type == RAMFS_MAGIC;
+}
+
+int os_advise_random(int fd)
+{
+        return -posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+}
+
+int os_drop_cache(int fd, uint64_t offset, uint64_t bytes)
+{
+        return -posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
+}
+
+int os_read_ahead(int fd, uint64_t offset, uint64_t bytes)
+{
+        static __thread char sink[65536];
+        size_t got = sizeof(sink);
+        int r = 0;
+
+        /* readahead(2) stops at the device's limit; reading is what brings everything in. */
+        posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
+        for (uint64_t at = 0; r == 0 && at < bytes && got == sizeof(sink); at += got)
+                r = os_read(fd, sink, sizeof(sink), offset + at, &got);
+        return r;
+}
+
+int os_write_back(int fd, uint64_t offset, uint64_t bytes)
+{
+        /* Without WAIT_BEFORE and WAIT_AFTER no error is reported, and so none taken from a sync;
+         * a second start of the same pages waits for the first to be over. */
+        int r = os_start_writeback(fd, offset, bytes);
+
+        return r < 0 ? r : os_start_writeback(fd, offset, bytes);
+}

@@ -1,0 +1,105 @@
+/*
+ * os.h - the only place with system calls
+ *
+ * Every function returns 0 or a count, or a negative errno, retries EINTR where nothing is lost by
+ * it, and leaves no detail: the caller knows what it was doing. Being plain functions in a file of
+ * their own they are also the seam at which tests interpose faults and crashes (ld --wrap).
+ */
+#ifndef LOGSTORE_OS_H
+#define LOGSTORE_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct os_stat {
+        uint64_t bytes;
+        uint64_t disk_bytes;  /* blocks really taken */
+        uint32_t mode;        /* permission bits */
+        uint32_t block_bytes; /* preferred I/O size */
+        bool regular, directory;
+};
+
+enum os_open_flags {
+        OS_READ = 0,
+        OS_WRITE = 1 << 0,  /* and read */
+        OS_CREATE = 1 << 1, /* exclusively, with the mode given, whatever the umask */
+        OS_DIRECT = 1 << 2, /* around the page cache; -EINVAL where the file system cannot */
+};
+
+/* ---- files; never descriptors 0-2, always close-on-exec, never through a symlink ---- */
+int os_open_directory(const char *path);
+int os_make_directory(const char *path);
+int os_open(int directory, const char *name, int flags, uint32_t mode);
+int os_close(int fd);
+int os_stat(int fd, struct os_stat *ret);
+int os_stat_name(int directory, const char *name, struct os_stat *ret);
+int os_list(int directory, int (*each)(void *context, const char *name), void *context);
+int os_read(int fd, void *buffer, size_t bytes, uint64_t offset,
+            size_t *ret_bytes); /* short: end */
+int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset);
+int os_grow(int fd, uint64_t bytes); /* never shrinks; -EFBIG beyond RLIMIT_FSIZE, no signal */
+int os_rename(int directory, const char *from, const char *to);       /* replaces */
+int os_rename_fresh(int directory, const char *from, const char *to); /* -EEXIST */
+int os_unlink(int directory, const char *name);
+int os_sync_file(int fd);
+int os_sync_directory(int fd);
+int os_start_writeback(int fd, uint64_t offset, uint64_t bytes); /* no durability */
+int os_lock(int fd);                                             /* -EAGAIN: somebody has it */
+int os_is_network(int fd);                                       /* 1, 0 or an error */
+int os_is_memory(int fd); /* 1 on tmpfs, which has no disk beneath */
+int os_advise_random(int fd);
+int os_drop_cache(int fd, uint64_t offset, uint64_t bytes);
+int os_read_ahead(int fd, uint64_t offset, uint64_t bytes); /* waits until it is there */
+int os_write_back(int fd, uint64_t offset, uint64_t bytes); /* and wait; takes no error away */
+
+/* ---- mappings ---- */
+enum os_map_kind { OS_SHARED_READ, OS_SHARED_WRITE, OS_PRIVATE, OS_ANONYMOUS };
+int os_map(int fd, enum os_map_kind kind, size_t bytes, void **ret);
+int os_unmap(void *base, size_t bytes);
+int os_sync_map(void *base, size_t bytes); /* msync(MS_SYNC); base page-aligned */
+int os_populate(void *base, size_t bytes); /* ready to be written; -ENOSPC, -EIO, no signal */
+int os_populate_read(void *base, size_t bytes);
+int os_zap(void *base, size_t bytes); /* forget page table entries, keep the page cache */
+int os_no_fork(void *base, size_t bytes);
+int os_wipe_on_fork(void *base, size_t bytes);
+int os_huge(void *base, size_t bytes);
+int os_lock_memory(void *base, size_t bytes);
+int os_advise_scan(void *base, size_t bytes);
+int os_advise_need(void *base, size_t bytes);
+int os_advise_cold(void *base, size_t bytes); /* page out what is clean */
+
+/* ---- residency ---- */
+struct os_cachestat {
+        uint64_t cached, dirty, writeback, evicted, recently_evicted; /* pages */
+};
+int os_cachestat(int fd, uint64_t offset, uint64_t bytes, struct os_cachestat *ret);
+int os_mincore(void *base, size_t bytes, unsigned char *ret_pages);
+
+/* What the kernel says of one mapping of this process; bytes. */
+struct os_mapping {
+        uintptr_t base, end;
+        bool shared;
+        const char *path; /* "" if anonymous; valid during the call */
+        uint64_t resident, dirty, anonymous, locked;
+};
+int os_mappings(int (*each)(void *context, const struct os_mapping *), void *context);
+int os_path_of(int fd, char *buffer, size_t bytes);      /* of an open file or directory */
+int os_faults(uint64_t *ret_minor, uint64_t *ret_major); /* of the process */
+
+/* ---- time, waiting, identity ---- */
+int64_t os_now(void);        /* CLOCK_REALTIME in ns */
+int64_t os_now_coarse(void); /* as of the last timer tick */
+int64_t os_monotonic(void);
+void os_sleep(int64_t ns);
+int os_random(void *buffer, size_t bytes);
+int os_futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t timeout_ns, bool shared);
+int os_futex_wake(_Atomic uint32_t *word, int count, bool shared);
+int os_eventfd(void);
+int os_signal_eventfd(int fd);
+int os_drain_eventfd(int fd);
+int os_thread_id(void);
+int os_process_id(void);
+size_t os_page_bytes(void);
+
+#endif

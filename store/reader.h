@@ -1,0 +1,45 @@
+/*
+ * reader.h - finding and judging one record, in the writer's process or another
+ */
+#ifndef LOGSTORE_READER_H
+#define LOGSTORE_READER_H
+
+#include "store.h"
+
+/* A found frame; its segment is pinned. */
+struct place {
+        struct segment *segment;
+        uint64_t offset;
+        struct record_view view;
+};
+
+/* Number of the last durable record, as the writer last published it. */
+uint64_t reader_durable(struct logstore *store);
+
+/* Number of the first record kept, and of the last one that readers see. */
+uint64_t reader_first(struct logstore *store);
+int reader_tail(struct logstore *store, uint64_t *ret);
+
+/* Find the frame of @number, of whatever kind, not verified; its segment is pinned in the catalog
+ * that was looked in: the store's, or that of @snapshot. -EINVAL, -EAGAIN, -ESTALE, -EBADMSG, -EIO. */
+int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
+                struct place *ret);
+
+/*
+ * Judge the frame at a place, whose number must be @number: 0 if its check holds. Otherwise it is
+ * damage (-EBADMSG or -EIO), or, in a reading process and beyond the durable mark, a tail that was
+ * torn or is still being written (-EAGAIN).
+ */
+int reader_verify(struct logstore *store, const struct place *place, uint64_t number);
+
+/* What a failure to find or validate @number means: as reader_verify(). */
+int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
+                 const char *what);
+
+/* Is the batch that goes on behind @place complete? Beyond the mark a crash may have torn it. 1, 0. */
+int reader_batch_whole(struct logstore *store, const struct place *place, uint64_t number,
+                       uint64_t *ret_last);
+
+void reader_describe(const struct place *place, uint64_t number, struct logstore_record *ret);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * recovery.h - where the log ends, and going on from there
+ */
+#ifndef LOGSTORE_RECOVERY_H
+#define LOGSTORE_RECOVERY_H
+
+#include "catalog.h"
+#include "head.h"
+
+struct recovery {
+        /* What the log is found to be */
+        struct tail tail; /* its end; .turn is not used */
+        uint64_t records; /* numbers in the segment that the tail is in */
+        /* What is not counted any more */
+        uint64_t dropped_records; /* valid frames behind the end */
+        uint64_t dropped_bytes;
+        int damage; /* -EBADMSG: the end is before the durable mark; detail says so */
+        uint64_t damage_offset;
+        const char *why; /* why it ends there; NULL: nothing is behind */
+        /* Segments that were scanned, oldest first */
+        uint64_t unsealed[HEAD_SLOTS * 2];
+        uint64_t ends[HEAD_SLOTS * 2];
+        uint64_t counts[HEAD_SLOTS * 2];
+        int64_t greatest[HEAD_SLOTS * 2];
+        size_t unsealed_count;
+};
+
+/* Read the unsealed segments as the disk has them; with @sync_first they are fsynced before. Changes
+ * nothing. -EIO and the like: the disk failed, which is no torn tail. */
+int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool sync_first,
+                  struct recovery *ret);
+
+/* Start a new head behind the end that was found, durable, drop what is off the chain, and bump the
+ * epoch. *ret is the new head, pinned. */
+int recovery_start(struct catalog *catalog, struct control *control,
+                   const struct recovery *recovery, struct segment **ret, struct tail *ret_tail);
+
+/* After a clean close: the head goes on at @slot's mark; its index is rebuilt. */
+int recovery_resume(struct catalog *catalog, const struct control_slot *slot, struct segment **ret,
+                    struct tail *ret_tail, uint32_t *ret_records);
+
+#endif

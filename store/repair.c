@@ -1,0 +1,325 @@
+/*
+ * repair.c - cut a damaged store back to the prefix before its first damage
+ *
+ * Happy path: everything is read, nothing is damaged, nothing is done.
+ * Cut:        what is cut is copied to quarantine/ and durable there; then a new segment says where
+ *             the log ends, which is what recovery does as well; then files behind are unlinked.
+ * Salvage:    every valid record, also behind the damage, goes to a new store under its number;
+ *             numbers that are missing in between are voids there.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "directory.h"
+#include "quarantine.h"
+#include "reader.h"
+#include "recovery.h"
+#include "salvage.h"
+
+struct repair {
+        const struct logstore_verify_hooks *hooks;
+        struct logstore_repair_report report;
+        struct logstore *store; /* opened read-only */
+        struct control_slot slot;
+        bool damaged;
+        struct recovery keep; /* where the kept prefix ends */
+        uint64_t last_known;  /* highest number that there is a trace of */
+        uint64_t next_number; /* that is expected next */
+        struct logstore *salvage;
+        uint64_t salvage_next;
+        uint64_t done_bytes, total_bytes;
+};
+
+static void tell(struct repair *repair, const char *file, uint64_t offset, uint64_t number,
+                 const char *what)
+{
+        struct logstore_fault fault = { file, offset, number, -EBADMSG, 1, what };
+
+        if (repair->hooks && repair->hooks->fault)
+                repair->hooks->fault(repair->hooks->context, &fault);
+}
+
+/* ---- salvage ---- */
+
+static int fill_missing(struct repair *repair, uint64_t until)
+{
+        struct logstore_claim claim;
+        int r = 0;
+
+        if (repair->salvage_next < until)
+                repair->report.missing += until - repair->salvage_next;
+        while (r == 0 && repair->salvage_next < until) {
+                tell(repair, "", 0, repair->salvage_next, "missing in the salvage");
+                r = logstore_claim(repair->salvage, 0, &claim);
+                if (r == 0)
+                        r = logstore_abort(repair->salvage, &claim);
+                repair->salvage_next++;
+        }
+        return r;
+}
+
+static int salvage_record(struct repair *repair, const struct segment *segment, uint64_t offset,
+                          const struct record_view *view, uint64_t number)
+{
+        const struct frame *frame = segment_frame(segment, offset);
+        struct logstore_entry entry = { frame->payload, view->size, frame->time_ns };
+        int r;
+
+        if (!repair->salvage || view->kind == FRAME_VOID || number < repair->salvage_next)
+                return 0;
+        r = fill_missing(repair, number);
+        if (r == 0)
+                r = logstore_append_batch(repair->salvage, &entry, 1, NULL);
+        if (r < 0)
+                return r;
+        repair->salvage_next = number + 1;
+        repair->report.salvaged++;
+        return 0;
+}
+
+/* ---- reading everything ---- */
+
+static int on_record(void *context, const struct segment *segment, uint64_t offset,
+                     const struct record_view *view)
+{
+        struct repair *repair = context;
+        uint64_t number = segment_number(segment, view->ordinal);
+
+        if (number > repair->last_known)
+                repair->last_known = number;
+        if (repair->damaged)
+                repair->report.valid_beyond += view->kind != FRAME_VOID;
+        return salvage_record(repair, segment, offset, view, number);
+}
+
+static void damage_at(struct repair *repair, const char *file, uint64_t offset, uint64_t number,
+                      const char *what)
+{
+        repair->damaged = true;
+        tell(repair, file, offset, number, what);
+}
+
+static int on_damage(void *context, const struct segment *segment, uint64_t offset, uint64_t end,
+                     uint32_t records, const char *what)
+{
+        struct repair *repair = context;
+        uint64_t number = segment->brief.start.first_number + records;
+
+        if (!repair->damaged && !segment->brief.sealed && number > repair->slot.mark_number &&
+            atomic_load(&segment->last_number) == UINT64_MAX)
+                return 0; /* a torn tail that no sync covered */
+        if (!repair->damaged) {
+                repair->keep.tail.number = number - 1;
+                repair->keep.tail.segment_id = segment->brief.id;
+                repair->keep.tail.offset = end;
+                repair->keep.records = records;
+        }
+        damage_at(repair, segment->name, offset, number, what);
+        return 0;
+}
+
+static void keep_whole(struct repair *repair, const struct segment *segment)
+{
+        uint64_t last = atomic_load(&segment->last_number);
+
+        repair->keep.tail.segment_id = segment->brief.id;
+        repair->keep.tail.offset = segment->end;
+        repair->keep.tail.greatest_ns = segment->brief.sealed ? segment->brief.seal.greatest_ns
+                                                              : segment->brief.start.greatest_ns;
+        repair->keep.tail.number = last;
+        repair->keep.records = last + 1 - segment->brief.start.first_number;
+}
+
+static int read_segment(struct repair *repair, uint64_t id)
+{
+        const struct salvage_hooks hooks = { on_record, on_damage, repair };
+        struct segment *segment;
+        char name[32];
+        uint64_t last;
+        int r;
+
+        segment_name(id, name);
+        r = catalog_pin_id(&repair->store->catalog, id, &segment);
+        if (r < 0) {
+                damage_at(repair, name, 0, repair->next_number, logstore_detail());
+                repair->next_number = 0;
+                return r == -EBADMSG || r == -EPERM ? 0 : r;
+        }
+        if (repair->next_number && segment->brief.start.first_number != repair->next_number)
+                damage_at(repair, name, HEADER_BYTES, repair->next_number,
+                          "records are missing before this segment");
+        last = atomic_load(&segment->last_number);
+        r = salvage_segment(segment, segment->end, last + 1 - segment->brief.start.first_number,
+                            last != UINT64_MAX, &hooks);
+        if (!repair->damaged && last != UINT64_MAX)
+                keep_whole(repair, segment);
+        repair->next_number = last == UINT64_MAX ? 0 : last + 1;
+        catalog_unpin(&repair->store->catalog, segment);
+        return r;
+}
+
+static int read_all(struct repair *repair)
+{
+        struct catalog *catalog = &repair->store->catalog;
+        struct catalog_entry entry;
+        int r = 0;
+
+        repair->next_number = catalog->first_number;
+        for (size_t at = 0; r == 0; at++) {
+                int found = catalog_entry_at(catalog, at, &entry);
+                if (found == -ENOENT)
+                        break;
+                r = read_segment(repair, entry.id);
+                if (repair->hooks && repair->hooks->progress)
+                        repair->hooks->progress(repair->hooks->context, at + 1, catalog->count);
+        }
+        if (r == 0 && !repair->damaged && catalog->fault) /* the newest segment is gone or bad */
+                damage_at(repair, "", 0, repair->slot.mark_number, catalog->fault_text);
+        return r;
+}
+
+/* ---- cutting ---- */
+
+/* Sum up, or with @copy move aside, everything behind the kept prefix. */
+static int each_cut_file(struct repair *repair, bool copy)
+{
+        struct catalog *catalog = &repair->store->catalog;
+        struct os_stat st;
+        char name[32];
+        int r = 0;
+
+        for (uint64_t id = repair->keep.tail.segment_id; r == 0 && id <= catalog->highest_id;
+             id++) {
+                segment_name(id, name);
+                if (id == 0 || os_stat_name(repair->store->directory, name, &st) < 0)
+                        continue;
+                repair->report.cut_bytes +=
+                        st.bytes -
+                        (id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0);
+                if (copy)
+                        r = quarantine_copy(repair->store->directory, repair->store->path, name);
+        }
+        return r;
+}
+
+/* Become the writer of a chain that ends at the kept prefix. */
+static int cut(struct repair *repair)
+{
+        struct logstore *store = repair->store;
+        struct control control;
+        struct catalog catalog;
+        struct segment *segment;
+        struct tail tail;
+        int r = control_open(&store->memory, store->directory, true, &control);
+
+        if (r < 0)
+                return r;
+        repair->slot.flags = 0;
+        control_adopt(&control, &repair->slot);
+        catalog_init(&catalog, &store->memory, &control, store->directory, 8);
+        r = catalog_load(&catalog);
+        if (r == 0)
+                r = recovery_start(&catalog, &control,
+                                   repair->keep.tail.segment_id ? &repair->keep : NULL, &segment,
+                                   &tail);
+        if (r == 0) {
+                r = control_sync(&control);
+                catalog_forget(&catalog, segment);
+                catalog_unpin(&catalog, segment);
+        }
+        catalog_free(&catalog);
+        control_close(&control);
+        return r;
+}
+
+static int apply(struct repair *repair)
+{
+        int lock, r = directory_lock(repair->store->directory, &lock);
+
+        if (r < 0)
+                return r;
+        repair->report.cut_bytes = 0;
+        r = each_cut_file(repair, true);
+        if (r == 0)
+                r = cut(repair);
+        os_close(lock);
+        return r;
+}
+
+/* ---- the whole ---- */
+
+static int open_salvage(struct repair *repair, const char *path)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        options.flags = LOGSTORE_CREATE;
+        options.segment_bytes = repair->store->control.page->fixed.segment_bytes;
+        options.first_number = repair->salvage_next = repair->store->catalog.first_number;
+        return store_open_new(path, &options, &repair->salvage);
+}
+
+static int run(struct repair *repair, uint32_t flags, const char *salvage)
+{
+        struct logstore *store = repair->store;
+        int r = 0, closed;
+
+        if (control_read(&store->control, &repair->slot) < 0) {
+                tell(repair, CONTROL_NAME, SECTOR_BYTES, 0, "neither slot is valid");
+                repair->slot = (struct control_slot){
+                        .first_number =
+                                store->catalog.count && store->catalog.entries[0].first_number
+                                        ? store->catalog.entries[0].first_number
+                                        : store->control.page->fixed.first_number,
+                };
+                store->catalog.first_number = repair->slot.first_number;
+                repair->damaged = store->catalog.count == 0;
+        }
+        repair->keep.tail.number = store->catalog.first_number - 1;
+        repair->last_known = repair->slot.mark_number;
+        if (salvage)
+                r = open_salvage(repair, salvage);
+        if (r == 0)
+                r = read_all(repair);
+        if (repair->salvage) {
+                closed = logstore_close(repair->salvage);
+                r = r < 0 ? r : closed;
+        }
+        if (r < 0)
+                return r;
+        repair->report.kept_first = store->catalog.first_number;
+        repair->report.kept_last = repair->damaged ? repair->keep.tail.number : repair->last_known;
+        if (!repair->damaged)
+                return 0;
+        repair->report.lost_records = repair->last_known > repair->keep.tail.number
+                                              ? repair->last_known - repair->keep.tail.number
+                                              : 0;
+        return flags & LOGSTORE_REPAIR_APPLY ? apply(repair) : each_cut_file(repair, false);
+}
+
+int logstore_repair(const char *path, uint32_t flags, const char *salvage,
+                    const struct logstore_verify_hooks *hooks, struct logstore_repair_report *ret)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct repair repair = { .hooks = hooks };
+        int lock = -1, r;
+
+        options.flags = LOGSTORE_READ_ONLY;
+        r = logstore_open(path, &options, &repair.store);
+        if (r < 0)
+                return r;
+        guard_enter();
+        if (!(flags & LOGSTORE_REPAIR_APPLY)) { /* nobody writes while we look */
+                r = directory_lock(repair.store->directory, &lock);
+                if (lock >= 0)
+                        os_close(lock);
+        }
+        if (r == 0)
+                r = run(&repair, flags, salvage);
+        guard_leave();
+        if (r == 0 && ret)
+                *ret = repair.report;
+        logstore_close(repair.store); /* read-only, nothing open in it: cannot fail */
+        return r;
+}

@@ -1,0 +1,117 @@
+/*
+ * retention.c - letting go of old segments
+ *
+ * Whole segments, oldest first, by unlink only: readers that map one keep it until they let go, and
+ * then its space is returned. The new first number is durable in the control page before the first
+ * unlink, so that a crash in between leaves leftovers and never a log that seems to miss its start.
+ * Age: a segment is as old as the oldest start of any segment behind it, so one record, or one
+ *      clock, that was in the future holds up nothing.
+ */
+#include "retention.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "detail.h"
+#include "logstore.h"
+
+void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,
+                    struct control *control)
+{
+        *retention = (struct retention){
+                .sync = sync, .catalog = catalog, .control = control, .floor = UINT64_MAX
+        };
+        pthread_mutex_init(&retention->lock, NULL);
+}
+
+static uint64_t segment_disk_bytes(struct catalog *catalog, const struct catalog_entry *entry)
+{
+        struct os_stat st;
+        char name[32];
+
+        segment_name(entry->id, name);
+        return os_stat_name(catalog->directory, name, &st) == 0 ? st.bytes : 0;
+}
+
+/* From the newest back, until a limit is exceeded: what is older goes. */
+uint64_t retention_target(struct retention *retention)
+{
+        struct catalog *catalog = retention->catalog;
+        uint64_t bytes = 0, target, tail = head_claimed(retention->sync->head);
+        int64_t now = os_now(), oldest_start = INT64_MAX;
+        struct catalog_entry entry;
+        size_t at;
+
+        for (at = 0; catalog_entry_at(catalog, at, &entry) != -ENOENT; at++)
+                ;
+        target = 0;
+        while (at > 0) {
+                if (catalog_entry_at(catalog, --at, &entry) < 0)
+                        break; /* what cannot be read is not judged */
+                bytes += segment_disk_bytes(catalog, &entry);
+                if (target != 0 &&
+                    ((retention->keep_bytes && bytes > retention->keep_bytes) ||
+                     (retention->keep_records && tail + 1 - target >= retention->keep_records) ||
+                     (retention->keep_ns && now - oldest_start > retention->keep_ns)))
+                        break;
+                target = entry.first_number;
+                if (entry.started_ns < oldest_start)
+                        oldest_start = entry.started_ns;
+        }
+        return target;
+}
+
+struct trim {
+        struct retention *retention;
+        uint64_t number, first;
+};
+
+/* Nothing else syncs meanwhile, so a failure of the control page's sync is known as such. */
+static int trim_alone(void *context)
+{
+        struct trim *trim = context;
+        struct retention *retention = trim->retention;
+        int r = head_failure(retention->sync->head);
+
+        if (r < 0)
+                return r;
+        trim->first = catalog_trim(retention->catalog, trim->number);
+        if (trim->first > retention->control->current.first_number) {
+                control_set_first(retention->control, trim->first);
+                r = control_sync(retention->control);
+                if (r < 0) {
+                        char why[128];
+                        snprintf(why, sizeof(why), CONTROL_NAME ": a sync failed: %s",
+                                 logstore_error_text(r));
+                        head_fail(retention->sync->head, why);
+                        return head_failure(retention->sync->head);
+                }
+        }
+        return catalog_drop_leftovers(retention->catalog);
+}
+
+int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first)
+{
+        struct trim trim = { .retention = retention };
+        int r;
+
+        pthread_mutex_lock(&retention->lock);
+        trim.number = number < retention->floor ? number : retention->floor;
+        r = sync_alone(retention->sync, trim_alone, &trim);
+        pthread_mutex_unlock(&retention->lock);
+        if (r == 0 && ret_first)
+                *ret_first = trim.first;
+        return r;
+}
+
+int retention_apply(struct retention *retention)
+{
+        uint64_t target;
+
+        if (!retention->keep_bytes && !retention->keep_records && !retention->keep_ns)
+                return 0;
+        target = retention_target(retention);
+        return target > retention->control->current.first_number
+                       ? retention_trim(retention, target, NULL)
+                       : 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * retention.h - letting go of old segments
+ */
+#ifndef LOGSTORE_RETENTION_H
+#define LOGSTORE_RETENTION_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sync.h"
+
+struct retention {
+        pthread_mutex_t lock; /* one trim at a time */
+        struct sync *sync;
+        struct catalog *catalog;
+        struct control *control;
+        uint64_t keep_bytes, keep_records;
+        int64_t keep_ns;
+        uint64_t floor; /* never beyond this number; UINT64_MAX: none */
+};
+
+void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,
+                    struct control *control);
+
+/* The first number that the limits would leave, not looking at the floor. */
+uint64_t retention_target(struct retention *retention);
+
+/* Delete whole segments before @number and the floor. */
+int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first);
+
+/* Apply the limits, if there are any. */
+int retention_apply(struct retention *retention);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * ring.h - io_uring: syncs and reads that go on while the caller does something else
+ */
+#ifndef LOGSTORE_RING_H
+#define LOGSTORE_RING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ring;
+
+/* -ENOSYS, -EPERM, -ENOMEM, ...: not to be had here, use a thread or plain reads. */
+int ring_new(unsigned entries, struct ring **ret);
+void ring_free(struct ring *ring);
+
+/* Signal @eventfd at each completion. */
+int ring_notify(struct ring *ring, int eventfd);
+
+/* Queue one operation. -EBUSY: the ring is full, submit and reap first. */
+int ring_sync(struct ring *ring, int fd, uint64_t offset, uint64_t bytes, uint64_t tag);
+int ring_read(struct ring *ring, int fd, void *buffer, size_t bytes, uint64_t offset, uint64_t tag);
+
+/* Start what is queued; returns how many. */
+int ring_submit(struct ring *ring);
+
+/* Take one completion: 1 with *ret_tag and *ret_result (negative errno or count), 0: none yet. With
+ * @wait it sleeps until there is one. */
+int ring_reap(struct ring *ring, int wait, uint64_t *ret_tag, int *ret_result);
+
+#endif

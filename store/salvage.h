@@ -1,0 +1,24 @@
+/*
+ * salvage.h - every valid record of one segment file, also behind damage
+ */
+#ifndef LOGSTORE_SALVAGE_H
+#define LOGSTORE_SALVAGE_H
+
+#include "segment.h"
+
+struct salvage_hooks {
+        /* A valid frame of a record or void; @frame is valid during the call. */
+        int (*record)(void *context, const struct segment *segment, uint64_t offset,
+                      const struct record_view *view);
+        /* The first damage of the segment: frames before it end at @end with @records numbers. */
+        int (*damage)(void *context, const struct segment *segment, uint64_t offset, uint64_t end,
+                      uint32_t records, const char *what);
+        void *context;
+};
+
+/* Walk @segment up to @limit (where the log says that it ends, or the file does). @expected numbers
+ * must be there, if @exact. */
+int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
+                    const struct salvage_hooks *hooks);
+
+#endif

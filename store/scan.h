@@ -1,0 +1,43 @@
+/*
+ * scan.h - read one segment file from its first frame on and check every frame
+ */
+#ifndef LOGSTORE_SCAN_H
+#define LOGSTORE_SCAN_H
+
+#include <stdbool.h>
+
+#include "memory.h"
+#include "record.h"
+
+struct scan_frame {
+        uint64_t offset;
+        uint64_t number; /* 0: a pad */
+        int64_t time_ns;
+        struct record_view view;
+};
+
+struct scan {
+        /* What to scan */
+        struct memory *memory;
+        int fd;
+        const struct hash_key *key;
+        uint64_t first_number; /* of the segment */
+        uint64_t limit;        /* frames end here at the latest */
+        bool direct;           /* the descriptor is OS_DIRECT */
+        int (*each)(void *context, const struct scan_frame *frame); /* may be NULL; every frame */
+        void *context;
+
+        /* What was found */
+        uint64_t end;        /* behind the last frame of the last whole batch */
+        uint64_t records;    /* numbers up to there */
+        int64_t greatest_ns; /* in: of the log before; out: up to there */
+        uint64_t stop;       /* where the first frame is that does not count, */
+        const char *why;     /* and why; NULL: the limit was reached */
+        bool uncommitted;    /* it is merely not there: its commit word is 0 */
+};
+
+/* Scan until the first frame that is invalid, uncommitted or beyond the limit. The disk's errors
+ * are errors: 0, -EIO, -ENOMEM, or what @each returned. */
+int scan_segment(struct scan *scan);
+
+#endif

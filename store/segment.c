@@ -1,0 +1,456 @@
+/*
+ * segment.c - one append-only file of frames
+ *
+ * Life:  prepared (header, durable under its name) -> started (start frame) -> full -> sealed.
+ *        Bytes once written never change; files are only ever unlinked whole.
+ * Trust: the first page is read with read(2) and checked before anything is mapped, and no access
+ *        goes beyond the length that fstat(2) gave.
+ * Locks: none but index_lock, for an index that a reader extends.
+ */
+#include "segment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "detail.h"
+#include "logstore.h"
+
+void segment_name(uint64_t id, char name[32])
+{
+        snprintf(name, 32, SEGMENT_NAME_FORMAT, (unsigned long long)id);
+}
+
+uint64_t segment_name_id(const char *name, bool *ret_is_index)
+{
+        char *rest, again[32];
+        unsigned long long id;
+
+        if (name[0] < '0' || name[0] > '9')
+                return 0;
+        errno = 0;
+        id = strtoull(name, &rest, 10);
+        if (errno != 0)
+                return 0;
+        *ret_is_index = strcmp(rest, ".idx") == 0;
+        snprintf(again, sizeof(again), *ret_is_index ? INDEX_NAME_FORMAT : SEGMENT_NAME_FORMAT, id);
+        return strcmp(name, again) == 0 ? id : 0;
+}
+
+static uint64_t header_check(const struct segment_header *header)
+{
+        return hash_seeded(0, header, offsetof(struct segment_header, check));
+}
+
+static int write_header(int fd, const uint8_t uuid[16], uint64_t id, uint64_t bytes)
+{
+        struct segment_header header = {
+                .magic = SEGMENT_MAGIC,
+                .version = FORMAT_VERSION,
+                .header_bytes = HEADER_BYTES,
+                .compatible = FORMAT_COMPATIBLE,
+                .incompatible = FORMAT_INCOMPATIBLE,
+                .id = id,
+                .bytes = bytes,
+                .created_ns = os_now(),
+        };
+        int r = os_random(&header.salt, sizeof(header.salt));
+
+        if (r < 0)
+                return r;
+        memcpy(header.uuid, uuid, sizeof(header.uuid));
+        header.check = header_check(&header);
+        r = os_write(fd, &header, sizeof(header), 0);
+        if (r == 0)
+                r = os_grow(fd, GROW_BYTES);
+        return r < 0 ? r : os_sync_file(fd);
+}
+
+int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t bytes,
+                    uint32_t mode)
+{
+        char name[32], temporary[40];
+        int fd, r;
+
+        segment_name(id, name);
+        snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", name);
+        fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, mode);
+        if (fd < 0)
+                return detail(fd, "%s: cannot create the file: %s", temporary,
+                              logstore_error_text(fd));
+        r = write_header(fd, uuid, id, bytes);
+        if (os_close(fd) < 0 && r == 0)
+                r = -EIO;
+        if (r == 0)
+                r = os_rename_fresh(directory, temporary, name);
+        if (r < 0) {
+                os_unlink(directory, temporary);
+                return detail(r, "%s: cannot prepare a segment: %s", name, logstore_error_text(r));
+        }
+        r = os_sync_directory(directory);
+        if (r < 0)
+                return detail(r, "%s: cannot sync the directory: %s", name, logstore_error_text(r));
+        return 0;
+}
+
+static int check_header(const struct segment_header *header, const char *name,
+                        const uint8_t uuid[16], uint64_t id)
+{
+        if (memcmp(header->magic, SEGMENT_MAGIC, sizeof(header->magic)) != 0)
+                return detail(-EBADMSG, "%s: offset 0: not a segment: its header is damaged", name);
+        if (header->version != FORMAT_VERSION || header->header_bytes != HEADER_BYTES)
+                return detail(-EPROTONOSUPPORT, "%s: format version %u, this library knows %u",
+                              name, header->version, FORMAT_VERSION);
+        if (header->check != header_check(header))
+                return detail(-EBADMSG, "%s: offset 504: header checksum does not hold", name);
+        if (header->incompatible & ~FORMAT_INCOMPATIBLE)
+                return detail(-EPROTONOSUPPORT, "%s: incompatible flags %#x are unknown", name,
+                              header->incompatible & ~FORMAT_INCOMPATIBLE);
+        if (memcmp(header->uuid, uuid, sizeof(header->uuid)) != 0)
+                return detail(-EBADMSG, "%s: offset 24: the segment belongs to another store",
+                              name);
+        if (header->id != id)
+                return detail(-EBADMSG,
+                              "%s: offset 40: the segment was written as number %llu: the "
+                              "file was renamed",
+                              name, (unsigned long long)header->id);
+        if (header->bytes < SEGMENT_BYTES_MIN || header->bytes > SEGMENT_BYTES_MAX ||
+            header->bytes % GROW_BYTES != 0)
+                return detail(-EBADMSG, "%s: offset 56: impossible segment size %llu", name,
+                              (unsigned long long)header->bytes);
+        return 0;
+}
+
+static void read_start(const char *page, struct segment_brief *brief)
+{
+        struct hash_key key;
+        struct record_view view;
+        const struct frame *frame = (const struct frame *)(page + HEADER_BYTES);
+        int r = record_peek(page, HEADER_BYTES, FRAMES_OFFSET, &view);
+
+        if (r == -EAGAIN)
+                return;
+        hash_key_init(&key, brief->salt);
+        memcpy(&brief->start, frame->payload, sizeof(brief->start));
+        brief->started = r == 0 && view.kind == FRAME_RECORD && view.ordinal == 0 &&
+                         view.size == sizeof(brief->start) &&
+                         record_valid(&key, page, HEADER_BYTES, &view) &&
+                         brief->start.first_number != 0;
+        brief->torn_start = !brief->started;
+        brief->started_ns = frame->time_ns;
+}
+
+static void read_seal(const char *page, struct segment_brief *brief)
+{
+        memcpy(&brief->seal, page + SECTOR_BYTES, sizeof(brief->seal));
+        brief->sealed = brief->started &&
+                        memcmp(brief->seal.magic, SEAL_MAGIC, sizeof(brief->seal.magic)) == 0 &&
+                        brief->seal.check == hash_seeded(brief->salt, &brief->seal,
+                                                         offsetof(struct segment_seal, check)) &&
+                        brief->seal.end >= FRAMES_OFFSET && brief->seal.end <= brief->bytes &&
+                        brief->seal.end <= brief->file_bytes &&
+                        brief->seal.first_number == brief->start.first_number;
+}
+
+static int brief_from_file(int fd, const char *name, const uint8_t uuid[16], uint64_t id,
+                           struct segment_brief *ret)
+{
+        _Alignas(8) char page[FRAMES_OFFSET] = { 0 };
+        const struct segment_header *header = (const struct segment_header *)page;
+        struct segment_brief brief = { .id = id };
+        struct os_stat st;
+        size_t got;
+        int r = os_stat(fd, &st);
+
+        if (r == 0 && !st.regular)
+                return detail(-EPERM, "%s: not a regular file", name);
+        if (r == 0)
+                r = os_read(fd, page, sizeof(page), 0, &got);
+        if (r < 0)
+                return detail(r, "%s: offset 0: cannot read: %s", name, logstore_error_text(r));
+        if (got < HEADER_BYTES)
+                return detail(-EBADMSG, "%s: only %zu bytes long: the file was cut", name, got);
+        r = check_header(header, name, uuid, id);
+        if (r < 0)
+                return r;
+        brief.salt = header->salt;
+        brief.bytes = header->bytes;
+        brief.file_bytes = st.bytes;
+        brief.created_ns = header->created_ns;
+        if (got == sizeof(page))
+                read_start(page, &brief);
+        read_seal(page, &brief);
+        *ret = brief;
+        return 0;
+}
+
+static int open_named(int directory, uint64_t id, bool writable, char name[32])
+{
+        int fd;
+
+        segment_name(id, name);
+        fd = os_open(directory, name, writable ? OS_WRITE : OS_READ, 0);
+        if (fd == -ENOENT)
+                return detail(fd, "%s: the segment is missing", name);
+        if (fd < 0)
+                return detail(fd, "%s: cannot open: %s", name,
+                              fd == -EPERM ? "not a regular file" : logstore_error_text(fd));
+        return fd;
+}
+
+int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
+                       struct segment_brief *ret)
+{
+        char name[32];
+        int fd = open_named(directory, id, false, name), r;
+
+        if (fd < 0)
+                return fd;
+        r = brief_from_file(fd, name, uuid, id, ret);
+        os_close(fd); /* only read */
+        return r;
+}
+
+int segment_open(struct memory *memory, int directory, const uint8_t uuid[16], uint64_t id,
+                 enum os_map_kind kind, struct segment **ret)
+{
+        bool writable = kind == OS_SHARED_WRITE;
+        struct segment *segment = memory_new(memory, sizeof(*segment));
+        int r;
+
+        if (!segment)
+                return detail(-ENOMEM, "no memory for a segment");
+        segment->memory = memory;
+        segment->directory = directory;
+        pthread_mutex_init(&segment->index_lock, NULL);
+        segment->fd = open_named(directory, id, writable, segment->name);
+        r = segment->fd < 0
+                    ? segment->fd
+                    : brief_from_file(segment->fd, segment->name, uuid, id, &segment->brief);
+        if (r == 0) {
+                r = map_file(memory, segment->fd, kind, segment->brief.bytes, &segment->map);
+                if (r < 0)
+                        detail(r, "%s: cannot map %llu bytes: %s", segment->name,
+                               (unsigned long long)segment->brief.bytes, logstore_error_text(r));
+        }
+        if (r < 0) {
+                segment_close(segment);
+                return r;
+        }
+        hash_key_init(&segment->key, segment->brief.salt);
+        segment->end = segment->brief.sealed ? segment->brief.seal.end : segment->brief.bytes;
+        atomic_store(&segment->file_bytes, segment->brief.file_bytes);
+        atomic_store(&segment->last_number, UINT64_MAX);
+        if (kind == OS_PRIVATE || (segment->brief.sealed && !writable)) { /* the mapping stays */
+                os_close(segment->fd);
+                segment->fd = -1;
+        }
+        *ret = segment;
+        return 0;
+}
+
+void segment_close(struct segment *segment)
+{
+        if (!segment)
+                return;
+        index_close(&segment->index);
+        map_close(&segment->map);
+        if (segment->fd >= 0)
+                os_close(segment->fd); /* synced before, where it was written */
+        pthread_mutex_destroy(&segment->index_lock);
+        memory_free(segment->memory, segment);
+}
+
+void segment_start(struct segment *segment, const struct start_payload *start, int64_t time_ns)
+{
+        struct frame *frame = (struct frame *)((char *)segment->map.base + HEADER_BYTES);
+        uint32_t word = record_word(FRAME_RECORD, sizeof(*start));
+
+        memcpy(frame->payload, start, sizeof(*start));
+        record_encode(&segment->key, frame, HEADER_BYTES, word, 0, time_ns);
+        segment->brief.start = *start;
+        segment->brief.started = true;
+        segment->brief.started_ns = time_ns;
+        /* Publish: pairs with the acquire load in record_peek(). */
+        atomic_store_explicit(&frame->commit, word, memory_order_release);
+}
+
+void segment_seal(struct segment *segment, uint64_t records, uint64_t end, int64_t greatest_ns)
+{
+        struct segment_seal seal = {
+                .magic = SEAL_MAGIC,
+                .records = records,
+                .end = end,
+                .first_number = segment->brief.start.first_number,
+                .last_number = segment->brief.start.first_number + records - 1,
+                .greatest_ns = greatest_ns,
+        };
+
+        seal.check = hash_seeded(segment->brief.salt, &seal, offsetof(struct segment_seal, check));
+        memcpy((char *)segment->map.base + SECTOR_BYTES, &seal, sizeof(seal));
+}
+
+int segment_damage(const struct segment *segment, uint64_t offset, uint64_t number,
+                   const char *what)
+{
+        if (map_faulted(&segment->map))
+                return detail(-EIO,
+                              "%s: offset %llu, record %llu: the disk or the file's length "
+                              "failed under the mapping: close, check the disk, reopen",
+                              segment->name, (unsigned long long)offset,
+                              (unsigned long long)number);
+        return detail(-EBADMSG, "%s: offset %llu, record %llu: %s: run verify, then repair",
+                      segment->name, (unsigned long long)offset, (unsigned long long)number, what);
+}
+
+void segment_drop(struct segment *segment, uint64_t from, uint64_t to)
+{
+        int fd = segment->fd >= 0 ? segment->fd
+                                  : os_open(segment->directory, segment->name, OS_READ, 0);
+
+        if (fd < 0)
+                return; /* deleted since: its pages go with it */
+        os_zap((char *)segment->map.base + from, to - from);
+        os_drop_cache(fd, from, to - from);
+        if (fd != segment->fd)
+                os_close(fd); /* only read */
+}
+
+int segment_reach(struct segment *segment, uint64_t end)
+{
+        struct os_stat st = { 0 };
+        int r = segment->fd >= 0 ? os_stat(segment->fd, &st) : 0;
+
+        if (r < 0)
+                return detail(r, "%s: cannot stat: %s", segment->name, logstore_error_text(r));
+        if (segment->fd >= 0)
+                atomic_store(&segment->file_bytes, st.bytes);
+        if (end <= atomic_load(&segment->file_bytes) && end <= segment->brief.bytes)
+                return 0;
+        return -EBADMSG;
+}
+
+int segment_peek(struct segment *segment, uint64_t offset, struct record_view *ret)
+{
+        int r;
+
+        if (offset > segment->end || segment_readable(segment, offset + PAD_HEADER_BYTES) < 0)
+                return -EAGAIN; /* the writer grows the file before it commits */
+        r = record_peek(segment->map.base, offset, segment->end, ret);
+        if (r == 0)
+                r = segment_readable(segment, offset + ret->frame_bytes);
+        return r;
+}
+
+/* The sealed index if there is a good one, else an empty one to be extended. */
+static int open_index(struct segment *segment)
+{
+        struct segment_brief *brief = &segment->brief;
+        int r = -ENOENT;
+
+        if (brief->sealed)
+                r = index_open(segment->memory, segment->directory, brief->id, brief->salt,
+                               brief->seal.records, &segment->index);
+        if (r == 0) {
+                /* Pairs with the load in segment_locate(). */
+                __atomic_store_n(&segment->index_shared, true, __ATOMIC_RELEASE);
+                return 0;
+        }
+        r = index_new(segment->memory, brief->bytes, &segment->index);
+        if (r < 0)
+                return detail(r, "%s: no memory for an index", segment->name);
+        segment->indexed_ordinal = 1;
+        segment->indexed_offset = FRAMES_OFFSET;
+        return 0;
+}
+
+/* Walk on from where the own index ends until it knows @ordinal. */
+static int extend_index(struct segment *segment, uint32_t ordinal)
+{
+        struct record_view view;
+        int r = 0;
+
+        while (segment->indexed_ordinal <= ordinal) {
+                r = segment_peek(segment, segment->indexed_offset, &view);
+                if (r < 0)
+                        return r;
+                if (view.kind != FRAME_PAD) {
+                        if (view.ordinal != segment->indexed_ordinal)
+                                return -EBADMSG;
+                        index_set(&segment->index, view.ordinal, segment->indexed_offset);
+                        segment->indexed_ordinal++;
+                }
+                segment->indexed_offset += view.frame_bytes;
+        }
+        return 0;
+}
+
+static int index_ready(struct segment *segment, uint32_t ordinal)
+{
+        int r = 0;
+
+        pthread_mutex_lock(&segment->index_lock);
+        if (!segment->index.map.base)
+                r = open_index(segment);
+        if (r == 0 && !segment->index_shared)
+                r = extend_index(segment, ordinal);
+        pthread_mutex_unlock(&segment->index_lock);
+        return r;
+}
+
+int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
+                   struct record_view *ret_view)
+{
+        uint32_t at;
+        uint64_t offset;
+        int r;
+
+        /* Pairs with the store in open_index(). */
+        if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE)) {
+                r = index_ready(segment, ordinal);
+                if (r < 0)
+                        return r;
+        }
+        offset = index_floor(&segment->index, ordinal, &at);
+        for (;;) {
+                if (offset < FRAMES_OFFSET)
+                        return -EBADMSG;
+                r = segment_peek(segment, offset, ret_view);
+                if (r < 0)
+                        return r;
+                if (ret_view->kind != FRAME_PAD) {
+                        if (ret_view->ordinal != at)
+                                return -EBADMSG;
+                        if (at == ordinal)
+                                break;
+                        at++;
+                }
+                offset += ret_view->frame_bytes;
+        }
+        *ret_offset = offset;
+        return 0;
+}
+
+int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset)
+{
+        uint64_t ordinal = number - segment->brief.start.first_number + 1;
+        uint32_t at;
+
+        if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE) &&
+            (!segment->brief.sealed || index_ready(segment, 1) < 0 || !segment->index_shared))
+                return -ENOENT;
+        if (ordinal > UINT32_MAX)
+                return -ENOENT;
+        *ret_offset = index_floor(&segment->index, (uint32_t)ordinal, &at);
+        return *ret_offset < segment->end ? 0 : -ENOENT;
+}
+
+int segment_descriptor(struct segment *segment)
+{
+        pthread_mutex_lock(&segment->index_lock);
+        if (segment->fd < 0)
+                segment->fd = os_open(segment->directory, segment->name, OS_READ, 0);
+        pthread_mutex_unlock(&segment->index_lock);
+        return segment->fd;
+}

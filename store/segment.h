@@ -1,0 +1,122 @@
+/*
+ * segment.h - one append-only file of frames
+ */
+#ifndef LOGSTORE_SEGMENT_H
+#define LOGSTORE_SEGMENT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "format.h"
+#include "index.h"
+#include "memory.h"
+#include "record.h"
+
+/* What its first page says, checked. */
+struct segment_brief {
+        uint64_t id;
+        uint64_t salt;
+        uint64_t bytes;      /* when full */
+        uint64_t file_bytes; /* now */
+        int64_t created_ns;
+        bool started;               /* has a valid start frame */
+        bool torn_start;            /* has something there that is not one */
+        int64_t started_ns;         /* time of the start frame */
+        struct start_payload start; /* if started */
+        bool sealed;                /* has a valid seal */
+        struct segment_seal seal;   /* if sealed */
+};
+
+/* One mapped segment, shared by everything that reads it; pinned by a count. */
+struct segment {
+        struct segment_brief brief; /* seal: as found when opened */
+        struct hash_key key;
+        struct map map; /* at full size, the file may be shorter */
+        int fd;         /* kept while unsealed, else -1 */
+        char name[32];
+        _Atomic uint64_t file_bytes;  /* as last seen; grows while unsealed */
+        _Atomic uint64_t last_number; /* UINT64_MAX while nothing follows the segment */
+        _Atomic uint64_t end;         /* where its frames end; brief.bytes while unknown */
+        uint32_t pins;                /* these three under the catalog's lock */
+        bool forgotten;               /* not in the catalog any more: close at the last unpin */
+        uint64_t used;                /* when last pinned, in pins */
+
+        /* Index: the writer's own is complete up to the tail; a reader's is extended on demand. */
+        pthread_mutex_t index_lock;
+        struct index index;
+        bool index_shared;        /* mapped from a file, or kept by appends: complete */
+        uint32_t indexed_ordinal; /* else: entries are set below this ordinal, */
+        uint64_t indexed_offset;  /* whose frame is here */
+        struct memory *memory;
+        int directory;
+};
+
+void segment_name(uint64_t id, char name[32]);
+
+/* The id that a file name stands for; 0: it is none. */
+uint64_t segment_name_id(const char *name, bool *ret_is_index);
+
+/* Make the file of a new segment, complete with header, durable with its name. */
+int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t bytes,
+                    uint32_t mode);
+
+/* Read and check the first page. -ENOENT; -EBADMSG: damaged or of another store; -EPROTONOSUPPORT;
+ * -EPERM: no regular file. */
+int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
+                       struct segment_brief *ret);
+
+/* Open and map: shared to read or write, or private. The same errors. */
+int segment_open(struct memory *memory, int directory, const uint8_t uuid[16], uint64_t id,
+                 enum os_map_kind kind, struct segment **ret);
+void segment_close(struct segment *segment);
+
+/* Write the start frame of a prepared segment that is mapped writable; not synced. */
+void segment_start(struct segment *segment, const struct start_payload *start, int64_t time_ns);
+
+/* Write the seal into the mapping; everything before @end was synced, the caller syncs this. */
+void segment_seal(struct segment *segment, uint64_t records, uint64_t end, int64_t greatest_ns);
+
+/* May the bytes up to @end be touched? Looks again how long the file is. -EBADMSG: they are not
+ * there. */
+int segment_reach(struct segment *segment, uint64_t end);
+
+static inline int segment_readable(struct segment *segment, uint64_t end)
+{
+        if (__builtin_expect(
+                    end <= atomic_load_explicit(&segment->file_bytes, memory_order_relaxed), 1))
+                return 0;
+        return segment_reach(segment, end);
+}
+
+/* Peek at the frame at @offset without ever touching what lies beyond the file: the errors of
+ * record_peek(). */
+int segment_peek(struct segment *segment, uint64_t offset, struct record_view *ret);
+
+/* Find the frame with @ordinal, by index and a few hops. -EAGAIN: not there; -EBADMSG. */
+int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
+                   struct record_view *ret_view);
+
+/* Where about @number is, by the index alone: no frame is touched. -ENOENT: no index is ready. */
+int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset);
+
+/* A descriptor of the file for reading, kept open with the segment. */
+int segment_descriptor(struct segment *segment);
+
+static inline const struct frame *segment_frame(const struct segment *segment, uint64_t offset)
+{
+        return (const struct frame *)((const char *)segment->map.base + offset);
+}
+
+static inline uint64_t segment_number(const struct segment *segment, uint32_t ordinal)
+{
+        return segment->brief.start.first_number + ordinal - 1;
+}
+
+/* Let go of the page cache's clean pages of a part of the file, page-aligned. */
+void segment_drop(struct segment *segment, uint64_t from, uint64_t to);
+
+/* Report damage at a place of this segment: -EBADMSG, or -EIO if the guard saw a fault. */
+int segment_damage(const struct segment *segment, uint64_t offset, uint64_t number,
+                   const char *what);
+
+#endif

@@ -1,0 +1,353 @@
+/*
+ * snapshot.c - a fixed range of the log, mapped privately
+ *
+ * A snapshot is a catalog of its own whose segments are mapped MAP_PRIVATE, one mapping each and
+ * all at once, so that deleting the files takes nothing away. MAP_PRIVATE alone would be no
+ * snapshot: a page not yet copied shows later writes to the file. What makes it one is that the
+ * range ends at the tail, and bytes before the tail never change.
+ * Edits:  the pages of a payload are copied before the pointer is given out; a bitmap per segment
+ *         knows which, and their bytes are held against the budget. Copied pages have no file
+ *         behind them: the kernel can only swap them, or kill.
+ * Drop:   a page without other edits goes back to the kernel with MADV_DONTNEED. On a page with
+ *         others those are put aside, the page is dropped, and they are written again.
+ */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Which pages of a segment are copied. */
+struct copies {
+        const struct segment *segment;
+        uint64_t *bits;
+};
+
+struct logstore_snapshot {
+        struct logstore *store;
+        struct catalog catalog;
+        struct logstore_bounds bounds;
+        uint64_t budget_bytes, copied_bytes;
+        struct snapshot_edit *edits; /* by number, which is also by segment and offset */
+        size_t edit_count, edit_room;
+        struct copies *copies;
+        size_t copies_count;
+        uint64_t cursors;
+};
+
+struct logstore *snapshot_store(struct logstore_snapshot *snapshot)
+{
+        return snapshot->store;
+}
+
+struct catalog *snapshot_catalog(struct logstore_snapshot *snapshot)
+{
+        return &snapshot->catalog;
+}
+
+const struct logstore_bounds *snapshot_bounds(const struct logstore_snapshot *snapshot)
+{
+        return &snapshot->bounds;
+}
+
+/* ---- opening ---- */
+
+/* Pin every segment of the range, for as long as the snapshot lives. */
+static int map_all(struct logstore_snapshot *snapshot)
+{
+        struct catalog *catalog = &snapshot->catalog;
+        uint64_t number = snapshot->bounds.first;
+        int r = 0;
+
+        while (r == 0 && number <= snapshot->bounds.tail) {
+                struct segment *segment;
+                r = catalog_pin(catalog, number, &segment);
+                if (r == 0) {
+                        uint64_t last = atomic_load(&segment->last_number);
+                        if (last >= snapshot->bounds.tail)
+                                break;
+                        number = last + 1;
+                }
+        }
+        return r;
+}
+
+int snapshot_new(struct logstore *store, const struct logstore_bounds *bounds,
+                 uint64_t budget_bytes, struct logstore_snapshot **ret)
+{
+        struct logstore_snapshot *snapshot = memory_new(&store->memory, sizeof(*snapshot));
+        int r;
+
+        if (!snapshot)
+                return detail(-ENOMEM, "no memory for a snapshot");
+        snapshot->store = store;
+        snapshot->bounds = *bounds;
+        snapshot->budget_bytes = budget_bytes ? budget_bytes : store->options.private_budget_bytes;
+        catalog_init(&snapshot->catalog, &store->memory, &store->control, store->directory,
+                     SIZE_MAX);
+        snapshot->catalog.kind = OS_PRIVATE;
+        r = catalog_load(&snapshot->catalog);
+        if (r == 0)
+                r = map_all(snapshot);
+        if (r < 0) {
+                catalog_free(&snapshot->catalog);
+                memory_free(&store->memory, snapshot);
+                return r;
+        }
+        atomic_fetch_add(&store->children, 1);
+        *ret = snapshot;
+        return 0;
+}
+
+void logstore_snapshot_close(struct logstore_snapshot *snapshot)
+{
+        struct logstore *store;
+
+        if (!snapshot || *snapshot->store->alive == 0)
+                return;
+        store = snapshot->store;
+        for (size_t i = 0; i < snapshot->copies_count; i++)
+                memory_free(&store->memory, snapshot->copies[i].bits);
+        memory_free(&store->memory, snapshot->copies);
+        memory_free(&store->memory, snapshot->edits);
+        atomic_fetch_sub(&store->memory.copied_bytes, snapshot->copied_bytes);
+        catalog_free(&snapshot->catalog);
+        atomic_fetch_sub(&store->children, 1);
+        memory_free(&store->memory, snapshot);
+}
+
+int logstore_snapshot_bounds(const struct logstore_snapshot *snapshot, struct logstore_bounds *ret)
+{
+        if (!snapshot || !ret)
+                return detail(-EINVAL, "snapshot or ret is NULL");
+        *ret = snapshot->bounds;
+        return 0;
+}
+
+/* ---- edits ---- */
+
+/* Position of the edit of @number, or of the first beyond it. */
+static size_t find_edit(const struct logstore_snapshot *snapshot, uint64_t number)
+{
+        size_t low = 0, high = snapshot->edit_count;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (snapshot->edits[middle].number < number)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+bool snapshot_is_edited(const struct logstore_snapshot *snapshot, uint64_t number)
+{
+        size_t at = find_edit(snapshot, number);
+
+        return at < snapshot->edit_count && snapshot->edits[at].number == number;
+}
+
+static int copies_of(struct logstore_snapshot *snapshot, const struct segment *segment,
+                     uint64_t **ret_bits)
+{
+        struct memory *memory = &snapshot->store->memory;
+        struct copies *copies;
+
+        for (size_t i = 0; i < snapshot->copies_count; i++)
+                if (snapshot->copies[i].segment == segment) {
+                        *ret_bits = snapshot->copies[i].bits;
+                        return 0;
+                }
+        copies = memory_resize(memory, snapshot->copies,
+                               (snapshot->copies_count + 1) * sizeof(*copies));
+        if (!copies)
+                return detail(-ENOMEM, "no memory for a list of copied pages");
+        snapshot->copies = copies;
+        copies[snapshot->copies_count] = (struct copies){
+                .segment = segment,
+                .bits = memory_new(memory, segment->map.bytes / os_page_bytes() / 8 + 8),
+        };
+        if (!copies[snapshot->copies_count].bits)
+                return detail(-ENOMEM, "no memory for a bitmap of copied pages");
+        *ret_bits = copies[snapshot->copies_count++].bits;
+        return 0;
+}
+
+static bool bit_get(const uint64_t *bits, uint64_t at)
+{
+        return bits[at / 64] >> (at % 64) & 1;
+}
+
+static void bit_put(uint64_t *bits, uint64_t at, bool on)
+{
+        bits[at / 64] = (bits[at / 64] & ~(UINT64_C(1) << (at % 64))) | (uint64_t)on << (at % 64);
+}
+
+static uint64_t first_page(const struct snapshot_edit *edit)
+{
+        return edit->offset / os_page_bytes();
+}
+
+/* Behind the last page that the edit touches; an empty payload touches none. */
+static uint64_t end_page(const struct snapshot_edit *edit)
+{
+        return edit->size ? (edit->offset + edit->size - 1) / os_page_bytes() + 1
+                          : first_page(edit);
+}
+
+static void account(struct logstore_snapshot *snapshot, int64_t bytes)
+{
+        snapshot->copied_bytes += (uint64_t)bytes;
+        atomic_fetch_add(&snapshot->store->memory.copied_bytes, (uint64_t)bytes);
+}
+
+/* Copy the pages of a payload, if the budget allows. */
+static int copy_pages(struct logstore_snapshot *snapshot, const struct snapshot_edit *edit)
+{
+        uint64_t page_bytes = os_page_bytes(), fresh = 0;
+        uint64_t *bits;
+        int r = copies_of(snapshot, edit->segment, &bits);
+
+        if (r < 0)
+                return r;
+        for (uint64_t page = first_page(edit); page < end_page(edit); page++)
+                fresh += !bit_get(bits, page);
+        if (snapshot->copied_bytes + fresh * page_bytes > snapshot->budget_bytes)
+                return detail(-ENOBUFS,
+                              "record %llu: editing copies %llu bytes, %llu of %llu are "
+                              "left: drop edits or raise the budget",
+                              (unsigned long long)edit->number,
+                              (unsigned long long)(fresh * page_bytes),
+                              (unsigned long long)(snapshot->budget_bytes - snapshot->copied_bytes),
+                              (unsigned long long)snapshot->budget_bytes);
+        for (uint64_t page = first_page(edit); page < end_page(edit); page++) {
+                volatile uint8_t *byte = (uint8_t *)edit->segment->map.base + page * page_bytes;
+                *byte = *byte; /* the store copies the page */
+                bit_put(bits, page, true);
+        }
+        account(snapshot, (int64_t)(fresh * page_bytes));
+        return 0;
+}
+
+static int insert_edit(struct logstore_snapshot *snapshot, const struct snapshot_edit *edit)
+{
+        size_t at = find_edit(snapshot, edit->number);
+        struct snapshot_edit *edits = snapshot->edits;
+
+        if (at < snapshot->edit_count && edits[at].number == edit->number)
+                return 0;
+        if (snapshot->edit_count == snapshot->edit_room) {
+                size_t room = snapshot->edit_room * 2 + 16;
+                edits = memory_resize(&snapshot->store->memory, edits, room * sizeof(*edits));
+                if (!edits)
+                        return detail(-ENOMEM, "no memory for a list of edits");
+                snapshot->edits = edits;
+                snapshot->edit_room = room;
+        }
+        memmove(&edits[at + 1], &edits[at], (snapshot->edit_count - at) * sizeof(*edits));
+        edits[at] = *edit;
+        snapshot->edit_count++;
+        return 0;
+}
+
+int snapshot_add_edit(struct logstore_snapshot *snapshot, const struct snapshot_edit *edit)
+{
+        int r = copy_pages(snapshot, edit);
+
+        return r < 0 ? r : insert_edit(snapshot, edit);
+}
+
+int64_t logstore_snapshot_edited(struct logstore_snapshot *snapshot, uint64_t *ret_numbers,
+                                 size_t capacity)
+{
+        if (!snapshot || (!ret_numbers && capacity))
+                return detail(-EINVAL, "snapshot or ret_numbers is NULL");
+        for (size_t i = 0; i < snapshot->edit_count && i < capacity; i++)
+                ret_numbers[i] = snapshot->edits[i].number;
+        return (int64_t)snapshot->edit_count;
+}
+
+uint64_t logstore_snapshot_copied_bytes(const struct logstore_snapshot *snapshot)
+{
+        return snapshot ? snapshot->copied_bytes : 0;
+}
+
+/* ---- dropping ---- */
+
+/* The part of an edit that lies on a page. */
+static uint32_t part_on_page(const struct snapshot_edit *edit, uint64_t page, uint64_t *ret_offset)
+{
+        uint64_t page_bytes = os_page_bytes();
+        uint64_t from = page * page_bytes, to = from + page_bytes;
+
+        if (edit->offset > from)
+                from = edit->offset;
+        if (edit->offset + edit->size < to)
+                to = edit->offset + edit->size;
+        *ret_offset = from;
+        return to > from ? (uint32_t)(to - from) : 0;
+}
+
+static bool keeps(const struct snapshot_edit *edit, uint64_t from, uint64_t to)
+{
+        return edit->number < from || edit->number > to;
+}
+
+/* Forget one copied page, but for what the edits that stay have on it. */
+static int drop_page(struct logstore_snapshot *snapshot, struct segment *segment, uint64_t page,
+                     uint64_t from, uint64_t to)
+{
+        uint64_t page_bytes = os_page_bytes(), offset;
+        uint8_t *base = segment->map.base, *aside = NULL;
+        bool kept = false;
+        uint64_t *bits;
+        int r = copies_of(snapshot, segment, &bits);
+
+        if (r < 0 || !bit_get(bits, page))
+                return r;
+        for (size_t i = 0; i < snapshot->edit_count; i++)
+                kept |= snapshot->edits[i].segment == segment &&
+                        keeps(&snapshot->edits[i], from, to) &&
+                        part_on_page(&snapshot->edits[i], page, &offset) > 0;
+        if (kept) {
+                aside = malloc(page_bytes);
+                if (!aside)
+                        return detail(-ENOMEM, "no memory to put a page aside");
+                memcpy(aside, base + page * page_bytes, page_bytes);
+        }
+        r = os_zap(base + page * page_bytes, page_bytes);
+        for (size_t i = 0; r == 0 && kept && i < snapshot->edit_count; i++) {
+                const struct snapshot_edit *edit = &snapshot->edits[i];
+                uint32_t part = part_on_page(edit, page, &offset);
+                if (edit->segment == segment && part > 0 && keeps(edit, from, to))
+                        memcpy(base + offset, aside + offset % page_bytes, part);
+        }
+        free(aside);
+        if (r == 0 && !kept) {
+                bit_put(bits, page, false);
+                account(snapshot, -(int64_t)page_bytes);
+        }
+        return r;
+}
+
+int logstore_snapshot_drop(struct logstore_snapshot *snapshot, uint64_t from, uint64_t to)
+{
+        size_t kept = 0;
+        int r = store_enter(snapshot ? snapshot->store : NULL);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; r == 0 && i < snapshot->edit_count; i++) {
+                const struct snapshot_edit *edit = &snapshot->edits[i];
+                for (uint64_t page = first_page(edit);
+                     r == 0 && !keeps(edit, from, to) && page < end_page(edit); page++)
+                        r = drop_page(snapshot, edit->segment, page, from, to);
+        }
+        for (size_t i = 0; r == 0 && i < snapshot->edit_count; i++)
+                if (keeps(&snapshot->edits[i], from, to))
+                        snapshot->edits[kept++] = snapshot->edits[i];
+        if (r == 0)
+                snapshot->edit_count = kept;
+        store_leave();
+        return r;
+}

@@ -1,0 +1,92 @@
+/*
+ * store.h - an open store: everything below it, wired together
+ */
+#ifndef LOGSTORE_STORE_H
+#define LOGSTORE_STORE_H
+
+#include <stdbool.h>
+
+#include "catalog.h"
+#include "claims.h"
+#include "detail.h"
+#include "guard.h"
+#include "head.h"
+#include "keeper.h"
+#include "logstore.h"
+#include "retention.h"
+#include "sync.h"
+#include "wake.h"
+
+/* How far a reading process has found valid frames. */
+struct follower {
+        pthread_mutex_t lock;
+        uint64_t number; /* last good one */
+        uint64_t segment_id;
+        uint64_t offset; /* behind it */
+        uint64_t epoch;
+};
+
+struct logstore {
+        struct map alive_page; /* reads as 0 in a fork's child */
+        volatile uint32_t *alive;
+        struct logstore_options options;
+        bool writer;
+        bool created;
+        struct memory memory;
+        int directory;
+        int lock_fd;
+        char *path;
+        struct control control;
+        struct wake wake;
+        struct catalog catalog;
+        _Atomic uint64_t children; /* open cursors and snapshots */
+        struct follower follower;  /* read-only */
+        /* Writer */
+        struct head head;
+        struct claims claims;
+        struct sync sync;
+        struct retention retention;
+        struct keeper keeper;
+        bool head_begun;
+        uint64_t batch_bytes_max; /* frames of one claim: what fits in a segment */
+        uint64_t dropped_records, dropped_bytes;
+        struct logstore *next_store; /* in the process-wide list for fork */
+        pthread_mutex_t ring_lock;   /* over get_ring */
+        struct ring *get_ring;
+        bool no_get_ring;
+};
+
+/* Open a new store. -EEXIST: there is something at @path. */
+int store_open_new(const char *path, const struct logstore_options *options, struct logstore **ret);
+
+/* A call begins: the handle is usable here, and faults in mappings are ours. Every successful enter
+ * needs a leave. */
+static inline int store_enter(struct logstore *store)
+{
+        if (__builtin_expect(!store, 0))
+                return detail(-EINVAL, "the store handle is NULL");
+        if (__builtin_expect(*store->alive == 0, 0))
+                return detail(-ECHILD, "the store was opened by the parent of this process: open "
+                                       "it anew here");
+        guard_enter();
+        return 0;
+}
+
+static inline void store_leave(void)
+{
+        guard_leave();
+}
+
+/* store_enter(), and the store is open for writing. */
+static inline int store_enter_writer(struct logstore *store)
+{
+        int r = store_enter(store);
+
+        if (__builtin_expect(r == 0 && !store->writer, 0)) {
+                store_leave();
+                return detail(-EROFS, "the store was opened read-only");
+        }
+        return r;
+}
+
+#endif

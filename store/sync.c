@@ -1,0 +1,302 @@
+/*
+ * sync.c - the one place that syncs; the sticky state; group commit; sealing
+ *
+ * Round:  one at a time per store, over every form (blocking, ring, helper thread, sealing): the
+ *         kernel reports a writeback error once and to whoever comes first, so two in flight could
+ *         tell one of them success for data that is lost. Its result goes into the sticky state
+ *         before anybody is told anything.
+ * Order:  take the tail; sync its bytes; only then advance the durable number; then the mark in
+ *         the control page, which is a lower bound and reaches the disk when it likes.
+ * Group:  a lone caller leads at once. Who comes during a round shares the next one. After a round
+ *         that released several, its next leader waits a moment for those to come back: without
+ *         that, large and small rounds alternate.
+ * Seal:   sync all of the segment, store the seal, sync that, sync the control page; the index file
+ *         is written but never synced, because it is never evidence.
+ */
+#include "sync.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "detail.h"
+#include "logstore.h"
+#include "sync_private.h"
+
+#define GATHER_NS 100000 /* how long a leader waits for those whom the last round released */
+
+int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring)
+{
+        pthread_condattr_t monotonic;
+
+        *sync = (struct sync){ .head = head, .claims = claims, .no_ring = no_ring, .eventfd = -1 };
+        pthread_mutex_init(&sync->lock, NULL);
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        pthread_cond_init(&sync->done, &monotonic);
+        pthread_cond_init(&sync->helper_wake, &monotonic);
+        pthread_condattr_destroy(&monotonic);
+        return 0;
+}
+
+void sync_begin(struct sync *sync, const struct tail *tail)
+{
+        sync->synced = *tail;
+        atomic_store(&sync->durable, tail->number);
+}
+
+/* ---- one round ---- */
+
+/* Call @each with every piece of a segment between what is synced and @to. */
+int sync_for_each_piece(struct sync *sync, const struct tail *to,
+                        int (*each)(struct sync *, struct slot *, uint64_t from, uint64_t end))
+{
+        uint64_t page = os_page_bytes();
+        int r = 0;
+
+        for (uint32_t turn = sync->synced.turn; r == 0 && turn != to->turn + 1; turn++) {
+                struct slot *slot = &sync->head->slots[turn % HEAD_SLOTS];
+                uint64_t from = turn == sync->synced.turn ? sync->synced.offset : FRAMES_OFFSET;
+                uint64_t end = turn == to->turn
+                                       ? to->offset
+                                       : (atomic_load(&slot->word) & (HEAD_CLOSED - 1)) * 8;
+
+                /* The page of the first new frame; in a fresh segment that of the start frame. */
+                from = from <= FRAMES_OFFSET ? HEADER_BYTES : from;
+                from = from & ~(page - 1);
+                if (end > from)
+                        r = each(sync, slot, from, end);
+        }
+        return r;
+}
+
+static int sync_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
+{
+        int r = os_sync_map(slot->base + from, end - from);
+
+        (void)sync;
+        if (r < 0)
+                return detail(r, "%s: offset %llu: a sync of %llu bytes failed: %s",
+                              slot->segment->name, (unsigned long long)from,
+                              (unsigned long long)(end - from), logstore_error_text(r));
+        if (map_faulted(&slot->segment->map))
+                return segment_damage(slot->segment, from, 0, "");
+        return 0;
+}
+
+/* The result of a round, into the sticky state and then the mark. Nobody was told anything yet. */
+int sync_conclude(struct sync *sync, const struct tail *to, int error)
+{
+        if (error < 0) {
+                head_fail(sync->head, logstore_detail());
+                return head_failure(sync->head);
+        }
+        sync->synced = *to;
+        atomic_store_explicit(&sync->durable, to->number, memory_order_release);
+        atomic_fetch_add(&sync->rounds, 1);
+        control_set_mark(sync->head->control, to->number, to->segment_id, to->offset);
+        return 0;
+}
+
+/* The caller has sync->running. */
+static int round_blocking(struct sync *sync)
+{
+        struct tail to;
+        int r = head_failure(sync->head);
+
+        if (r < 0)
+                return r;
+        head_tail(sync->head, &to);
+        r = sync_for_each_piece(sync, &to, sync_piece);
+        return sync_conclude(sync, &to, r);
+}
+
+/* ---- taking turns; under sync->lock ---- */
+
+static int wait_done(struct sync *sync, int64_t deadline_ns)
+{
+        struct timespec until = { deadline_ns / 1000000000, deadline_ns % 1000000000 };
+
+        if (sync->running == SYNC_RING) {
+                sync_reap_ring(sync, true);
+                return 0;
+        }
+        if (deadline_ns < 0)
+                return -pthread_cond_wait(&sync->done, &sync->lock);
+        return -pthread_cond_timedwait(&sync->done, &sync->lock, &until);
+}
+
+static void begin_alone(struct sync *sync, enum sync_round_kind kind)
+{
+        while (sync->running != SYNC_IDLE)
+                wait_done(sync, -1);
+        sync->running = kind;
+}
+
+static void end_alone(struct sync *sync)
+{
+        sync->running = SYNC_IDLE;
+        pthread_cond_broadcast(&sync->done);
+}
+
+/* Let those come back whom the last round released, so that they share this one. */
+static void gather(struct sync *sync)
+{
+        uint64_t expected = sync->released;
+        int64_t until = os_monotonic() + GATHER_NS;
+
+        while (sync->waiting < expected && os_monotonic() < until) {
+                pthread_mutex_unlock(&sync->lock);
+                sched_yield();
+                pthread_mutex_lock(&sync->lock);
+        }
+}
+
+static int lead(struct sync *sync)
+{
+        int r;
+
+        sync->running = SYNC_BLOCKING;
+        if (sync->released > 1)
+                gather(sync);
+        sync->released = sync->waiting;
+        pthread_mutex_unlock(&sync->lock);
+        r = round_blocking(sync);
+        pthread_mutex_lock(&sync->lock);
+        end_alone(sync);
+        return r;
+}
+
+/* Wait until every claim up to @number is resolved. */
+static int wait_resolved(struct sync *sync, uint64_t number, int64_t deadline_ns)
+{
+        int64_t pause_ns = 20000;
+
+        while (head_tail_number(sync->head, number) < number) {
+                int r = head_failure(sync->head);
+                if (r < 0)
+                        return r;
+                if (claims_mine(sync->claims, number))
+                        return detail(-EDEADLK, "record %llu: a claim of this thread is open",
+                                      (unsigned long long)number);
+                if (deadline_ns >= 0 && os_monotonic() >= deadline_ns)
+                        return detail(-ETIMEDOUT, "record %llu: an earlier claim is still open",
+                                      (unsigned long long)number);
+                os_sleep(pause_ns);
+                pause_ns = pause_ns < 1000000 ? pause_ns * 2 : pause_ns;
+        }
+        return 0;
+}
+
+int sync_check_number(struct sync *sync, uint64_t number)
+{
+        int r = head_failure(sync->head);
+
+        if (r == 0 && number > head_claimed(sync->head))
+                r = detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
+        return r;
+}
+
+int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns)
+{
+        int r = sync_check_number(sync, number);
+
+        if (r == 0 && atomic_load(&sync->durable) >= number)
+                return 0;
+        if (r == 0)
+                r = wait_resolved(sync, number, deadline_ns);
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&sync->lock);
+        sync->waiting++;
+        while (r == 0 && atomic_load(&sync->durable) < number) {
+                r = head_failure(sync->head);
+                if (r == 0 && sync->running == SYNC_IDLE)
+                        r = lead(sync);
+                else if (r == 0)
+                        r = wait_done(sync, deadline_ns);
+        }
+        sync->waiting--;
+        pthread_mutex_unlock(&sync->lock);
+        if (r == -ETIMEDOUT)
+                return detail(r, "record %llu: the sync goes on", (unsigned long long)number);
+        return r;
+}
+
+int sync_alone(struct sync *sync, int (*what)(void *context), void *context)
+{
+        int r;
+
+        pthread_mutex_lock(&sync->lock);
+        begin_alone(sync, SYNC_BLOCKING);
+        pthread_mutex_unlock(&sync->lock);
+        r = what(context);
+        pthread_mutex_lock(&sync->lock);
+        end_alone(sync);
+        pthread_mutex_unlock(&sync->lock);
+        return r;
+}
+
+void sync_reset(struct sync *sync, const struct tail *tail)
+{
+        sync->synced = *tail;
+        atomic_store(&sync->durable, tail->number);
+}
+
+/* ---- sealing ---- */
+
+static int sync_page(struct sync *sync, void *base, size_t bytes, const char *name)
+{
+        char why[256];
+        int r = os_sync_map(base, bytes);
+
+        if (r == 0)
+                return 0;
+        snprintf(why, sizeof(why), "%s: offset 0: a sync failed: %s", name, logstore_error_text(r));
+        head_fail(sync->head, why);
+        return head_failure(sync->head);
+}
+
+/* A coarser or finer index than the appends kept, as the size of its records allows. */
+static void write_index(struct sync *sync, struct segment *segment, uint32_t records, uint64_t end)
+{
+        /* Failing is no harm: whoever needs the index builds it. */
+        index_write(&segment->index, sync->head->directory,
+                    sync->head->control->page->fixed.file_mode, segment->brief.id,
+                    segment->brief.salt, records, end);
+}
+
+static int seal(void *context)
+{
+        struct sync *sync = context;
+        struct segment *segment;
+        struct tail end;
+        uint32_t turn, records;
+        int r = head_failure(sync->head);
+
+        if (r == 0)
+                r = head_oldest_full(sync->head, &turn, &end);
+        if (r == 0 && (int32_t)(sync->synced.turn - turn) <= 0)
+                r = round_blocking(sync); /* the tail is beyond this segment */
+        if (r < 0)
+                return r;
+        segment = sync->head->slots[turn % HEAD_SLOTS].segment;
+        records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
+        segment_seal(segment, records, end.offset, end.greatest_ns);
+        r = sync_page(sync, segment->map.base, HEADER_BYTES, segment->name);
+        if (r == 0)
+                r = sync_page(sync, sync->head->control->map.base, sync->head->control->map.bytes,
+                              CONTROL_NAME);
+        if (r < 0)
+                return r;
+        write_index(sync, segment, records, end.offset);
+        head_retire(sync->head, turn);
+        return 0;
+}
+
+int sync_seal(struct sync *sync)
+{
+        return sync_alone(sync, seal, sync);
+}

@@ -1,0 +1,66 @@
+/*
+ * sync.h - the one place that syncs; the sticky state; group commit; sealing
+ */
+#ifndef LOGSTORE_SYNC_H
+#define LOGSTORE_SYNC_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "claims.h"
+#include "head.h"
+#include "ring.h"
+
+enum sync_round_kind { SYNC_IDLE, SYNC_BLOCKING, SYNC_RING };
+
+struct sync {
+        struct head *head;
+        struct claims *claims;
+        pthread_mutex_t lock; /* over what follows; never held during a sync */
+        pthread_cond_t done;  /* a round ended; CLOCK_MONOTONIC */
+        enum sync_round_kind running;
+        struct tail synced; /* everything up to here is durable */
+        _Atomic uint64_t durable;
+        uint64_t waiting;  /* threads that want a round */
+        uint64_t released; /* threads that the last round released */
+        _Atomic uint64_t rounds;
+
+        /* Asynchronous form */
+        bool no_ring;
+        struct ring *ring;  /* NULL: not tried, or not to be had */
+        int eventfd;        /* -1: nobody asked */
+        uint64_t wanted;    /* number that the next asynchronous round is for */
+        struct tail target; /* of the round in the ring, */
+        unsigned pending;   /* its completions still to come, */
+        int error;          /* and its first failure */
+        bool helper_running, helper_stop;
+        pthread_t helper; /* where there is no ring */
+        pthread_cond_t helper_wake;
+};
+
+int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring);
+void sync_free(struct sync *sync);
+
+/* After open: everything up to @tail is known durable. */
+void sync_begin(struct sync *sync, const struct tail *tail);
+
+/* Make durable up to @number; deadline in monotonic ns, -1: none. Errors as logstore_sync(). */
+int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns);
+
+/* Start to; completion by sync_durable() and the eventfd. */
+int sync_start(struct sync *sync, uint64_t number);
+int sync_eventfd(struct sync *sync);
+
+/* Take in what has completed; the durable number. */
+uint64_t sync_durable(struct sync *sync);
+
+/* Sync and seal the oldest full segment and write its index. -EAGAIN: none is ready for it. */
+int sync_seal(struct sync *sync);
+
+/* Run @what while no sync is running and none can start. */
+int sync_alone(struct sync *sync, int (*what)(void *context), void *context);
+
+/* In sync_alone(): forget about slots before the active one, and call it all durable. */
+void sync_reset(struct sync *sync, const struct tail *tail);
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * sync_async.c - syncs that go on while their caller does something else
+ *
+ * Ring:   the FSYNCs of one round are submitted together, the kernel signals the eventfd, and
+ *         whoever looks next (sync_durable, or anybody who waits for a turn) takes the result in.
+ *         The round occupies sync->running like any other.
+ * Helper: where io_uring is missing or forbidden a thread runs blocking rounds instead.
+ */
+#include <errno.h>
+
+#include "detail.h"
+#include "logstore.h"
+#include "sync.h"
+#include "sync_private.h"
+
+#define RING_ENTRIES 16
+
+static int submit_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
+{
+        int r = ring_sync(sync->ring, slot->segment->fd, from, end - from, slot->segment->brief.id);
+
+        if (r == 0)
+                sync->pending++;
+        return r;
+}
+
+/* Under sync->lock, with nothing running. */
+static int submit_round(struct sync *sync)
+{
+        int r = head_failure(sync->head);
+
+        if (r < 0)
+                return r;
+        head_tail(sync->head, &sync->target);
+        sync->running = SYNC_RING;
+        sync->error = 0;
+        sync->pending = 0;
+        r = sync_for_each_piece(sync, &sync->target, submit_piece);
+        if (r == 0 && sync->pending > 0)
+                r = ring_submit(sync->ring);
+        if (r < 0) { /* nothing was started: no state of any file was touched */
+                sync->running = SYNC_IDLE;
+                return detail(r, "io_uring: cannot submit a sync: %s", logstore_error_text(r));
+        }
+        if (sync->pending == 0) {
+                sync->running = SYNC_IDLE;
+                os_signal_eventfd(sync->eventfd);
+        }
+        return 0;
+}
+
+static void finish_round(struct sync *sync)
+{
+        sync_conclude(sync, &sync->target, sync->error);
+        sync->running = SYNC_IDLE;
+        pthread_cond_broadcast(&sync->done);
+        if (sync->wanted > atomic_load(&sync->durable) && sync->waiting == 0)
+                submit_round(sync); /* its failure is sticky, or the next look starts it */
+        else if (sync->error == 0)
+                os_signal_eventfd(sync->eventfd);
+}
+
+void sync_reap_ring(struct sync *sync, bool wait)
+{
+        while (sync->running == SYNC_RING) {
+                uint64_t id;
+                int result, r = ring_reap(sync->ring, wait, &id, &result);
+
+                if (r == 0)
+                        return;
+                if (r < 0)
+                        result = r;
+                if (result < 0 && sync->error == 0)
+                        sync->error = detail(result, "%010llu.log: an asynchronous sync failed: %s",
+                                             (unsigned long long)id, logstore_error_text(result));
+                if (--sync->pending == 0) {
+                        finish_round(sync);
+                        return;
+                }
+        }
+}
+
+static void *help(void *context)
+{
+        struct sync *sync = context;
+
+        pthread_mutex_lock(&sync->lock);
+        while (!sync->helper_stop) {
+                uint64_t number = sync->wanted;
+                if (number <= atomic_load(&sync->durable) || head_failure(sync->head) < 0) {
+                        pthread_cond_wait(&sync->helper_wake, &sync->lock);
+                        continue;
+                }
+                pthread_mutex_unlock(&sync->lock);
+                sync_until(sync, number, -1); /* its failure is sticky */
+                os_signal_eventfd(sync->eventfd);
+                pthread_mutex_lock(&sync->lock);
+        }
+        pthread_mutex_unlock(&sync->lock);
+        return NULL;
+}
+
+static int start_helper(struct sync *sync)
+{
+        int r = sync->helper_running ? 0 : -pthread_create(&sync->helper, NULL, help, sync);
+
+        if (r < 0)
+                return detail(r, "cannot start a thread for asynchronous syncs");
+        sync->helper_running = true;
+        pthread_cond_signal(&sync->helper_wake);
+        return 0;
+}
+
+static int ensure_eventfd(struct sync *sync)
+{
+        if (sync->eventfd < 0)
+                sync->eventfd = os_eventfd();
+        if (sync->eventfd < 0) {
+                int r = sync->eventfd;
+                sync->eventfd = -1;
+                return detail(r, "cannot make an eventfd: %s", logstore_error_text(r));
+        }
+        return 0;
+}
+
+/* A ring whose completions signal the eventfd; none is no failure. */
+static void ensure_ring(struct sync *sync)
+{
+        if (sync->no_ring || sync->ring)
+                return;
+        if (ring_new(RING_ENTRIES, &sync->ring) == 0 && ring_notify(sync->ring, sync->eventfd) == 0)
+                return;
+        ring_free(sync->ring);
+        sync->ring = NULL;
+        sync->no_ring = true;
+}
+
+int sync_start(struct sync *sync, uint64_t number)
+{
+        int r = sync_check_number(sync, number);
+
+        if (r == 0 && claims_mine(sync->claims, number))
+                r = detail(-EDEADLK, "record %llu: a claim of this thread is open",
+                           (unsigned long long)number);
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&sync->lock);
+        r = ensure_eventfd(sync);
+        if (r == 0) {
+                ensure_ring(sync);
+                if (number > sync->wanted)
+                        sync->wanted = number;
+                if (number <= atomic_load(&sync->durable))
+                        os_signal_eventfd(sync->eventfd);
+                else if (!sync->ring)
+                        r = start_helper(sync);
+                else if (sync->running == SYNC_IDLE)
+                        r = submit_round(sync);
+        }
+        pthread_mutex_unlock(&sync->lock);
+        return r;
+}
+
+int sync_eventfd(struct sync *sync)
+{
+        int r;
+
+        pthread_mutex_lock(&sync->lock);
+        r = ensure_eventfd(sync);
+        pthread_mutex_unlock(&sync->lock);
+        return r < 0 ? r : sync->eventfd;
+}
+
+uint64_t sync_durable(struct sync *sync)
+{
+        pthread_mutex_lock(&sync->lock);
+        sync_reap_ring(sync, false);
+        if (sync->ring && sync->running == SYNC_IDLE && sync->wanted > atomic_load(&sync->durable))
+                submit_round(sync); /* it had to wait for another form, or for a claim */
+        pthread_mutex_unlock(&sync->lock);
+        return atomic_load(&sync->durable);
+}
+
+void sync_free(struct sync *sync)
+{
+        pthread_mutex_lock(&sync->lock);
+        sync->helper_stop = true;
+        sync->wanted = 0;
+        sync_reap_ring(sync, true);
+        pthread_cond_broadcast(&sync->helper_wake);
+        pthread_mutex_unlock(&sync->lock);
+        if (sync->helper_running)
+                pthread_join(sync->helper, NULL);
+        ring_free(sync->ring);
+        if (sync->eventfd >= 0)
+                os_close(sync->eventfd);
+        pthread_cond_destroy(&sync->done);
+        pthread_cond_destroy(&sync->helper_wake);
+        pthread_mutex_destroy(&sync->lock);
+}

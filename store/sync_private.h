@@ -1,0 +1,21 @@
+/*
+ * sync_private.h - what sync.c and sync_async.c share
+ */
+#ifndef LOGSTORE_SYNC_PRIVATE_H
+#define LOGSTORE_SYNC_PRIVATE_H
+
+#include "sync.h"
+
+/* Call @each with every piece of a segment between what is synced and @to. */
+int sync_for_each_piece(struct sync *sync, const struct tail *to,
+                        int (*each)(struct sync *, struct slot *, uint64_t from, uint64_t end));
+
+/* The result of a round, into the sticky state and then the mark. */
+int sync_conclude(struct sync *sync, const struct tail *to, int error);
+
+/* Take in what a ring round has completed; under sync->lock. */
+void sync_reap_ring(struct sync *sync, bool wait);
+
+int sync_check_number(struct sync *sync, uint64_t number);
+
+#endif

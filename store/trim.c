@@ -1,0 +1,217 @@
+/*
+ * trim.c - letting go of either end of the log: retention, trim, truncation
+ *
+ * Truncation is a roll that says otherwise: a new segment whose start frame ends the log before it
+ * at the wanted record. What lies behind is dead from then on; whole segments behind are unlinked.
+ * Order:  everything synced; new segment synced; epoch durable; leftovers unlinked.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "reader.h"
+
+int logstore_set_retention(struct logstore *store, uint64_t keep_bytes, uint64_t keep_records,
+                           int64_t keep_ns)
+{
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        if (keep_ns < 0) {
+                r = detail(-EINVAL, "keep_ns is negative");
+        } else {
+                pthread_mutex_lock(&store->retention.lock);
+                store->retention.keep_bytes = keep_bytes;
+                store->retention.keep_records = keep_records;
+                store->retention.keep_ns = keep_ns;
+                pthread_mutex_unlock(&store->retention.lock);
+                head_poke(&store->head);
+        }
+        store_leave();
+        return r;
+}
+
+int logstore_set_floor(struct logstore *store, uint64_t number)
+{
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&store->retention.lock);
+        store->retention.floor = number;
+        pthread_mutex_unlock(&store->retention.lock);
+        store_leave();
+        return 0;
+}
+
+int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_first)
+{
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        r = retention_trim(&store->retention, number, ret_first);
+        store_leave();
+        return r;
+}
+
+int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first)
+{
+        uint64_t target;
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        target = retention_target(&store->retention);
+        if (target > store->retention.floor)
+                target = store->retention.floor;
+        if (!dry_run)
+                r = retention_trim(&store->retention, target, ret_first);
+        else if (ret_first)
+                *ret_first = target > store->control.current.first_number
+                                     ? target
+                                     : store->control.current.first_number;
+        store_leave();
+        return r;
+}
+
+/* ---- truncation ---- */
+
+struct truncation {
+        struct logstore *store;
+        uint64_t number, next;
+};
+
+/* Where the log would end: *start says so. */
+static int describe_end(struct truncation *truncation, struct start_payload *start)
+{
+        struct logstore *store = truncation->store;
+        struct place place;
+        int r;
+
+        if (truncation->number < reader_first(store)) { /* all of it */
+                start->first_number = truncation->next;
+                return 0;
+        }
+        r = reader_find(store, NULL, truncation->number, &place);
+        if (r < 0)
+                return r;
+        start->previous_id = place.segment->brief.id;
+        start->previous_salt = place.segment->brief.salt;
+        start->previous_end = place.offset + place.view.frame_bytes;
+        start->previous_records = place.view.ordinal;
+        start->greatest_ns = place.segment->brief.start.greatest_ns;
+        catalog_unpin(&store->catalog, place.segment);
+        if (place.view.kind == FRAME_MORE)
+                return detail(-EINVAL, "record %llu is inside a batch",
+                              (unsigned long long)truncation->number);
+        return 0;
+}
+
+static int fail_sync(struct logstore *store, const char *what, int error)
+{
+        char why[192];
+
+        snprintf(why, sizeof(why), "%s: a sync failed: %s", what, logstore_error_text(error));
+        head_fail(&store->head, why);
+        return head_failure(&store->head);
+}
+
+/* Old slots are sealed or given up; the segment that the log now ends in is sealed as it is. */
+static int retire_slots(struct logstore *store, const struct start_payload *start)
+{
+        struct head *head = &store->head;
+        int r = 0;
+
+        while (r == 0 && head->oldest != head->newest) {
+                struct segment *segment = head->slots[head->oldest % HEAD_SLOTS].segment;
+                if (segment->brief.id == start->previous_id) {
+                        segment_seal(segment, start->previous_records, start->previous_end,
+                                     start->greatest_ns);
+                        r = os_sync_map(segment->map.base, HEADER_BYTES);
+                        if (r < 0)
+                                return fail_sync(store, segment->name, r);
+                }
+                head_retire(head, head->oldest);
+        }
+        return r;
+}
+
+static int truncate_alone(void *context)
+{
+        struct truncation *truncation = context;
+        struct logstore *store = truncation->store;
+        struct head *head = &store->head;
+        struct start_payload start = { .first_number = truncation->number + 1 };
+        struct tail tail;
+        struct segment *segment;
+        int r;
+
+        head_tail(head, &tail);
+        if (tail.number != head_claimed(head))
+                return detail(-EBUSY, "record %llu: a claim is open",
+                              (unsigned long long)(tail.number + 1));
+        r = describe_end(truncation, &start);
+        if (r < 0)
+                return r;
+        if (atomic_load(&store->sync.durable) < truncation->number)
+                return detail(-EAGAIN, "record %llu is not durable yet",
+                              (unsigned long long)truncation->number);
+        start.epoch = store->control.current.epoch + 1;
+        r = head_fork(head, &start);
+        if (r < 0)
+                return r;
+        segment = head->slots[head->newest % HEAD_SLOTS].segment;
+        r = os_sync_map(segment->map.base, FRAMES_OFFSET);
+        if (r < 0)
+                return fail_sync(store, segment->name, r);
+        head_tail(head, &tail);
+        sync_reset(&store->sync, &tail);
+        control_set_epoch(&store->control, start.epoch);
+        if (start.previous_id == 0)
+                control_set_first(&store->control, start.first_number);
+        control_set_mark(&store->control, tail.number, tail.segment_id, tail.offset);
+        r = control_sync(&store->control);
+        if (r < 0)
+                return fail_sync(store, CONTROL_NAME, r);
+        atomic_store(&store->control.page->writer_epoch, start.epoch);
+        r = retire_slots(store, &start);
+        return r < 0 ? r : catalog_drop_leftovers(&store->catalog);
+}
+
+static int check_truncation(struct logstore *store, uint64_t number, uint64_t next)
+{
+        uint64_t first = reader_first(store), tail = head_tail_number(&store->head, UINT64_MAX);
+
+        if (number > tail)
+                return detail(-EAGAIN, "record %llu was not appended yet",
+                              (unsigned long long)number);
+        if (next != number + 1 && (number >= first || next == 0))
+                return detail(-EINVAL,
+                              "the next number must be %llu: only an emptied log may go "
+                              "on elsewhere",
+                              (unsigned long long)(number + 1));
+        if (next < first && number < first && next != number + 1)
+                return detail(-EINVAL, "the next number must not be below the first, %llu",
+                              (unsigned long long)first);
+        return 0;
+}
+
+int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t next)
+{
+        struct truncation truncation = { store, number, next ? next : number + 1 };
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        r = check_truncation(store, number, truncation.next);
+        if (r == 0)
+                r = sync_until(&store->sync, head_claimed(&store->head), -1);
+        if (r == 0) {
+                pthread_mutex_lock(&store->retention.lock);
+                r = sync_alone(&store->sync, truncate_alone, &truncation);
+                pthread_mutex_unlock(&store->retention.lock);
+        }
+        store_leave();
+        return r;
+}

@@ -1,0 +1,233 @@
+/*
+ * verify.c - read everything and check it, changing nothing
+ *
+ * Every segment is read with read(2) from its first frame to where the log says that it ends, so a
+ * dying disk is reported and not a signal. Behind the durable mark a crash may have torn the end:
+ * that is mentioned and is no fault. Beside a writer the tail moves; what was there at the start is
+ * what is checked.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "reader.h"
+#include "scan.h"
+
+struct verification {
+        struct logstore *store;
+        const struct logstore_verify_hooks *hooks;
+        struct logstore_verify_report report;
+        struct control_slot slot;
+        uint64_t total_bytes, done_bytes;
+        int64_t greatest_ns;  /* greatest time so far */
+        uint64_t next_number; /* that the next segment must begin with; 0: unknown */
+};
+
+static void tell(struct verification *v, const char *file, uint64_t offset, uint64_t number,
+                 int error, bool fatal, const char *what)
+{
+        struct logstore_fault fault = {
+                .file = file,
+                .offset = offset,
+                .number = number,
+                .error = error,
+                .fatal = fatal,
+                .what = what,
+        };
+
+        v->report.faults += fatal;
+        if (v->hooks && v->hooks->fault)
+                v->hooks->fault(v->hooks->context, &fault);
+}
+
+static int on_frame(void *context, const struct scan_frame *frame)
+{
+        struct verification *v = context;
+        uint64_t before = v->done_bytes;
+
+        v->done_bytes += frame->view.frame_bytes;
+        v->report.bytes += frame->view.frame_bytes;
+        if (frame->view.kind == FRAME_VOID)
+                v->report.voids++;
+        else if (frame->number != 0)
+                v->report.records++;
+        if (v->hooks && v->hooks->progress && before >> 22 != v->done_bytes >> 22)
+                v->hooks->progress(v->hooks->context, v->done_bytes, v->total_bytes);
+        return 0;
+}
+
+static void check_index(struct verification *v, const struct segment_brief *brief)
+{
+        struct index index;
+        char name[32];
+        int r = index_open(&v->store->memory, v->store->directory, brief->id, brief->salt,
+                           brief->seal.records, &index);
+
+        if (r == 0) {
+                index_close(&index);
+        } else if (r != -ENOENT) {
+                snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)brief->id);
+                tell(v, name, 0, 0, r, false,
+                     "the index is not that of its segment; it is rebuilt "
+                     "on use, delete it");
+        }
+}
+
+/* The scan stopped before the log says that the segment ends. */
+static void judge_stop(struct verification *v, const char *name, const struct scan *scan,
+                       const struct segment_brief *brief, bool is_last)
+{
+        uint64_t number = brief->start.first_number + scan->records;
+        const char *why = scan->why ? scan->why : "the segment ends before its records do";
+
+        if (is_last && !brief->sealed && number > v->slot.mark_number) {
+                if (scan->uncommitted && scan->stop == scan->end)
+                        return; /* simply the end */
+                v->report.torn_bytes += scan->limit - scan->end;
+                tell(v, name, scan->stop, number, 0, false,
+                     "a tail that no sync covered is torn; the next open for writing drops it");
+                return;
+        }
+        tell(v, name, scan->stop, number, -EBADMSG, true, why);
+}
+
+static int scan_entry(struct verification *v, const struct segment_brief *brief, uint64_t limit,
+                      struct scan *scan)
+{
+        struct hash_key key;
+        char name[32];
+        int r;
+
+        segment_name(brief->id, name);
+        hash_key_init(&key, brief->salt);
+        *scan = (struct scan){
+                .memory = &v->store->memory,
+                .key = &key,
+                .first_number = brief->start.first_number,
+                .limit = limit,
+                .each = on_frame,
+                .context = v,
+                .greatest_ns = v->greatest_ns,
+        };
+        scan->fd = os_open(v->store->directory, name, OS_READ, 0);
+        if (scan->fd < 0)
+                return detail(scan->fd, "%s: cannot open: %s", name, logstore_error_text(scan->fd));
+        r = scan_segment(scan);
+        os_close(scan->fd); /* only read */
+        scan->key = NULL;
+        return r;
+}
+
+static void check_seal(struct verification *v, const char *name, const struct segment_brief *brief,
+                       const struct scan *scan, bool whole)
+{
+        if (!brief->sealed || !whole)
+                return;
+        if (brief->seal.records != scan->records || brief->seal.end != scan->end)
+                tell(v, name, SECTOR_BYTES, 0, -EBADMSG, true,
+                     "the seal tells another number of records or another end");
+}
+
+static int verify_segment(struct verification *v, size_t at)
+{
+        struct catalog *catalog = &v->store->catalog;
+        struct catalog_entry entry = { 0 }, next = { 0 };
+        struct segment_brief brief;
+        struct scan scan;
+        char name[32];
+        int r = catalog_entry_at(catalog, at, &entry), has_next;
+        uint64_t limit;
+
+        if (r == -ENOENT)
+                return r;
+        segment_name(entry.id, name);
+        v->report.segments++;
+        r = r < 0 ? r : segment_brief_read(v->store->directory, catalog->uuid, entry.id, &brief);
+        if (r < 0) {
+                tell(v, name, 0, 0, r, true, logstore_detail());
+                v->next_number = 0;
+                return 0;
+        }
+        if (v->next_number != 0 && v->next_number != brief.start.first_number)
+                tell(v, name, HEADER_BYTES, v->next_number, -EBADMSG, true,
+                     "records are missing before this segment");
+        r = catalog_entry_at(catalog, at + 1, &next);
+        has_next = r == 0 && next.previous_id == entry.id && next.previous_salt == brief.salt;
+        limit = has_next       ? next.previous_end
+                : brief.sealed ? brief.seal.end
+                               : (brief.file_bytes < brief.bytes ? brief.file_bytes : brief.bytes);
+        r = scan_entry(v, &brief, limit, &scan);
+        if (r < 0) {
+                tell(v, name, scan.stop, 0, r, true, logstore_detail());
+        } else if (scan.end < limit || scan.why) {
+                judge_stop(v, name, &scan, &brief, !has_next);
+        } else if (has_next && scan.records != next.previous_records) {
+                tell(v, name, scan.end, 0, -EBADMSG, true,
+                     "the next segment tells another number of records");
+        }
+        check_seal(v, name, &brief, &scan, r == 0 && !has_next);
+        if (brief.sealed)
+                check_index(v, &brief);
+        v->greatest_ns = scan.greatest_ns;
+        v->next_number = has_next ? next.first_number : 0;
+        if (has_next == 0 && r == 0)
+                v->next_number = brief.start.first_number + scan.records;
+        return 0;
+}
+
+static void measure(struct verification *v)
+{
+        struct catalog_entry entry;
+        struct os_stat st;
+        char name[32];
+
+        for (size_t at = 0; catalog_entry_at(&v->store->catalog, at, &entry) != -ENOENT; at++) {
+                segment_name(entry.id, name);
+                if (os_stat_name(v->store->directory, name, &st) == 0)
+                        v->total_bytes += st.bytes;
+        }
+}
+
+static int verify_store(struct verification *v)
+{
+        struct catalog *catalog = &v->store->catalog;
+        int r = control_read(&v->store->control, &v->slot);
+
+        if (r < 0)
+                tell(v, CONTROL_NAME, SECTOR_BYTES, 0, r, true, "neither slot is valid");
+        if (catalog->fault && r == 0)
+                tell(v, "", 0, 0, catalog->fault, true, catalog->fault_text);
+        measure(v);
+        v->next_number = 0;
+        for (size_t at = 0; verify_segment(v, at) != -ENOENT; at++)
+                ;
+        if (r == 0 && v->next_number != 0 && v->next_number <= v->slot.mark_number &&
+            v->report.faults == 0)
+                tell(v, CONTROL_NAME, 0, v->next_number, -EBADMSG, true,
+                     "records that were durable are missing at the end");
+        if (v->hooks && v->hooks->progress)
+                v->hooks->progress(v->hooks->context, v->total_bytes, v->total_bytes);
+        return v->report.faults
+                       ? detail(-EBADMSG, "%llu faults", (unsigned long long)v->report.faults)
+                       : 0;
+}
+
+int logstore_verify(const char *path, const struct logstore_verify_hooks *hooks,
+                    struct logstore_verify_report *ret)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct verification v = { .hooks = hooks };
+        int r;
+
+        options.flags = LOGSTORE_READ_ONLY | LOGSTORE_NETWORK_OK | LOGSTORE_SHARED_DIR_OK;
+        r = logstore_open(path, &options, &v.store);
+        if (r < 0)
+                return r;
+        guard_enter();
+        r = verify_store(&v);
+        guard_leave();
+        if (ret)
+                *ret = v.report;
+        logstore_close(v.store); /* read-only, nothing open in it: cannot fail */
+        return r;
+}

@@ -1,0 +1,208 @@
+/*
+ * wait.c - waiting for the next record, and seeking by time
+ *
+ * Sleeping: announce in the wake page, look again, sleep on its futex word; the writer wakes who has
+ * announced. A reader that may not write the page sleeps on the same word and is woken by the
+ * background thread's tick; without any page it polls with back-off.
+ */
+#include <errno.h>
+
+#include "cursor.h"
+#include "snapshot.h"
+
+#define POLL_LEAST_NS INT64_C(20000)
+#define POLL_MOST_NS INT64_C(1000000)
+#define SPINS 200 /* looks before the first sleep */
+
+/* Is there something for next, were it only an error to be told? */
+static bool ready(struct logstore_cursor *cursor, uint64_t number)
+{
+        struct logstore *store = cursor->store;
+        uint64_t tail;
+
+        if (store->writer)
+                return head_tail_number(&store->head, number) >= number;
+        if (atomic_load(&store->control.page->writer_epoch) != cursor->epoch)
+                return true;
+        return reader_tail(store, &tail) < 0 || tail >= number;
+}
+
+/* One sleep of at most @most_ns, ended by the writer. */
+static int doze(struct logstore_cursor *cursor, uint64_t number, int64_t most_ns, int64_t *poll_ns)
+{
+        struct wake *wake = &cursor->store->wake;
+        uint32_t ticket;
+        int r;
+
+        if (!wake->page) {
+                os_sleep(most_ns < *poll_ns ? most_ns : *poll_ns);
+                *poll_ns = *poll_ns * 2 < POLL_MOST_NS ? *poll_ns * 2 : POLL_MOST_NS;
+                return 0;
+        }
+        ticket = wake_prepare(wake);
+        if (ready(cursor, number))
+                return 0;
+        /* A writer may die without waking anybody, and another come: look now and then. */
+        most_ns = most_ns < INT64_C(1000000000) ? most_ns : INT64_C(1000000000);
+        r = wake_sleep(wake, ticket, most_ns);
+        return r == -ETIMEDOUT ? 0 : r;
+}
+
+static int wait_for(struct logstore_cursor *cursor, uint64_t number, int64_t deadline_ns,
+                    const _Atomic bool *stop)
+{
+        int64_t poll_ns = POLL_LEAST_NS, left;
+        int r = 0;
+
+        for (int i = 0; i < SPINS; i++)
+                if (ready(cursor, number))
+                        return 0;
+        while (r == 0 && !ready(cursor, number)) {
+                left = deadline_ns < 0 ? INT64_MAX : deadline_ns - os_monotonic();
+                if (left <= 0)
+                        return detail(-ETIMEDOUT, "record %llu was not appended in time",
+                                      (unsigned long long)number);
+                if (stop && atomic_load(stop))
+                        return -ECANCELED;
+                r = doze(cursor, number, left, &poll_ns);
+        }
+        return r == -EINTR ? detail(r, "a signal ended the wait") : r;
+}
+
+int logstore_cursor_wait(struct logstore_cursor *cursor, int timeout_ms)
+{
+        int r = store_enter(cursor ? cursor->store : NULL);
+
+        if (r < 0)
+                return r;
+        r = cursor->snapshot
+                    ? detail(-EINVAL, "a snapshot does not grow")
+                    : wait_for(cursor, cursor->number,
+                               timeout_ms < 0 ? -1 : os_monotonic() + timeout_ms * INT64_C(1000000),
+                               NULL);
+        store_leave();
+        return r;
+}
+
+/* ---- the eventfd form: a thread waits in the cursor's place ---- */
+
+static void *watch(void *context)
+{
+        struct logstore_cursor *cursor = context;
+        uint64_t number = atomic_load(&cursor->watched), tail;
+
+        guard_enter();
+        while (!atomic_load(&cursor->stop)) {
+                int64_t soon = os_monotonic() + INT64_C(100000000);
+                int r = wait_for(cursor, number, soon, &cursor->stop);
+                if (r == 0) {
+                        os_signal_eventfd(cursor->eventfd);
+                        number = reader_tail(cursor->store, &tail) == 0 ? tail + 1 : number + 1;
+                        if (atomic_load(&cursor->store->control.page->writer_epoch) !=
+                            cursor->epoch)
+                                os_sleep(POLL_MOST_NS); /* until next has been asked */
+                }
+        }
+        guard_leave();
+        return NULL;
+}
+
+int logstore_cursor_fd(struct logstore_cursor *cursor)
+{
+        int r = store_enter(cursor ? cursor->store : NULL);
+
+        if (r < 0)
+                return r;
+        if (cursor->snapshot)
+                r = detail(-EINVAL, "a snapshot does not grow");
+        if (r == 0 && cursor->eventfd < 0) {
+                r = cursor->eventfd = os_eventfd();
+                if (r < 0)
+                        detail(r, "cannot make an eventfd: %s", logstore_error_text(r));
+        }
+        if (r >= 0 && !cursor->watching) {
+                atomic_store(&cursor->watched, cursor->number);
+                r = -pthread_create(&cursor->watcher, NULL, watch, cursor);
+                cursor->watching = r == 0;
+                if (r < 0)
+                        detail(r, "cannot start a thread for the cursor");
+        }
+        store_leave();
+        return r < 0 ? r : cursor->eventfd;
+}
+
+void cursor_stop_watching(struct logstore_cursor *cursor)
+{
+        atomic_store(&cursor->stop, true);
+        if (cursor->watching) {
+                wake_tick(&cursor->store->wake);
+                pthread_join(cursor->watcher, NULL);
+        }
+        if (cursor->eventfd >= 0)
+                os_close(cursor->eventfd);
+        cursor->watching = false;
+        cursor->eventfd = -1;
+}
+
+/* ---- by time ---- */
+
+/* Position of the first segment whose greatest time reaches @time_ns: those are sorted. */
+static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_first)
+{
+        struct catalog_entry entry;
+        size_t low = 0, high;
+        int r = 0;
+
+        pthread_mutex_lock(&catalog->lock);
+        high = catalog->count;
+        while (r == 0 && low < high) {
+                size_t middle = low + (high - low) / 2;
+                struct segment_brief brief;
+                r = segment_brief_read(catalog->directory, catalog->uuid,
+                                       catalog->entries[middle].id, &brief);
+                if (r == 0 && brief.sealed && brief.seal.greatest_ns < time_ns)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        pthread_mutex_unlock(&catalog->lock);
+        if (r < 0)
+                return r;
+        r = catalog_entry_at(catalog, low, &entry);
+        *ret_first = r == 0 ? entry.first_number : UINT64_MAX;
+        return r == -ENOENT ? 0 : r;
+}
+
+int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
+{
+        struct logstore_record record;
+        uint64_t number = 0, was;
+        int r = store_enter(cursor ? cursor->store : NULL);
+
+        if (r < 0)
+                return r;
+        was = cursor->number;
+        if (!cursor->snapshot && !cursor->store->writer)
+                r = catalog_refresh(&cursor->store->catalog);
+        if (r == 0)
+                r = find_segment(cursor->catalog, time_ns, &number);
+        if (r == 0 && number != UINT64_MAX &&
+            number < (cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
+                                       : reader_first(cursor->store)))
+                number = 0;
+        if (r == 0)
+                r = logstore_cursor_seek(cursor, number);
+        while (r == 0) { /* from the segment's start, at most to its end */
+                r = logstore_cursor_next(cursor, &record);
+                if (r == 0 && record.time_ns >= time_ns)
+                        break;
+        }
+        if (r == 0)
+                r = logstore_cursor_seek(cursor, record.number);
+        else if (r == -EAGAIN) /* none: the cursor stands behind the tail */
+                r = 0;
+        else
+                logstore_cursor_seek(cursor, was);
+        store_leave();
+        return r;
+}

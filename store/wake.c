@@ -1,0 +1,90 @@
+/*
+ * wake.c - wakes sleeping readers in this and other processes
+ *
+ * A page that readers may write: `waiters` says that somebody sleeps, `sequence` is the futex word.
+ * The writer takes the flag down and wakes all; who still waits puts it up again. Nothing depends
+ * on the page: garbage in it costs wake-ups that are too many or a sleep until the timeout.
+ */
+#include "wake.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#define WAKE_BYTES 4096
+
+static int open_or_create(int directory, bool writer, uint32_t mode, bool *ret_writable)
+{
+        int fd = os_open(directory, WAKE_NAME, OS_WRITE, 0);
+
+        if (fd == -ENOENT && writer)
+                fd = os_open(directory, WAKE_NAME, OS_WRITE | OS_CREATE, mode);
+        *ret_writable = fd >= 0;
+        return fd >= 0 ? fd : os_open(directory, WAKE_NAME, OS_READ, 0);
+}
+
+static int map_page(struct wake *wake, struct memory *memory, int fd, bool writer)
+{
+        struct os_stat st;
+        int r = os_stat(fd, &st);
+
+        if (r == 0 && !st.regular)
+                r = -EPERM;
+        if (r == 0 && st.bytes < WAKE_BYTES)
+                r = writer ? os_grow(fd, WAKE_BYTES) : -ENODATA;
+        if (r == 0)
+                r = map_file(memory, fd, wake->writable ? OS_SHARED_WRITE : OS_SHARED_READ,
+                             WAKE_BYTES, &wake->map);
+        /* Ready now, so that a full disk later cannot turn a wake-up into a SIGBUS. */
+        if (r == 0 && wake->writable && (r = os_populate(wake->map.base, WAKE_BYTES)) < 0)
+                map_close(&wake->map);
+        return r;
+}
+
+void wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret)
+{
+        struct wake wake = { 0 };
+        int fd = open_or_create(directory, writer, mode, &wake.writable);
+
+        if (fd >= 0 && map_page(&wake, memory, fd, writer) == 0)
+                wake.page = wake.map.base;
+        if (fd >= 0)
+                os_close(fd); /* the mapping stays */
+        *ret = wake;
+}
+
+void wake_close(struct wake *wake)
+{
+        map_close(&wake->map);
+        wake->page = NULL;
+}
+
+void wake_slow(struct wake *wake)
+{
+        atomic_store(&wake->page->waiters, 0);
+        /* Pairs with the load in wake_prepare(): who took the old ticket does not fall asleep. */
+        atomic_fetch_add(&wake->page->sequence, 1);
+        os_futex_wake(&wake->page->sequence, INT_MAX, true);
+}
+
+void wake_tick(struct wake *wake)
+{
+        if (wake->page && wake->writable)
+                wake_slow(wake);
+}
+
+uint32_t wake_prepare(struct wake *wake)
+{
+        uint32_t ticket = atomic_load(&wake->page->sequence);
+
+        /* Pairs with wake_readers(): either it sees the flag, or we see what it published. */
+        if (wake->writable)
+                atomic_exchange(&wake->page->waiters, 1);
+        return ticket;
+}
+
+int wake_sleep(struct wake *wake, uint32_t ticket, int64_t timeout_ns)
+{
+        int r = os_futex_wait(&wake->page->sequence, ticket, timeout_ns, true);
+
+        return r == -EAGAIN ? 0 : r;
+}

@@ -6,6 +6,7 @@ the built tool ($LOGSTORE will do), and the shared library (found beside the too
 made by those and must agree with the tool's own reading, record for record. TAP on standard output.
 """
 import os
+import re
 import shutil
 import struct
 import sys
@@ -302,10 +303,45 @@ def known_answers(path):
 KNOWN = 0x6F9CE09F88572048
 
 
+def from_dump(dump):
+    """The bytes that `hexdump -C` showed."""
+    content = bytearray()
+    for line in dump.split("\n"):
+        words = line.split("|")[0].split()
+        if words and words[0] != "*":
+            line_at = int(words[0], 16)
+            while len(content) < line_at:  # behind a "*"
+                content += content[-16:]
+            content += bytes.fromhex("".join(words[1:]))
+    return bytes(content)
+
+
+def example_of_the_document(path):
+    """Its two dumps are a store, whose records are those that it says."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    with open(os.path.join(root, "docs", "FORMAT.md"), encoding="utf-8") as file:
+        section = file.read().split("\n## 11. An example\n")[1]
+    blocks = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
+    os.mkdir(path)
+    for name, dump in zip(("control", "0000000001.log"), blocks):
+        with open(os.path.join(path, name), "wb") as file:
+            file.write(from_dump(dump))
+    want = [tool_cases.from_json(line) for line in blocks[2].splitlines()]
+    assert list(Store(path).records()) == want and len(want) == 4, want
+    start = Store(path).chain[0][0]
+    values = [int(value, 16) for value in re.findall(r"`([0-9a-f]{16})`", section)]
+    salt, hashed, word, word_part, at, at_part, check = values
+    assert salt == start.salt and word == struct.unpack_from("<Q", from_dump(blocks[1]), at)[0]
+    assert hashed == writer.hash64(from_dump(blocks[1])[at + 16 : at + 27], salt)
+    assert check == hashed ^ word_part ^ at_part
+    assert check == struct.unpack_from("<Q", from_dump(blocks[1]), at + 8)[0]
+
+
 def main():
     tests = [(name, lambda path, c=case: run_case(*c, path)) for name, *case in CASES]
     tests += [("payloads and numbers", payloads), ("every bit of every frame", every_bit)]
     tests += [("known answers of the hash", known_answers)]
+    tests += [("the example of the document", example_of_the_document)]
     built = sys.argv[1:3] or [path for path in [os.environ.get("LOGSTORE")] if path]
     if built:
         tests += tool_cases.tests(*(os.path.abspath(path) for path in built))

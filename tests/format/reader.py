@@ -183,7 +183,7 @@ class Segment:
         self.stop, self.next, self.why = at, self.first, None
         while at < end:
             try:
-                frame = self.frame(at, end, ordinal)
+                frame = self.frame(at, min(end, self.file_end), ordinal)
                 if not frame:
                     raise Invalid("not committed")
                 kind, time_ns, payload, at = frame
@@ -202,25 +202,13 @@ class Segment:
         if batch:
             self.why = "a batch is not closed"
 
-    def valid_frame_beyond(self, at):
-        """Whether any valid frame, of any ordinal, lies behind `at`."""
-        end = self.file_end
-        for hit in re.compile(rb"[^\0]").finditer(self.bytes, at + 8):
-            try:
-                near = hit.start() // 8 * 8
-                if near + 8 <= end and self.frame(
-                    near, end, struct.unpack_from("<I", self.bytes, near + 4)[0]
-                ):
-                    return True
-            except Invalid:
-                pass
-        return False
-
 
 class Store:
     def __init__(self, path):
         self.path, self.damage = path, None
         self.control = Control(path)
+        if not self.control.has_slot:  # D3
+            self.damage = Damage("control", 512, 0, "no valid slot")
         self.chain = self.find_chain()
 
     def segment_ids(self):
@@ -264,7 +252,7 @@ class Store:
             try:
                 segment, end = self.predecessor(segment), segment.previous_end
             except Damage as error:  # D4: serve what is older
-                self.damage, chain = error, []
+                self.damage, chain = self.damage or error, []
                 segment = self.started(number for number in ids if number < segment.previous_id)
                 end = segment and (segment.seal_end or segment.file_end)
         return chain
@@ -290,7 +278,7 @@ class Store:
             tail = segment.next - 1
             if segment.why:
                 if successor or not self.damage:
-                    self.judge_stop(segment, end, successor)
+                    self.judge_stop(segment, end)
                 break
             segment.bytes = b""
             if successor and segment.next != successor.first:
@@ -300,12 +288,10 @@ class Store:
         if tail < self.control.mark:  # D6
             raise Damage("control", 0, tail + 1, "the log ends before the mark")
 
-    def judge_stop(self, segment, end, successor):
+    def judge_stop(self, segment, end):
         """Tell a torn tail, which is fine, from damage."""
         known = segment.next <= self.control.mark  # D1
         known |= segment.stop < min(segment.seal_end, end)  # D2
-        if not self.control.has_slot:  # D3
-            known |= successor is not None or segment.valid_frame_beyond(segment.stop)
         if known:
             raise Damage(segment.name, segment.stop, segment.next, segment.why)
 

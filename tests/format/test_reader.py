@@ -100,8 +100,7 @@ def miscount(segment, successor, more):
     successor.data[:] = fixed.data
 
 
-def numbered(first):
-    segment = Segment(1, first=first)
+def numbered(segment):
     segment.record(b"")
     return segment
 
@@ -227,7 +226,11 @@ CASES = [
     ("predecessor trimmed", lambda: trimmed(control(slot(1, mark=6, first=6))), [6], None),
     ("trimmed inside a segment",
      lambda: ([story()], control(slot(1, mark=5, first=4))), [4, 5], None),
-    ("a log that begins at 100", lambda: ([numbered(100)], control(first=1)), [100], None),
+    ("a log emptied, to go on at 5000, and a control file that does not know yet",
+     lambda: ([story(), numbered(Segment(2, first=5000, epoch=2))], mark(5)), [5000], None),
+    ("a log emptied, to go on at 1", lambda: ([story(), Segment(2, epoch=2)], mark(5)), [], None),
+    ("a segment cut before the place where the log leaves it",
+     lambda: two(lambda a, b: a.cut(a.end - 1)), FOUR, None),
     ("every segment missing", lambda: ([], mark(5)), [], "missing"),
     ("the newest segment missing",
      lambda: (two()[0][:1], control(slot(1, mark=5, id=2))), WHOLE, "missing"),
@@ -246,9 +249,7 @@ CASES = [
      + (control(slot(2, mark=4), slot(1, mark=5)),), FOUR, None),
     ("a torn newer slot does not", lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
      + (control(slot(2, mark=4)[:-1] + b"!", slot(1, mark=5)),), FOUR, "wrong check"),
-    ("no slot and nothing beyond", lambda: ([story()], control()), WHOLE, None),
-    ("no slot and valid frames beyond",
-     lambda: broken(lambda s: flip(s, s.at[2]))[:1] + (control(),), [1], "wrong check"),
+    ("no valid slot", lambda: ([story()], control()), WHOLE, "no valid slot"),
     ("torn static sector",
      lambda: ([story()], control()[:100] + b"!" + control()[101:]), [], "static"),
     ("other version", lambda: ([story()], control(version=2)), [], "version 2"),

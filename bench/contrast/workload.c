@@ -21,7 +21,7 @@
 #include "ways.h"
 
 #define KEY UINT64_C(0xa5c3f00d5eed1e55)
-#define REREAD_EVERY 64 /* records taken for each earlier one read again */
+#define REREAD_EVERY 256 /* records taken for each earlier one read again */
 
 struct progress {
         uint64_t taken_bytes, scanned_bytes, reread, wrong;

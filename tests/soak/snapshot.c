@@ -82,7 +82,7 @@ static void check_edits(struct round *round, struct logstore_snapshot *snapshot,
         if (logstore_snapshot_copied_bytes(snapshot) > BUDGET_BYTES)
                 wrong(round, "snapshot over its budget", logstore_snapshot_copied_bytes(snapshot),
                       0);
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count && !atomic_load(&round->over); i++) {
                 uint64_t neighbour = oracle_from(numbers[i] + 1);
 
                 check_snapshot(round, snapshot, numbers[i], 0xff);

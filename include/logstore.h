@@ -168,7 +168,8 @@ LOGSTORE_API int logstore_cancel_claims(struct logstore *store, uint32_t age_ms)
 /* ---- durability ------------------------------------------------------------------------- */
 
 /*
- * Return 0 only when every record up to @number survives a power cut. 0 means: the tail now.
+ * Return 0 only when every record up to @number survives a power cut. 0 means: everything that was
+ * appended or claimed so far.
  *
  * Threads that wait at the same time share one sync. -EAGAIN: @number was not yet appended.
  * -EDEADLK: it would wait for a claim of the calling thread. -EIO: a sync failed, now or earlier:
@@ -180,7 +181,7 @@ LOGSTORE_API int logstore_sync(struct logstore *store, uint64_t number);
 LOGSTORE_API int logstore_sync_timed(struct logstore *store, uint64_t number, int timeout_ms);
 
 /*
- * Start making everything up to @number (0: the tail now) durable and return at once. The store's
+ * Start making everything up to @number (0: as above) durable and return at once. The store's
  * eventfd (logstore_sync_fd) becomes readable when a sync ends, well or not; then ask
  * logstore_durable(). Errors as logstore_sync() that are known at the start.
  */

@@ -382,7 +382,7 @@ int logstore_sync_start(struct logstore *store, uint64_t number)
         if (r < 0)
                 return r;
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-        r = sync_start(&store->sync, number ? number : head_tail_number(&store->head, UINT64_MAX));
+        r = sync_start(&store->sync, number ? number : head_claimed(&store->head));
         pthread_setcancelstate(cancel, NULL);
         store_leave();
         return r;

@@ -152,6 +152,8 @@ static int map_entry(struct catalog *catalog, size_t at)
 
         if (r == 0 && !entry->segment->brief.started)
                 r = segment_damage(entry->segment, HEADER_BYTES, 0, "the start frame is damaged");
+        if (r == 0 && catalog->writer && catalog->kind == OS_SHARED_READ)
+                entry->segment->index_mode = catalog->control->page->fixed.file_mode;
         if (r == 0)
                 r = catalog_remember(catalog, entry->segment);
         if (r < 0) {
@@ -230,10 +232,11 @@ static int pin_locked(struct catalog *catalog, uint64_t number, struct segment *
         r = catalog_fill(catalog, &catalog->entries[at + 1]);
         return r < 0 ? r
                      : detail(-EBADMSG,
-                              "record %llu is missing: a segment between %s and id %llu "
-                              "is gone: run verify, then repair",
-                              (unsigned long long)number, (*ret)->name,
-                              (unsigned long long)catalog->entries[at + 1].id);
+                              "record %llu: %010llu.log is missing between %s and id %llu: run "
+                              "verify, then repair",
+                              (unsigned long long)number,
+                              (unsigned long long)catalog->entries[at + 1].previous_id,
+                              (*ret)->name, (unsigned long long)catalog->entries[at + 1].id);
 }
 
 int catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)

@@ -36,10 +36,12 @@ struct catalog {
         size_t mapped_count, mapped_limit, mapped_room;
         enum os_map_kind kind; /* how segments are mapped: shared to read, or private */
         uint64_t pins_ever;
-        uint64_t epoch;        /* of the control page when the chain was read */
-        uint64_t first_number; /* records below it are trimmed */
-        uint64_t highest_id;   /* of any file seen, so that no name is used twice */
-        int fault;             /* the chain is broken: an open for writing is refused */
+        uint64_t epoch;               /* of the control page when the chain was read */
+        uint64_t first_number;        /* records below it are trimmed */
+        struct control_slot fallback; /* what the chain tells if the control page has no slot */
+        bool writer;                  /* may write indexes that are missing */
+        uint64_t highest_id;          /* of any file seen, so that no name is used twice */
+        int fault;                    /* the chain is broken: an open for writing is refused */
         char fault_text[512];
         uint64_t *leftovers; /* ids of segment files off the chain, ascending */
         size_t leftover_count, leftover_room;
@@ -48,6 +50,10 @@ struct catalog {
 void catalog_init(struct catalog *catalog, struct memory *memory, const struct control *control,
                   int directory, size_t mapped_limit);
 void catalog_free(struct catalog *catalog);
+
+/* What the control page says; with neither slot valid, what the chain tells: .generation is 0 then,
+ * and nothing is known to have been durable. */
+void catalog_slot(const struct catalog *catalog, struct control_slot *ret);
 
 /* Read the directory and find the chain. A broken chain is no error but catalog->fault. */
 int catalog_load(struct catalog *catalog);

@@ -249,26 +249,46 @@ static int by_number(const void *a, const void *b)
         return *x < *y ? -1 : *x > *y;
 }
 
+/* Neither slot is valid: what was trimmed and what was durable is not known. */
+static int fall_back(struct catalog *catalog)
+{
+        int r = catalog->count ? catalog_fill(catalog, &catalog->entries[0]) : 0;
+
+        catalog->fallback = (struct control_slot){
+                .first_number = catalog->control->page->fixed.first_number,
+        };
+        if (r < 0 && (r = broken(catalog, r)) < 0)
+                return r;
+        if (catalog->count && catalog->entries[0].first_number) {
+                catalog->fallback.first_number = catalog->entries[0].first_number;
+                catalog->fallback.epoch = catalog->entries[catalog->count - 1].epoch;
+        }
+        catalog->fallback.mark_number = catalog->fallback.first_number - 1;
+        catalog->epoch = catalog->fallback.epoch;
+        catalog->first_number = catalog->fallback.first_number;
+        return r;
+}
+
 static int load_locked(struct catalog *catalog)
 {
         struct control_slot slot = { 0 };
         size_t at;
-        int r = control_read(catalog->control, &slot);
+        bool known = control_read(catalog->control, &slot) == 0;
+        int r;
 
         remove_entries(catalog, 0, catalog->count);
         catalog->leftover_count = 0;
         catalog->fault = 0;
-        if (r < 0 && (r = broken(catalog, r)) < 0)
-                return r;
         catalog->epoch = slot.epoch;
-        catalog->first_number =
-                slot.first_number ? slot.first_number : catalog->control->page->fixed.first_number;
+        catalog->first_number = slot.first_number;
         r = os_list(catalog->directory, collect, catalog);
         if (r < 0)
                 return detail(r, "cannot list the directory: %s", logstore_error_text(r));
         if (catalog->count > 0)
                 qsort(catalog->entries, catalog->count, sizeof(*catalog->entries), by_id);
         r = find_head(catalog, &slot);
+        if (r == 0 && !known)
+                r = fall_back(catalog);
         if (r < 0)
                 return r;
         if (catalog->count == 0) {
@@ -318,6 +338,12 @@ static int load_stable(struct catalog *catalog)
         return r;
 }
 
+void catalog_slot(const struct catalog *catalog, struct control_slot *ret)
+{
+        if (control_read(catalog->control, ret) < 0)
+                *ret = catalog->fallback;
+}
+
 int catalog_load(struct catalog *catalog)
 {
         int r;
@@ -361,11 +387,10 @@ int catalog_refresh(struct catalog *catalog)
 {
         uint64_t head = atomic_load(&catalog->control->page->head_id);
         struct control_slot slot;
-        int r = control_read(catalog->control, &slot);
+        int r = 0;
 
-        if (r < 0)
-                return r;
         pthread_mutex_lock(&catalog->lock);
+        catalog_slot(catalog, &slot);
         if (slot.epoch != catalog->epoch || catalog->count == 0) {
                 r = load_stable(catalog);
         } else {

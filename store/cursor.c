@@ -139,9 +139,11 @@ static int hop(struct logstore_cursor *cursor)
         if (next->brief.start.first_number != cursor->number ||
             next->brief.start.previous_id != cursor->segment->brief.id) {
                 r = detail(-EBADMSG,
-                           "record %llu is missing: %s does not continue %s: run verify, "
-                           "then repair",
-                           (unsigned long long)cursor->number, next->name, cursor->segment->name);
+                           "record %llu: %010llu.log is missing between %s and %s: run "
+                           "verify, then repair",
+                           (unsigned long long)cursor->number,
+                           (unsigned long long)next->brief.start.previous_id, cursor->segment->name,
+                           next->name);
                 catalog_unpin(catalog, next);
                 return r;
         }
@@ -430,7 +432,7 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
 int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
                         struct logstore_record *ret)
 {
-        uint64_t first;
+        uint64_t first, was = cursor ? cursor->number : 0;
         struct place place;
         int r = store_enter(cursor ? cursor->store : NULL);
 
@@ -452,6 +454,9 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
                 reader_describe(&place, cursor->number, ret);
                 cursor->number++;
                 cursor->offset += place.view.frame_bytes;
+        } else if (cursor->number != was) {
+                leave_segment(cursor);
+                cursor->number = was;
         }
         store_leave();
         return r;

@@ -47,8 +47,10 @@ static int check_options(const struct logstore_options *given, struct logstore_o
                 return detail(-EINVAL, "options.file_mode is %o: 600, 640 or 644",
                               options->file_mode);
         if (options->sync_policy > LOGSTORE_SYNC_EACH || options->keep_ns < 0 ||
-            options->flags >= LOGSTORE_LOCK_TAIL << 1)
-                return detail(-EINVAL, "options: an unknown policy or flag, or a negative time");
+            options->flags >= LOGSTORE_LOCK_TAIL << 1 ||
+            (options->flags & LOGSTORE_CREATE && options->flags & LOGSTORE_READ_ONLY))
+                return detail(-EINVAL, "options: an unknown policy or flag, a negative time, or "
+                                       "read-only creation");
         return 0;
 }
 
@@ -183,10 +185,9 @@ static int open_writer(struct logstore *store)
         struct control_slot slot;
         int r = refuse_fault(store);
 
-        if (r == 0)
-                r = control_read(&store->control, &slot);
         if (r < 0)
                 return r;
+        catalog_slot(&store->catalog, &slot);
         control_adopt(&store->control, &slot);
         head_init(&store->head, &store->catalog, &store->control, &store->wake);
         store->head.fine_time = store->options.flags & LOGSTORE_FINE_TIME;
@@ -252,9 +253,11 @@ static int open_rest(struct logstore *store)
                 return r;
         catalog_init(&store->catalog, &store->memory, &store->control, store->directory,
                      store->options.mapped_segments);
-        wake_open(&store->memory, store->directory, store->writer,
-                  store->control.page->fixed.file_mode, &store->wake);
-        r = catalog_load(&store->catalog);
+        store->catalog.writer = store->writer;
+        r = wake_open(&store->memory, store->directory, store->writer,
+                      store->control.page->fixed.file_mode, &store->wake);
+        if (r == 0)
+                r = catalog_load(&store->catalog);
         return r == 0 && store->writer ? open_writer(store) : r;
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "salvage.h"
 #include "snapshot.h"
 
 uint64_t reader_durable(struct logstore *store)
@@ -18,7 +19,8 @@ uint64_t reader_durable(struct logstore *store)
 
         if (store->writer)
                 return sync_durable(&store->sync);
-        return control_read(&store->control, &slot) == 0 ? slot.mark_number : 0;
+        catalog_slot(&store->catalog, &slot);
+        return slot.mark_number;
 }
 
 uint64_t reader_first(struct logstore *store)
@@ -36,8 +38,10 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
 {
         struct control_slot slot;
 
+        catalog_slot(&store->catalog, &slot);
         if (!store->writer && !segment->brief.sealed && !map_faulted(&segment->map) &&
-            control_read(&store->control, &slot) == 0 && number > slot.mark_number)
+            number > slot.mark_number &&
+            (slot.generation != 0 || !salvage_beyond(segment, offset, number)))
                 return detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
                               (unsigned long long)number, what, segment->name,
                               (unsigned long long)offset);
@@ -57,19 +61,16 @@ int reader_verify(struct logstore *store, const struct place *place, uint64_t nu
 /* ---- a reading process's tail ---- */
 
 /* Start behind the durable mark; what is before it needs no look. */
-static int follower_restart(struct logstore *store)
+static void follower_restart(struct logstore *store)
 {
         struct follower *follower = &store->follower;
         struct control_slot slot;
-        int r = control_read(&store->control, &slot);
 
-        if (r < 0)
-                return r;
+        catalog_slot(&store->catalog, &slot);
         follower->epoch = slot.epoch;
         follower->number = slot.mark_number;
         follower->segment_id = slot.mark_id;
         follower->offset = slot.mark_offset;
-        return 0;
 }
 
 /* Step over one frame, or one whole batch. 1: it counts. */
@@ -137,8 +138,8 @@ static int follow(struct logstore *store)
                 return r;
         if (follower->number == 0 || follower->epoch != store->catalog.epoch ||
             follower->number + 1 < reader_first(store))
-                r = follower_restart(store);
-        if (r < 0 || store->catalog.count == 0)
+                follower_restart(store);
+        if (store->catalog.count == 0)
                 return r;
         r = catalog_pin_id(&store->catalog, follower->segment_id, &segment);
         if (r == -ESTALE) { /* trimmed, or a store on which nothing was synced: its first segment */
@@ -278,6 +279,7 @@ int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
 static int copy_out(struct logstore *store, const struct place *place, uint64_t number,
                     void *buffer, size_t capacity, struct logstore_record *ret)
 {
+        struct logstore_record record;
         int r;
 
         if (place->view.kind == FRAME_VOID)
@@ -289,14 +291,16 @@ static int copy_out(struct logstore *store, const struct place *place, uint64_t 
                               (unsigned long long)number, place->view.size, capacity);
         }
         r = reader_verify(store, place, number);
-        if (r == 0) {
-                reader_describe(place, number, ret);
-                memcpy(buffer, ret->data, ret->size);
-                ret->data = buffer;
-                if (map_faulted(&place->segment->map))
-                        r = segment_damage(place->segment, place->offset, number, "");
-        }
-        return r;
+        if (r < 0)
+                return r;
+        reader_describe(place, number, &record);
+        if (record.size)
+                memcpy(buffer, record.data, record.size);
+        if (map_faulted(&place->segment->map))
+                return segment_damage(place->segment, place->offset, number, "");
+        record.data = buffer;
+        *ret = record;
+        return 0;
 }
 
 int logstore_get(struct logstore *store, uint64_t number, void *buffer, size_t capacity,

@@ -17,6 +17,7 @@
 
 #include "detail.h"
 #include "logstore.h"
+#include "salvage.h"
 #include "scan.h"
 
 /* ---- finding the end ---- */
@@ -100,23 +101,40 @@ static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_
         return 0;
 }
 
-static int judge(const struct control_slot *slot, const struct segment_brief *brief,
-                 const struct scan *scan, struct recovery *recovery)
+/* Nothing is known to have been durable: then good frames behind a bad one tell damage. */
+static int frames_beyond(struct catalog *catalog, const struct segment_brief *brief,
+                         const struct scan *scan)
+{
+        struct segment *segment;
+        int r = segment_open(catalog->memory, catalog->directory, catalog->uuid, brief->id,
+                             OS_SHARED_READ, &segment);
+
+        if (r < 0)
+                return r;
+        r = scan->why != NULL &&
+            salvage_beyond(segment, scan->stop, brief->start.first_number + scan->records);
+        segment_close(segment);
+        return r;
+}
+
+static int judge(struct catalog *catalog, const struct control_slot *slot,
+                 const struct segment_brief *brief, const struct scan *scan,
+                 struct recovery *recovery)
 {
         char name[32];
+        int r = 0;
 
-        if (recovery->tail.number >= slot->mark_number)
-                return 0;
+        if (slot->generation == 0)
+                r = frames_beyond(catalog, brief, scan);
+        if (r < 0 || (r == 0 && recovery->tail.number >= slot->mark_number))
+                return r;
         segment_name(brief->id, name);
         recovery->damage = -EBADMSG;
         recovery->damage_offset = scan->stop;
-        detail(-EBADMSG,
-               "%s: offset %llu, record %llu: %s, but records up to %llu were durable: "
-               "run verify, then repair",
-               name, (unsigned long long)scan->stop,
-               (unsigned long long)(recovery->tail.number + 1),
+        detail(-EBADMSG, "%s: offset %llu, record %llu: %s, but %s: run verify, then repair", name,
+               (unsigned long long)scan->stop, (unsigned long long)(recovery->tail.number + 1),
                scan->why ? scan->why : "the segment ends here",
-               (unsigned long long)slot->mark_number);
+               slot->generation ? "it was durable" : "there are good frames behind it");
         return 0;
 }
 
@@ -167,7 +185,7 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                 ended = !next || scan.end != next->previous_end ||
                         scan.records != next->previous_records;
                 if (ended && r == 0)
-                        r = judge(slot, &brief, &scan, &recovery);
+                        r = judge(catalog, slot, &brief, &scan, &recovery);
                 if (ended && scan.stop > scan.end)
                         recovery.dropped_bytes += scan.stop - scan.end;
         }

@@ -74,3 +74,17 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                                   "the segment ends before its records do");
         return r;
 }
+
+bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
+{
+        uint32_t ordinal = (uint32_t)(number - segment->brief.start.first_number);
+        struct record_view view;
+
+        for (uint64_t at = offset + FRAME_ALIGN;
+             at + FRAME_HEADER_BYTES <= segment->brief.bytes &&
+             segment_readable(segment, at + FRAME_HEADER_BYTES) == 0;
+             at += FRAME_ALIGN)
+                if (plausible(segment, at, segment->brief.bytes, ordinal, at - offset, &view))
+                        return true;
+        return false;
+}

@@ -21,4 +21,8 @@ struct salvage_hooks {
 int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
                     const struct salvage_hooks *hooks);
 
+/* Is there a valid frame beyond @offset, where that of @number should be? Then what is there was not
+ * torn off the end of the log. */
+bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number);
+
 #endif

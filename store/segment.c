@@ -99,11 +99,11 @@ static int check_header(const struct segment_header *header, const char *name,
 {
         if (memcmp(header->magic, SEGMENT_MAGIC, sizeof(header->magic)) != 0)
                 return detail(-EBADMSG, "%s: offset 0: not a segment: its header is damaged", name);
+        if (header->check != header_check(header))
+                return detail(-EBADMSG, "%s: offset 504: header checksum does not hold", name);
         if (header->version != FORMAT_VERSION || header->header_bytes != HEADER_BYTES)
                 return detail(-EPROTONOSUPPORT, "%s: format version %u, this library knows %u",
                               name, header->version, FORMAT_VERSION);
-        if (header->check != header_check(header))
-                return detail(-EBADMSG, "%s: offset 504: header checksum does not hold", name);
         if (header->incompatible & ~FORMAT_INCOMPATIBLE)
                 return detail(-EPROTONOSUPPORT, "%s: incompatible flags %#x are unknown", name,
                               header->incompatible & ~FORMAT_INCOMPATIBLE);
@@ -343,28 +343,6 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
         return r;
 }
 
-/* The sealed index if there is a good one, else an empty one to be extended. */
-static int open_index(struct segment *segment)
-{
-        struct segment_brief *brief = &segment->brief;
-        int r = -ENOENT;
-
-        if (brief->sealed)
-                r = index_open(segment->memory, segment->directory, brief->id, brief->salt,
-                               brief->seal.records, &segment->index);
-        if (r == 0) {
-                /* Pairs with the load in segment_locate(). */
-                __atomic_store_n(&segment->index_shared, true, __ATOMIC_RELEASE);
-                return 0;
-        }
-        r = index_new(segment->memory, brief->bytes, &segment->index);
-        if (r < 0)
-                return detail(r, "%s: no memory for an index", segment->name);
-        segment->indexed_ordinal = 1;
-        segment->indexed_offset = FRAMES_OFFSET;
-        return 0;
-}
-
 /* Walk on from where the own index ends until it knows @ordinal. */
 static int extend_index(struct segment *segment, uint32_t ordinal)
 {
@@ -383,6 +361,52 @@ static int extend_index(struct segment *segment, uint32_t ordinal)
                 }
                 segment->indexed_offset += view.frame_bytes;
         }
+        return 0;
+}
+
+static int open_sealed_index(struct segment *segment)
+{
+        struct segment_brief *brief = &segment->brief;
+        int r = brief->sealed ? index_open(segment->memory, segment->directory, brief->id,
+                                           brief->salt, brief->seal.records, &segment->index)
+                              : -ENOENT;
+
+        if (r == 0) /* pairs with the load in segment_locate() */
+                __atomic_store_n(&segment->index_shared, true, __ATOMIC_RELEASE);
+        return r;
+}
+
+/* Make good what was deleted or garbled; failing to only costs the next opener the same walk. */
+static void save_index(struct segment *segment)
+{
+        struct segment_brief *brief = &segment->brief;
+        struct index built = segment->index;
+
+        if (!brief->sealed || brief->seal.records > UINT32_MAX ||
+            extend_index(segment, (uint32_t)brief->seal.records) < 0 ||
+            index_write(&built, segment->directory, segment->index_mode, brief->id, brief->salt,
+                        brief->seal.records, brief->seal.end) < 0)
+                return;
+        if (open_sealed_index(segment) == 0)
+                index_close(&built);
+        else
+                segment->index = built;
+}
+
+/* The sealed index if there is a good one, else an empty one to be extended. */
+static int open_index(struct segment *segment)
+{
+        int r;
+
+        if (open_sealed_index(segment) == 0)
+                return 0;
+        r = index_new(segment->memory, segment->brief.bytes, &segment->index);
+        if (r < 0)
+                return detail(r, "%s: no memory for an index", segment->name);
+        segment->indexed_ordinal = 1;
+        segment->indexed_offset = FRAMES_OFFSET;
+        if (segment->index_mode)
+                save_index(segment);
         return 0;
 }
 

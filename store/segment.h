@@ -44,6 +44,7 @@ struct segment {
         /* Index: the writer's own is complete up to the tail; a reader's is extended on demand. */
         pthread_mutex_t index_lock;
         struct index index;
+        uint32_t index_mode;      /* of an index file that may be written if missing; 0: none may */
         bool index_shared;        /* mapped from a file, or kept by appends: complete */
         uint32_t indexed_ordinal; /* else: entries are set below this ordinal, */
         uint64_t indexed_offset;  /* whose frame is here */

@@ -82,6 +82,27 @@ struct truncation {
         uint64_t number, next;
 };
 
+/* The greatest time in the log up to @end of a pinned segment. */
+static int greatest_until(struct segment *segment, uint64_t end, int64_t *ret)
+{
+        struct record_view view;
+        int64_t greatest = segment->brief.start.greatest_ns;
+        uint64_t offset = FRAMES_OFFSET;
+        int r = 0;
+
+        for (; r == 0 && offset < end; offset += view.frame_bytes) {
+                const struct frame *frame = segment_frame(segment, offset);
+                r = segment_peek(segment, offset, &view);
+                if (r < 0)
+                        return segment_damage(segment, offset, 0, "the frame is impossible");
+                if ((view.kind == FRAME_RECORD || view.kind == FRAME_MORE) &&
+                    frame->time_ns > greatest)
+                        greatest = frame->time_ns;
+        }
+        *ret = greatest;
+        return 0;
+}
+
 /* Where the log would end: *start says so. */
 static int describe_end(struct truncation *truncation, struct start_payload *start)
 {
@@ -100,12 +121,12 @@ static int describe_end(struct truncation *truncation, struct start_payload *sta
         start->previous_salt = place.segment->brief.salt;
         start->previous_end = place.offset + place.view.frame_bytes;
         start->previous_records = place.view.ordinal;
-        start->greatest_ns = place.segment->brief.start.greatest_ns;
+        r = greatest_until(place.segment, start->previous_end, &start->greatest_ns);
         catalog_unpin(&store->catalog, place.segment);
-        if (place.view.kind == FRAME_MORE)
+        if (r == 0 && place.view.kind == FRAME_MORE)
                 return detail(-EINVAL, "record %llu is inside a batch",
                               (unsigned long long)truncation->number);
-        return 0;
+        return r;
 }
 
 static int fail_sync(struct logstore *store, const char *what, int error)
@@ -205,6 +226,8 @@ int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t ne
         if (r < 0)
                 return r;
         r = check_truncation(store, number, truncation.next);
+        if (r == 0 && head_tail_number(&store->head, UINT64_MAX) != head_claimed(&store->head))
+                r = detail(-EBUSY, "a claim is open: commit, abort or cancel it");
         if (r == 0)
                 r = sync_until(&store->sync, head_claimed(&store->head), -1);
         if (r == 0) {

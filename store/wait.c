@@ -147,9 +147,11 @@ void cursor_stop_watching(struct logstore_cursor *cursor)
 /* ---- by time ---- */
 
 /* Position of the first segment whose greatest time reaches @time_ns: those are sorted. */
-static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_first)
+static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_first,
+                        bool *ret_reached)
 {
         struct catalog_entry entry;
+        struct segment_brief brief;
         size_t low = 0, high;
         int r = 0;
 
@@ -157,7 +159,6 @@ static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_
         high = catalog->count;
         while (r == 0 && low < high) {
                 size_t middle = low + (high - low) / 2;
-                struct segment_brief brief;
                 r = segment_brief_read(catalog->directory, catalog->uuid,
                                        catalog->entries[middle].id, &brief);
                 if (r == 0 && brief.sealed && brief.seal.greatest_ns < time_ns)
@@ -170,6 +171,12 @@ static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_
                 return r;
         r = catalog_entry_at(catalog, low, &entry);
         *ret_first = r == 0 ? entry.first_number : UINT64_MAX;
+        *ret_reached = false;
+        if (r == 0 && low == 0) { /* what was trimmed before it may have been there already */
+                r = segment_brief_read(catalog->directory, catalog->uuid, entry.id, &brief);
+                *ret_reached = r == 0 && brief.start.greatest_ns != 0 &&
+                               brief.start.greatest_ns >= time_ns;
+        }
         return r == -ENOENT ? 0 : r;
 }
 
@@ -177,6 +184,7 @@ int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
 {
         struct logstore_record record;
         uint64_t number = 0, was;
+        bool reached = false;
         int r = store_enter(cursor ? cursor->store : NULL);
 
         if (r < 0)
@@ -185,13 +193,17 @@ int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
         if (!cursor->snapshot && !cursor->store->writer)
                 r = catalog_refresh(&cursor->store->catalog);
         if (r == 0)
-                r = find_segment(cursor->catalog, time_ns, &number);
+                r = find_segment(cursor->catalog, time_ns, &number, &reached);
         if (r == 0 && number != UINT64_MAX &&
             number < (cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
                                        : reader_first(cursor->store)))
                 number = 0;
         if (r == 0)
                 r = logstore_cursor_seek(cursor, number);
+        if (r == 0 && reached) {
+                store_leave();
+                return 0;
+        }
         while (r == 0) { /* from the segment's start, at most to its end */
                 r = logstore_cursor_next(cursor, &record);
                 if (r == 0 && record.time_ns >= time_ns)

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "detail.h"
+
 #define WAKE_BYTES 4096
 
 static int open_or_create(int directory, bool writer, uint32_t mode, bool *ret_writable)
@@ -34,22 +36,25 @@ static int map_page(struct wake *wake, struct memory *memory, int fd, bool write
         if (r == 0)
                 r = map_file(memory, fd, wake->writable ? OS_SHARED_WRITE : OS_SHARED_READ,
                              WAKE_BYTES, &wake->map);
-        /* Ready now, so that a full disk later cannot turn a wake-up into a SIGBUS. */
-        if (r == 0 && wake->writable && (r = os_populate(wake->map.base, WAKE_BYTES)) < 0)
+        /* Ready now, so that a full disk later cannot turn a wake-up into a SIGBUS. A reader's open
+         * must not change the file's times; its first store is into a page that the writer made. */
+        if (r == 0 && writer && (r = os_populate(wake->map.base, WAKE_BYTES)) < 0)
                 map_close(&wake->map);
         return r;
 }
 
-void wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret)
+int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret)
 {
         struct wake wake = { 0 };
         int fd = open_or_create(directory, writer, mode, &wake.writable);
+        int r = fd < 0 ? fd : map_page(&wake, memory, fd, writer);
 
-        if (fd >= 0 && map_page(&wake, memory, fd, writer) == 0)
+        if (r == 0)
                 wake.page = wake.map.base;
         if (fd >= 0)
                 os_close(fd); /* the mapping stays */
         *ret = wake;
+        return r == -EPERM ? detail(r, WAKE_NAME ": not a regular file") : 0;
 }
 
 void wake_close(struct wake *wake)

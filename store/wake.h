@@ -15,8 +15,9 @@ struct wake {
         bool writable;          /* else a reader is woken by the writer's tick */
 };
 
-/* Open the wake file; the writer creates it. Failing to is no error: readers poll then. */
-void wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret);
+/* Open the wake file; the writer creates it. Failing to is no error: readers poll then. -EPERM:
+ * something that is no regular file stands in its place. */
+int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret);
 void wake_close(struct wake *wake);
 void wake_slow(struct wake *wake);
 

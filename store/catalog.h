@@ -94,6 +94,9 @@ void catalog_forget(struct catalog *catalog, struct segment *segment);
  * leftovers. Returns the first number afterwards. */
 uint64_t catalog_trim(struct catalog *catalog, uint64_t number);
 
+/* The log was emptied and goes on with @number. */
+void catalog_set_first(struct catalog *catalog, uint64_t number);
+
 /* Unlink all leftovers with their indexes, newest first, and sync the directory. */
 int catalog_drop_leftovers(struct catalog *catalog);
 

@@ -487,6 +487,13 @@ uint64_t catalog_trim(struct catalog *catalog, uint64_t number)
         return first;
 }
 
+void catalog_set_first(struct catalog *catalog, uint64_t number)
+{
+        pthread_mutex_lock(&catalog->lock);
+        catalog->first_number = number;
+        pthread_mutex_unlock(&catalog->lock);
+}
+
 static int unlink_segment(struct catalog *catalog, uint64_t id)
 {
         char name[32];

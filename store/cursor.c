@@ -125,6 +125,12 @@ static int find_place(struct logstore_cursor *cursor)
         return 0;
 }
 
+static uint64_t first_visible(struct logstore_cursor *cursor)
+{
+        return cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
+                                : reader_first(cursor->store);
+}
+
 /* The segment holds nothing more: stand at the start of the next one. */
 static int hop(struct logstore_cursor *cursor)
 {
@@ -138,6 +144,10 @@ static int hop(struct logstore_cursor *cursor)
                 return r;
         if (next->brief.start.first_number != cursor->number ||
             next->brief.start.previous_id != cursor->segment->brief.id) {
+                if (cursor->number < first_visible(cursor)) {
+                        catalog_unpin(catalog, next);
+                        return stale(cursor->number, "trimmed");
+                }
                 r = detail(-EBADMSG,
                            "record %llu: %010llu.log is missing between %s and %s: run "
                            "verify, then repair",
@@ -309,12 +319,6 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
                 skip_damage(cursor);
         store_leave();
         return r;
-}
-
-static uint64_t first_visible(struct logstore_cursor *cursor)
-{
-        return cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
-                                : reader_first(cursor->store);
 }
 
 int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record *ret)

@@ -106,6 +106,7 @@ int directory_writer(int directory)
 
 int directory_lock(int directory, int *ret)
 {
+        struct os_stat st;
         char text[24];
         int fd = os_open(directory, LOCK_NAME, OS_WRITE, 0), r;
 
@@ -115,12 +116,17 @@ int directory_lock(int directory, int *ret)
                 fd = os_open(directory, LOCK_NAME, OS_WRITE, 0);
         if (fd < 0)
                 return detail(fd, LOCK_NAME ": cannot open: %s", logstore_error_text(fd));
-        r = os_lock(fd);
+        r = os_stat(fd, &st);
+        if (r == 0 && !st.regular)
+                r = -EPERM;
+        if (r == 0)
+                r = os_lock(fd);
         if (r == -EAGAIN || r == -EACCES)
                 r = detail(-EBUSY, LOCK_NAME ": process %d is writing to the store",
                            directory_writer(directory));
         else if (r < 0)
-                detail(r, LOCK_NAME ": cannot lock: %s", logstore_error_text(r));
+                detail(r, LOCK_NAME ": cannot lock: %s",
+                       r == -EPERM ? "not a regular file" : logstore_error_text(r));
         if (r < 0) {
                 os_close(fd);
                 return r;

@@ -267,6 +267,8 @@ int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
                 if (bounds.tail + 1 < bounds.first)
                         bounds.tail = bounds.first - 1;
                 bounds.durable = reader_durable(store);
+                if (bounds.durable + 1 < bounds.first) /* what was trimmed counts as safe */
+                        bounds.durable = bounds.first - 1;
                 bounds.epoch = store->catalog.epoch;
                 if (store->writer)
                         bounds.epoch = store->control.current.epoch;

@@ -189,8 +189,10 @@ static int truncate_alone(void *context)
         head_tail(head, &tail);
         sync_reset(&store->sync, &tail);
         control_set_epoch(&store->control, start.epoch);
-        if (start.previous_id == 0)
+        if (start.previous_id == 0) {
                 control_set_first(&store->control, start.first_number);
+                catalog_set_first(&store->catalog, start.first_number);
+        }
         control_set_mark(&store->control, tail.number, tail.segment_id, tail.offset);
         r = control_sync(&store->control);
         if (r < 0)

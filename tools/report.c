@@ -105,12 +105,14 @@ int report_usage(const char *format, ...)
 
 int report_store(int error, const char *dir)
 {
-        const char *detail = logstore_detail();
+        const char *text = logstore_detail();
 
-        if (detail[0])
-                report_note("%s: %s", dir, detail);
+        if (!text[0])
+                text = logstore_error_text(error);
+        if (strncmp(text, dir, strlen(dir)) == 0) /* the detail names it already */
+                report_note("%s", text);
         else
-                report_note("%s: %s", dir, logstore_error_text(error));
+                report_note("%s: %s", dir, text);
         return status_of(error);
 }
 

@@ -94,6 +94,8 @@ static int apply(struct logstore *store, const char *dir, const struct trim *tri
                                            trim->keep_ns);
                 if (r == 0)
                         r = logstore_apply_retention(store, dry_run, &first);
+                if (dry_run) /* so that closing finds nothing to apply */
+                        (void)logstore_set_retention(store, 0, 0, 0);
         }
         if (r == 0 && trim->before)
                 r = trim_before(store, trim->before, &first);
@@ -109,6 +111,7 @@ static int apply(struct logstore *store, const char *dir, const struct trim *tri
 
 int verb_trim(int count, char **arguments)
 {
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
         struct logstore *store;
         struct trim trim = { 0 };
         int status = options_parse(&trim);
@@ -116,8 +119,9 @@ int verb_trim(int count, char **arguments)
         (void)count;
         if (status != STATUS_DONE)
                 return status;
-        status = dry_run ? session_read(arguments[0], &store)
-                         : session_write(arguments[0], NULL, &store);
+        if (dry_run)
+                options.flags = LOGSTORE_NO_THREAD; /* it would apply what is only asked about */
+        status = session_write(arguments[0], &options, &store);
         if (status != STATUS_DONE)
                 return status;
         return session_close(store, arguments[0], apply(store, arguments[0], &trim));

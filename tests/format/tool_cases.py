@@ -128,6 +128,35 @@ def killed(tool, path):
         assert list(Store(path).records())[-1][2] == b"after the crash"
 
 
+def beside_a_writer(tool, path):
+    """While the tool appends 60,000 records in 64 KiB segments, each reading is a whole prefix, and
+    none is shorter than the one before, nor than the mark that it found."""
+    command = [tool.path, "append", path, "--segment-size", "64K", "--sync", "interval=1ms"]
+    readings = [0]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as writer:
+        for at in range(0, 60000, 500):
+            writer.stdin.write(b"".join(b"%d\n" % number for number in range(at + 1, at + 501)))
+            writer.stdin.flush()
+            if at % 5000 == 0 and os.path.exists(os.path.join(path, "control")):
+                store = Store(path)
+                got = [(number, int(payload)) for number, _, payload in store.records()]
+                assert got == [(number, number) for number in range(1, len(got) + 1)]
+                assert len(got) >= max(readings[-1], store.control.mark)
+                readings.append(len(got))
+        writer.stdin.close()
+        assert writer.wait() == 0
+    assert readings[-1] > readings[1], readings
+    assert agree(tool, path) == 60000
+
+
+def many_segments(tool, path):
+    """More segments than a process may have files open."""
+    records = [b"%d" % i + b"x" * 30000 for i in range(2200)]
+    tool.append(path, records, "--segment-size", "64K")
+    assert len(Store(path).chain) > 1024
+    agree(tool, path, records)
+
+
 def torn(tool, path):
     """The last frame cut at every eighth byte, in a copy of the head: both drop it, and no more."""
     tool.append(path, [b"first", b"x" * 100])
@@ -303,6 +332,8 @@ TOOL_CASES = [
     ("lines", lines),
     ("a store reopened ten times", reopened),
     ("a store whose writer was killed", killed),
+    ("a store that is being written", beside_a_writer),
+    ("more than 1,024 segments", many_segments),
     ("a torn tail", torn),
     ("damage below the mark", damaged),
     ("a trimmed store", trimmed),

@@ -67,6 +67,11 @@ def out(*arguments, **options):
     return run(*arguments, **options).stdout
 
 
+def content(store):
+    """What the store holds, nothing if there is none yet: for waiting."""
+    return subprocess.run(command("read", store), capture_output=True, timeout=60).stdout
+
+
 def complaint(*arguments, status, **options):
     """Run what must fail with @status and exactly one line (two if it is about usage)."""
     result = run(*arguments, status=status, **options)

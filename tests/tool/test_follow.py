@@ -8,8 +8,8 @@ import subprocess
 import threading
 import time
 
-from support import (SMALL, case, command, complaint, contains, equal, lines_of, main, out, run,
-                     started, wait_until)
+from support import (SMALL, case, command, complaint, contains, content, equal, lines_of, main,
+                     out, run, started, wait_until)
 
 
 def writer_of(store, *words):
@@ -36,7 +36,7 @@ def follows_across_rolls(tmp):
     """a follower prints each record soon after it was appended, over many segments"""
     with writer_of(f"{tmp}/s") as writer:
         feed(writer, b"%080d\n" % 0)
-        wait_until(lambda: os.path.exists(f"{tmp}/s/0000000001.log"), "the store")
+        wait_until(lambda: content(f"{tmp}/s"), "the first record")
         with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE) as reader:
             equal(read_exactly(reader.stdout, 81), b"%080d\n" % 0)
             for number in range(1, 40):  # each waits for its answer

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import time
 
-from support import (SMALL, case, command, contains, equal, lines_of, main, out, run, started,
-                     wait_until)
+from support import (SMALL, case, command, contains, content, equal, lines_of, main, out, run,
+                     started, wait_until)
 
 
 @case
@@ -19,8 +19,7 @@ def ends_by_the_signal(tmp):
         with started("append", store, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
             writer.stdin.write(lines_of(1000) + b"half a line")
             writer.stdin.flush()
-            wait_until(lambda: os.path.exists(store) and out("read", store) == lines_of(1000),
-                       "the records")
+            wait_until(lambda: content(store) == lines_of(1000), "the records")
             writer.send_signal(number)
             equal(writer.wait(10), -number)
             contains(writer.stderr.read().decode(), "durable up to record 1000")
@@ -47,7 +46,7 @@ def under_load(tmp):
     """a signal while input never ends: the number that is said is what the store has"""
     script = 'yes "$(printf %090d 7)" | exec "$@"'
     with started_shell(script, command("append", f"{tmp}/s")) as writer:
-        wait_until(lambda: os.path.exists(f"{tmp}/s/0000000001.log"), "the store")
+        wait_until(lambda: content(f"{tmp}/s"), "the first record")
         time.sleep(0.3)
         pid = int(json.loads(out("info", f"{tmp}/s", "-o", "json"))["writer_pid"])
         os.kill(pid, signal.SIGINT)

@@ -24,7 +24,7 @@ static void must(int r, const char *what)
 
 static void append(struct logstore *store, size_t size, unsigned char seed)
 {
-        unsigned char *data = malloc(size + 1);
+        unsigned char *data = calloc(1, size + 1);
 
         for (size_t i = 0; i < size; i++)
                 data[i] = (unsigned char)(seed + i * 37 + i / 251);

@@ -226,7 +226,7 @@ static void reopen(void)
                 mount_disk();
                 r = writer_open(f.path, SEGMENT_BYTES, 0, &f.store);
         }
-        if (!expect(r == 0, "reopening: %d", r))
+        if (!expect(r == 0, "reopening: %d, acknowledged was %" PRIu64, r, f.oracle.acked))
                 return;
         f.lost += writer_judge(f.store, &f.oracle, "reopened");
         logstore_bounds(f.store, &bounds);

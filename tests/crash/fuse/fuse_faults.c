@@ -203,6 +203,10 @@ static void read_failing(void)
         }
         expect(failed, "no read failed: the pages were not cold");
         atomic_store(&t.faults->read_fails, 0);
+        logstore_close(store);
+        r = logstore_open(t.path, &options, &store);
+        if (!expect(r == 0, "opening again: %d", r))
+                return;
         writer_judge(store, &t.oracle, "when it reads again");
         logstore_close(store);
 }

@@ -15,7 +15,7 @@
 
 void model_init(struct model *model)
 {
-        *model = (struct model){ .first = 1, .origin = 1, .carried = INT64_MIN };
+        *model = (struct model){ .first = 1 };
 }
 
 void model_free(struct model *model)
@@ -73,16 +73,6 @@ uint64_t model_prev(const struct model *model, uint64_t position)
 
 void model_truncate(struct model *model, uint64_t number, uint64_t next)
 {
-        if (number < model->first) {
-                if (number > 0 && model->entries[number].greatest_high > model->carried)
-                        model->carried = model->entries[number].greatest_high;
-                model->last = number;
-                while (model->last + 1 < next)
-                        model_add(model, MODEL_VOID, 0, 0, 1, false);
-                model->first = model->origin = model->last + 1;
-                number = model->last;
-                model->timed = model->settled = model->durable = number;
-        }
         model->last = number;
         if (model->timed > number)
                 model->timed = number;
@@ -90,6 +80,12 @@ void model_truncate(struct model *model, uint64_t number, uint64_t next)
                 model->settled = number;
         if (model->durable > number)
                 model->durable = number;
+        while (model->last + 1 < next)
+                model_add(model, MODEL_VOID, 0, 0, 1, false);
+        if (number < model->first) {
+                model_sum_times(model);
+                model->first = model->last + 1;
+        }
 }
 
 const unsigned char *model_payload(const struct model *model, uint64_t number)
@@ -141,36 +137,30 @@ void model_sum_times(struct model *model)
 
         for (uint64_t number = model->timed + 1; number <= tail; number++) {
                 struct model_entry *entry = &model->entries[number];
-                bool anew = number == model->origin;
+                int64_t before = number == 1 ? INT64_MIN : entry[-1].greatest;
 
-                entry->greatest_low = anew ? INT64_MIN : entry[-1].greatest_low;
-                entry->greatest_high = anew ? model->carried : entry[-1].greatest_high;
-                if (entry->kind == MODEL_RECORD && entry->time_ns > entry->greatest_low)
-                        entry->greatest_low = entry->time_ns;
-                if (entry->time_ns > entry->greatest_high)
-                        entry->greatest_high = entry->time_ns;
+                entry->greatest = entry->time_ns > before ? entry->time_ns : before;
                 model->timed = number;
         }
 }
 
-static uint64_t first_reaching(struct model *model, int64_t time_ns, bool high)
+/* The greatest time so far reaches @time_ns no earlier than with everything counted that was ever
+ * there, and no later than with what is there now alone. */
+void model_find_time(struct model *model, int64_t time_ns, uint64_t *ret_from, uint64_t *ret_to)
 {
-        uint64_t low = model->first, end = model_tail(model) + 1;
+        uint64_t low = model->first, tail = model_tail(model), end = tail + 1;
 
         while (low < end) {
                 uint64_t middle = low + (end - low) / 2;
-                const struct model_entry *entry = &model->entries[middle];
 
-                if ((high ? entry->greatest_high : entry->greatest_low) >= time_ns)
+                if (model->entries[middle].greatest >= time_ns)
                         end = middle;
                 else
                         low = middle + 1;
         }
-        return low;
-}
-
-void model_find_time(struct model *model, int64_t time_ns, uint64_t *ret_from, uint64_t *ret_to)
-{
-        *ret_from = first_reaching(model, time_ns, true);
-        *ret_to = first_reaching(model, time_ns, false);
+        *ret_from = low;
+        while (low <= tail && (model->entries[low].kind != MODEL_RECORD ||
+                               model->entries[low].time_ns < time_ns))
+                low++;
+        *ret_to = low;
 }

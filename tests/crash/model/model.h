@@ -20,7 +20,7 @@ struct model_entry {
         bool more;                           /* the next number is of the same batch */
         bool timed;                          /* time_ns is known */
         int64_t time_ns;                     /* void: the latest it can be */
-        int64_t greatest_low, greatest_high; /* of the log up to here, without and with voids */
+        int64_t greatest; /* time up to here, voids too */
 };
 
 struct model {
@@ -30,8 +30,6 @@ struct model {
         uint64_t durable;     /* at least this is durable */
         uint64_t settled;     /* no unresolved claim up to here */
         uint64_t timed;       /* greatest times are known up to here */
-        uint64_t origin;      /* where the log was empty last: greatest times begin anew, */
-        int64_t carried;      /* unless those before it count: up to this one */
 };
 
 void model_init(struct model *model);

@@ -59,6 +59,11 @@ struct logstore *walk_some_handle(struct walk *walk)
         return walk->reader && walk_below(walk, 2) ? walk->reader : walk->writer;
 }
 
+const char *walk_name(const struct walk *walk, const struct logstore *handle)
+{
+        return handle == walk->writer ? "writer" : "reader";
+}
+
 /* How often each operation comes, in parts of their sum. */
 static const struct {
         void (*run)(struct walk *walk);

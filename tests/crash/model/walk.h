@@ -50,6 +50,7 @@ void walk_fail(const struct walk *walk, const char *format, ...)
 uint64_t walk_below(struct walk *walk, uint64_t limit); /* random, 0..limit - 1 */
 uint64_t walk_some_number(struct walk *walk);           /* mostly one that is there */
 struct logstore *walk_some_handle(struct walk *walk);
+const char *walk_name(const struct walk *walk, const struct logstore *handle);
 void walk_compare(struct walk *walk, const struct logstore_record *record);
 
 /* Learn the times that the store gave to records, up to the tail. */

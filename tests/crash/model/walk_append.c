@@ -199,6 +199,8 @@ void walk_sync(struct walk *walk)
                 want = -EAGAIN;
         else if (number > tail)
                 want = -EDEADLK; /* all claims are this thread's */
+        else if (number == 0 && tail < walk->model.last)
+                want = -EDEADLK; /* everything so far, own claims too */
         walk_expect(walk, logstore_sync(walk->writer, number), want);
         if (want < 0)
                 return;

@@ -40,8 +40,6 @@ static void take_new_first(struct walk *walk, uint64_t first, uint64_t most)
                 walk_fail(walk, "first is %" PRIu64 ", was %" PRIu64 ", asked for %" PRIu64, first,
                           walk->model.first, most);
         walk->model.first = first;
-        if (walk->model.durable + 1 < first)
-                walk->model.durable = first - 1;
 }
 
 void walk_trim(struct walk *walk)

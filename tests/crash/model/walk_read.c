@@ -23,8 +23,11 @@ static void get(struct walk *walk, struct logstore *handle, uint64_t number)
 {
         struct logstore_record record;
         int want = model_get_result(&walk->model, number);
+        int r = logstore_get(handle, number, buffer, sizeof(buffer), &record);
 
-        walk_expect(walk, logstore_get(handle, number, buffer, sizeof(buffer), &record), want);
+        if (r != want)
+                walk_fail(walk, "the %s gets %d for %" PRIu64 ", not %d: %s",
+                          walk_name(walk, handle), r, number, want, logstore_detail());
         if (want == 0)
                 walk_compare(walk, &record);
 }
@@ -84,8 +87,8 @@ void walk_bounds(struct walk *walk)
         walk_expect(walk, (int64_t)bounds.tail, (int64_t)tail);
         if (bounds.durable > tail ||
             (handle == walk->writer && bounds.durable < walk->model.durable))
-                walk_fail(walk, "durable is %" PRIu64 ", synced %" PRIu64 ", tail %" PRIu64,
-                          bounds.durable, walk->model.durable, tail);
+                walk_fail(walk, "durable is %" PRIu64 " to the %s, synced %" PRIu64 ", tail %" PRIu64,
+                          bounds.durable, walk_name(walk, handle), walk->model.durable, tail);
 }
 
 /* ---- cursors ---------------------------------------------------------------------------- */
@@ -142,11 +145,14 @@ static void step(struct walk *walk, struct walk_cursor *c, bool forward)
         if (r == 0 && !forward && want == 0 && record.number < walk->model.first)
                 want = record.number; /* trimmed, but still pinned */
         if (r != (want ? 0 : -EAGAIN))
-                walk_fail(walk, "%s from %" PRIu64 " gave %d, not record %" PRIu64 ": %s",
-                          forward ? "next" : "prev", c->position, r, want, logstore_detail());
+                walk_fail(walk, "%s by the %s from %" PRIu64 " gave %d, not record %" PRIu64 ": %s",
+                          forward ? "next" : "prev", walk_name(walk, c->owner), c->position, r, want,
+                          r < 0 ? logstore_detail() : "");
         if (r < 0)
                 return;
-        walk_expect(walk, (int64_t)record.number, (int64_t)want);
+        if (record.number != want)
+                walk_fail(walk, "%s from %" PRIu64 " gave record %" PRIu64 ", not %" PRIu64,
+                          forward ? "next" : "prev", c->position, record.number, want);
         walk_compare(walk, &record);
         c->position = forward ? want + 1 : want;
 }
@@ -199,8 +205,11 @@ void walk_cursor_time(struct walk *walk)
         if (most == 0) /* voids alone, or nothing */
                 most = model_tail(&walk->model) + 1;
         if (position < from || position > most)
-                walk_fail(walk, "time of %" PRIu64 " is at %" PRIu64 ", not %" PRIu64 "..%" PRIu64,
-                          number, position, from, to);
+                walk_fail(walk,
+                          "time %" PRId64 " of %" PRIu64 " is at %" PRIu64 ", not %" PRIu64
+                          "..%" PRIu64 ", whose time is %" PRId64 "; %" PRIu64 "..%" PRIu64,
+                          time_ns, number, position, from, to, walk->model.entries[to].time_ns,
+                          walk->model.first, model_tail(&walk->model));
         c->position = position;
         c->strange = false;
 }

@@ -28,7 +28,6 @@
         X(os_sync_file)       \
         X(os_sync_directory)  \
         X(os_start_writeback) \
-        X(os_wait_writeback)  \
         X(os_lock)            \
         X(os_is_network)      \
         X(os_is_memory)       \

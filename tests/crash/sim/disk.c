@@ -284,6 +284,14 @@ struct disk *disk_after_kill(const struct disk *disk, struct rng *rng)
         return copy;
 }
 
+bool disk_has_lost_pages(const struct disk *disk)
+{
+        for (uint32_t i = 0; i < disk->now.count; i++)
+                if (disk->now.list[i].node->lost_pages)
+                        return true;
+        return false;
+}
+
 void disk_write_back(struct disk *disk, struct rng *rng)
 {
         for (uint32_t i = 0; i < disk->now.count; i++)

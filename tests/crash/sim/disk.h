@@ -95,6 +95,8 @@ struct disk *disk_find(uint64_t id); /* NULL: none */
 
 struct disk *disk_after_power_cut(const struct disk *disk, struct rng *rng);
 struct disk *disk_after_kill(const struct disk *disk, struct rng *rng);
+/* The cache shows pages whose sync failed and which the media may not have. */
+bool disk_has_lost_pages(const struct disk *disk);
 /* Some dirty pages reach the media, as any time without asking. */
 void disk_write_back(struct disk *disk, struct rng *rng);
 

@@ -297,13 +297,22 @@ static void check_failed(struct machine *m)
                              append, sync, durable);
 }
 
+static void cancel_all(struct machine *m)
+{
+        disk_lock();
+        for (uint32_t i = 0; i < m->claim_count; i++)
+                promise_entry(&m->promise, m->claims[i].number)->kind = ENTRY_VOID;
+        disk_unlock();
+        logstore_cancel_claims(m->store, 0);
+}
+
 static void step_close(struct machine *m)
 {
         bool intact = m->disk->syncs_failed == 0;
         int r;
 
         if (m->failed)
-                logstore_cancel_claims(m->store, 0);
+                cancel_all(m);
         else
                 resolve_all(m);
         m->claim_count = 0;
@@ -347,6 +356,19 @@ static void step_kill(struct machine *m)
         machine_open(m, intact);
 }
 
+/* The store at work must show what it was given, up to the first unresolved claim. */
+static void step_look(struct machine *m)
+{
+        uint64_t first, tail;
+
+        machine_compare(m, m->store, &first, &tail);
+        if (first != m->promise.first_low || tail != promise_resolved(&m->promise))
+                machine_fail(m, "LOST", "the store shows %llu..%llu, not %llu..%llu",
+                             (unsigned long long)first, (unsigned long long)tail,
+                             (unsigned long long)m->promise.first_low,
+                             (unsigned long long)promise_resolved(&m->promise));
+}
+
 static void step_fail_syncs(struct machine *m)
 {
         if (!m->faulty)
@@ -373,6 +395,7 @@ static const struct step {
         { "truncate", 2, step_truncate },
         { "close", 2, step_close },
         { "kill", 2, step_kill },
+        { "look", 2, step_look },
         { "fail_syncs", 2, step_fail_syncs },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
@@ -417,15 +440,20 @@ static bool is_long(const struct machine *m)
         return bytes > 3 * m->options.segment_bytes && m->promise.count > 8;
 }
 
+static const struct step reopenings[] = {
+        { "close after a failure", 0, step_close },
+        { "kill after a failure", 0, step_kill },
+};
+static const struct step trimming = { "trim", 0, step_trim };
+
 void machine_step(struct machine *m)
 {
         const struct step *step = draw_step(m);
 
         if (m->failed)
-                step = &(const struct step){ "reopen", 0,
-                                             rng_one_in(&m->rng, 2) ? step_close : step_kill };
+                step = &reopenings[rng_below(&m->rng, 2)];
         else if (is_long(m) && m->claim_count == 0 && rng_one_in(&m->rng, 4))
-                step = &(const struct step){ "trim", 0, step_trim };
+                step = &trimming;
         machine_now = m;
         m->step = step->name;
         machine_tick();

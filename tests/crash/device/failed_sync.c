@@ -50,7 +50,7 @@ static struct {
         pthread_mutex_t lock; /* of the oracle */
         _Atomic int refused;  /* a sync or append was told -EIO */
         _Atomic int stop;
-        uint64_t states, lost, ring;
+        uint64_t states, lost, ring, late_errors;
 } f = { .seed = 1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- the disk --------------------------------------------------------------------------- */
@@ -212,18 +212,17 @@ static void expect_readers_go_on(void)
         logstore_close(reader);
 }
 
-/* Without unmounting if the file system still lets us; the kernel may have made it read-only. */
+/*
+ * Without unmounting, so that the cache still shows what the disk lost. The first attempt may be
+ * told of an error that nobody has heard of yet, and must refuse; the next one is on its own.
+ */
 static void reopen(void)
 {
         struct logstore_bounds bounds = { 0 };
         int r = writer_open(f.path, SEGMENT_BYTES, 0, &f.store);
 
-        if (r == -EROFS || r == -EIO) {
-                fprintf(stderr, "failed_sync: %s: reopened only after a remount: %s\n", f.fs,
-                        logstore_detail());
-                if (rig_unmount(f.mountpoint) < 0)
-                        rig_broken("unmount");
-                mount_disk();
+        if (r == -EIO) {
+                f.late_errors++;
                 r = writer_open(f.path, SEGMENT_BYTES, 0, &f.store);
         }
         if (!expect(r == 0, "reopening: %d, acknowledged was %" PRIu64, r, f.oracle.acked))
@@ -333,7 +332,8 @@ int main(int argc, char **argv)
                             (*form == 0 || strcmp(form, form_names[k]) == 0))
                                 try_one(directory, file_systems[i], (enum form)k);
         printf("failed_sync: states=%" PRIu64 " lost=%" PRIu64 " holes=0 invented=0 hangs=0"
-               " broken-promises=%" PRIu64 " by-ring=%" PRIu64 " seed=%" PRIu64 "\n",
-               f.states, f.lost, expectations_failed, f.ring, seed);
+               " broken-promises=%" PRIu64 " by-ring=%" PRIu64 " late-errors=%" PRIu64
+               " seed=%" PRIu64 "\n",
+               f.states, f.lost, expectations_failed, f.ring, f.late_errors, seed);
         return expectations_failed > 0 || f.states == 0;
 }

@@ -383,6 +383,18 @@ static int add_started(struct catalog *catalog, uint64_t head)
         return r;
 }
 
+/* A reader: the writer has unlinked what lies below the first number. */
+static void forget_trimmed(struct catalog *catalog)
+{
+        while (catalog->count > 1) {
+                int r = catalog_fill(catalog, &catalog->entries[1]);
+                if (r != -ENOENT &&
+                    (r < 0 || catalog->entries[1].first_number > catalog->first_number))
+                        break;
+                remove_entries(catalog, 0, 1);
+        }
+}
+
 int catalog_refresh(struct catalog *catalog)
 {
         uint64_t head = atomic_load(&catalog->control->page->head_id);
@@ -400,10 +412,8 @@ int catalog_refresh(struct catalog *catalog)
                 catalog->first_number = slot.first_number > catalog->first_number
                                                 ? slot.first_number
                                                 : catalog->first_number;
-                while (r == 0 && catalog->count > 1 &&
-                       catalog_fill(catalog, &catalog->entries[1]) == 0 &&
-                       catalog->entries[1].first_number <= catalog->first_number)
-                        remove_entries(catalog, 0, 1);
+                if (r == 0)
+                        forget_trimmed(catalog);
         }
         pthread_mutex_unlock(&catalog->lock);
         return r;

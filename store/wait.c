@@ -161,7 +161,10 @@ static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_
                 size_t middle = low + (high - low) / 2;
                 r = segment_brief_read(catalog->directory, catalog->uuid,
                                        catalog->entries[middle].id, &brief);
-                if (r == 0 && brief.sealed && brief.seal.greatest_ns < time_ns)
+                if (r == -ENOENT) { /* trimmed since */
+                        r = 0;
+                        low = middle + 1;
+                } else if (r == 0 && brief.sealed && brief.seal.greatest_ns < time_ns)
                         low = middle + 1;
                 else
                         high = middle;

@@ -6,6 +6,7 @@ import json
 import charts
 
 MIB = 1 << 20
+POINTS = 300
 
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>logstore: memory soak</title>
@@ -41,7 +42,21 @@ def latency_series(samples, what):
             for name in ("p50", "p99", "p999", "max")]
 
 
+def thin(samples):
+    """At most POINTS samples: of each group the last, with the group's worst durations."""
+    size = -(-len(samples) // POINTS)
+    found = []
+    for at in range(0, len(samples), size):
+        group = samples[at:at + size]
+        worst = {what: {name: max((s[what][name] for s in group if s[what][name] is not None),
+                                  default=None) for name in group[0][what]}
+                 for what in ("append", "sync", "get")}
+        found.append({**group[-1], **worst})
+    return found
+
+
 def all_charts(samples, limit):
+    samples = thin(samples)
     times = column(samples, "s")
     numbers = itertools.count()
 
@@ -58,10 +73,12 @@ def all_charts(samples, limit):
         ("page cache", column(samples, "cache", MIB)),
         ("dirty", column(samples, "dirty", MIB)),
         ("anonymous", column(samples, "anon", MIB))], limit=limit / MIB)
-    yield chart("Bytes of the library that the kernel cannot evict (writer)", "MiB", [
-        ("anonymous", column(samples, "library_anonymous", MIB)),
-        ("heap", column(samples, "library_heap", MIB)),
-        ("private copies", column(samples, "library_copied", MIB))])
+    yield chart("Bytes of the library that the kernel cannot evict", "MiB", [
+        ("writer: anonymous", column(samples, "library_anonymous", MIB)),
+        ("writer: heap", column(samples, "library_heap", MIB)),
+        ("writer: private copies", column(samples, "library_copied", MIB)),
+        ("reader: anonymous", column(samples, "reader_anonymous", MIB)),
+        ("reader: heap", column(samples, "reader_heap", MIB))])
     yield chart("Writer: resident memory", "MiB", [
         ("of files", column(samples, "rss_file", MIB)),
         ("anonymous", column(samples, "rss_anon", MIB))])

@@ -64,7 +64,8 @@ static size_t edit_many(struct round *round, struct logstore_snapshot *snapshot,
         uint64_t number = bounds->first + oracle_mix(now_ns()) % stride;
         size_t count = 0;
 
-        for (; number <= bounds->tail && count < EDITS_MAX; number += stride) {
+        for (; number <= bounds->tail && count < EDITS_MAX && !atomic_load(&round->over);
+             number += stride) {
                 if (oracle_is_void(number))
                         continue;
                 if (edit(round, snapshot, number) < 0)

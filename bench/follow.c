@@ -15,28 +15,17 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { FOLLOWERS = 4, PACE_NS = 10000 };
 enum { ALONE, FOLLOW, SCAN };
 
-/* The writer makes the store while readers start: they try until it is there. */
-static int reader_open(const struct work *work, struct logstore **ret,
-                       struct logstore_cursor **ret_cursor)
-{
-        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
-        int r = -ENOENT;
-
-        options.flags = LOGSTORE_READ_ONLY;
-        for (int i = 0; i < 5000 && r < 0; i++) {
-                r = logstore_open(work->dir, &options, ret);
-                if (r < 0)
-                        usleep(1000);
-        }
-        return r < 0 ? r : logstore_cursor_open(*ret, 0, ret_cursor);
-}
+/* Shared with the readers: set once the store is there. */
+static _Atomic int *made;
 
 static int follow(const struct work *work, struct logstore_cursor *cursor)
 {
@@ -68,8 +57,11 @@ static void reader_main(const struct work *work)
 {
         struct logstore_cursor *cursor;
         struct logstore *store;
-        int r = reader_open(work, &store, &cursor);
+        int r;
 
+        while (!atomic_load(made))
+                usleep(1000);
+        r = ours_reader(work, 0, &store, &cursor);
         if (r == 0)
                 r = work->flags == SCAN ? scan_again(cursor) : follow(work, cursor);
         if (r < 0)
@@ -81,6 +73,9 @@ static unsigned readers_start(const struct work *work, pid_t *pids)
 {
         unsigned count = work->flags == FOLLOW ? FOLLOWERS : work->flags == SCAN ? 1 : 0;
 
+        made = mmap(NULL, sizeof(*made), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (made == MAP_FAILED)
+                abort();
         for (unsigned i = 0; i < count; i++) {
                 pids[i] = fork();
                 if (pids[i] == 0)
@@ -114,7 +109,8 @@ static int append_with(const struct work *work, struct sample *ret)
         r = ours_open(work, LOGSTORE_CREATE, &store);
         if (r < 0)
                 return r;
-        usleep(20000); /* the readers find it */
+        atomic_store(made, 1);
+        usleep(20000); /* the readers open it */
         start = now_ns();
         for (uint64_t i = 0; i < work->records && r == 0; i++)
                 r = logstore_append(store, record_data(i), work->record_bytes, NULL);
@@ -168,6 +164,7 @@ static int paced_ours(const struct work *work, struct sample *ret)
         r = ours_open(work, LOGSTORE_CREATE, &store);
         if (r < 0)
                 return r;
+        atomic_store(made, 1);
         usleep(20000);
         r = paced(work, store, ret);
         stopped = readers_stop(work, pids, count);

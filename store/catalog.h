@@ -39,9 +39,11 @@ struct catalog {
         uint64_t epoch;               /* of the control page when the chain was read */
         uint64_t first_number;        /* records below it are trimmed */
         struct control_slot fallback; /* what the chain tells if the control page has no slot */
-        bool writer;                  /* may write indexes that are missing */
-        uint64_t highest_id;          /* of any file seen, so that no name is used twice */
-        int fault;                    /* the chain is broken: an open for writing is refused */
+        struct control_slot
+                cap;         /* .epoch is later than the page's: marks beyond are of a cut log */
+        bool writer;         /* may write indexes that are missing */
+        uint64_t highest_id; /* of any file seen, so that no name is used twice */
+        int fault;           /* the chain is broken: an open for writing is refused */
         char fault_text[512];
         uint64_t *leftovers; /* ids of segment files off the chain, ascending */
         size_t leftover_count, leftover_room;

@@ -87,8 +87,9 @@ static void remove_entries(struct catalog *catalog, size_t from, size_t to)
 {
         for (size_t i = from; i < to; i++)
                 catalog_detach(catalog, &catalog->entries[i]);
-        memmove(&catalog->entries[from], &catalog->entries[to],
-                (catalog->count - to) * sizeof(*catalog->entries));
+        if (to > from)
+                memmove(&catalog->entries[from], &catalog->entries[to],
+                        (catalog->count - to) * sizeof(*catalog->entries));
         catalog->count -= to - from;
 }
 
@@ -183,7 +184,12 @@ static int walk_back(struct catalog *catalog, size_t *ret_at)
                 struct catalog_entry *entry = &catalog->entries[at];
                 size_t previous;
 
-                if (entry->previous_id == 0 || entry->first_number <= catalog->first_number)
+                if (entry->previous_id == 0) { /* the log begins here; what is older was emptied */
+                        r = leave_out(catalog, 0, at);
+                        at = 0;
+                        break;
+                }
+                if (entry->first_number <= catalog->first_number)
                         break;
                 previous = catalog_find_id(catalog, entry->previous_id);
                 if (previous >= at || catalog->entries[previous].id != entry->previous_id) {
@@ -237,8 +243,12 @@ static int check_oldest(struct catalog *catalog)
         if (catalog->count == 0)
                 return 0;
         r = catalog_fill(catalog, &catalog->entries[0]);
-        if (r == 0 && catalog->entries[0].first_number > catalog->first_number)
-                r = missing(&catalog->entries[0]);
+        if (r == 0 && catalog->entries[0].first_number > catalog->first_number) {
+                if (catalog->entries[0].previous_id != 0)
+                        r = missing(&catalog->entries[0]);
+                else
+                        catalog->first_number = catalog->entries[0].first_number;
+        }
         return r < 0 ? broken(catalog, r) : 0;
 }
 
@@ -267,6 +277,26 @@ static int fall_back(struct catalog *catalog)
         catalog->epoch = catalog->fallback.epoch;
         catalog->first_number = catalog->fallback.first_number;
         return r;
+}
+
+/* A mark belongs to its epoch: what a later one cut off is not missing. */
+static int find_cap(struct catalog *catalog, const struct control_slot *slot)
+{
+        catalog->cap = (struct control_slot){ 0 };
+        for (size_t at = catalog->count; at > 0; at--) {
+                struct catalog_entry *entry = &catalog->entries[at - 1];
+                int r = catalog_fill(catalog, entry);
+
+                if (r < 0)
+                        return broken(catalog, r);
+                if (entry->epoch <= slot->epoch)
+                        return 0;
+                catalog->cap.epoch = entry->epoch;
+                catalog->cap.mark_number = entry->first_number - 1;
+                catalog->cap.mark_id = entry->previous_id;
+                catalog->cap.mark_offset = entry->previous_end;
+        }
+        return 0;
 }
 
 static int load_locked(struct catalog *catalog)
@@ -311,6 +341,8 @@ static int load_locked(struct catalog *catalog)
                 broken(catalog, -EBADMSG);
         }
         r = walk_back(catalog, &at);
+        if (r == 0 && known)
+                r = find_cap(catalog, &slot);
         if (r == 0)
                 r = check_gaps(catalog, at);
         if (r == 0)
@@ -340,8 +372,14 @@ static int load_stable(struct catalog *catalog)
 
 void catalog_slot(const struct catalog *catalog, struct control_slot *ret)
 {
-        if (control_read(catalog->control, ret) < 0)
+        if (control_read(catalog->control, ret) < 0) {
                 *ret = catalog->fallback;
+        } else if (ret->epoch < catalog->cap.epoch && ret->mark_number > catalog->cap.mark_number) {
+                /* A truncation's new head became durable, its control page did not. */
+                ret->mark_number = catalog->cap.mark_number;
+                ret->mark_id = catalog->cap.mark_id;
+                ret->mark_offset = catalog->cap.mark_offset;
+        }
 }
 
 int catalog_load(struct catalog *catalog)
@@ -518,22 +556,36 @@ static int unlink_segment(struct catalog *catalog, uint64_t id)
         return 0;
 }
 
+/* Trimmed ones oldest first, so that what is left is always one piece; those off the chain newest
+ * first, so that none is left without its predecessor. 0: none left. */
+static uint64_t take_leftover(struct catalog *catalog)
+{
+        uint64_t oldest, id = 0, *ids = catalog->leftovers;
+
+        pthread_mutex_lock(&catalog->lock);
+        oldest = catalog->count ? catalog->entries[0].id : UINT64_MAX;
+        if (catalog->leftover_count > 0 && ids[0] < oldest) {
+                id = ids[0];
+                memmove(&ids[0], &ids[1], --catalog->leftover_count * sizeof(*ids));
+        } else if (catalog->leftover_count > 0) {
+                id = ids[--catalog->leftover_count];
+        }
+        pthread_mutex_unlock(&catalog->lock);
+        return id;
+}
+
 int catalog_drop_leftovers(struct catalog *catalog)
 {
-        uint64_t oldest = catalog->count ? catalog->entries[0].id : UINT64_MAX;
-        uint64_t *ids = catalog->leftovers;
-        size_t trimmed = 0, count = catalog->leftover_count;
+        bool any = false;
+        uint64_t id;
         int r = 0;
 
-        /* Trimmed ones oldest first, so that what is left is always one piece; those off the
-         * chain newest first, so that none is left without its predecessor. */
-        for (; r == 0 && trimmed < count && ids[trimmed] < oldest; trimmed++)
-                r = unlink_segment(catalog, ids[trimmed]);
-        for (size_t i = count; r == 0 && i > trimmed; i--)
-                r = unlink_segment(catalog, ids[i - 1]);
-        if (r == 0 && count > 0)
+        while (r == 0 && (id = take_leftover(catalog)) != 0) {
+                r = unlink_segment(catalog,
+                                   id); /* one that fails is tried again at the next open */
+                any = true;
+        }
+        if (r == 0 && any)
                 r = os_sync_directory(catalog->directory);
-        if (r == 0)
-                catalog->leftover_count = 0; /* else all are tried again */
-        return r;
+        return r < 0 ? detail_prefix(r, "leftovers") : 0;
 }

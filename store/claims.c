@@ -25,6 +25,16 @@ static void unlink_open(struct claims *claims, struct open_claim *open)
         claims->count--;
 }
 
+/* One pad, or two where one could not tell its length; the later first. */
+static void pad_range(struct slot *slot, uint64_t from, uint64_t to)
+{
+        const uint64_t most = PAYLOAD_BYTES_MAX & ~(uint64_t)(FRAME_ALIGN - 1);
+
+        if (to - from > most)
+                pad_range(slot, from + most, to);
+        record_pad(&slot->segment->key, slot->base, from, to - from > most ? most : to - from);
+}
+
 static void publish(struct claims *claims, struct open_claim *open, int64_t size, int64_t time_ns)
 {
         const struct claim *claim = &open->claim;
@@ -37,7 +47,7 @@ static void publish(struct claims *claims, struct open_claim *open, int64_t size
 
         /* The pad first: who sees this frame may go on to it at once. */
         if (used < claimed)
-                record_pad(&slot->segment->key, slot->base, claim->offset + used, claimed - used);
+                pad_range(slot, claim->offset + used, claim->offset + claimed);
         record_encode(&slot->segment->key, frame, claim->offset, word, claim->ordinal, time_ns);
         index_set(slot->index, claim->ordinal, claim->offset);
         head_publish(claims->head, frame, word);

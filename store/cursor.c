@@ -107,6 +107,8 @@ static int check_epoch(struct logstore_cursor *cursor)
 
 static int end_of_log(struct logstore_cursor *cursor)
 {
+        if (cursor->catalog->fault && !cursor->store->writer)
+                return detail(cursor->catalog->fault, "%s", cursor->catalog->fault_text);
         return detail(-EAGAIN, "record %llu was not appended yet",
                       (unsigned long long)cursor->number);
 }

@@ -65,8 +65,8 @@ struct head {
 
         pthread_mutex_t lock; /* growing, rolling, retiring */
         struct slot slots[HEAD_SLOTS];
-        uint32_t oldest, newest; /* turns; slot of a turn is turn % HEAD_SLOTS */
-        struct segment *next;    /* prepared, mapped, with its first piece ready; or NULL */
+        _Atomic uint32_t oldest, newest; /* turns; slot of a turn is turn % HEAD_SLOTS */
+        struct segment *next;            /* prepared, mapped, with its first piece ready; or NULL */
         uint64_t next_ready;
         char failure[512];
 

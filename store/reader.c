@@ -193,8 +193,10 @@ int reader_batch_whole(struct logstore *store, const struct place *place, uint64
         return 1;
 }
 
-static int beyond_tail(uint64_t number)
+static int beyond_tail(struct logstore *store, uint64_t number)
 {
+        if (!store->writer && store->catalog.fault) /* the chain is broken: that is no mere end */
+                return detail(store->catalog.fault, "%s", store->catalog.fault_text);
         return detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
 }
 
@@ -207,7 +209,7 @@ static int locate(struct logstore *store, uint64_t number, struct place *place)
 
         if (r == -EAGAIN && !place->segment->brief.sealed && !store->writer &&
             number > reader_durable(store))
-                return beyond_tail(number);
+                return beyond_tail(store, number);
         if (r == -EAGAIN || r == -EBADMSG)
                 return reader_judge(store, place->segment, place->segment->indexed_offset, number,
                                     "no valid frame leads to the record");
@@ -218,17 +220,22 @@ int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint
                 struct place *ret)
 {
         struct catalog *catalog = snapshot ? snapshot_catalog(snapshot) : &store->catalog;
+        uint64_t tail = UINT64_MAX;
         struct place place;
         int r = 0;
 
         if (number == 0)
                 return detail(-EINVAL, "record numbers start at 1");
         if (snapshot && number > snapshot_bounds(snapshot)->tail)
-                return beyond_tail(number);
+                return beyond_tail(store, number);
         if (!snapshot && store->writer && head_tail_number(&store->head, number) < number)
-                return beyond_tail(number);
-        if (!snapshot && !store->writer)
-                r = catalog_refresh(catalog);
+                return beyond_tail(store, number);
+        if (!snapshot && !store->writer) {
+                r = number > reader_durable(store) ? reader_tail(store, &tail)
+                                                   : catalog_refresh(catalog);
+                if (r == 0 && number > tail)
+                        return beyond_tail(store, number);
+        }
         if (r == 0)
                 r = catalog_pin(catalog, number, &place.segment);
         if (r < 0)

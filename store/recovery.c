@@ -121,12 +121,15 @@ static int judge(struct catalog *catalog, const struct control_slot *slot,
                  const struct segment_brief *brief, const struct scan *scan,
                  struct recovery *recovery)
 {
+        uint64_t mark = brief->sealed && brief->seal.last_number > slot->mark_number
+                                ? brief->seal.last_number
+                                : slot->mark_number;
         char name[32];
         int r = 0;
 
         if (slot->generation == 0)
                 r = frames_beyond(catalog, brief, scan);
-        if (r < 0 || (r == 0 && recovery->tail.number >= slot->mark_number))
+        if (r < 0 || (r == 0 && recovery->tail.number >= mark))
                 return r;
         segment_name(brief->id, name);
         recovery->damage = -EBADMSG;

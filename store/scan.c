@@ -21,6 +21,7 @@ struct window {
         struct map map;  /* the buffer; page-aligned */
         uint64_t offset; /* in the file, of the buffer's first byte; aligned */
         uint64_t bytes;  /* valid ones */
+        uint64_t file_bytes;
 };
 
 /* Make [offset, offset + bytes) available if the file has it; -ENODATA: it ends before. */
@@ -79,7 +80,7 @@ static int hash_stretch(struct window *window, uint64_t offset, uint64_t bytes, 
 
 /* Check the frame at @offset. 0: good; 1: it does not count, scan->why says why. */
 static int check_frame(struct scan *scan, struct window *window, uint64_t offset,
-                       uint32_t want_ordinal, struct scan_frame *ret)
+                       uint32_t want_ordinal, bool in_batch, struct scan_frame *ret)
 {
         struct record_view *view = &ret->view;
         struct frame header = { 0 };
@@ -97,6 +98,12 @@ static int check_frame(struct scan *scan, struct window *window, uint64_t offset
         scan->why =
                 r == -EAGAIN ? "no frame is committed here" : "the frame's length is impossible";
         if (r < 0)
+                return 1;
+        scan->why = "the frame is cut off by the end of the file";
+        if (offset + view->frame_bytes > window->file_bytes)
+                return 1;
+        scan->why = "a pad or void stands inside a batch";
+        if (in_batch && (view->kind == FRAME_PAD || view->kind == FRAME_VOID))
                 return 1;
         scan->why = "the frame's checksum does not hold";
         if (view->kind == FRAME_PAD)
@@ -126,6 +133,7 @@ static int scan_frames(struct scan *scan, struct window *window)
         uint32_t ordinal = 1;
         int64_t greatest = scan->greatest_ns;
         struct scan_frame frame;
+        bool in_batch = false;
         int r = 0;
 
         scan->end = offset;
@@ -136,7 +144,7 @@ static int scan_frames(struct scan *scan, struct window *window)
                 scan->uncommitted = false;
                 if (offset + PAD_HEADER_BYTES > scan->limit)
                         return 0;
-                r = check_frame(scan, window, offset, ordinal, &frame);
+                r = check_frame(scan, window, offset, ordinal, in_batch, &frame);
                 if (r != 0)
                         return r < 0 ? r : 0;
                 scan->why = NULL;
@@ -148,7 +156,8 @@ static int scan_frames(struct scan *scan, struct window *window)
                         if (frame.view.kind != FRAME_VOID && frame.time_ns > greatest)
                                 greatest = frame.time_ns;
                 }
-                if (frame.view.kind == FRAME_MORE)
+                in_batch = frame.view.kind == FRAME_MORE;
+                if (in_batch)
                         continue;
                 scan->end = offset;
                 scan->records = ordinal - 1;
@@ -159,11 +168,17 @@ static int scan_frames(struct scan *scan, struct window *window)
 int scan_segment(struct scan *scan)
 {
         struct window window = { .scan = scan };
+        struct os_stat st = { 0 };
         int r = map_anonymous(scan->memory, BUFFER_BYTES, &window.map);
 
         if (r < 0)
                 return detail(r, "no memory to read a segment");
-        r = scan_frames(scan, &window);
+        r = os_stat(scan->fd, &st);
+        window.file_bytes = st.bytes;
+        if (r == 0)
+                r = scan_frames(scan, &window);
+        else
+                detail(r, "cannot stat: %s", logstore_error_text(r));
         map_close(&window.map);
         return r;
 }

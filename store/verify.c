@@ -21,6 +21,7 @@ struct verification {
         uint64_t total_bytes, done_bytes;
         int64_t greatest_ns;  /* greatest time so far */
         uint64_t next_number; /* that the next segment must begin with; 0: unknown */
+        bool torn;            /* the log ended before this segment */
 };
 
 static void tell(struct verification *v, const char *file, uint64_t offset, uint64_t number,
@@ -75,12 +76,13 @@ static void check_index(struct verification *v, const struct segment_brief *brie
 
 /* The scan stopped before the log says that the segment ends. */
 static void judge_stop(struct verification *v, const char *name, const struct scan *scan,
-                       const struct segment_brief *brief, bool is_last)
+                       const struct segment_brief *brief)
 {
         uint64_t number = brief->start.first_number + scan->records;
         const char *why = scan->why ? scan->why : "the segment ends before its records do";
 
-        if (is_last && !brief->sealed && number > v->slot.mark_number) {
+        if (!brief->sealed && number > v->slot.mark_number) {
+                v->torn = true;
                 if (scan->uncommitted && scan->stop == scan->end)
                         return; /* simply the end */
                 v->report.torn_bytes += scan->limit - scan->end;
@@ -142,6 +144,11 @@ static int verify_segment(struct verification *v, size_t at)
                 return r;
         segment_name(entry.id, name);
         v->report.segments++;
+        if (v->torn) {
+                tell(v, name, 0, 0, 0, false,
+                     "the log ends before this segment; the next open for writing drops it");
+                return 0;
+        }
         r = r < 0 ? r : segment_brief_read(v->store->directory, catalog->uuid, entry.id, &brief);
         if (r < 0) {
                 tell(v, name, 0, 0, r, true, logstore_detail());
@@ -160,7 +167,7 @@ static int verify_segment(struct verification *v, size_t at)
         if (r < 0) {
                 tell(v, name, scan.stop, 0, r, true, logstore_detail());
         } else if (scan.end < limit || scan.why) {
-                judge_stop(v, name, &scan, &brief, !has_next);
+                judge_stop(v, name, &scan, &brief);
         } else if (has_next && scan.records != next.previous_records) {
                 tell(v, name, scan.end, 0, -EBADMSG, true,
                      "the next segment tells another number of records");

@@ -34,8 +34,11 @@ int writer_open(const char *path, uint64_t segment_bytes, uint32_t flags, struct
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
 
-        options.flags = LOGSTORE_CREATE | flags;
-        options.segment_bytes = segment_bytes;
+        options.flags = flags;
+        if (!(flags & LOGSTORE_READ_ONLY)) {
+                options.flags |= LOGSTORE_CREATE;
+                options.segment_bytes = segment_bytes;
+        }
         return logstore_open(path, &options, ret);
 }
 

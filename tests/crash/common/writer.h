@@ -16,7 +16,7 @@
  * number given is not the next, or *ret_number was touched on failure. */
 int writer_append(struct logstore *store, uint64_t seed, size_t bytes, uint64_t *ret_number);
 
-/* Open for writing with @segment_bytes, creating if need be. */
+/* Open with @flags; for writing with @segment_bytes, creating if need be. */
 int writer_open(const char *path, uint64_t segment_bytes, uint32_t flags, struct logstore **ret);
 
 /* Compare with the oracle; complaints to stderr under @when. 0 or the count of what is wrong. */

@@ -69,15 +69,17 @@ static void take_all_space(void)
         close(fd);
 }
 
-/* Put some space aside, so that giving it back is worth something. */
-static void take_some_space(void)
+/* Put space aside, so that giving it back is worth something. */
+static void take_space(uint64_t bytes)
 {
-        static char zeros[1 << 20];
+        static char zeros[64 << 10];
         int fd = open(d.ballast, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
-        if (fd < 0 || pwrite(fd, zeros, sizeof(zeros), 0) != (ssize_t)sizeof(zeros) ||
-            pwrite(fd, zeros, sizeof(zeros), sizeof(zeros)) != (ssize_t)sizeof(zeros))
+        if (fd < 0)
                 rig_broken("ballast");
+        for (uint64_t at = 0; at < bytes; at += sizeof(zeros))
+                if (pwrite(fd, zeros, sizeof(zeros), (off_t)at) != (ssize_t)sizeof(zeros))
+                        rig_broken("ballast of %" PRIu64 " bytes", bytes);
         fsync(fd);
         close(fd);
 }
@@ -105,14 +107,18 @@ static uint64_t tail_of(struct logstore *store)
         return bounds.tail;
 }
 
-/* Append until refused; the refusal. */
+/* Append until refused, and refused again when the background has had its time; the refusal. */
 static int fill(struct logstore *store)
 {
         uint64_t number;
-        int r = 0;
+        int r = 0, refusals = 0;
 
-        for (unsigned i = 0; r == 0 && i < APPENDS_MAX; i++)
+        for (unsigned i = 0; refusals < 5 && i < APPENDS_MAX; i++) {
                 r = writer_append(store, d.seed, 500 + random_below(&d.rng, 5000), &number);
+                refusals = r < 0 ? refusals + 1 : 0;
+                if (r < 0)
+                        usleep(10000);
+        }
         return r;
 }
 
@@ -204,14 +210,14 @@ static void live_on_full_disk(int refusal)
         if (store == NULL)
                 return;
         append_some(store, "with space");
-        take_some_space();
+        take_space(UINT64_C(3) << 20);
         int r = fill(store);
         expect(r == refusal, "filling ends with %d, not %d", r, refusal);
         take_all_space();
         expect_nothing_moved(store, refusal, "full");
         give_space_back();
         append_some(store, "space again, same handle");
-        take_some_space();
+        take_space(UINT64_C(1) << 20);
         fill(store);
         take_all_space();
         close_or_complain(store, "closing full");
@@ -408,7 +414,7 @@ static void case_reflink(void)
                 if (store == NULL)
                         _exit(1);
                 append_some(store, "with space");
-                take_some_space();
+                take_space(UINT64_C(1) << 20);
                 clone_store();
                 take_all_space();
                 append_to_clone(store);

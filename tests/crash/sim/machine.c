@@ -288,15 +288,23 @@ void machine_open(struct machine *m, bool all_of_it)
         machine_trace(m, "holds %llu..%llu", (unsigned long long)first, (unsigned long long)tail);
 }
 
+void machine_abandon(struct machine *m)
+{
+        int r;
+
+        logstore_cancel_claims(m->store, 0);
+        r = logstore_close(m->store);
+        if (r < 0 && r != -EIO)
+                machine_fail(m, "ERROR", "close said %d (%s)", r, logstore_detail());
+        m->store = NULL;
+}
+
 void machine_put_away(struct machine *m)
 {
         machine_watch(m, 0);
         m->disk->syncs_to_fail = 0;
-        if (m->store) {
-                logstore_cancel_claims(m->store, 0);
-                logstore_close(m->store); /* what it does goes nowhere */
-                m->store = NULL;
-        }
+        if (m->store)
+                machine_abandon(m);
         disk_lock();
         disk_free(m->disk);
         disk_unlock();

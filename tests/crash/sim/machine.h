@@ -87,6 +87,7 @@ void machine_open(struct machine *m, bool all_of_it); /* and compare; adopt what
 void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_first,
                      uint64_t *ret_tail);
 void machine_step(struct machine *m);
+void machine_abandon(struct machine *m);  /* close on a disk that nobody will see */
 void machine_put_away(struct machine *m); /* whatever it is doing; with its disk */
 
 #endif

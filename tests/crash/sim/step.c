@@ -204,9 +204,14 @@ static void step_durable(struct machine *m)
 /* Two threads' worth of syncs at once: one started, one waited for, while appends go on. */
 static void step_sync_start(struct machine *m)
 {
-        int r = logstore_sync_start(m->store, 0);
+        int r;
 
+        if (m->faulty && rng_one_in(&m->rng, 6))
+                m->disk->syncs_to_fail = 2; /* best both at once */
+        r = logstore_sync_start(m->store, 0);
         machine_trace(m, "sync_start: %d", r);
+        if (r == -EDEADLK && m->claim_count > 0)
+                return;
         if (r < 0)
                 take_failure(m, r);
         else if (rng_one_in(&m->rng, 2))
@@ -345,9 +350,7 @@ static void step_kill(struct machine *m)
         m->disk = disk_after_kill(old, &m->rng);
         disk_unlock();
         old->syncs_to_fail = 0;
-        logstore_cancel_claims(m->store, 0);
-        logstore_close(m->store); /* it works on the old disk, which nobody will see */
-        m->store = NULL;
+        machine_abandon(m); /* it works on the old disk */
         disk_lock();
         disk_free(old);
         disk_unlock();

@@ -92,7 +92,7 @@ static int check_epoch(struct logstore_cursor *cursor)
         int r = 0;
 
         if (__builtin_expect(now == cursor->epoch || cursor->snapshot, 1))
-                return 0;
+                return cursor->cut ? stale(cursor->number, "truncated away") : 0;
         leave_segment(cursor);
         if (!store->writer)
                 r = catalog_refresh(&store->catalog);
@@ -102,7 +102,8 @@ static int check_epoch(struct logstore_cursor *cursor)
         cursor->epoch = now;
         cursor->known_epoch = store->writer ? store->control.current.epoch : store->catalog.epoch;
         cursor->whole_until = 0;
-        return cursor->number > rewound ? stale(cursor->number, "truncated away") : 0;
+        cursor->cut |= cursor->number > rewound;
+        return cursor->cut ? stale(cursor->number, "truncated away") : 0;
 }
 
 static int end_of_log(struct logstore_cursor *cursor)
@@ -382,9 +383,10 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
         if (number > tail + 1)
                 return detail(-EAGAIN, "record %llu was not appended yet: the last is %llu",
                               (unsigned long long)number, (unsigned long long)tail);
-        if (number != cursor->number)
+        if (number != cursor->number || cursor->cut)
                 leave_segment(cursor);
         cursor->number = number;
+        cursor->cut = false;
         cursor->epoch = atomic_load(&cursor->store->control.page->writer_epoch);
         cursor->known_epoch = cursor->store->writer ? cursor->store->control.current.epoch
                                                     : cursor->store->catalog.epoch;
@@ -408,12 +410,12 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
         struct segment *segment = cursor->segment;
         uint64_t was = cursor->number;
         int r = check_epoch(cursor);
+        bool cut = cursor->cut;
 
-        if (r == -ESTALE)
-                r = 0; /* of the old place, which is being left */
-        if (r < 0)
+        if (r < 0 && r != -ESTALE) /* that is of the old place, which is being left */
                 return r;
         cursor->number = number;
+        cursor->cut = false;
         if (cursor->segment && cursor->segment == segment &&
             number >= segment->brief.start.first_number &&
             number <= atomic_load(&segment->last_number) && number <= last_visible(cursor) &&
@@ -431,6 +433,7 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
         if (r < 0) {
                 leave_segment(cursor);
                 cursor->number = was;
+                cursor->cut = cut;
         }
         return r;
 }

@@ -16,6 +16,7 @@ struct logstore_cursor {
         struct segment *segment;
         uint64_t offset;
         uint64_t epoch;          /* live word of the control page when last looked */
+        bool cut;                /* the log was cut before the place: seek first */
         uint64_t known_epoch;    /* of the chain then */
         uint64_t whole_until;    /* batches up to this number were found whole */
         uint64_t dropped_offset; /* LOGSTORE_DROP_BEHIND: let go up to here */

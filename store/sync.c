@@ -268,9 +268,8 @@ static void write_index(struct sync *sync, struct segment *segment, uint32_t rec
                     segment->brief.salt, records, end);
 }
 
-static int seal(void *context)
+int sync_seal_alone(struct sync *sync)
 {
-        struct sync *sync = context;
         struct segment *segment;
         struct tail end;
         uint32_t turn, records;
@@ -294,6 +293,11 @@ static int seal(void *context)
         write_index(sync, segment, records, end.offset);
         head_retire(sync->head, turn);
         return 0;
+}
+
+static int seal(void *context)
+{
+        return sync_seal_alone(context);
 }
 
 int sync_seal(struct sync *sync)

@@ -57,6 +57,9 @@ uint64_t sync_durable(struct sync *sync);
 /* Sync and seal the oldest full segment and write its index. -EAGAIN: none is ready for it. */
 int sync_seal(struct sync *sync);
 
+/* The same for who is in sync_alone() already. */
+int sync_seal_alone(struct sync *sync);
+
 /* Run @what while no sync is running and none can start. */
 int sync_alone(struct sync *sync, int (*what)(void *context), void *context);
 

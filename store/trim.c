@@ -83,13 +83,21 @@ struct truncation {
 };
 
 /* The greatest time in the log up to @end of a pinned segment. */
-static int greatest_until(struct segment *segment, uint64_t end, int64_t *ret)
+static int greatest_until(struct catalog *catalog, struct segment *segment, uint64_t end,
+                          int64_t *ret)
 {
-        struct record_view view;
         int64_t greatest = segment->brief.start.greatest_ns;
         uint64_t offset = FRAMES_OFFSET;
+        struct segment *before;
+        struct record_view view;
         int r = 0;
 
+        /* The start frame was written while claims may have been open; a seal knows better. */
+        if (catalog_pin_previous(catalog, segment, &before) == 0) {
+                if (before->brief.sealed && before->brief.seal.greatest_ns > greatest)
+                        greatest = before->brief.seal.greatest_ns;
+                catalog_unpin(catalog, before);
+        }
         for (; r == 0 && offset < end; offset += view.frame_bytes) {
                 const struct frame *frame = segment_frame(segment, offset);
                 r = segment_peek(segment, offset, &view);
@@ -121,7 +129,8 @@ static int describe_end(struct truncation *truncation, struct start_payload *sta
         start->previous_salt = place.segment->brief.salt;
         start->previous_end = place.offset + place.view.frame_bytes;
         start->previous_records = place.view.ordinal;
-        r = greatest_until(place.segment, start->previous_end, &start->greatest_ns);
+        r = greatest_until(&store->catalog, place.segment, start->previous_end,
+                           &start->greatest_ns);
         catalog_unpin(&store->catalog, place.segment);
         if (r == 0 && place.view.kind == FRAME_MORE)
                 return detail(-EINVAL, "record %llu is inside a batch",
@@ -138,23 +147,21 @@ static int fail_sync(struct logstore *store, const char *what, int error)
         return head_failure(&store->head);
 }
 
-/* Old slots are sealed or given up; the segment that the log now ends in is sealed as it is. */
-static int retire_slots(struct logstore *store, const struct start_payload *start)
+/* The segment that was active is sealed as the log now ends in it, or is a leftover. */
+static int retire_active(struct logstore *store, const struct start_payload *start)
 {
         struct head *head = &store->head;
+        struct segment *segment = head->slots[head->oldest % HEAD_SLOTS].segment;
         int r = 0;
 
-        while (r == 0 && head->oldest != head->newest) {
-                struct segment *segment = head->slots[head->oldest % HEAD_SLOTS].segment;
-                if (segment->brief.id == start->previous_id) {
-                        segment_seal(segment, start->previous_records, start->previous_end,
-                                     start->greatest_ns);
-                        r = os_sync_map(segment->map.base, HEADER_BYTES);
-                        if (r < 0)
-                                return fail_sync(store, segment->name, r);
-                }
-                head_retire(head, head->oldest);
+        if (segment->brief.id == start->previous_id) {
+                segment_seal(segment, start->previous_records, start->previous_end,
+                             start->greatest_ns);
+                r = os_sync_map(segment->map.base, HEADER_BYTES);
+                if (r < 0)
+                        return fail_sync(store, segment->name, r);
         }
+        head_retire(head, head->oldest);
         return r;
 }
 
@@ -172,6 +179,11 @@ static int truncate_alone(void *context)
         if (tail.number != head_claimed(head))
                 return detail(-EBUSY, "record %llu: a claim is open",
                               (unsigned long long)(tail.number + 1));
+        do /* so that only the active segment is left to be judged below */
+                r = sync_seal_alone(&store->sync);
+        while (r == 0);
+        if (r != -EAGAIN)
+                return r;
         r = describe_end(truncation, &start);
         if (r < 0)
                 return r;
@@ -198,7 +210,7 @@ static int truncate_alone(void *context)
         if (r < 0)
                 return fail_sync(store, CONTROL_NAME, r);
         atomic_store(&store->control.page->writer_epoch, start.epoch);
-        r = retire_slots(store, &start);
+        r = retire_active(store, &start);
         return r < 0 ? r : catalog_drop_leftovers(&store->catalog);
 }
 

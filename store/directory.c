@@ -11,6 +11,9 @@
 #include "detail.h"
 #include "segment.h"
 
+#define ORPHAN_TRIES 1000
+#define ORPHAN_PAUSE_NS 1000000
+
 int directory_open(const char *path, uint32_t flags, bool *ret_created, int *ret)
 {
         int fd = os_open_directory(path), r;
@@ -102,6 +105,22 @@ int directory_writer(int directory)
                 text[0] = '\0';
         os_close(fd); /* only read */
         return atoi(text);
+}
+
+/* A child that the last holder forked just before its end has the lock for the moment until its fork
+ * handler has run. So if the holder is gone, wait for that; a living one is never waited for. */
+static int lock_file(int directory, int fd)
+{
+        int r = os_lock(fd);
+
+        for (int i = 0; i < ORPHAN_TRIES && (r == -EAGAIN || r == -EACCES); i++) {
+                int holder = directory_writer(directory);
+                if (holder == 0 || os_process_lives(holder))
+                        break;
+                os_sleep(ORPHAN_PAUSE_NS);
+                r = lock_file(directory, fd);
+        }
+        return r;
 }
 
 int directory_lock(int directory, int *ret)

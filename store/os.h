@@ -100,6 +100,7 @@ int os_signal_eventfd(int fd);
 int os_drain_eventfd(int fd);
 int os_thread_id(void);
 int os_process_id(void);
+bool os_process_lives(int id);
 size_t os_page_bytes(void);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,4 +103,9 @@ int os_faults(uint64_t *ret_minor, uint64_t *ret_major)
         *ret_minor = (uint64_t)usage.ru_minflt;
         *ret_major = (uint64_t)usage.ru_majflt;
         return 0;
+}
+
+bool os_process_lives(int id)
+{
+        return kill(id, 0) == 0 || errno != ESRCH;
 }

@@ -104,8 +104,18 @@ static void read_unrecovered(const char *path, const struct oracle *oracle)
                 cannot("close reader", r);
 }
 
-/* A batch, then records one by one, then a sync. */
-static void append_some(struct logstore *store, struct oracle *oracle, uint64_t seed)
+static void save_oracle(int fd, const struct oracle *oracle)
+{
+        int r = fd < 0 ? 0 : oracle_store(fd, 0, oracle);
+
+        if (r < 0) {
+                fprintf(stderr, "crash_check: oracle: %s\n", strerror(-r));
+                exit(EXIT_UNUSABLE);
+        }
+}
+
+/* A batch, then records one by one, then a sync. Readers beside us learn of the life first. */
+static void append_some(struct logstore *store, struct oracle *oracle, int oracle_fd, uint64_t seed)
 {
         uint8_t data[4][700];
         struct logstore_entry entries[4] = { 0 };
@@ -117,6 +127,7 @@ static void append_some(struct logstore *store, struct oracle *oracle, uint64_t 
                 r = oracle_begin_life(oracle, bounds.tail + 1, seed);
         if (r < 0)
                 cannot("begin", r);
+        save_oracle(oracle_fd, oracle);
         for (uint32_t i = 0; i < 4; i++) {
                 entries[i].data = data[i];
                 entries[i].size = 100 + i * 200;
@@ -188,12 +199,14 @@ static void load_oracle(const struct arguments *a, int *ret_fd, struct oracle *r
 }
 
 /* Live on and compare again. @seed differs from every earlier life's. */
-static void live_on(const struct arguments *a, struct logstore *store, struct oracle *oracle)
+static void live_on(const struct arguments *a, struct logstore *store, struct oracle *oracle,
+                    int oracle_fd)
 {
         struct logstore_verify_report report = { 0 };
         int r;
 
-        append_some(store, oracle, a->seed + 1000000007);
+        append_some(store, oracle, oracle_fd, a->seed + 1000000007);
+        save_oracle(oracle_fd, oracle);
         r = logstore_close(store);
         if (r < 0)
                 cannot("close", r);
@@ -229,11 +242,7 @@ int main(int argc, char **argv)
         r = logstore_bounds(store, &bounds);
         if (r < 0)
                 cannot("bounds", r);
-        live_on(&a, store, &oracle);
-        if (oracle_fd >= 0)
-                r = oracle_store(oracle_fd, 0, &oracle);
-        if (r < 0)
-                cannot("oracle", r);
+        live_on(&a, store, &oracle, oracle_fd);
         printf("crash_check: first %" PRIu64 " tail %" PRIu64 " acked %" PRIu64
                " lost 0 holes 0 invented 0\n",
                bounds.first, bounds.tail, oracle.acked);

@@ -143,6 +143,8 @@ static int hop(struct logstore_cursor *cursor)
 
         if (r == -ENOENT)
                 return end_of_log(cursor);
+        if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->number))
+                return stale(cursor->number, "trimmed");
         if (r < 0)
                 return r;
         if (next->brief.start.first_number != cursor->number ||

@@ -14,39 +14,38 @@
 #define ORPHAN_TRIES 1000
 #define ORPHAN_PAUSE_NS 1000000
 
-int directory_open(const char *path, uint32_t flags, bool *ret_created, int *ret)
+/* Who may read the files may search the directory. */
+static uint32_t directory_mode(uint32_t file_mode)
+{
+        return file_mode | (file_mode & 0444) >> 2;
+}
+
+int directory_open(const char *path, uint32_t flags, uint32_t file_mode, int *ret)
 {
         int fd = os_open_directory(path), r;
         struct os_stat st;
 
-        *ret_created = false;
         if (fd == -ENOENT && flags & LOGSTORE_CREATE) {
-                r = os_make_directory(path);
+                r = os_make_directory(path, directory_mode(file_mode));
                 if (r < 0 && r != -EEXIST)
-                        return detail(r, "%s: cannot create the directory: %s", path,
-                                      logstore_error_text(r));
-                *ret_created = r == 0;
+                        return detail(r, "cannot create the directory: %s", logstore_error_text(r));
                 fd = os_open_directory(path);
         }
         if (fd < 0)
-                return detail(fd, "%s: %s", path,
+                return detail(fd, "%s",
                               fd == -ENOENT    ? "there is no such directory"
                               : fd == -ENOTDIR ? "is not a directory"
                                                : logstore_error_text(fd));
         r = os_stat(fd, &st);
         if (r == 0 && st.mode & 0002 && !(flags & LOGSTORE_SHARED_DIR_OK))
-                r = detail(-EPERM,
-                           "%s: everyone may write this directory: take the right away "
-                           "(chmod o-w), or allow it by LOGSTORE_SHARED_DIR_OK",
-                           path);
+                r = detail(-EPERM, "everyone may write this directory: take the right away "
+                                   "(chmod o-w), or allow it by LOGSTORE_SHARED_DIR_OK");
         if (r == 0 && !(flags & LOGSTORE_NETWORK_OK)) {
                 r = os_is_network(fd);
                 if (r == 1)
-                        r = detail(-EREMOTE,
-                                   "%s: is on a network file system, where mappings and "
-                                   "locks promise less: use a local one, or allow it by "
-                                   "LOGSTORE_NETWORK_OK",
-                                   path);
+                        r = detail(-EREMOTE, "is on a network file system, where mappings and "
+                                             "locks promise less: use a local one, or allow it by "
+                                             "LOGSTORE_NETWORK_OK");
         }
         if (r < 0) {
                 os_close(fd);
@@ -118,7 +117,7 @@ static int lock_file(int directory, int fd)
                 if (holder == 0 || os_process_lives(holder))
                         break;
                 os_sleep(ORPHAN_PAUSE_NS);
-                r = lock_file(directory, fd);
+                r = os_lock(fd);
         }
         return r;
 }
@@ -139,7 +138,7 @@ int directory_lock(int directory, int *ret)
         if (r == 0 && !st.regular)
                 r = -EPERM;
         if (r == 0)
-                r = os_lock(fd);
+                r = lock_file(directory, fd);
         if (r == -EAGAIN || r == -EACCES)
                 r = detail(-EBUSY, LOCK_NAME ": process %d is writing to the store",
                            directory_writer(directory));
@@ -154,6 +153,17 @@ int directory_lock(int directory, int *ret)
         os_write(fd, text, 16, 0); /* a hint: a full disk must not keep the store from opening */
         *ret = fd;
         return 0;
+}
+
+int directory_locked(int directory)
+{
+        int fd = os_open(directory, LOCK_NAME, OS_READ, 0), r;
+
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        r = os_locked(fd);
+        os_close(fd); /* only read */
+        return r;
 }
 
 struct cleaning {

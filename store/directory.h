@@ -10,13 +10,16 @@
 #include "logstore.h"
 
 /* Open the directory at @path, which LOGSTORE_CREATE makes, and look whether it may be used. */
-int directory_open(const char *path, uint32_t flags, bool *ret_created, int *ret);
+int directory_open(const char *path, uint32_t flags, uint32_t file_mode, int *ret);
 
 /* 1: it has a control file. 0: it is empty. -EMEDIUMTYPE, -EBADMSG (segments without one). */
 int directory_is_store(int directory);
 
 /* Take the writer's lock, held until the descriptor is closed. -EBUSY: detail names the holder. */
 int directory_lock(int directory, int *ret);
+
+/* 1: a writer has the lock; 0: none. Changes nothing. */
+int directory_locked(int directory);
 
 /* Remove what a crash left of files under preparation. The lock is held. */
 int directory_clean(int directory);

@@ -85,6 +85,16 @@ static int create_control(struct logstore *store)
         return r < 0 ? detail_prefix(r, "%s: cannot create the store", store->path) : 0;
 }
 
+static int check_control(struct logstore *store)
+{
+        struct control control;
+        int r = control_open(&store->memory, store->directory, false, &control);
+
+        if (r == 0)
+                control_close(&control);
+        return r;
+}
+
 /* Lock it if we write; make sure that there is a control file. */
 static int open_control(struct logstore *store)
 {
@@ -93,6 +103,8 @@ static int open_control(struct logstore *store)
 
         if (r == 0 && !create)
                 r = detail(-ENOENT, "the directory holds no store");
+        if (r == 1 && store->writer) /* what we cannot use is not touched, not even its lock */
+                r = check_control(store);
         if (r < 0)
                 return r;
         if (store->writer) {
@@ -245,7 +257,7 @@ static int open_rest(struct logstore *store)
         if (r == 0)
                 r = fork_register(store);
         if (r == 0)
-                r = directory_open(store->path, store->options.flags, &store->created,
+                r = directory_open(store->path, store->options.flags, store->options.file_mode,
                                    &store->directory);
         if (r == 0)
                 r = open_control(store);

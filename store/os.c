@@ -40,9 +40,9 @@ int os_open_directory(const char *path)
         return fd < 0 ? -errno : above_standard(fd);
 }
 
-int os_make_directory(const char *path)
+int os_make_directory(const char *path, uint32_t mode)
 {
-        return mkdir(path, 0777) < 0 ? -errno : 0;
+        return mkdir(path, (mode_t)mode) < 0 ? -errno : 0;
 }
 
 int os_open(int directory, const char *name, int flags, uint32_t mode)
@@ -238,6 +238,15 @@ int os_lock(int fd)
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
         return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+int os_locked(int fd)
+{
+        struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+        if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+                return -errno;
+        return lock.l_type != F_UNLCK;
 }
 
 int os_is_network(int fd)

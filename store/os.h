@@ -29,7 +29,7 @@ enum os_open_flags {
 
 /* ---- files; never descriptors 0-2, always close-on-exec, never through a symlink ---- */
 int os_open_directory(const char *path);
-int os_make_directory(const char *path);
+int os_make_directory(const char *path, uint32_t mode);
 int os_open(int directory, const char *name, int flags, uint32_t mode);
 int os_close(int fd);
 int os_stat(int fd, struct os_stat *ret);
@@ -45,9 +45,10 @@ int os_unlink(int directory, const char *name);
 int os_sync_file(int fd);
 int os_sync_directory(int fd);
 int os_start_writeback(int fd, uint64_t offset, uint64_t bytes); /* no durability */
-int os_lock(int fd);                                             /* -EAGAIN: somebody has it */
-int os_is_network(int fd);                                       /* 1, 0 or an error */
-int os_is_memory(int fd); /* 1 on tmpfs, which has no disk beneath */
+int os_locked(int fd);     /* 1: somebody holds the lock; 0; or an error */
+int os_lock(int fd);       /* -EAGAIN: somebody has it */
+int os_is_network(int fd); /* 1, 0 or an error */
+int os_is_memory(int fd);  /* 1 on tmpfs, which has no disk beneath */
 int os_advise_random(int fd);
 int os_drop_cache(int fd, uint64_t offset, uint64_t bytes);
 int os_read_ahead(int fd, uint64_t offset, uint64_t bytes); /* waits until it is there */

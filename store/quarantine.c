@@ -22,7 +22,7 @@ static int open_quarantine(const char *path)
         if (!name)
                 return detail(-ENOMEM, "no memory for a path");
         sprintf(name, "%s/quarantine", path);
-        r = os_make_directory(name);
+        r = os_make_directory(name, 0700);
         if (r == -EEXIST)
                 r = 0;
         if (r == 0)

@@ -216,6 +216,12 @@ static int locate(struct logstore *store, uint64_t number, struct place *place)
         return r;
 }
 
+bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)
+{
+        return !snapshot && !store->writer && catalog_refresh(&store->catalog) == 0 &&
+               number < reader_first(store);
+}
+
 int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
                 struct place *ret)
 {
@@ -238,6 +244,8 @@ int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint
         }
         if (r == 0)
                 r = catalog_pin(catalog, number, &place.segment);
+        if (r == -EBADMSG && reader_overtaken(store, snapshot, number))
+                return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
         if (r < 0)
                 return r;
         r = locate(store, number, &place);

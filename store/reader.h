@@ -20,6 +20,9 @@ uint64_t reader_durable(struct logstore *store);
 uint64_t reader_first(struct logstore *store);
 int reader_tail(struct logstore *store, uint64_t *ret);
 
+/* Is what looks missing merely trimmed since by the writer? */
+bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number);
+
 /* Find the frame of @number, of whatever kind, not verified; its segment is pinned in the catalog
  * that was looked in: the store's, or that of @snapshot. -EINVAL, -EAGAIN, -ESTALE, -EBADMSG, -EIO. */
 int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,

@@ -303,18 +303,16 @@ int logstore_repair(const char *path, uint32_t flags, const char *salvage,
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
         struct repair repair = { .hooks = hooks };
-        int lock = -1, r;
+        int r;
 
         options.flags = LOGSTORE_READ_ONLY;
         r = logstore_open(path, &options, &repair.store);
         if (r < 0)
                 return r;
         guard_enter();
-        if (!(flags & LOGSTORE_REPAIR_APPLY)) { /* nobody writes while we look */
-                r = directory_lock(repair.store->directory, &lock);
-                if (lock >= 0)
-                        os_close(lock);
-        }
+        if (directory_locked(repair.store->directory) == 1)
+                r = detail(-EBUSY, "process %d is writing to the store",
+                           directory_writer(repair.store->directory));
         if (r == 0)
                 r = run(&repair, flags, salvage);
         guard_leave();

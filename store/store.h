@@ -31,7 +31,6 @@ struct logstore {
         volatile uint32_t *alive;
         struct logstore_options options;
         bool writer;
-        bool created;
         struct memory memory;
         int directory;
         int lock_fd;

@@ -100,7 +100,7 @@ static int hit(enum fault_function function)
 typedef int (*each_name)(void *context, const char *name);
 
 WRAP(os_open_directory, (const char *path), (path))
-WRAP(os_make_directory, (const char *path), (path))
+WRAP(os_make_directory, (const char *path, uint32_t mode), (path, mode))
 WRAP(os_open, (int directory, const char *name, int flags, uint32_t mode),
      (directory, name, flags, mode))
 WRAP_LATE(os_close, (int fd), (fd))
@@ -177,6 +177,8 @@ void *__real_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 void *__real_realloc(void *old, size_t bytes);
 void *__wrap_realloc(void *old, size_t bytes);
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
 void __real_free(void *old);
 void __wrap_free(void *old);
 
@@ -213,6 +215,14 @@ void *__wrap_realloc(void *old, size_t bytes)
         }
         block = __real_realloc(old, bytes);
         return old ? block : counted(block);
+}
+
+char *__wrap_strdup(const char *text)
+{
+        if (hit(FAULT_strdup) == 0)
+                return counted(__real_strdup(text));
+        errno = ENOMEM;
+        return NULL;
 }
 
 void __wrap_free(void *old)

@@ -104,8 +104,9 @@ int os_open_directory(const char *path)
         return r;
 }
 
-int os_make_directory(const char *path)
+int os_make_directory(const char *path, uint32_t mode)
 {
+        (void)mode;
         struct disk *disk;
         int r = -ENOENT;
 

@@ -506,11 +506,6 @@ int os_start_writeback(int fd, uint64_t offset, uint64_t bytes)
         return fd < 0 ? -EBADF : 0;
 }
 
-int os_wait_writeback(int fd, uint64_t offset, uint64_t bytes)
-{
-        return os_start_writeback(fd, offset, bytes);
-}
-
 int os_lock(int fd)
 {
         struct open_file *file;
@@ -523,6 +518,29 @@ int os_lock(int fd)
                 if (r == 0)
                         file->node->lock = fd;
         }
+        disk_unlock();
+        return r;
+}
+
+int os_write_back(int fd, uint64_t offset, uint64_t bytes)
+{
+        return os_start_writeback(fd, offset, bytes);
+}
+
+int os_read_ahead(int fd, uint64_t offset, uint64_t bytes)
+{
+        return os_start_writeback(fd, offset, bytes);
+}
+
+int os_locked(int fd)
+{
+        struct open_file *file;
+        int r = -EBADF;
+
+        disk_lock();
+        file = file_of(fd);
+        if (file && file->node)
+                r = file->node->lock && file->node->lock != fd;
         disk_unlock();
         return r;
 }

@@ -223,13 +223,15 @@ static int measure_batch(struct logstore *store, const struct logstore_entry *en
         return 0;
 }
 
-/* Copy all, commit all but the first; then the first, which makes the batch visible. */
-static void fill_batch(struct logstore *store, const struct claim *claim,
-                       const struct logstore_entry *entries, size_t count)
+/* Copy all, commit all but the first; then the first, which makes the batch visible and is the last
+ * touch: the segment may be sealed and closed from then on. */
+static int fill_batch(struct logstore *store, const struct claim *claim,
+                      const struct logstore_entry *entries, size_t count)
 {
         int64_t stamp = now(store);
         uint64_t offset = claim->offset;
         uint32_t first_word = 0;
+        int r;
 
         for (size_t i = 0; i < count; i++) {
                 const struct logstore_entry *entry = &entries[i];
@@ -247,7 +249,9 @@ static void fill_batch(struct logstore *store, const struct claim *claim,
                         atomic_store_explicit(&frame->commit, word, memory_order_release);
                 offset += record_frame_bytes(entry->size);
         }
+        r = check_fault(store, claim);
         head_publish(&store->head, frame_at(claim, claim->offset), first_word);
+        return r;
 }
 
 int logstore_append_batch(struct logstore *store, const struct logstore_entry *entries,
@@ -263,8 +267,7 @@ int logstore_append_batch(struct logstore *store, const struct logstore_entry *e
         if (r == 0)
                 r = claim_space(store, bytes, (uint32_t)count, &claim);
         if (r == 0) {
-                fill_batch(store, &claim, entries, count);
-                r = check_fault(store, &claim);
+                r = fill_batch(store, &claim, entries, count);
                 if (r == 0)
                         r = after_append(store, claim.number + count - 1);
                 if (r == 0 && ret_first)

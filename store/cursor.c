@@ -183,6 +183,8 @@ static int at_gap(struct logstore_cursor *cursor)
         last = atomic_load(&cursor->segment->last_number);
         if (last != UINT64_MAX && cursor->number > last)
                 return hop(cursor);
+        if (cursor->number < first_visible(cursor)) /* where it ends is not known any more */
+                return stale(cursor->number, "trimmed");
         if (cursor->segment->brief.sealed || store->writer ||
             cursor->number <= reader_durable(store))
                 return reader_judge(store, cursor->segment, cursor->offset, cursor->number,

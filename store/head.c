@@ -15,7 +15,8 @@
 #include "detail.h"
 #include "logstore.h"
 
-#define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
+#define READY_STEP_MAX (UINT64_C(1) << 20) /* made ready by one call in an append's way */
+#define BULK_BYTES (UINT64_C(1) << 20)
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
 
 void head_init(struct head *head, struct catalog *catalog, struct control *control,
@@ -28,6 +29,7 @@ void head_init(struct head *head, struct catalog *catalog, struct control *contr
         head->directory = catalog->directory;
         head->wake = wake;
         head->poke_bytes = READY_STEP_MAX;
+        atomic_store(&head->last_sync_bytes, UINT64_MAX);
         pthread_mutex_init(&head->lock, NULL);
         pthread_mutex_init(&head->tail_lock, NULL);
 }
@@ -77,18 +79,38 @@ static uint64_t limit_of(const struct segment *segment, uint64_t ready)
         return (ready >= segment->brief.bytes ? ready : ready - os_page_bytes()) / 8;
 }
 
-static int ready_range(struct segment *segment, uint64_t from, uint64_t to)
+static int write_zeros(struct segment *segment, uint64_t from, uint64_t to)
 {
-        int r = os_grow(segment->fd, to);
+        static char zeros[READY_STEP_MAX]; /* never stored to: one page of the kernel's */
+        int r = 0;
 
-        if (r < 0)
-                return r;
-        atomic_store(&segment->file_bytes, to);
-        return os_populate((char *)segment->map.base + from, to - from);
+        for (; r == 0 && from < to; from += sizeof(zeros))
+                r = os_write(segment->fd, zeros,
+                             to - from < sizeof(zeros) ? to - from : sizeof(zeros), from);
+        return r;
+}
+
+/*
+ * Reserve the space of a range and make its pages ready, in one of two ways. In bulk zeros are
+ * written in large pieces: the page cache takes large folios, four times as fast, and an append
+ * faults once in a megabyte. But one store then dirties the whole folio, and a log that is synced
+ * every few records would write 1 MiB for each: there the pages are populated one by one. Either
+ * way a full disk is an errno here and never a signal later.
+ */
+static int ready_range(struct segment *segment, uint64_t from, uint64_t to, bool bulk)
+{
+        int r = bulk ? write_zeros(segment, from, to) : os_grow(segment->fd, to);
+
+        if (r == 0 && !bulk)
+                r = os_populate((char *)segment->map.base + from, to - from);
+        if (r == 0)
+                atomic_store(&segment->file_bytes, to);
+        return r;
 }
 
 /* Make @segment ready up to @wanted at least, and @ahead further if there is space for it. */
-static int make_ready(struct segment *segment, uint64_t *ready, uint64_t wanted, uint64_t ahead)
+static int make_ready(struct segment *segment, uint64_t *ready, uint64_t wanted, uint64_t ahead,
+                      bool bulk)
 {
         uint64_t unit = GROW_BYTES > os_page_bytes() ? GROW_BYTES : os_page_bytes();
         uint64_t least, most;
@@ -100,10 +122,10 @@ static int make_ready(struct segment *segment, uint64_t *ready, uint64_t wanted,
         least = least < segment->brief.bytes ? least : segment->brief.bytes;
         most = most < segment->brief.bytes ? most : segment->brief.bytes;
         if (most > *ready) {
-                r = ready_range(segment, *ready, most);
+                r = ready_range(segment, *ready, most, bulk);
                 if (r == -ENOSPC && least < most && least > *ready) {
                         most = least;
-                        r = ready_range(segment, *ready, most);
+                        r = ready_range(segment, *ready, most, bulk);
                 }
                 if (r == 0)
                         *ready = most;
@@ -138,6 +160,12 @@ static void raise_limit(struct head *head, struct slot *slot)
                 atomic_store(&slot->limit, 0);
 }
 
+/* Large pieces once there is much, and unless the last sync covered little. */
+static bool in_bulk(struct head *head, uint64_t used)
+{
+        return used >= BULK_BYTES && atomic_load(&head->last_sync_bytes) >= BULK_BYTES;
+}
+
 int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
 {
         struct slot *slot;
@@ -153,7 +181,8 @@ int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
         if (atomic_load(&slot->word) & HEAD_CLOSED || end > slot->segment->brief.bytes)
                 r = 1;
         else if (end / 8 > atomic_load(&slot->limit))
-                r = make_ready(slot->segment, &slot->ready, end, ahead_of(end, READY_STEP_MAX));
+                r = make_ready(slot->segment, &slot->ready, end, ahead_of(end, READY_STEP_MAX),
+                               in_bulk(head, end));
         if (r == 0)
                 raise_limit(head, slot);
         pthread_mutex_unlock(&head->lock);
@@ -178,7 +207,8 @@ int head_ready_ahead(struct head *head)
                         uint64_t wanted = slot->ready + READY_STEP_MAX < used + ahead
                                                   ? slot->ready + READY_STEP_MAX
                                                   : used + ahead;
-                        r = make_ready(slot->segment, &slot->ready, wanted - os_page_bytes(), 0);
+                        r = make_ready(slot->segment, &slot->ready, wanted - os_page_bytes(), 0,
+                                       in_bulk(head, used));
                         if (r == 0)
                                 raise_limit(head, slot);
                 }
@@ -203,7 +233,7 @@ static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32
         if (r == 0)
                 r = index_new(catalog->memory, segment_bytes, &segment->index);
         if (r == 0)
-                r = make_ready(segment, &ready, FRAMES_OFFSET, 0);
+                r = make_ready(segment, &ready, FRAMES_OFFSET, 0, false);
         if (r < 0) {
                 char name[32];
                 segment_name(id, name);
@@ -282,7 +312,7 @@ int head_begin(struct head *head, struct segment *segment, const struct tail *ta
                uint32_t ordinal)
 {
         uint64_t ready = 0;
-        int r = make_ready(segment, &ready, tail->offset, 0);
+        int r = make_ready(segment, &ready, tail->offset, 0, false);
 
         if (r < 0)
                 return r;

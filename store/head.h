@@ -54,7 +54,8 @@ struct head {
         _Atomic int failed;      /* sticky: -EIO once a sync or a mapping failed */
         _Atomic uint32_t asleep; /* the background thread wants to hear of the next append */
         _Atomic uint32_t poked;  /* its futex word */
-        bool threaded;           /* there is one */
+        _Atomic uint64_t last_sync_bytes; /* covered by the last round; UINT64_MAX: none yet */
+        bool threaded;                    /* there is one */
         struct wake *wake;
         struct memory *memory;
         struct catalog *catalog;

@@ -93,6 +93,8 @@ int sync_conclude(struct sync *sync, const struct tail *to, int error)
                 head_fail(sync->head, logstore_detail());
                 return head_failure(sync->head);
         }
+        atomic_store(&sync->head->last_sync_bytes,
+                     to->turn != sync->synced.turn ? UINT64_MAX : to->offset - sync->synced.offset);
         sync->synced = *to;
         atomic_store_explicit(&sync->durable, to->number, memory_order_release);
         atomic_fetch_add(&sync->rounds, 1);

@@ -35,10 +35,19 @@ def peak(way, name):
     return max((s[name] for s in way["samples"] if s[name] is not None), default=None)
 
 
+def early_rate(way, limit):
+    """The rate while the data were still smaller than the memory: the same stretch for every way."""
+    for s in way["samples"]:
+        if s["taken_bytes"] >= limit * 3 // 4:
+            return rate(s["taken_bytes"], s["take_ns"])
+    return "-"
+
+
 COLUMNS = (
     ("way", lambda w: w["way"]),
     ("end", end_text),
-    ("taken MiB/s", lambda w: rate(w["taken_bytes"], w["take_ns"])),
+    ("MiB/s while it fits", lambda w: early_rate(w, w["limit"])),
+    ("MiB/s to the end", lambda w: rate(w["taken_bytes"], w["take_ns"])),
     ("scanned MiB/s", lambda w: rate(w["scanned_bytes"], w["scan_ns"])),
     ("peak resident", lambda w: mib(w["peak_resident"])),
     ("anonymous", lambda w: mib(peak(w, "anon"))),

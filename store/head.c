@@ -219,6 +219,15 @@ int head_ready_ahead(struct head *head)
 
 /* ---- segments ---- */
 
+static int add_index(struct catalog *catalog, struct segment *segment)
+{
+        int r = index_new(catalog->memory, segment->brief.bytes, &segment->index);
+
+        return r < 0 ? detail(r, "%s: no memory for an index: %s", segment->name,
+                              logstore_error_text(r))
+                     : 0;
+}
+
 static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
                          uint64_t *ret_ready, struct segment **ret)
 {
@@ -231,7 +240,7 @@ static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32
                 r = segment_open(catalog->memory, catalog->directory, catalog->uuid, id,
                                  OS_SHARED_WRITE, &segment);
         if (r == 0)
-                r = index_new(catalog->memory, segment_bytes, &segment->index);
+                r = add_index(catalog, segment);
         if (r == 0)
                 r = make_ready(segment, &ready, FRAMES_OFFSET, 0, false);
         if (r < 0) {

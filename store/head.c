@@ -16,6 +16,7 @@
 #include "logstore.h"
 
 #define READY_STEP_MAX (UINT64_C(1) << 20) /* made ready by one call in an append's way */
+#define OVERWRITE_BYTES (UINT64_C(48) << 10)
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
 
@@ -79,29 +80,47 @@ static uint64_t limit_of(const struct segment *segment, uint64_t ready)
         return (ready >= segment->brief.bytes ? ready : ready - os_page_bytes()) / 8;
 }
 
-static int write_zeros(struct segment *segment, uint64_t from, uint64_t to)
+/* How the space of a piece is reserved and its pages made ready. Whichever: a full disk is an errno
+ * here and never a signal later. */
+enum ready {
+        /* Pages populated one by one, blocks still to be allocated: for a small store. */
+        READY_PAGES,
+        /* Zeros written in large pieces: large folios, made four times as fast, and an append faults
+         * once in a megabyte. For bulk: one store dirties a whole folio. */
+        READY_BULK,
+        /* Zeros written around the page cache, then pages populated: blocks are there and written, so
+         * a sync of a few records is a plain overwrite without a journal commit. For frequent
+         * syncs, which folios and fresh blocks would make slow. */
+        READY_OVERWRITE,
+};
+
+static int write_zeros(int fd, uint64_t from, uint64_t to)
 {
-        static char zeros[READY_STEP_MAX]; /* never stored to: one page of the kernel's */
+        /* Never stored to: the kernel's one page of zeros. Aligned for OS_DIRECT. */
+        static _Alignas(4096) char zeros[READY_STEP_MAX];
         int r = 0;
 
         for (; r == 0 && from < to; from += sizeof(zeros))
-                r = os_write(segment->fd, zeros,
-                             to - from < sizeof(zeros) ? to - from : sizeof(zeros), from);
+                r = os_write(fd, zeros, to - from < sizeof(zeros) ? to - from : sizeof(zeros),
+                             from);
         return r;
 }
 
-/*
- * Reserve the space of a range and make its pages ready, in one of two ways. In bulk zeros are
- * written in large pieces: the page cache takes large folios, four times as fast, and an append
- * faults once in a megabyte. But one store then dirties the whole folio, and a log that is synced
- * every few records would write 1 MiB for each: there the pages are populated one by one. Either
- * way a full disk is an errno here and never a signal later.
- */
-static int ready_range(struct segment *segment, uint64_t from, uint64_t to, bool bulk)
+static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum ready how)
 {
-        int r = bulk ? write_zeros(segment, from, to) : os_grow(segment->fd, to);
+        int r = 0, direct = -1;
 
-        if (r == 0 && !bulk)
+        if (how == READY_OVERWRITE)
+                direct = os_open(segment->directory, segment->name, OS_WRITE | OS_DIRECT, 0);
+        if (direct >= 0) { /* where there is none, as on tmpfs, nothing is lost */
+                r = write_zeros(direct, from, to);
+                os_close(direct); /* a failed write was told by the write */
+        } else if (how == READY_BULK) {
+                r = write_zeros(segment->fd, from, to);
+        }
+        if (r == 0)
+                r = os_grow(segment->fd, to);
+        if (r == 0 && how != READY_BULK)
                 r = os_populate((char *)segment->map.base + from, to - from);
         if (r == 0)
                 atomic_store(&segment->file_bytes, to);
@@ -110,7 +129,7 @@ static int ready_range(struct segment *segment, uint64_t from, uint64_t to, bool
 
 /* Make @segment ready up to @wanted at least, and @ahead further if there is space for it. */
 static int make_ready(struct segment *segment, uint64_t *ready, uint64_t wanted, uint64_t ahead,
-                      bool bulk)
+                      enum ready how)
 {
         uint64_t unit = GROW_BYTES > os_page_bytes() ? GROW_BYTES : os_page_bytes();
         uint64_t least, most;
@@ -122,10 +141,10 @@ static int make_ready(struct segment *segment, uint64_t *ready, uint64_t wanted,
         least = least < segment->brief.bytes ? least : segment->brief.bytes;
         most = most < segment->brief.bytes ? most : segment->brief.bytes;
         if (most > *ready) {
-                r = ready_range(segment, *ready, most, bulk);
+                r = ready_range(segment, *ready, most, how);
                 if (r == -ENOSPC && least < most && least > *ready) {
                         most = least;
-                        r = ready_range(segment, *ready, most, bulk);
+                        r = ready_range(segment, *ready, most, how);
                 }
                 if (r == 0)
                         *ready = most;
@@ -160,10 +179,14 @@ static void raise_limit(struct head *head, struct slot *slot)
                 atomic_store(&slot->limit, 0);
 }
 
-/* Large pieces once there is much, and unless the last sync covered little. */
-static bool in_bulk(struct head *head, uint64_t used)
+/* By what there is and how often it is synced. */
+static enum ready ready_how(struct head *head, uint64_t used)
 {
-        return used >= BULK_BYTES && atomic_load(&head->last_sync_bytes) >= BULK_BYTES;
+        bool often = atomic_load(&head->last_sync_bytes) < BULK_BYTES;
+
+        if (often)
+                return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
+        return used >= BULK_BYTES ? READY_BULK : READY_PAGES;
 }
 
 int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
@@ -182,7 +205,7 @@ int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
                 r = 1;
         else if (end / 8 > atomic_load(&slot->limit))
                 r = make_ready(slot->segment, &slot->ready, end, ahead_of(end, READY_STEP_MAX),
-                               in_bulk(head, end));
+                               ready_how(head, end));
         if (r == 0)
                 raise_limit(head, slot);
         pthread_mutex_unlock(&head->lock);
@@ -208,7 +231,7 @@ int head_ready_ahead(struct head *head)
                                                   ? slot->ready + READY_STEP_MAX
                                                   : used + ahead;
                         r = make_ready(slot->segment, &slot->ready, wanted - os_page_bytes(), 0,
-                                       in_bulk(head, used));
+                                       ready_how(head, used));
                         if (r == 0)
                                 raise_limit(head, slot);
                 }
@@ -242,7 +265,7 @@ static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32
         if (r == 0)
                 r = add_index(catalog, segment);
         if (r == 0)
-                r = make_ready(segment, &ready, FRAMES_OFFSET, 0, false);
+                r = make_ready(segment, &ready, FRAMES_OFFSET, 0, READY_PAGES);
         if (r < 0) {
                 char name[32];
                 segment_name(id, name);
@@ -321,7 +344,7 @@ int head_begin(struct head *head, struct segment *segment, const struct tail *ta
                uint32_t ordinal)
 {
         uint64_t ready = 0;
-        int r = make_ready(segment, &ready, tail->offset, 0, false);
+        int r = make_ready(segment, &ready, tail->offset, 0, READY_PAGES);
 
         if (r < 0)
                 return r;

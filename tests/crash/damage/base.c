@@ -103,40 +103,47 @@ static void describe_records(struct logstore *store, struct base *base)
         }
 }
 
+static size_t align(size_t bytes)
+{
+        return (bytes + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
+}
+
 /* Where each frame lies, by walking the files as docs/FORMAT.md says. */
 static void locate_records(struct base *base, const struct tree_file *file)
 {
-        const struct start_payload *start;
-        size_t offset = FRAMES_OFFSET;
+        size_t offset = FRAMES_OFFSET, pad_offset = 0;
+        struct start_payload start;
         uint64_t number;
         uint32_t word;
 
         memcpy(&word, file->data + HEADER_BYTES, sizeof(word));
         if (word == 0)
                 return; /* prepared, not started */
-        start = (const void *)(file->data + HEADER_BYTES + FRAME_HEADER_BYTES);
-        number = start->first_number;
-        while (offset + sizeof(word) <= file->bytes) {
-                size_t size, frame_bytes;
+        memcpy(&start, file->data + HEADER_BYTES + FRAME_HEADER_BYTES, sizeof(start));
+        for (number = start.first_number; number <= base->tail; number++) {
+                struct base_record *record = &base->records[number];
+                size_t size;
 
-                memcpy(&word, file->data + offset, sizeof(word));
-                size = word & FRAME_SIZE_MASK;
-                if (word == 0)
-                        break;
-                if (word >> FRAME_KIND_SHIFT == FRAME_PAD) {
+                for (;;) {
+                        if (offset + sizeof(word) > file->bytes)
+                                return;
+                        memcpy(&word, file->data + offset, sizeof(word));
+                        size = word & FRAME_SIZE_MASK;
+                        if (word == 0)
+                                return;
+                        if (word >> FRAME_KIND_SHIFT != FRAME_PAD)
+                                break;
+                        pad_offset = offset;
                         offset += size;
-                        continue;
                 }
-                frame_bytes = FRAME_HEADER_BYTES + size;
-                if (number <= base->tail) {
-                        strcpy(base->records[number].file, file->name);
-                        base->records[number].offset = offset;
-                        /* what an aborted claim would have held is nothing of value */
-                        base->records[number].frame_bytes =
-                                base->records[number].is_void ? FRAME_HEADER_BYTES : frame_bytes;
-                }
-                number++;
-                offset += (frame_bytes + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
+                strcpy(record->file, file->name);
+                record->offset = offset;
+                record->pad_offset = pad_offset;
+                record->more = word >> FRAME_KIND_SHIFT == FRAME_MORE;
+                /* what an aborted claim would have held is nothing of value */
+                record->frame_bytes = FRAME_HEADER_BYTES + (record->is_void ? 0 : size);
+                offset += align(FRAME_HEADER_BYTES + size);
+                pad_offset = 0;
         }
 }
 

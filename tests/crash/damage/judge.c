@@ -16,11 +16,11 @@
 
 /* What is left of the base after the damage, found by comparing bytes. */
 struct left {
-        uint64_t good;       /* records 1..good are untouched, and so is the way to them */
+        uint64_t good;       /* records 1..good are untouched, and so is the way to them; */
+        uint64_t whole;      /* without a batch that is only good in part */
         bool durable_harmed; /* something at or below the mark is not as it was */
         bool control_harmed; /* the words of the control file that count */
         bool files_harmed;   /* a file that belongs to the log is gone, renamed or cut short */
-        bool anything;       /* any byte that means something */
 };
 
 struct trial {
@@ -36,6 +36,14 @@ static bool same_bytes(const struct tree_file *one, const struct tree_file *two,
 {
         return one && two && one->bytes >= offset + bytes && two->bytes >= offset + bytes &&
                memcmp(one->data + offset, two->data + offset, bytes) == 0;
+}
+
+static bool same_frame(const struct tree_file *one, const struct tree_file *two,
+                       const struct base_record *record)
+{
+        return (record->pad_offset == 0 ||
+                same_bytes(one, two, record->pad_offset, PAD_HEADER_BYTES)) &&
+               same_bytes(one, two, record->offset, record->frame_bytes);
 }
 
 /* The parts of a segment's beginning without which nothing in it can be read. */
@@ -83,14 +91,15 @@ static struct left compare(const struct base *base, struct tree *harmed)
                 struct tree_file *now = tree_find(harmed, record->file);
                 struct tree_file *then = tree_find(whole, record->file);
 
-                if (!same_start(then, now) ||
-                    !same_bytes(then, now, record->offset, record->frame_bytes)) {
+                if (!same_start(then, now) || !same_frame(then, now, record)) {
                         left.durable_harmed = number <= base->durable;
                         break;
                 }
                 left.good = number;
         }
-        left.anything = left.control_harmed || left.files_harmed || left.good < base->tail;
+        left.whole = left.good;
+        while (left.whole > 0 && base->records[left.whole].more)
+                left.whole--;
         return left;
 }
 
@@ -110,7 +119,7 @@ static bool same_record(const struct base *base, const struct logstore_record *r
 /* The end of the log without a word: nothing good, and nothing durable, may lie behind it. */
 static void judge_silent_end(const struct trial *t, uint64_t last)
 {
-        if (last < t->left.good && !t->left.control_harmed && !t->left.files_harmed)
+        if (last < t->left.whole && !t->left.control_harmed && !t->left.files_harmed)
                 complain(t, lost, "ends after %" PRIu64 " of %" PRIu64 " good ones", last,
                          t->left.good);
         else if (last < t->base->durable)
@@ -120,7 +129,7 @@ static void judge_silent_end(const struct trial *t, uint64_t last)
 
 static void judge_reported_end(const struct trial *t, uint64_t last, int error)
 {
-        if (last < t->left.good && !t->left.control_harmed && !t->left.files_harmed)
+        if (last < t->left.whole && !t->left.control_harmed && !t->left.files_harmed)
                 complain(t, lost, "refuses what is behind %" PRIu64 ", good to %" PRIu64 ": %s",
                          last, t->left.good, logstore_detail());
         else if (!t->left.durable_harmed && !t->left.control_harmed && !t->left.files_harmed)
@@ -180,7 +189,7 @@ static void judge_gets(const struct trial *t, struct logstore *store)
                 r = logstore_get(store, number, buffer, sizeof(buffer), &record);
                 if (r == 0 && (record.number != number || !same_record(t->base, &record)))
                         complain(t, invented, "got another record %" PRIu64, number);
-                if (r < 0 && r != -ENODATA && number <= t->left.good && !t->left.control_harmed &&
+                if (r < 0 && r != -ENODATA && number <= t->left.whole && !t->left.control_harmed &&
                     !t->left.files_harmed)
                         complain(t, lost, "record %" PRIu64 ": error %d: %s", number, r,
                                  logstore_detail());

@@ -159,8 +159,8 @@ void model_find_time(struct model *model, int64_t time_ns, uint64_t *ret_from, u
                         low = middle + 1;
         }
         *ret_from = low;
-        while (low <= tail && (model->entries[low].kind != MODEL_RECORD ||
-                               model->entries[low].time_ns < time_ns))
+        while (low <= tail &&
+               (model->entries[low].kind != MODEL_RECORD || model->entries[low].time_ns < time_ns))
                 low++;
         *ret_to = low;
 }

@@ -16,10 +16,10 @@ enum model_kind { MODEL_PENDING, MODEL_RECORD, MODEL_VOID };
 struct model_entry {
         uint64_t seed; /* of the payload */
         uint32_t size;
-        uint8_t kind;                        /* enum model_kind */
-        bool more;                           /* the next number is of the same batch */
-        bool timed;                          /* time_ns is known */
-        int64_t time_ns;                     /* void: the latest it can be */
+        uint8_t kind;     /* enum model_kind */
+        bool more;        /* the next number is of the same batch */
+        bool timed;       /* time_ns is known */
+        int64_t time_ns;  /* void: the latest it can be */
         int64_t greatest; /* time up to here, voids too */
 };
 

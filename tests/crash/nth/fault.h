@@ -56,7 +56,8 @@
         X(os_drain_eventfd)   \
         X(malloc)             \
         X(calloc)             \
-        X(realloc)
+        X(realloc)            \
+        X(strdup)
 
 enum fault_function {
 #define NAME(function) FAULT_##function,

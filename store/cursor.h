@@ -15,6 +15,8 @@ struct logstore_cursor {
         /* Where that is, if known: else NULL. The segment is pinned. */
         struct segment *segment;
         uint64_t offset;
+        uint64_t fast_until;     /* numbers up to it need no look at bounds, */
+        uint64_t fast_end;       /* nor frames that end before this a look at the file */
         uint64_t epoch;          /* live word of the control page when last looked */
         bool cut;                /* the log was cut before the place: seek first */
         uint64_t known_epoch;    /* of the chain then */

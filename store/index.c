@@ -36,7 +36,7 @@ static bool header_valid(const struct index_header *header, uint64_t file_bytes,
         return memcmp(header->magic, INDEX_MAGIC, sizeof(header->magic)) == 0 &&
                header->version == FORMAT_VERSION && header->id == id && header->salt == salt &&
                header->check == hash_seeded(salt, header, offsetof(struct index_header, check)) &&
-               header->records >= records && header->stride != 0 &&
+               header->records >= records && header->records <= UINT32_MAX && header->stride != 0 &&
                (header->stride & (header->stride - 1)) == 0 && header->stride <= 1024 &&
                header->entries == (header->records + header->stride - 1) / header->stride &&
                file_bytes == sizeof(*header) + header->entries * sizeof(uint32_t);

@@ -177,7 +177,7 @@ static void compare_all(struct machine *m, struct logstore *store, uint64_t firs
         }
         r = logstore_cursor_next(cursor, &record);
         if (r != -EAGAIN)
-                machine_fail(m, "INVENTED",
+                machine_fail(m, r == 0 ? "INVENTED" : "REFUSED",
                              "behind the end %llu the cursor says %d, record %llu (%s)",
                              (unsigned long long)tail, r,
                              r == 0 ? (unsigned long long)record.number : 0, logstore_detail());

@@ -118,7 +118,8 @@ void promise_adopt(struct promise *promise, uint64_t first, uint64_t tail, uint3
         promise->first_low = promise->first_high = first;
         promise->tail = promise->acked = tail;
         promise->generation = generation;
-        if (tail < promise->base || tail - promise->base >= promise->count + UINT64_C(1)) {
+        if (first > tail || tail < promise->base ||
+            tail - promise->base >= promise->count + UINT64_C(1)) {
                 promise->base = tail + 1; /* emptied, and perhaps begun elsewhere */
                 promise->count = 0;
         } else {

@@ -41,7 +41,6 @@ enum logstore_open_flags {
         LOGSTORE_SHARED_DIR_OK = 1 << 5, /* allow a directory that everyone may write */
         LOGSTORE_NO_RING = 1 << 6,       /* use threads where io_uring would be used */
         LOGSTORE_DIRTY_EAGAIN = 1 << 7,  /* at dirty_hard_bytes: -EAGAIN instead of waiting */
-        LOGSTORE_LOCK_TAIL = 1 << 8,     /* mlock the active segment's written part as it grows */
 };
 
 enum logstore_sync_policy {
@@ -62,7 +61,8 @@ struct logstore_options {
         uint64_t keep_bytes;      /* retention: 0 keeps all; see logstore_set_retention() */
         uint64_t keep_records;
         int64_t keep_ns;
-        uint64_t anonymous_budget_bytes; /* of indexes in anonymous memory; 0: 64 MiB */
+        uint64_t anonymous_budget_bytes; /* address space of indexes rebuilt to read; 0: 64 MiB.
+                                            Beyond it segments without .idx are walked */
         uint64_t private_budget_bytes;   /* of pages copied by snapshots; 0: 64 MiB */
         uint64_t dirty_soft_bytes;       /* behind the tail, starts writeback; 0: 4 MiB */
         uint64_t dirty_hard_bytes; /* unwritten: slows or refuses appends; 0: 256 MiB */

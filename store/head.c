@@ -17,6 +17,7 @@
 
 #define READY_STEP_MAX (UINT64_C(1) << 20) /* made ready by one call in an append's way */
 #define OVERWRITE_BYTES (UINT64_C(48) << 10)
+#define DIRTY_PAUSE_NS 1000000
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
 
@@ -179,6 +180,49 @@ static void raise_limit(struct head *head, struct slot *slot)
                 atomic_store(&slot->limit, 0);
 }
 
+/*
+ * Is more of the unsealed segments dirty, or under writeback, than is allowed? Under head->lock. The
+ * kernel is asked only if it could be (0.2 ms a GiB); one without cachestat(2) does not say.
+ */
+static bool too_dirty(struct head *head)
+{
+        uint64_t could_be = 0, pages = 0;
+
+        for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++)
+                could_be += slot_of(head, turn)->ready;
+        if (could_be <= head->dirty_hard_bytes)
+                return false;
+        for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++) {
+                struct slot *slot = slot_of(head, turn);
+                struct os_cachestat stat;
+                if (os_cachestat(slot->segment->fd, 0, slot->ready, &stat) == 0)
+                        pages += stat.dirty + stat.writeback;
+        }
+        return pages * os_page_bytes() > head->dirty_hard_bytes;
+}
+
+/* Before more is made ready for an append: wait until enough is written, or refuse. */
+static int wait_clean(struct head *head)
+{
+        int r = 0;
+
+        while (r == 0 && too_dirty(head)) {
+                if (head->dirty_refuses)
+                        return detail(-EAGAIN,
+                                      "more than %llu bytes wait to be written: sync, or "
+                                      "append again later",
+                                      (unsigned long long)head->dirty_hard_bytes);
+                for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++)
+                        os_start_writeback(slot_of(head, turn)->segment->fd, 0,
+                                           slot_of(head, turn)->ready);
+                pthread_mutex_unlock(&head->lock);
+                os_sleep(DIRTY_PAUSE_NS);
+                pthread_mutex_lock(&head->lock);
+                r = head_failure(head);
+        }
+        return r;
+}
+
 /* By what there is and how often it is synced. */
 static enum ready ready_how(struct head *head, uint64_t used)
 {
@@ -198,12 +242,13 @@ int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
         if (r < 0)
                 return r;
         pthread_mutex_lock(&head->lock);
+        r = wait_clean(head);
         *ret_turn = head->newest;
         slot = slot_of(head, head->newest);
         end = word_end(atomic_load(&slot->word)) + bytes;
-        if (atomic_load(&slot->word) & HEAD_CLOSED || end > slot->segment->brief.bytes)
+        if (r == 0 && (atomic_load(&slot->word) & HEAD_CLOSED || end > slot->segment->brief.bytes))
                 r = 1;
-        else if (end / 8 > atomic_load(&slot->limit))
+        else if (r == 0 && end / 8 > atomic_load(&slot->limit))
                 r = make_ready(slot->segment, &slot->ready, end, ahead_of(end, READY_STEP_MAX),
                                ready_how(head, end));
         if (r == 0)
@@ -225,7 +270,8 @@ int head_ready_ahead(struct head *head)
                 slot = slot_of(head, head->newest);
                 used = word_end(atomic_load(&slot->word));
                 ahead = ahead_of(used, READY_AHEAD_MAX);
-                again = slot->ready < slot->segment->brief.bytes && slot->ready < used + ahead;
+                again = slot->ready < slot->segment->brief.bytes && slot->ready < used + ahead &&
+                        !too_dirty(head);
                 if (again) {
                         uint64_t wanted = slot->ready + READY_STEP_MAX < used + ahead
                                                   ? slot->ready + READY_STEP_MAX

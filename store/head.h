@@ -26,7 +26,7 @@ struct slot {
         _Atomic uint64_t poke;  /* a claim that ends beyond wants the background thread */
         /* Read after a successful claim; valid until every claim in the slot is resolved. */
         char *base;
-        uint64_t first_number;
+        _Atomic uint64_t first_number; /* head_claimed() looks without a claim */
         struct segment *segment;
         struct index *index;
         uint64_t ready;      /* bytes that are grown and populated; under head->lock */
@@ -63,6 +63,8 @@ struct head {
         int directory;
         bool fine_time;
         uint64_t poke_bytes;
+        uint64_t dirty_hard_bytes; /* beyond it nothing more is made ready */
+        bool dirty_refuses;        /* then appends are refused instead of slowed */
 
         pthread_mutex_t lock; /* growing, rolling, retiring */
         struct slot slots[HEAD_SLOTS];

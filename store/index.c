@@ -15,13 +15,22 @@
 
 #include "hash.h"
 
+static uint64_t entries_for(uint64_t segment_bytes)
+{
+        return (segment_bytes - FRAMES_OFFSET) / FRAME_HEADER_BYTES / INDEX_STRIDE + 1;
+}
+
+uint64_t index_bytes(uint64_t segment_bytes)
+{
+        return entries_for(segment_bytes) * sizeof(uint32_t);
+}
+
 int index_new(struct memory *memory, uint64_t segment_bytes, struct index *ret)
 {
-        uint64_t records = (segment_bytes - FRAMES_OFFSET) / FRAME_HEADER_BYTES;
         struct index index = { .stride_shift = (uint32_t)__builtin_ctz(INDEX_STRIDE) };
         int r;
 
-        index.count = records / INDEX_STRIDE + 1;
+        index.count = entries_for(segment_bytes);
         r = map_anonymous(memory, index.count * sizeof(uint32_t), &index.map);
         if (r < 0)
                 return r;

@@ -20,6 +20,9 @@ struct index {
         uint32_t stride_shift;
 };
 
+/* Address space that one for a segment of @segment_bytes takes. */
+uint64_t index_bytes(uint64_t segment_bytes);
+
 /* Anonymous, for a segment of @segment_bytes. Memory is taken as entries are set. */
 int index_new(struct memory *memory, uint64_t segment_bytes, struct index *ret);
 

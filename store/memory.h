@@ -19,6 +19,7 @@ struct memory {
         _Atomic uint64_t copied_bytes; /* pages that snapshots copied */
         _Atomic uint64_t heap_bytes;
         _Atomic uint32_t mappings;
+        uint64_t anonymous_budget_bytes; /* for indexes that are rebuilt to read */
         /* Where the anonymous ones are, so that their residency can be asked for. */
         pthread_mutex_t lock;
         struct {

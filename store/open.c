@@ -47,7 +47,7 @@ static int check_options(const struct logstore_options *given, struct logstore_o
                 return detail(-EINVAL, "options.file_mode is %o: 600, 640 or 644",
                               options->file_mode);
         if (options->sync_policy > LOGSTORE_SYNC_EACH || options->keep_ns < 0 ||
-            options->flags >= LOGSTORE_LOCK_TAIL << 1 ||
+            options->flags >= LOGSTORE_DIRTY_EAGAIN << 1 ||
             (options->flags & LOGSTORE_CREATE && options->flags & LOGSTORE_READ_ONLY))
                 return detail(-EINVAL, "options: an unknown policy or flag, a negative time, or "
                                        "read-only creation");
@@ -202,6 +202,8 @@ static int open_writer(struct logstore *store)
         catalog_slot(&store->catalog, &slot);
         control_adopt(&store->control, &slot);
         head_init(&store->head, &store->catalog, &store->control, &store->wake);
+        store->head.dirty_hard_bytes = store->options.dirty_hard_bytes;
+        store->head.dirty_refuses = store->options.flags & LOGSTORE_DIRTY_EAGAIN;
         store->head.fine_time = store->options.flags & LOGSTORE_FINE_TIME;
         sync_init(&store->sync, &store->head, &store->claims,
                   store->options.flags & LOGSTORE_NO_RING);
@@ -295,6 +297,7 @@ int logstore_open(const char *path, const struct logstore_options *given, struct
         store->writer = !(options.flags & LOGSTORE_READ_ONLY);
         store->directory = store->lock_fd = store->control.fd = -1;
         memory_init(&store->memory);
+        store->memory.anonymous_budget_bytes = options.anonymous_budget_bytes;
         pthread_mutex_init(&store->follower.lock, NULL);
         pthread_mutex_init(&store->ring_lock, NULL);
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);

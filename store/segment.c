@@ -400,6 +400,10 @@ static int open_index(struct segment *segment)
 
         if (open_sealed_index(segment) == 0)
                 return 0;
+        if (atomic_load(&segment->memory->mapped_bytes[MEMORY_ANONYMOUS]) +
+                    index_bytes(segment->brief.bytes) >
+            segment->memory->anonymous_budget_bytes)
+                return -ENOBUFS; /* then frames are walked from the segment's start */
         r = index_new(segment->memory, segment->brief.bytes, &segment->index);
         if (r < 0)
                 return detail(r, "%s: no memory for an index", segment->name);
@@ -428,15 +432,20 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
 {
         uint32_t at;
         uint64_t offset;
-        int r;
+        int r = 0;
 
         /* Pairs with the store in open_index(). */
         if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE)) {
                 r = index_ready(segment, ordinal);
-                if (r < 0)
+                if (r < 0 && r != -ENOBUFS)
                         return r;
         }
-        offset = index_floor(&segment->index, ordinal, &at);
+        if (r == 0) {
+                offset = index_floor(&segment->index, ordinal, &at);
+        } else { /* over the budget */
+                at = 1;
+                offset = FRAMES_OFFSET;
+        }
         for (;;) {
                 if (offset < FRAMES_OFFSET)
                         return -EBADMSG;

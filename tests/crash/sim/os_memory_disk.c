@@ -50,7 +50,7 @@ static int map_memory(size_t bytes, void **ret)
 
 int os_map(int fd, enum os_map_kind kind, size_t bytes, void **ret)
 {
-        void *base;
+        void *base = NULL;
         int r;
 
         if (kind == OS_SHARED_READ || kind == OS_SHARED_WRITE)

@@ -107,28 +107,30 @@ static void (*const index_harms[])(const char *) = {
         make_link,
 };
 
+static const uint32_t orders[][2] = {
+        { LOGSTORE_READ_ONLY, LOGSTORE_NO_THREAD },
+        { LOGSTORE_NO_THREAD, LOGSTORE_READ_ONLY },
+};
+#define HARMS (sizeof(index_harms) / sizeof(index_harms[0]))
+
 START_TEST(a_harmed_index_changes_no_answer)
 {
-        static const uint32_t orders[][2] = {
-                { LOGSTORE_READ_ONLY, LOGSTORE_NO_THREAD },
-                { LOGSTORE_NO_THREAD, LOGSTORE_READ_ONLY },
-        };
-
-        for (unsigned order = 0; order < 2; order++) {
-                open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
-                if (order == 0)
-                        append_numbered(COUNT);
-                close_store();
-                ck_assert(file_exists(index_path(1)));
-                ck_assert(file_exists(index_path(2)));
-                index_harms[_i](index_path(1));
-                for (unsigned turn = 0; turn < 2; turn++)
-                        expect_everything(orders[order][turn]);
-        }
+        make_store();
+        ck_assert(file_exists(index_path(1)));
+        ck_assert(file_exists(index_path(2)));
+        index_harms[_i / 2](index_path(1));
+        for (unsigned turn = 0; turn < 2; turn++)
+                expect_everything(orders[_i % 2][turn]);
 }
 END_TEST
 
 /* ---- segments ---------------------------------------------------------------------------- */
+
+/* A version that this library does not know may be a damaged one. */
+static bool is_broken(int r)
+{
+        return r == -EBADMSG || r == -EPROTONOSUPPORT;
+}
 
 /* Everything before segment @id is served read-only; it and what follows is reported. */
 static void expect_broken_from(uint64_t id, uint64_t first)
@@ -148,7 +150,7 @@ static void expect_broken_from(uint64_t id, uint64_t first)
         ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
         while ((r = logstore_cursor_next(cursor, &record)) == 0)
                 ck_assert_uint_eq(record.number, ++count);
-        ck_assert_msg(r == -EBADMSG, "reading ended with %d after %" PRIu64, r, count);
+        ck_assert_msg(is_broken(r), "reading ended with %d after %" PRIu64, r, count);
         ck_assert_msg(strstr(logstore_detail(), name) != NULL, "no %s in: %s", name,
                       logstore_detail());
         ck_assert_uint_eq(count, first - 1);
@@ -163,7 +165,7 @@ static void expect_broken_from(uint64_t id, uint64_t first)
                                -EBADMSG);
                 ck_assert_int_eq(logstore_close(writer), 0);
         } else {
-                ck_assert_msg(r == -EBADMSG, "open gave %d: %s", r, logstore_detail());
+                ck_assert_msg(is_broken(r), "open gave %d: %s", r, logstore_detail());
                 ck_assert_msg(strstr(logstore_detail(), name) != NULL, "no %s in: %s", name,
                               logstore_detail());
         }
@@ -386,7 +388,7 @@ END_TEST
 int main(void)
 {
         const struct test_entry tests[] = {
-                { a_harmed_index_changes_no_answer, sizeof(index_harms) / sizeof(index_harms[0]) },
+                { a_harmed_index_changes_no_answer, 2 * HARMS },
                 { a_missing_segment_in_the_middle_is_damage, 2 },
                 { a_damaged_segment_header_is_damage,
                   sizeof(header_bytes) / sizeof(header_bytes[0]) },

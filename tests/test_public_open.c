@@ -38,7 +38,6 @@ END_TEST
 /* What no option may be; nothing is created for it. */
 static const struct logstore_options refused_values[] = {
         { .flags = LOGSTORE_CREATE | 1u << 31 },
-        { .flags = LOGSTORE_CREATE | LOGSTORE_READ_ONLY },
         { .flags = LOGSTORE_CREATE, .segment_bytes = 1 },
         { .flags = LOGSTORE_CREATE, .segment_bytes = 65535 },
         { .flags = LOGSTORE_CREATE, .segment_bytes = 65536 + 4096 },

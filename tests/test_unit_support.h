@@ -21,6 +21,7 @@ static inline void begin(void)
 {
         memset(&memory, 0, sizeof(memory));
         memory_init(&memory);
+        memory.anonymous_budget_bytes = UINT64_C(64) << 20;
         directory = os_open_directory(scratch("."));
         ck_assert_int_ge(directory, 0);
 }

@@ -1,0 +1,311 @@
+/*
+ * test_catalog.c - the chain of segments is found, followed and shortened; what breaks it is told
+ */
+#include "catalog.h"
+#include "control.h"
+#include "test_unit_support.h"
+
+#define SEGMENTS 6u
+#define RECORDS 10u /* in each */
+
+static struct control control;
+static struct catalog catalog;
+static struct start_payload next_start; /* of what would continue the chain */
+
+/* Segments 1..SEGMENTS with numbers from 1, all sealed but the last; the control page of a store. */
+static void make_chain(void)
+{
+        const struct control_options options = { SEGMENT_BYTES_MIN, 1, 0600 };
+        struct start_payload start = { .first_number = 1, .epoch = 1 };
+        struct control_slot slot;
+
+        begin();
+        expect_ok(control_create(directory, &options));
+        expect_ok(control_open(&memory, directory, true, &control));
+        memcpy(control.page->fixed.uuid, uuid, sizeof(uuid));
+        expect_ok(control_read(&control, &slot));
+        control_adopt(&control, &slot);
+        control_set_epoch(&control, 1);
+        for (uint64_t id = 1; id <= SEGMENTS; id++)
+                start = chain_segment(id, &start, RECORDS, id < SEGMENTS);
+        next_start = start;
+}
+
+static void load_limited(size_t mapped_limit)
+{
+        catalog_init(&catalog, &memory, &control, directory, mapped_limit);
+        expect_ok(catalog_load(&catalog));
+}
+
+static void load(void)
+{
+        load_limited(64);
+}
+
+static const char *log_name(unsigned id)
+{
+        return scratch(SEGMENT_NAME_FORMAT, (unsigned long long)id);
+}
+
+static void expect_in(uint64_t number, uint64_t id)
+{
+        struct segment *segment;
+
+        expect_ok(catalog_pin(&catalog, number, &segment));
+        ck_assert_uint_eq(segment->brief.id, id);
+        catalog_unpin(&catalog, segment);
+}
+
+START_TEST(every_number_leads_to_its_segment)
+{
+        make_chain();
+        load();
+        ck_assert_int_eq(catalog.fault, 0);
+        ck_assert_uint_eq(catalog.count, SEGMENTS);
+        for (uint64_t number = 1; number <= SEGMENTS * RECORDS; number++)
+                expect_in(number, (number - 1) / RECORDS + 1);
+        expect_in(SEGMENTS * RECORDS + 1, SEGMENTS); /* would be there */
+        catalog_free(&catalog);
+}
+END_TEST
+
+START_TEST(unpinned_segments_beyond_the_limit_are_unmapped)
+{
+        make_chain();
+        load_limited(2);
+        for (int pass = 0; pass < 3; pass++)
+                for (uint64_t number = 1; number <= SEGMENTS * RECORDS; number += 3) {
+                        expect_in(number, (number - 1) / RECORDS + 1);
+                        ck_assert_uint_le(catalog.mapped_count, 2);
+                }
+        catalog_free(&catalog);
+        ck_assert_uint_eq(memory.mappings, 1); /* the control page */
+}
+END_TEST
+
+START_TEST(a_pinned_segment_stays_readable_when_it_is_deleted)
+{
+        struct segment *segment;
+        uint64_t offset;
+        struct record_view view;
+
+        make_chain();
+        load();
+        expect_ok(catalog_pin(&catalog, 5, &segment));
+        ck_assert_uint_eq(catalog_trim(&catalog, 35), 31);
+        expect_ok(catalog_drop_leftovers(&catalog));
+        ck_assert(!file_exists(log_name(1)) && !file_exists(log_name(3)));
+        ck_assert(file_exists(log_name(4)));
+        expect_ok(segment_locate(segment, 5, &offset, &view));
+        ck_assert(record_valid(&segment->key, segment->map.base, offset, &view));
+        catalog_unpin(&catalog, segment);
+        expect_failure(catalog_pin(&catalog, 5, &segment), -ESTALE);
+        expect_in(31, 4);
+        catalog_free(&catalog);
+        ck_assert_uint_eq(memory.mappings, 1);
+}
+END_TEST
+
+static const struct {
+        uint64_t before, first;
+} trims[] = { { 0, 1 }, { 1, 1 }, { 10, 1 }, { 11, 11 }, { 12, 11 }, { 51, 51 }, { 1000, 51 } };
+
+START_TEST(a_trim_takes_whole_segments_and_never_the_last)
+{
+        make_chain();
+        load();
+        ck_assert_uint_eq(catalog_trim(&catalog, trims[_i].before), trims[_i].first);
+        ck_assert_uint_ge(catalog.count, 1);
+        expect_ok(catalog_drop_leftovers(&catalog));
+        ck_assert(file_exists(log_name(SEGMENTS)));
+        catalog_free(&catalog);
+}
+END_TEST
+
+/* A crash between the durable first number and the unlinks. */
+START_TEST(segments_below_the_first_number_are_leftovers_and_no_damage)
+{
+        make_chain();
+        control_set_first(&control, 31);
+        unlink(log_name(1));
+        load();
+        ck_assert_int_eq(catalog.fault, 0);
+        ck_assert_uint_eq(catalog.leftover_count, 2);
+        expect_ok(catalog_drop_leftovers(&catalog));
+        ck_assert(!file_exists(log_name(2)) && !file_exists(log_name(3)));
+        ck_assert(file_exists(log_name(4)));
+        catalog_free(&catalog);
+}
+END_TEST
+
+START_TEST(a_prepared_segment_nobody_started_is_a_leftover)
+{
+        make_chain();
+        expect_ok(segment_prepare(directory, uuid, SEGMENTS + 1, SEGMENT_BYTES_MIN, 0600));
+        load();
+        ck_assert_int_eq(catalog.fault, 0);
+        ck_assert_uint_eq(catalog.count, SEGMENTS);
+        ck_assert_uint_eq(catalog.leftover_count, 1);
+        ck_assert_uint_eq(catalog.highest_id, SEGMENTS + 1);
+        catalog_free(&catalog);
+}
+END_TEST
+
+/* A truncation or a recovery: the new head continues an older segment than the newest. */
+START_TEST(what_the_head_does_not_continue_is_off_the_chain)
+{
+        struct segment_brief brief;
+        struct start_payload start;
+
+        make_chain();
+        expect_ok(segment_brief_read(directory, uuid, 5, &brief));
+        start = brief.start;
+        start.epoch = 2;
+        chain_segment(SEGMENTS + 1, &start, 3, false); /* begins with 41, behind 4 */
+        load();
+        ck_assert_int_eq(catalog.fault, 0);
+        ck_assert_uint_eq(catalog.leftover_count, 2);
+        expect_in(41, SEGMENTS + 1);
+        expect_in(40, 4);
+        ck_assert_uint_eq(catalog_rewound(&catalog, 1), 41);
+        ck_assert_uint_eq(catalog_rewound(&catalog, 2), UINT64_MAX);
+        expect_ok(catalog_drop_leftovers(&catalog));
+        ck_assert(!file_exists(log_name(5)) && !file_exists(log_name(6)));
+        catalog_free(&catalog);
+}
+END_TEST
+
+/* A mark that is later than the epoch of the control page is of a log that was cut. */
+START_TEST(a_mark_does_not_reach_into_a_later_epoch)
+{
+        struct segment_brief brief;
+        struct control_slot slot;
+        struct start_payload start;
+
+        make_chain();
+        control_set_mark(&control, 55, 6, 5000);
+        expect_ok(segment_brief_read(directory, uuid, 5, &brief));
+        start = brief.start;
+        start.epoch = 2;
+        chain_segment(SEGMENTS + 1, &start, 3, false);
+        load();
+        catalog_slot(&catalog, &slot);
+        ck_assert_uint_eq(slot.mark_number, 40);
+        ck_assert_uint_eq(slot.mark_id, 4);
+        catalog_free(&catalog);
+}
+END_TEST
+
+static const struct {
+        const char *what;
+        unsigned gone;      /* this segment is deleted, */
+        uint64_t good, bad; /* and this number is served, and that not */
+} missing[] = {
+        { "the oldest", 1, 11, 5 },
+        { "one in the middle", 3, 15, 25 },
+        { "the one before the head", 5, 55, 45 },
+};
+
+START_TEST(a_missing_segment_is_damage_that_says_so_and_the_rest_is_served)
+{
+        struct segment *segment;
+        int r;
+
+        make_chain();
+        unlink(log_name(missing[_i].gone));
+        load();
+        ck_assert_msg(catalog.fault == -EBADMSG, "%s", missing[_i].what);
+        ck_assert_ptr_nonnull(strstr(catalog.fault_text, "missing"));
+        r = catalog_pin(&catalog, missing[_i].bad, &segment);
+        ck_assert_msg(r == -EBADMSG, "%s: %d", missing[_i].what, r);
+        expect_in(missing[_i].good, (missing[_i].good - 1) / RECORDS + 1);
+        catalog_free(&catalog);
+}
+END_TEST
+
+START_TEST(the_newest_segment_missing_is_damage_if_something_in_it_was_durable)
+{
+        make_chain();
+        unlink(log_name(SEGMENTS));
+        load();
+        ck_assert_int_eq(catalog.fault, 0); /* nobody was told anything */
+        catalog_free(&catalog);
+        control_set_mark(&control, 52, SEGMENTS, 5000);
+        load();
+        ck_assert_int_eq(catalog.fault, -EBADMSG);
+        expect_in(50, 5);
+        catalog_free(&catalog);
+}
+END_TEST
+
+START_TEST(a_segment_replaced_by_another_is_found_out)
+{
+        struct start_payload start = { .first_number = 41, .epoch = 1 };
+
+        make_chain();
+        unlink(log_name(5)); /* the same numbers, another salt */
+        chain_segment(5, &start, RECORDS, true);
+        load();
+        ck_assert_int_eq(catalog.fault, -EBADMSG);
+        catalog_free(&catalog);
+}
+END_TEST
+
+START_TEST(a_reader_follows_what_was_started_and_trimmed_since)
+{
+        make_chain();
+        load();
+        for (uint64_t id = SEGMENTS + 1; id <= SEGMENTS + 3; id++)
+                next_start = chain_segment(id, &next_start, RECORDS, true);
+        atomic_store(&control.page->head_id, SEGMENTS + 3);
+        expect_ok(catalog_refresh(&catalog));
+        ck_assert_uint_eq(catalog.count, SEGMENTS + 3);
+        expect_in(85, 9);
+        control_set_first(&control, 41);
+        for (unsigned id = 1; id <= 4; id++)
+                unlink(log_name(id));
+        expect_ok(catalog_refresh(&catalog));
+        ck_assert_uint_eq(catalog.entries[0].id, 5);
+        expect_in(41, 5);
+        catalog_free(&catalog);
+}
+END_TEST
+
+START_TEST(names_that_are_no_segments_are_ignored)
+{
+        make_chain();
+        save_file(scratch("readme.txt"), "x", 1);
+        save_file(scratch("0000000099.log.bak"), "x", 1);
+        save_file(scratch("99.log"), "x", 1);
+        save_file(scratch("0000000098.idx"), "x", 1);
+        load();
+        ck_assert_int_eq(catalog.fault, 0);
+        ck_assert_uint_eq(catalog.count, SEGMENTS);
+        ck_assert_uint_eq(catalog.highest_id, 98); /* so that no name is used twice */
+        ck_assert(file_exists(scratch("readme.txt")));
+        catalog_free(&catalog);
+}
+END_TEST
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { every_number_leads_to_its_segment, 0 },
+                { unpinned_segments_beyond_the_limit_are_unmapped, 0 },
+                { a_pinned_segment_stays_readable_when_it_is_deleted, 0 },
+                { a_trim_takes_whole_segments_and_never_the_last, COUNT(trims) },
+                { segments_below_the_first_number_are_leftovers_and_no_damage, 0 },
+                { a_prepared_segment_nobody_started_is_a_leftover, 0 },
+                { what_the_head_does_not_continue_is_off_the_chain, 0 },
+                { a_mark_does_not_reach_into_a_later_epoch, 0 },
+                { a_missing_segment_is_damage_that_says_so_and_the_rest_is_served, COUNT(missing) },
+                { the_newest_segment_missing_is_damage_if_something_in_it_was_durable, 0 },
+                { a_segment_replaced_by_another_is_found_out, 0 },
+                { a_reader_follows_what_was_started_and_trimmed_since, 0 },
+                { names_that_are_no_segments_are_ignored, 0 },
+        };
+
+        return RUN_TESTS("catalog", tests);
+}

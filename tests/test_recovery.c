@@ -1,0 +1,237 @@
+/*
+ * test_recovery.c - where a log ends after a crash, and that going on changes no old byte
+ */
+#include "recovery.h"
+#include "test_unit_support.h"
+
+static struct control control;
+static struct catalog catalog;
+static struct recovery found;
+static struct draft draft; /* the newest segment */
+
+/* Sealed segment 1 with the numbers 1..5 and unsealed segment 2 with 6..15 of 100 bytes each, and a
+ * mark at @mark. */
+static uint64_t offsets[17];
+
+static void make_log(uint64_t mark)
+{
+        const struct control_options options = { SEGMENT_BYTES_MIN, 1, 0600 };
+        struct start_payload start = { .first_number = 1, .epoch = 1 };
+        struct control_slot slot;
+
+        begin();
+        expect_ok(control_create(directory, &options));
+        expect_ok(control_open(&memory, directory, true, &control));
+        memcpy(control.page->fixed.uuid, uuid, sizeof(uuid));
+        expect_ok(control_read(&control, &slot));
+        control_adopt(&control, &slot);
+        control_set_epoch(&control, 1);
+        start = chain_segment(1, &start, 5, true);
+        draft = draft_new_sized(2, SEGMENT_BYTES_MIN, &start);
+        for (uint64_t number = 6; number <= 15; number++)
+                offsets[number] = draft_record(&draft, 100);
+        offsets[16] = draft.offset;
+        control_set_mark(&control, mark, 2, mark >= 5 ? offsets[mark + 1] : 0);
+}
+
+static void scan_log(void)
+{
+        struct control_slot slot;
+
+        catalog_init(&catalog, &memory, &control, directory, 8);
+        expect_ok(catalog_load(&catalog));
+        ck_assert_int_eq(catalog.fault, 0);
+        catalog_slot(&catalog, &slot);
+        expect_ok(recovery_scan(&catalog, &slot, true, &found));
+}
+
+static uint8_t *byte_of(uint64_t number, uint64_t offset)
+{
+        return (uint8_t *)draft.segment->map.base + offsets[number] + offset;
+}
+
+/* Records whose frame is broken, the mark, and where the log is then found to end. */
+static const struct {
+        const char *what;
+        uint64_t broken, mark, tail;
+        int damage;
+} cases[] = {
+        { "nothing", 0, 5, 15, 0 },
+        { "nothing, all durable", 0, 15, 15, 0 },
+        { "the last", 15, 14, 14, 0 },
+        { "the last, and it was durable", 15, 15, 14, -EBADMSG },
+        { "one behind the mark with good ones beyond", 10, 9, 9, 0 },
+        { "the one at the mark", 10, 10, 9, -EBADMSG },
+        { "one before the mark", 7, 12, 6, -EBADMSG },
+        { "the first", 6, 5, 5, 0 },
+        { "the first, and it was durable", 6, 6, 5, -EBADMSG },
+};
+
+START_TEST(a_broken_frame_is_a_torn_tail_behind_the_mark_and_damage_before)
+{
+        make_log(cases[_i].mark);
+        if (cases[_i].broken)
+                *byte_of(cases[_i].broken, 30) ^= 1;
+        scan_log();
+        ck_assert_msg(found.tail.number == cases[_i].tail, "%s: %" PRIu64, cases[_i].what,
+                      found.tail.number);
+        ck_assert_uint_eq(found.tail.offset, offsets[cases[_i].tail + 1]);
+        ck_assert_int_eq(found.damage, cases[_i].damage);
+        if (found.damage)
+                ck_assert_uint_eq(found.damage_offset, offsets[cases[_i].broken]);
+}
+END_TEST
+
+START_TEST(an_unfinished_batch_is_no_part_of_the_log)
+{
+        make_log(15);
+        draft_put(&draft, FRAME_MORE, 50, 1, 99);
+        draft_put(&draft, FRAME_MORE, 50, 1, 99);
+        scan_log();
+        ck_assert_uint_eq(found.tail.number, 15);
+        ck_assert_uint_eq(found.tail.offset, offsets[16]);
+        ck_assert_int_eq(found.tail.greatest_ns, 10);
+        ck_assert_int_eq(found.damage, 0);
+        ck_assert_uint_gt(found.dropped_bytes, 0);
+}
+END_TEST
+
+START_TEST(a_file_cut_below_the_mark_is_damage)
+{
+        make_log(12);
+        ck_assert_int_eq(truncate(scratch("0000000002.log"), (off_t)offsets[9] + 10), 0);
+        scan_log();
+        ck_assert_int_eq(found.damage, -EBADMSG);
+        ck_assert_uint_eq(found.tail.number, 8);
+}
+END_TEST
+
+/* No slot is valid: then good frames behind a bad one are what tells damage from a torn tail. */
+static const struct {
+        uint64_t broken;
+        int damage;
+} unmarked[] = { { 0, 0 }, { 15, 0 }, { 10, -EBADMSG } };
+
+START_TEST(without_a_mark_good_frames_beyond_tell_damage)
+{
+        make_log(15);
+        if (unmarked[_i].broken)
+                *byte_of(unmarked[_i].broken, 30) ^= 1;
+        memset(control.page->slots, 0, sizeof(control.page->slots));
+        scan_log();
+        ck_assert_int_eq(found.damage, unmarked[_i].damage);
+}
+END_TEST
+
+START_TEST(going_on_starts_a_segment_that_says_where_the_log_ended)
+{
+        struct segment_brief brief;
+        struct bytes before, after;
+        struct segment *segment;
+        struct tail tail;
+
+        make_log(9);
+        *byte_of(12, 30) ^= 1;
+        scan_log();
+        before = load_file(scratch("0000000002.log"));
+        expect_ok(recovery_start(&catalog, &control, &found, &segment, &tail));
+        ck_assert_uint_eq(tail.number, 11);
+        ck_assert_uint_eq(tail.offset, FRAMES_OFFSET);
+        ck_assert_uint_eq(segment->brief.id, 3);
+        ck_assert_uint_eq(segment->brief.start.first_number, 12);
+        ck_assert_uint_eq(segment->brief.start.previous_id, 2);
+        ck_assert_uint_eq(segment->brief.start.previous_end, offsets[12]);
+        ck_assert_uint_eq(segment->brief.start.previous_records, 6);
+        ck_assert_uint_eq(segment->brief.start.epoch, 2);
+        ck_assert_uint_eq(control.current.epoch, 2);
+        ck_assert_uint_eq(control.current.mark_number, 11);
+        expect_ok(segment_brief_read(directory, uuid, 2, &brief));
+        ck_assert(brief.sealed);
+        ck_assert_uint_eq(brief.seal.last_number, 11);
+        after = load_file(scratch("0000000002.log"));
+        ck_assert_uint_eq(before.size, after.size);
+        ck_assert_mem_eq(before.data, after.data, SECTOR_BYTES);
+        ck_assert_mem_eq(before.data + 2 * SECTOR_BYTES, after.data + 2 * SECTOR_BYTES,
+                         before.size - 2 * SECTOR_BYTES);
+        catalog_unpin(&catalog, segment);
+}
+END_TEST
+
+/* A crash again before anything was appended: the chain does not grow by an empty segment each. */
+START_TEST(an_empty_head_is_replaced)
+{
+        struct segment *segment;
+        struct tail tail;
+
+        make_log(15);
+        for (int crash = 0; crash < 5; crash++) {
+                scan_log();
+                ck_assert_uint_eq(found.tail.number, 15);
+                expect_ok(recovery_start(&catalog, &control, &found, &segment, &tail));
+                catalog_forget(&catalog, segment);
+                catalog_unpin(&catalog, segment);
+                ck_assert_uint_eq(catalog.count, 3);
+                catalog_free(&catalog);
+        }
+        ck_assert(!file_exists(scratch("0000000003.log")));
+        ck_assert(file_exists(scratch("0000000007.log")));
+}
+END_TEST
+
+static int resume(uint32_t *ret_records)
+{
+        struct segment *segment;
+        struct tail tail;
+        int r;
+
+        catalog_init(&catalog, &memory, &control, directory, 8);
+        expect_ok(catalog_load(&catalog));
+        r = recovery_resume(&catalog, &control.current, &segment, &tail, ret_records);
+        if (r == 0) {
+                ck_assert_uint_eq(tail.number, 15);
+                ck_assert_uint_eq(tail.offset, offsets[16]);
+                ck_assert_int_eq(tail.greatest_ns, 10);
+        }
+        return r;
+}
+
+START_TEST(after_a_clean_close_the_head_goes_on_at_the_mark)
+{
+        uint32_t records = 0;
+
+        make_log(15);
+        expect_ok(resume(&records));
+        ck_assert_uint_eq(records, 10);
+}
+END_TEST
+
+static const uint64_t touched[] = { 6, 10, 15 };
+
+START_TEST(a_head_that_is_not_as_it_was_closed_is_damage)
+{
+        uint32_t records = 77;
+
+        make_log(15);
+        *byte_of(touched[_i], 40) ^= 4;
+        expect_failure(resume(&records), -EBADMSG);
+        ck_assert_uint_eq(records, 77);
+}
+END_TEST
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { a_broken_frame_is_a_torn_tail_behind_the_mark_and_damage_before, COUNT(cases) },
+                { an_unfinished_batch_is_no_part_of_the_log, 0 },
+                { a_file_cut_below_the_mark_is_damage, 0 },
+                { without_a_mark_good_frames_beyond_tell_damage, COUNT(unmarked) },
+                { going_on_starts_a_segment_that_says_where_the_log_ended, 0 },
+                { an_empty_head_is_replaced, 0 },
+                { after_a_clean_close_the_head_goes_on_at_the_mark, 0 },
+                { a_head_that_is_not_as_it_was_closed_is_damage, COUNT(touched) },
+        };
+
+        return RUN_TESTS("recovery", tests);
+}

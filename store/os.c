@@ -35,6 +35,7 @@ static int above_standard(int fd)
 
 int os_open_directory(const char *path)
 {
+        OS_UNCANCELLED;
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         return fd < 0 ? -errno : above_standard(fd);
@@ -47,6 +48,7 @@ int os_make_directory(const char *path, uint32_t mode)
 
 int os_open(int directory, const char *name, int flags, uint32_t mode)
 {
+        OS_UNCANCELLED;
         /* Not blocking: a FIFO under a segment's name must be refused, not waited for. */
         int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
         int fd;
@@ -68,6 +70,7 @@ int os_open(int directory, const char *name, int flags, uint32_t mode)
 
 int os_close(int fd)
 {
+        OS_UNCANCELLED;
         return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
@@ -105,6 +108,7 @@ int os_stat_name(int directory, const char *name, struct os_stat *ret)
 
 int os_list(int directory, int (*each)(void *context, const char *name), void *context)
 {
+        OS_UNCANCELLED;
         int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         struct dirent *entry;
         DIR *stream;
@@ -133,6 +137,7 @@ int os_list(int directory, int (*each)(void *context, const char *name), void *c
 
 int os_read(int fd, void *buffer, size_t bytes, uint64_t offset, size_t *ret_bytes)
 {
+        OS_UNCANCELLED;
         size_t done = 0;
 
         while (done < bytes) {
@@ -161,6 +166,7 @@ static int check_size_limit(uint64_t bytes)
 
 int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
 {
+        OS_UNCANCELLED;
         int r = check_size_limit(offset + bytes);
         size_t done = 0;
 
@@ -218,16 +224,19 @@ int os_unlink(int directory, const char *name)
 
 int os_sync_file(int fd)
 {
+        OS_UNCANCELLED;
         return fsync(fd) < 0 ? -errno : 0;
 }
 
 int os_sync_directory(int fd)
 {
+        OS_UNCANCELLED;
         return fsync(fd) < 0 ? -errno : 0;
 }
 
 int os_start_writeback(int fd, uint64_t offset, uint64_t bytes)
 {
+        OS_UNCANCELLED;
         return sync_file_range(fd, (off64_t)offset, (off64_t)bytes, SYNC_FILE_RANGE_WRITE) < 0
                        ? -errno
                        : 0;

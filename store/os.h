@@ -8,9 +8,21 @@
 #ifndef LOGSTORE_OS_H
 #define LOGSTORE_OS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+static inline void os_restore_cancel(int *state)
+{
+        pthread_setcancelstate(*state, NULL);
+}
+
+/* In a function that makes a call at which threads may be cancelled: it is none until the end of
+ * the block, because a thread that ends inside the library takes locks with it. */
+#define OS_UNCANCELLED                                                                             \
+        __attribute__((cleanup(os_restore_cancel))) int os_cancel_state;                           \
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &os_cancel_state)
 
 struct os_stat {
         uint64_t bytes;

@@ -49,6 +49,7 @@ int os_unmap(void *base, size_t bytes)
 
 int os_sync_map(void *base, size_t bytes)
 {
+        OS_UNCANCELLED;
         return msync(base, bytes, MS_SYNC) < 0 ? -errno : 0;
 }
 
@@ -60,6 +61,7 @@ static int advise(void *base, size_t bytes, int advice)
 /* Kernels before 5.14: touch each page through a system call, which answers instead of a signal. */
 static int populate_by_read(void *base, size_t bytes)
 {
+        OS_UNCANCELLED;
         int ends[2], r = 0;
 
         if (pipe2(ends, O_CLOEXEC) < 0)
@@ -175,6 +177,7 @@ int64_t os_monotonic(void)
 
 void os_sleep(int64_t ns)
 {
+        OS_UNCANCELLED;
         struct timespec time = { ns / 1000000000, ns % 1000000000 };
 
         nanosleep(&time, NULL);
@@ -182,6 +185,7 @@ void os_sleep(int64_t ns)
 
 int os_random(void *buffer, size_t bytes)
 {
+        OS_UNCANCELLED;
         return getrandom(buffer, bytes, 0) == (ssize_t)bytes ? 0 : -EIO;
 }
 
@@ -216,6 +220,7 @@ int os_eventfd(void)
 
 int os_signal_eventfd(int fd)
 {
+        OS_UNCANCELLED;
         uint64_t one = 1;
 
         return write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
@@ -223,6 +228,7 @@ int os_signal_eventfd(int fd)
 
 int os_drain_eventfd(int fd)
 {
+        OS_UNCANCELLED;
         uint64_t count;
 
         return read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN ? -errno : 0;

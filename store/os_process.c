@@ -55,6 +55,7 @@ static bool take_header(struct os_mapping *mapping, char *line, char *path)
 
 int os_mappings(int (*each)(void *context, const struct os_mapping *), void *context)
 {
+        OS_UNCANCELLED;
         struct os_mapping mapping = { 0 }, next;
         char *line = NULL, path[PATH_MAX + 64] = "", next_path[PATH_MAX + 64];
         FILE *smaps = fopen("/proc/self/smaps", "re");

@@ -119,6 +119,7 @@ static int round_blocking(struct sync *sync)
 
 static int wait_done(struct sync *sync, int64_t deadline_ns)
 {
+        OS_UNCANCELLED;
         struct timespec until = { deadline_ns / 1000000000, deadline_ns % 1000000000 };
 
         if (sync->running == SYNC_RING) {

@@ -133,6 +133,7 @@ int logstore_cursor_fd(struct logstore_cursor *cursor)
 
 void cursor_stop_watching(struct logstore_cursor *cursor)
 {
+        OS_UNCANCELLED;
         atomic_store(&cursor->stop, true);
         if (cursor->watching) {
                 wake_tick(&cursor->store->wake);

@@ -2,7 +2,8 @@
  * append.c - row 1: one thread appends, nothing is synced
  *
  * Limit: the same frames, made by memcpy and XXH3, into anonymous memory whose pages are there.
- * From the first append to the return of the last; opening and closing are not counted.
+ * From the first append to the return of the last; opening and closing are not counted. A burst:
+ * see ours.c.
  */
 #include "bench.h"
 #include "peer.h"
@@ -74,6 +75,7 @@ static void append_variant(const struct options *options, const char *label, siz
                           .records = bytes / frame_bytes(record_bytes),
                           .record_bytes = record_bytes,
                           .segment_bytes = options->segment_bytes,
+                          .burst = true,
                           .sync_policy = options->sync_policy },
                 .metrics = { { "", "records/s", required } },
                 .ours = append_ours,

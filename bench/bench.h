@@ -54,6 +54,7 @@ struct work {
         uint64_t memory_bytes; /* limit of a memory cgroup around it; 0: none */
         uint64_t segment_bytes;
         uint32_t sync_policy;
+        bool burst;     /* the store is set up to take everything without waiting for the disk */
         uint32_t flags; /* the row's own */
 };
 
@@ -113,7 +114,12 @@ void row_tool(const struct options *options);
 void row_threads(const struct options *options);
 void row_latency(const struct options *options);
 
-/* ---- the store, as the rows open it (ours.c) ---- */
+/*
+ * ---- the store, as the rows open it (ours.c) ----
+ * By default it never lets more than 256 MiB wait for the disk, nor more than one full segment, so a
+ * long append goes at the disk's speed. A burst is what memory can take: one segment, nothing
+ * written while it lasts; the peers are set up likewise.
+ */
 int ours_open(const struct work *work, uint32_t flags, struct logstore **ret);
 int ours_close(struct logstore *store, int r);                 /* the first error of both */
 int ours_fill(const struct work *work, struct sample *unused); /* a measure: append, close */

@@ -15,7 +15,7 @@ enum { BATCH = 128 };
 
 static uint64_t gets(const struct work *work)
 {
-        return work->options->quick ? 200000 : 2000000;
+        return work->options->quick ? 100000 : 500000;
 }
 
 static int get_ours(const struct work *work, struct sample *ret)

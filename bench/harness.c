@@ -218,7 +218,7 @@ static unsigned contenders_make(const struct variant *v, struct contender *list)
 void variant_run(struct variant *variant)
 {
         unsigned rounds = variant->work.options->rounds;
-        bool few = variant->heavy || variant->work.options->quick; /* one round for peers */
+        unsigned peer_rounds = variant->heavy || variant->work.options->quick ? 1 : 3;
         struct contender *list = calloc(CONTENDERS_MAX, sizeof(*list));
         struct sample unused;
         unsigned count;
@@ -240,7 +240,7 @@ void variant_run(struct variant *variant)
         }
         for (unsigned round = variant->heavy ? 1 : 0; round <= rounds; round++)
                 for (unsigned i = 0; i < count; i++)
-                        if (!list[i].peer || !few || round == 1)
+                        if (!list[i].peer || (round > 0 && round <= peer_rounds))
                                 contender_round(variant, &list[i], round > 0);
         for (unsigned i = 0; i < count; i++)
                 if (list[i].prepare)

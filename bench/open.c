@@ -163,7 +163,7 @@ void row_open(const struct options *options)
         struct result result = {
                 .row = 9, .unit = "ms", .required = "limit<=1.2", .best_peer = NAN
         };
-        char name[64];
+        char name[32];
 
         if (options->bytes) {
                 open_variant(options, "as given", options->bytes, options->segment_bytes);

@@ -11,6 +11,10 @@ int ours_open(const struct work *work, uint32_t flags, struct logstore **ret)
         options.flags = flags;
         options.segment_bytes = work->segment_bytes;
         options.sync_policy = work->sync_policy;
+        if (work->burst) {
+                options.segment_bytes = options.segment_bytes ? options.segment_bytes : GIB;
+                options.dirty_soft_bytes = options.dirty_hard_bytes = 4 * GIB;
+        }
         r = logstore_open(work->dir, &options, ret);
         if (r < 0)
                 fprintf(stderr, "open %s: %s\n", work->dir, logstore_detail());

@@ -30,6 +30,7 @@ struct hand {
         struct crew *crew;
         pthread_t thread;
         unsigned index;
+        uint64_t start_ns, end_ns;
 };
 
 static void *hand_main(void *argument)
@@ -37,7 +38,9 @@ static void *hand_main(void *argument)
         struct hand *hand = argument;
 
         pthread_barrier_wait(&hand->crew->barrier);
+        hand->start_ns = now_ns();
         hand->crew->loop(hand->crew, hand->crew->records, hand->index);
+        hand->end_ns = now_ns();
         return NULL;
 }
 
@@ -45,20 +48,21 @@ static void crew_run(struct crew *crew, struct sample *ret)
 {
         unsigned threads = crew->work->threads;
         struct hand hands[THREADS_MAX];
-        uint64_t start;
+        uint64_t start = UINT64_MAX, end = 0;
 
         crew->records = crew->work->records / threads / ENTRIES * ENTRIES;
-        pthread_barrier_init(&crew->barrier, NULL, threads + 1);
+        pthread_barrier_init(&crew->barrier, NULL, threads);
         for (unsigned i = 0; i < threads; i++) {
                 hands[i] = (struct hand){ .crew = crew, .index = i };
                 if (pthread_create(&hands[i].thread, NULL, hand_main, &hands[i]))
                         abort();
         }
-        pthread_barrier_wait(&crew->barrier);
-        start = now_ns();
-        for (unsigned i = 0; i < threads; i++)
+        for (unsigned i = 0; i < threads; i++) {
                 pthread_join(hands[i].thread, NULL);
-        ret->value[0] = (double)(crew->records * threads) * 1e9 / (double)(now_ns() - start);
+                start = hands[i].start_ns < start ? hands[i].start_ns : start;
+                end = hands[i].end_ns > end ? hands[i].end_ns : end;
+        }
+        ret->value[0] = (double)(crew->records * threads) * 1e9 / (double)(end - start);
 }
 
 static void one_by_one(struct crew *crew, uint64_t records, unsigned thread)
@@ -156,6 +160,7 @@ static void threads_variant(const struct options *options, unsigned threads, uin
                           .record_bytes = record_bytes,
                           .threads = threads,
                           .segment_bytes = options->segment_bytes,
+                          .burst = true,
                           .flags = flags },
                 .metrics = { { "", "records/s", required } },
                 .ours = threads_ours,

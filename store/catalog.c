@@ -365,6 +365,8 @@ uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch)
 {
         uint64_t number = UINT64_MAX;
 
+        if (epoch == 0) /* the caller knew of no segment, so of nothing that could be cut */
+                return number;
         pthread_mutex_lock(&catalog->lock);
         for (size_t at = catalog->count; at > 0; at--) { /* epochs never fall along the chain */
                 struct catalog_entry *entry = &catalog->entries[at - 1];

@@ -172,6 +172,7 @@ static int hop(struct logstore_cursor *cursor)
 static int at_gap(struct logstore_cursor *cursor)
 {
         struct logstore *store = cursor->store;
+        struct record_view view;
         uint64_t last;
         int r = 0;
 
@@ -186,9 +187,13 @@ static int at_gap(struct logstore_cursor *cursor)
         if (cursor->number < first_visible(cursor)) /* where it ends is not known any more */
                 return stale(cursor->number, "trimmed");
         if (cursor->segment->brief.sealed || store->writer ||
-            cursor->number <= reader_durable(store))
+            cursor->number <= reader_durable(store)) {
+                /* It may have been committed, and synced or sealed, since the caller looked. */
+                if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
+                        return 0;
                 return reader_judge(store, cursor->segment, cursor->offset, cursor->number,
                                     "no frame is committed here");
+        }
         return end_of_log(cursor);
 }
 
@@ -220,9 +225,8 @@ static int stand(struct logstore_cursor *cursor, struct place *ret)
                 }
                 r = segment_peek(cursor->segment, cursor->offset, &ret->view);
                 if (r == -EAGAIN) {
-                        struct segment *before = cursor->segment;
                         r = at_gap(cursor);
-                        if (r < 0 || cursor->segment == before)
+                        if (r < 0)
                                 return r;
                         continue;
                 }

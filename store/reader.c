@@ -139,8 +139,10 @@ static int follow(struct logstore *store)
         if (follower->number == 0 || follower->epoch != store->catalog.epoch ||
             follower->number + 1 < reader_first(store))
                 follower_restart(store);
-        if (store->catalog.count == 0)
+        if (store->catalog.count == 0) { /* the slot may be newer than this look */
+                follower->number = 0;
                 return r;
+        }
         r = catalog_pin_id(&store->catalog, follower->segment_id, &segment);
         if (r == -ESTALE) { /* trimmed, or a store on which nothing was synced: its first segment */
                 r = catalog_pin(&store->catalog, follower->number + 1, &segment);

@@ -1,0 +1,290 @@
+/*
+ * test_head.c - the writer's end of the log: claims, the tail, and rolling on
+ */
+#include "store.h"
+#include "test_public_support.h"
+
+static struct head *head;
+
+static void begin(void)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        head = &store->head;
+}
+
+/* A claim of @count empty records; made ready if need be, but never rolled. */
+static struct claim claim_empty(uint32_t count)
+{
+        struct claim claim;
+        uint32_t turn;
+
+        while (head_claim(head, count * (uint64_t)FRAME_HEADER_BYTES, count, &claim) < 0)
+                ck_assert_int_eq(head_extend(head, count * (uint64_t)FRAME_HEADER_BYTES, &turn), 0);
+        return claim;
+}
+
+static void commit(const struct claim *claim, uint32_t at, enum frame_kind kind)
+{
+        uint64_t offset = claim->offset + at * (uint64_t)FRAME_HEADER_BYTES;
+        struct frame *frame = (struct frame *)(claim->slot->base + offset);
+
+        record_encode(&claim->slot->segment->key, frame, offset, record_word(kind, 0),
+                      claim->ordinal + at, 1);
+        index_set(claim->slot->index, claim->ordinal + at, offset);
+        head_publish(head, frame, record_word(kind, 0));
+}
+
+static uint64_t tail_now(void)
+{
+        struct tail tail;
+
+        head_tail(head, &tail);
+        ck_assert_uint_eq(tail.number, head_tail_number(head, UINT64_MAX));
+        return tail.number;
+}
+
+static uint32_t roll(void)
+{
+        uint32_t turn = head->newest;
+        int r = head_roll(head, turn);
+
+        ck_assert_msg(r == 0, "%s", logstore_detail());
+        return turn;
+}
+
+START_TEST(claims_are_dense_in_number_and_place)
+{
+        uint64_t offset = FRAMES_OFFSET;
+
+        begin();
+        for (uint64_t number = 1; number < 200; number += 3) {
+                struct claim claim = claim_empty(3);
+
+                ck_assert_uint_eq(claim.number, number);
+                ck_assert_uint_eq(claim.ordinal, number);
+                ck_assert_uint_eq(claim.offset, offset);
+                ck_assert_uint_eq(head_claimed(head), number + 2);
+                offset += 3 * FRAME_HEADER_BYTES;
+                for (uint32_t i = 0; i < 3; i++)
+                        commit(&claim, i, FRAME_RECORD);
+        }
+}
+END_TEST
+
+START_TEST(a_claim_beyond_what_is_ready_changes_nothing)
+{
+        struct slot *slot;
+        struct claim claim;
+        uint64_t word;
+
+        begin();
+        slot = atomic_load(&head->active);
+        word = atomic_load(&slot->word);
+        for (uint64_t bytes = SMALL_SEGMENT_BYTES; bytes < SMALL_SEGMENT_BYTES * 100; bytes *= 2)
+                ck_assert_int_eq(head_claim(head, bytes, 1, &claim), -EAGAIN);
+        ck_assert_uint_eq(atomic_load(&slot->word), word);
+        ck_assert_uint_eq(head_claimed(head), 0);
+}
+END_TEST
+
+/* A reader polls the word behind the last frame: it must be inside the file. */
+START_TEST(a_whole_page_stays_beyond_every_claim_until_the_segment_is_full)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        options.flags = LOGSTORE_CREATE | LOGSTORE_NO_THREAD;
+        options.segment_bytes = 1 << 20;
+        open_store_with(&options);
+        head = &store->head;
+        for (int i = 0; i < 900; i++) {
+                struct slot *slot = atomic_load(&head->active);
+                struct os_stat st;
+
+                append_filled(1000, 'x');
+                ck_assert_int_eq(os_stat(slot->segment->fd, &st), 0);
+                ck_assert(st.bytes == slot->segment->brief.bytes ||
+                          (atomic_load(&slot->word) & (HEAD_CLOSED - 1)) * 8 + os_page_bytes() <=
+                                  st.bytes);
+        }
+}
+END_TEST
+
+START_TEST(the_tail_stops_before_the_first_unresolved_claim)
+{
+        struct claim claims[5];
+
+        begin();
+        for (int i = 0; i < 5; i++)
+                claims[i] = claim_empty(1);
+        commit(&claims[4], 0, FRAME_RECORD);
+        commit(&claims[1], 0, FRAME_RECORD);
+        ck_assert_uint_eq(tail_now(), 0);
+        commit(&claims[0], 0, FRAME_VOID);
+        ck_assert_uint_eq(tail_now(), 2);
+        commit(&claims[3], 0, FRAME_RECORD);
+        ck_assert_uint_eq(tail_now(), 2);
+        commit(&claims[2], 0, FRAME_RECORD);
+        ck_assert_uint_eq(tail_now(), 5);
+}
+END_TEST
+
+START_TEST(a_batch_enters_the_tail_as_a_whole)
+{
+        struct claim batch;
+
+        begin();
+        batch = claim_empty(3);
+        commit(&batch, 1, FRAME_MORE);
+        commit(&batch, 2, FRAME_RECORD);
+        ck_assert_uint_eq(tail_now(), 0);
+        commit(&batch, 0, FRAME_MORE);
+        ck_assert_uint_eq(tail_now(), 3);
+}
+END_TEST
+
+START_TEST(a_roll_says_where_the_segment_before_ended)
+{
+        struct segment *before, *after;
+        struct claim claim;
+        uint64_t end;
+
+        begin();
+        for (int i = 0; i < 7; i++) {
+                claim = claim_empty(1);
+                commit(&claim, 0, FRAME_RECORD);
+        }
+        before = atomic_load(&head->active)->segment;
+        roll();
+        after = atomic_load(&head->active)->segment;
+        end = claim.offset + FRAME_HEADER_BYTES;
+        ck_assert_ptr_ne(before, after);
+        ck_assert_uint_eq(after->brief.start.first_number, 8);
+        ck_assert_uint_eq(after->brief.start.previous_id, before->brief.id);
+        ck_assert_uint_eq(after->brief.start.previous_salt, before->brief.salt);
+        ck_assert_uint_eq(after->brief.start.previous_end, end);
+        ck_assert_uint_eq(after->brief.start.previous_records, 7);
+        claim = claim_empty(1);
+        ck_assert_uint_eq(claim.number, 8);
+        ck_assert_uint_eq(claim.ordinal, 1);
+        ck_assert_uint_eq(claim.offset, FRAMES_OFFSET);
+        commit(&claim, 0, FRAME_RECORD);
+        ck_assert_uint_eq(tail_now(), 8);
+}
+END_TEST
+
+START_TEST(two_that_want_to_roll_the_same_segment_roll_once)
+{
+        uint32_t turn;
+
+        begin();
+        turn = head->newest;
+        ck_assert_int_eq(head_roll(head, turn), 0);
+        ck_assert_int_eq(head_roll(head, turn), 0);
+        ck_assert_uint_eq(head->newest, turn + 1);
+}
+END_TEST
+
+/* Whoever slept between reading a word and its swap finds another one, however often it was reused. */
+START_TEST(a_reused_slot_never_shows_the_same_word)
+{
+        static uint64_t seen[40 * 2];
+        size_t count = 0;
+
+        begin();
+        for (int i = 0; i < 40; i++) {
+                struct claim claim = claim_empty(1);
+                struct slot *slot = claim.slot;
+
+                commit(&claim, 0, FRAME_RECORD);
+                for (size_t at = 0; at < count; at++)
+                        ck_assert_uint_ne(seen[at], atomic_load(&slot->word));
+                seen[count++] = atomic_load(&slot->word);
+                roll();
+                ck_assert(atomic_load(&slot->word) & HEAD_CLOSED);
+                ck_assert_int_eq(sync_seal(&store->sync), 0);
+        }
+}
+END_TEST
+
+START_TEST(behind_a_stalled_claim_the_log_goes_on_for_a_few_segments)
+{
+        struct claim stalled, claim;
+        struct tail end;
+        uint32_t turn;
+
+        begin();
+        stalled = claim_empty(1);
+        for (int i = 1; i < HEAD_SLOTS; i++) {
+                roll();
+                claim = claim_empty(1);
+                commit(&claim, 0, FRAME_RECORD);
+        }
+        ck_assert_int_eq(head_roll(head, head->newest), -EAGAIN);
+        ck_assert_int_eq(head_oldest_full(head, &turn, &end), -EAGAIN);
+        ck_assert_uint_eq(tail_now(), 0);
+        commit(&stalled, 0, FRAME_RECORD);
+        ck_assert_uint_eq(tail_now(), HEAD_SLOTS);
+        ck_assert_int_eq(head_oldest_full(head, &turn, &end), 0);
+        ck_assert_uint_eq(end.number, 1);
+        ck_assert_uint_eq(end.offset, FRAMES_OFFSET + FRAME_HEADER_BYTES);
+        while (sync_seal(&store->sync) == 0)
+                ;
+        ck_assert_uint_eq(head->oldest, head->newest);
+        roll();
+}
+END_TEST
+
+START_TEST(a_sealed_segment_is_no_longer_pinned_by_its_turn)
+{
+        struct segment *segment;
+        uint32_t turn;
+        uint64_t end;
+
+        begin();
+        append_text("one");
+        turn = roll();
+        ck_assert_int_eq(head_pin(head, turn, &segment, &end), 0);
+        ck_assert_uint_eq(end, FRAMES_OFFSET + record_frame_bytes(3));
+        ck_assert_int_eq(sync_seal(&store->sync), 0);
+        ck_assert_mem_eq(segment_frame(segment, FRAMES_OFFSET)->payload, "one", 3);
+        catalog_unpin(&store->catalog, segment);
+        ck_assert_int_eq(head_pin(head, turn, &segment, &end), -ESTALE);
+}
+END_TEST
+
+START_TEST(after_a_failure_nothing_is_claimed_and_the_first_reason_stays)
+{
+        struct claim claim;
+
+        begin();
+        append_text("before");
+        head_fail(head, "the first reason");
+        head_fail(head, "the second reason");
+        ck_assert_int_eq(head_claim(head, 32, 1, &claim), -EAGAIN);
+        expect_failure(logstore_append(store, "x", 1, NULL), -EIO);
+        ck_assert_ptr_nonnull(strstr(logstore_detail(), "the first reason"));
+        ck_assert_uint_eq(head_claimed(head), 1);
+        ck_assert(store->control.current.flags & CONTROL_FAILED);
+        ck_assert_int_eq(logstore_close(store), -EIO);
+        store = NULL;
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { claims_are_dense_in_number_and_place, 0 },
+                { a_claim_beyond_what_is_ready_changes_nothing, 0 },
+                { a_whole_page_stays_beyond_every_claim_until_the_segment_is_full, 0 },
+                { the_tail_stops_before_the_first_unresolved_claim, 0 },
+                { a_batch_enters_the_tail_as_a_whole, 0 },
+                { a_roll_says_where_the_segment_before_ended, 0 },
+                { two_that_want_to_roll_the_same_segment_roll_once, 0 },
+                { a_reused_slot_never_shows_the_same_word, 0 },
+                { behind_a_stalled_claim_the_log_goes_on_for_a_few_segments, 0 },
+                { a_sealed_segment_is_no_longer_pinned_by_its_turn, 0 },
+                { after_a_failure_nothing_is_claimed_and_the_first_reason_stays, 0 },
+        };
+
+        return RUN_TESTS("head", tests);
+}

@@ -1,0 +1,168 @@
+/*
+ * test_retention_unit.c - what the limits let go of, and that nothing goes before that is durable
+ *
+ * Linked with --wrap of os_unlink and os_sync_map, so that their order is seen.
+ */
+#include "store.h"
+#include "test_public_support.h"
+
+int __real_os_sync_map(void *base, size_t bytes);
+int __wrap_os_sync_map(void *base, size_t bytes);
+int __real_os_unlink(int directory, const char *name);
+int __wrap_os_unlink(int directory, const char *name);
+
+static struct retention *retention;
+static bool failing;
+static int control_syncs, unlinks, unlinks_before_sync;
+static char unlinked[64][32];
+
+int __wrap_os_sync_map(void *base, size_t bytes)
+{
+        if (store && base == (void *)store->control.page) {
+                if (failing)
+                        return -EIO;
+                control_syncs++;
+        }
+        return __real_os_sync_map(base, bytes);
+}
+
+int __wrap_os_unlink(int directory, const char *name)
+{
+        if (retention && strstr(name, ".log") && unlinks < 64) {
+                unlinks_before_sync += control_syncs == 0;
+                snprintf(unlinked[unlinks++], sizeof(unlinked[0]), "%s", name);
+        }
+        return __real_os_unlink(directory, name);
+}
+
+/* Six segments with ten records of 6,000 bytes each (10 fit), the last one active and begun. */
+#define IN_EACH 10u
+static void make_six(void)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (unsigned i = 0; i < 5 * IN_EACH + 3; i++)
+                append_filled(6000, (unsigned char)i);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        while (sync_seal(&store->sync) == 0)
+                ;
+        ck_assert_uint_eq(store->catalog.count, 6);
+        retention = &store->retention;
+        control_syncs = unlinks = unlinks_before_sync = 0;
+}
+
+static const struct {
+        const char *what;
+        uint64_t bytes, records;
+        int64_t ns;
+        uint64_t first;
+} limits[] = {
+        { "no limit", 0, 0, 0, 1 },
+        { "all the bytes", 6 * SMALL_SEGMENT_BYTES, 0, 0, 1 },
+        { "a byte less", 6 * SMALL_SEGMENT_BYTES - 1, 0, 0, 11 },
+        { "two segments' bytes", 2 * SMALL_SEGMENT_BYTES, 0, 0, 41 },
+        { "one byte: the active one stays", 1, 0, 0, 51 },
+        { "all the records", 0, 53, 0, 1 },
+        { "one record: only the active one is needed", 0, 1, 0, 51 },
+        { "three records", 0, 3, 0, 51 },
+        { "four records", 0, 4, 0, 41 },
+        { "thirteen records", 0, 13, 0, 41 },
+        { "fourteen records", 0, 14, 0, 31 },
+        { "an hour", 0, 0, INT64_C(3600000000000), 1 },
+        { "a nanosecond: older than a started successor", 0, 0, 1, 51 },
+        { "the stricter of two", 2 * SMALL_SEGMENT_BYTES, 4, 0, 41 },
+};
+
+START_TEST(the_limits_keep_whole_segments)
+{
+        struct logstore_bounds bounds;
+        uint64_t first = 0;
+
+        make_six();
+        ck_assert_int_eq(
+                logstore_set_retention(store, limits[_i].bytes, limits[_i].records, limits[_i].ns),
+                0);
+        ck_assert_int_eq(logstore_apply_retention(store, 1, &first), 0);
+        ck_assert_msg(first == limits[_i].first, "dry: %s: %" PRIu64, limits[_i].what, first);
+        ck_assert_int_eq(unlinks, 0);
+        ck_assert_int_eq(logstore_apply_retention(store, 0, &first), 0);
+        ck_assert_msg(first == limits[_i].first, "%s: %" PRIu64, limits[_i].what, first);
+        bounds = bounds_of(store);
+        ck_assert_uint_eq(bounds.first, limits[_i].first);
+        ck_assert_uint_eq(bounds.tail, 53);
+        ck_assert_int_eq(unlinks, (int)((limits[_i].first - 1) / IN_EACH));
+}
+END_TEST
+
+START_TEST(the_first_number_is_durable_before_the_oldest_goes_first)
+{
+        make_six();
+        ck_assert_int_eq(retention_trim(retention, 35, NULL), 0);
+        ck_assert_int_eq(control_syncs, 1);
+        ck_assert_int_eq(unlinks_before_sync, 0);
+        ck_assert_int_eq(unlinks, 3);
+        for (int i = 0; i < 3; i++) {
+                char name[32];
+
+                segment_name((uint64_t)i + 1, name);
+                ck_assert_str_eq(unlinked[i], name);
+        }
+}
+END_TEST
+
+START_TEST(a_trim_that_lets_nothing_go_writes_nothing)
+{
+        uint64_t first = 0;
+
+        make_six();
+        for (uint64_t number = 0; number <= 10; number++) {
+                ck_assert_int_eq(retention_trim(retention, number, &first), 0);
+                ck_assert_uint_eq(first, 1);
+        }
+        ck_assert_int_eq(control_syncs, 0);
+        ck_assert_int_eq(unlinks, 0);
+}
+END_TEST
+
+START_TEST(the_floor_is_kept_whatever_the_limits)
+{
+        uint64_t first = 0;
+
+        make_six();
+        ck_assert_int_eq(logstore_set_floor(store, 25), 0);
+        ck_assert_int_eq(retention_trim(retention, UINT64_MAX, &first), 0);
+        ck_assert_uint_eq(first, 21);
+        ck_assert_int_eq(logstore_set_floor(store, UINT64_MAX), 0);
+        ck_assert_int_eq(retention_trim(retention, UINT64_MAX, &first), 0);
+        ck_assert_uint_eq(first, 51);
+}
+END_TEST
+
+START_TEST(if_the_first_number_cannot_be_made_durable_nothing_is_deleted)
+{
+        uint64_t first = 99;
+
+        make_six();
+        failing = true;
+        expect_failure(logstore_trim_before(store, 35, &first), -EIO);
+        ck_assert_uint_eq(first, 99);
+        ck_assert_int_eq(unlinks, 0);
+        failing = false;
+        expect_failure(logstore_append(store, "x", 1, NULL), -EIO);
+        retention = NULL;
+        ck_assert_int_eq(logstore_close(store), -EIO);
+        store = NULL;
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { the_limits_keep_whole_segments, sizeof(limits) / sizeof(limits[0]) },
+                { the_first_number_is_durable_before_the_oldest_goes_first, 0 },
+                { a_trim_that_lets_nothing_go_writes_nothing, 0 },
+                { the_floor_is_kept_whatever_the_limits, 0 },
+                { if_the_first_number_cannot_be_made_durable_nothing_is_deleted, 0 },
+        };
+
+        return RUN_TESTS("retention_unit", tests);
+}

@@ -1,0 +1,256 @@
+/*
+ * test_sync.c - one round at a time, in the right order, and the first failure is the last word
+ *
+ * Linked with --wrap=os_sync_map, so that each msync is seen and can be made to fail.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "store.h"
+#include "test_public_support.h"
+
+int __real_os_sync_map(void *base, size_t bytes);
+int __wrap_os_sync_map(void *base, size_t bytes);
+
+static struct {
+        const char *base;
+        size_t bytes;
+        uint64_t durable; /* what was acknowledged when it was called */
+} calls[256];
+static _Atomic unsigned call_count, in_flight, most_in_flight;
+static _Atomic bool failing;
+static int64_t slow_ns;
+
+int __wrap_os_sync_map(void *base, size_t bytes)
+{
+        unsigned at = atomic_fetch_add(&call_count, 1) % 256;
+        unsigned now = atomic_fetch_add(&in_flight, 1) + 1;
+        int r;
+
+        if (now > atomic_load(&most_in_flight))
+                atomic_store(&most_in_flight, now);
+        calls[at].base = base;
+        calls[at].bytes = bytes;
+        calls[at].durable = store ? atomic_load(&store->sync.durable) : 0;
+        if (slow_ns)
+                os_sleep(slow_ns);
+        r = atomic_load(&failing) ? -EIO : __real_os_sync_map(base, bytes);
+        atomic_fetch_sub(&in_flight, 1);
+        return r;
+}
+
+static void begin(uint32_t flags)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD | flags);
+        atomic_store(&call_count, 0);
+}
+
+static uint64_t durable(void)
+{
+        return sync_durable(&store->sync);
+}
+
+static struct control_slot slot_now(void)
+{
+        struct control_slot slot = { 0 };
+
+        ck_assert_int_eq(control_read(&store->control, &slot), 0);
+        return slot;
+}
+
+START_TEST(a_sync_covers_every_byte_up_to_the_tail)
+{
+        const char *from;
+        struct tail tail;
+
+        begin(0);
+        for (int i = 0; i < 20; i++) {
+                uint64_t number = append_filled(1500, 'x');
+                struct segment *segment = atomic_load(&store->head.active)->segment;
+                uint64_t synced = store->sync.synced.offset;
+
+                atomic_store(&call_count, 0);
+                ck_assert_int_eq(logstore_sync(store, number), 0);
+                ck_assert_uint_eq(call_count, 1);
+                head_tail(&store->head, &tail);
+                from = calls[0].base;
+                ck_assert(from <= (char *)segment->map.base + synced);
+                ck_assert(from + calls[0].bytes >= (char *)segment->map.base + tail.offset);
+                ck_assert_uint_eq((uintptr_t)from % os_page_bytes(), 0);
+                ck_assert_uint_lt(calls[0].durable, number);
+                ck_assert_uint_eq(durable(), number);
+                ck_assert_uint_eq(slot_now().mark_number, number);
+                ck_assert_uint_eq(slot_now().mark_offset, tail.offset);
+        }
+}
+END_TEST
+
+START_TEST(what_is_durable_is_not_synced_again)
+{
+        begin(0);
+        append_text("a");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        atomic_store(&call_count, 0);
+        ck_assert_int_eq(logstore_sync(store, 1), 0);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_uint_eq(call_count, 0);
+}
+END_TEST
+
+START_TEST(a_failed_sync_is_final)
+{
+        begin(0);
+        append_text("safe");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        append_text("lost");
+        atomic_store(&failing, true);
+        expect_failure(logstore_sync(store, 2), -EIO);
+        ck_assert_uint_eq(durable(), 1);
+        ck_assert_uint_eq(slot_now().mark_number, 1);
+        ck_assert(slot_now().flags & CONTROL_FAILED);
+        atomic_store(&failing, false); /* "repaired" */
+        atomic_store(&call_count, 0);
+        expect_failure(logstore_sync(store, 2), -EIO);
+        expect_failure(logstore_sync(store, 1), -EIO);
+        expect_failure(logstore_append(store, "x", 1, NULL), -EIO);
+        ck_assert_uint_eq(call_count, 0);
+        expect_text(store, 1, "safe");
+        expect_failure(logstore_close(store), -EIO);
+        store = NULL;
+}
+END_TEST
+
+START_TEST(a_failed_seal_leaves_no_seal_and_fails_the_store)
+{
+        struct segment *full;
+
+        begin(0);
+        append_text("one");
+        full = atomic_load(&store->head.active)->segment;
+        ck_assert_int_eq(head_roll(&store->head, store->head.newest), 0);
+        atomic_store(&failing, true);
+        expect_failure(sync_seal(&store->sync), -EIO);
+        ck_assert_mem_ne((char *)full->map.base + SECTOR_BYTES, SEAL_MAGIC, 8);
+        ck_assert_uint_eq(durable(), 0);
+        atomic_store(&failing, false);
+        expect_failure(logstore_append(store, "x", 1, NULL), -EIO);
+        ck_assert_int_eq(logstore_close(store), -EIO);
+        store = NULL;
+}
+END_TEST
+
+START_TEST(a_seal_syncs_data_then_the_seal_then_the_control_page)
+{
+        struct segment *active;
+        char *full;
+
+        begin(0);
+        append_text("one");
+        full = atomic_load(&store->head.active)->base; /* the segment is closed by its seal */
+        ck_assert_int_eq(head_roll(&store->head, store->head.newest), 0);
+        active = atomic_load(&store->head.active)->segment;
+        append_text("two");
+        atomic_store(&call_count, 0);
+        ck_assert_int_eq(sync_seal(&store->sync), 0);
+        ck_assert_uint_eq(call_count, 4);
+        ck_assert_ptr_eq(calls[0].base, full + HEADER_BYTES);
+        ck_assert_ptr_eq(calls[1].base, (char *)active->map.base + HEADER_BYTES);
+        ck_assert_uint_eq(calls[1].durable, 0);
+        ck_assert_ptr_eq(calls[2].base, full);
+        ck_assert_uint_eq(calls[2].bytes, HEADER_BYTES);
+        ck_assert_uint_eq(calls[2].durable, 2);
+        ck_assert_ptr_eq(calls[3].base, (char *)store->control.page);
+        ck_assert_int_eq(sync_seal(&store->sync), -EAGAIN);
+}
+END_TEST
+
+static void *append_and_sync(void *unused)
+{
+        (void)unused;
+        for (int i = 0; i < 20; i++) {
+                uint64_t number;
+
+                if (logstore_append(store, "x", 1, &number) < 0 ||
+                    logstore_sync(store, number) < 0 || durable() < number)
+                        return "failed";
+        }
+        return NULL;
+}
+
+START_TEST(threads_share_rounds_and_no_two_rounds_overlap)
+{
+        pthread_t threads[8];
+        void *result;
+
+        begin(0);
+        slow_ns = 500000;
+        for (int i = 0; i < 8; i++)
+                ck_assert_int_eq(pthread_create(&threads[i], NULL, append_and_sync, NULL), 0);
+        for (int i = 0; i < 8; i++) {
+                ck_assert_int_eq(pthread_join(threads[i], &result), 0);
+                ck_assert_ptr_null(result);
+        }
+        ck_assert_uint_eq(most_in_flight, 1);
+        ck_assert_uint_lt(call_count, 8 * 20 / 2);
+        ck_assert_uint_eq(durable(), 8 * 20);
+}
+END_TEST
+
+static const uint32_t forms[] = { 0, LOGSTORE_NO_RING };
+
+START_TEST(a_started_sync_tells_by_its_eventfd)
+{
+        struct pollfd poll_fd = { .events = POLLIN };
+
+        begin(forms[_i]);
+        append_text("a");
+        poll_fd.fd = logstore_sync_fd(store);
+        ck_assert_int_ge(poll_fd.fd, 3);
+        ck_assert_int_eq(poll(&poll_fd, 1, 0), 0);
+        ck_assert_int_eq(logstore_sync_start(store, 0), 0);
+        ck_assert_int_eq(poll(&poll_fd, 1, 10000), 1);
+        ck_assert_uint_eq(durable(), 1);
+        ck_assert_int_eq(os_drain_eventfd(poll_fd.fd), 0);
+        append_text("b");
+        ck_assert_int_eq(logstore_sync_start(store, 2), 0);
+        ck_assert_int_eq(logstore_sync(store, 2), 0); /* both forms at once */
+        ck_assert_uint_eq(durable(), 2);
+}
+END_TEST
+
+START_TEST(a_started_sync_that_fails_is_as_final)
+{
+        struct pollfd poll_fd = { .events = POLLIN };
+        uint64_t number = 99;
+
+        begin(LOGSTORE_NO_RING);
+        append_text("a");
+        poll_fd.fd = logstore_sync_fd(store);
+        atomic_store(&failing, true);
+        ck_assert_int_eq(logstore_sync_start(store, 0), 0);
+        ck_assert_int_eq(poll(&poll_fd, 1, 10000), 1);
+        expect_failure(logstore_durable(store, &number), -EIO);
+        ck_assert_uint_eq(number, 99);
+        atomic_store(&failing, false);
+        expect_failure(logstore_sync(store, 1), -EIO);
+        ck_assert_int_eq(logstore_close(store), -EIO);
+        store = NULL;
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { a_sync_covers_every_byte_up_to_the_tail, 0 },
+                { what_is_durable_is_not_synced_again, 0 },
+                { a_failed_sync_is_final, 0 },
+                { a_failed_seal_leaves_no_seal_and_fails_the_store, 0 },
+                { a_seal_syncs_data_then_the_seal_then_the_control_page, 0 },
+                { threads_share_rounds_and_no_two_rounds_overlap, 0 },
+                { a_started_sync_tells_by_its_eventfd, 2 },
+                { a_started_sync_that_fails_is_as_final, 0 },
+        };
+
+        return RUN_TESTS("sync", tests);
+}

@@ -1,0 +1,141 @@
+/*
+ * test_wake.c - nobody sleeps through what was published, and nothing depends on the wake file
+ */
+#include <pthread.h>
+
+#include "test_unit_support.h"
+#include "wake.h"
+
+#define ROUNDS 20000u
+
+static struct wake writer, reader;
+
+static int open_wake(bool as_writer, struct wake *ret)
+{
+        return wake_open(&memory, directory, as_writer, 0644, ret);
+}
+
+START_TEST(only_a_writer_makes_the_file)
+{
+        begin();
+        expect_ok(open_wake(false, &reader));
+        ck_assert_ptr_null(reader.page);
+        ck_assert(!file_exists(scratch("wake")));
+        wake_readers(&reader); /* without a page: nothing */
+        wake_tick(&reader);
+        expect_ok(open_wake(true, &writer));
+        ck_assert_ptr_nonnull(writer.page);
+        ck_assert(file_exists(scratch("wake")));
+        expect_ok(open_wake(false, &reader));
+        ck_assert_ptr_nonnull(reader.page);
+        wake_close(&reader);
+        wake_close(&writer);
+        ck_assert_uint_eq(memory.mappings, 0);
+}
+END_TEST
+
+static const char *const kinds[] = { "fifo", "directory", "symlink" };
+
+START_TEST(what_is_no_regular_file_is_refused_or_ignored)
+{
+        int r;
+
+        begin();
+        if (_i == 0)
+                ck_assert_int_eq(mkfifo(scratch("wake"), 0600), 0);
+        else if (_i == 1)
+                ck_assert_int_eq(mkdir(scratch("wake"), 0700), 0);
+        else
+                ck_assert_int_eq(symlink("/dev/null", scratch("wake")), 0);
+        r = open_wake(true, &writer);
+        ck_assert_msg(r == -EPERM && !writer.page, "%s: %d", kinds[_i], r);
+}
+END_TEST
+
+START_TEST(a_short_file_is_made_long_by_the_writer_and_not_used_by_a_reader)
+{
+        struct os_stat st;
+
+        begin();
+        save_file(scratch("wake"), "x", 1);
+        expect_ok(open_wake(false, &reader));
+        ck_assert_ptr_null(reader.page);
+        expect_ok(open_wake(true, &writer));
+        expect_ok(os_stat_name(directory, "wake", &st));
+        ck_assert_uint_eq(st.bytes, 4096);
+        ck_assert_ptr_nonnull(writer.page);
+}
+END_TEST
+
+START_TEST(a_ticket_taken_before_a_wake_up_does_not_fall_asleep)
+{
+        uint32_t ticket;
+        int64_t before;
+
+        begin();
+        expect_ok(open_wake(true, &writer));
+        expect_ok(open_wake(false, &reader));
+        ticket = wake_prepare(&reader);
+        ck_assert_uint_eq(writer.page->waiters, 1);
+        wake_readers(&writer);
+        ck_assert_uint_eq(writer.page->waiters, 0);
+        before = os_monotonic();
+        ck_assert_int_eq(wake_sleep(&reader, ticket, INT64_C(5000000000)), 0);
+        ck_assert_int_lt(os_monotonic() - before, INT64_C(2000000000));
+        ticket = wake_prepare(&reader);
+        ck_assert_int_eq(wake_sleep(&reader, ticket, 1000000), -ETIMEDOUT);
+}
+END_TEST
+
+static _Atomic uint32_t published, taken;
+
+static void *read_all(void *unused)
+{
+        (void)unused;
+        for (uint32_t next = 1; next <= ROUNDS; next++) {
+                while (atomic_load(&published) < next) {
+                        uint32_t ticket = wake_prepare(&reader);
+
+                        if (atomic_load(&published) >= next)
+                                break;
+                        if (wake_sleep(&reader, ticket, INT64_C(5000000000)) == -ETIMEDOUT)
+                                return "slept through a wake-up";
+                }
+                atomic_store(&taken, next);
+        }
+        return NULL;
+}
+
+START_TEST(no_wake_up_is_lost)
+{
+        pthread_t thread;
+        void *result;
+
+        begin();
+        expect_ok(open_wake(true, &writer));
+        expect_ok(open_wake(false, &reader));
+        ck_assert_int_eq(pthread_create(&thread, NULL, read_all, NULL), 0);
+        for (uint32_t i = 1; i <= ROUNDS; i++) {
+                atomic_exchange(&published, i); /* as head_publish() does */
+                wake_readers(&writer);
+                while (i % 2 && atomic_load(&taken) < i && os_monotonic() > 0)
+                        if (pthread_tryjoin_np(thread, &result) == 0)
+                                ck_abort_msg("%s at %u", (char *)result, i);
+        }
+        ck_assert_int_eq(pthread_join(thread, &result), 0);
+        ck_assert_msg(result == NULL, "%s", (char *)result);
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { only_a_writer_makes_the_file, 0 },
+                { what_is_no_regular_file_is_refused_or_ignored, 3 },
+                { a_short_file_is_made_long_by_the_writer_and_not_used_by_a_reader, 0 },
+                { a_ticket_taken_before_a_wake_up_does_not_fall_asleep, 0 },
+                { no_wake_up_is_lost, 0 },
+        };
+
+        return RUN_TESTS("wake", tests);
+}

@@ -84,6 +84,18 @@ static void on_thread_end(void *unused)
         pthread_mutex_unlock(&stores_lock);
 }
 
+void claims_lock_stores(void)
+{
+        pthread_mutex_lock(&stores_lock);
+}
+
+void claims_unlock_stores(bool forget)
+{
+        if (forget)
+                stores = NULL;
+        pthread_mutex_unlock(&stores_lock);
+}
+
 static void make_key(void)
 {
         thread_end_error = pthread_key_create(&thread_end, on_thread_end);

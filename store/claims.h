@@ -27,6 +27,10 @@ struct claims {
         struct claims *next_store; /* in the process-wide list that thread ends look at */
 };
 
+/* Around fork(2), over all stores. @forget: in the child, where they are not to be touched. */
+void claims_lock_stores(void);
+void claims_unlock_stores(bool forget);
+
 int claims_init(struct claims *claims, struct head *head);
 void claims_free(struct claims *claims);
 

@@ -3,8 +3,9 @@
  *
  * Segments are mapped MADV_DONTFORK and a page marked MADV_WIPEONFORK tells a child that it is one.
  * That leaves the lock: an open file description lock lives as long as any copy of its descriptor,
- * so a handler closes it in the child. The list it needs is the library's one piece of mutable
- * global state besides the guard's table.
+ * so a handler closes it in the child. The library's global state (this list, the list of stores
+ * that the end of a thread looks at, the guard's table) is locked across the fork, and the child
+ * forgets what is its parent's: the end of its threads, and its faults, are not about that.
  */
 #include "fork.h"
 
@@ -20,10 +21,14 @@ static int once_error;
 static void before(void)
 {
         pthread_mutex_lock(&list_lock);
+        claims_lock_stores();
+        guard_lock();
 }
 
 static void in_parent(void)
 {
+        guard_unlock(false);
+        claims_unlock_stores(false);
         pthread_mutex_unlock(&list_lock);
 }
 
@@ -33,6 +38,8 @@ static void in_child(void)
                 if (store->lock_fd >= 0)
                         os_close(store->lock_fd);
         list = NULL;
+        guard_unlock(true);
+        claims_unlock_stores(true);
         pthread_mutex_unlock(&list_lock);
 }
 

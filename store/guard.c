@@ -62,6 +62,18 @@ void guard_remove(int slot)
         atomic_store(&slots[slot].base, 0);
 }
 
+void guard_lock(void)
+{
+        pthread_mutex_lock(&slots_lock);
+}
+
+void guard_unlock(bool forget)
+{
+        for (int i = 0; forget && i < SLOTS; i++)
+                atomic_store(&slots[i].base, 0);
+        pthread_mutex_unlock(&slots_lock);
+}
+
 bool guard_faulted(int slot)
 {
         return atomic_load_explicit(&slots[slot].faulted, memory_order_relaxed);

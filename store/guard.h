@@ -24,6 +24,10 @@ static inline void guard_leave(void)
 int guard_add(void *base, size_t bytes);
 void guard_remove(int slot);
 
+/* Around fork(2). @forget: in the child, where the parent's mappings are not. */
+void guard_lock(void);
+void guard_unlock(bool forget);
+
 /* Has a page of it been replaced by zeros after a fault? */
 bool guard_faulted(int slot);
 

@@ -68,7 +68,11 @@ struct logstore_options {
         uint64_t dirty_hard_bytes; /* unwritten: slows or refuses appends; 0: 256 MiB */
         uint64_t first_number;     /* at creation: number of the first record; 0: 1 */
 };
+#ifdef __cplusplus /* designated initialisers came with C++20 */
+#define LOGSTORE_OPTIONS_INIT { sizeof(struct logstore_options) }
+#else
 #define LOGSTORE_OPTIONS_INIT { .struct_bytes = sizeof(struct logstore_options) }
+#endif
 
 /*
  * Open the store in directory @path, or create it with LOGSTORE_CREATE. @options may be NULL.

@@ -36,7 +36,9 @@ static int roll(struct logstore *store, uint32_t turn)
 
         while (r == 0 && store->head.oldest != turn)
                 r = sync_seal(&store->sync);
-        if (r == 0 || r == -EAGAIN)
+        if (r == -EAGAIN) /* no round has come this far, and a chain must not lose a link */
+                r = sync_started(&store->sync, turn);
+        if (r == 0)
                 r = head_roll(&store->head, turn);
         return r == -EAGAIN ? stalled(store) : r;
 }
@@ -118,6 +120,8 @@ int64_t logstore_max_record(const struct logstore *store)
 
         if (!store)
                 return detail(-EINVAL, "the store handle is NULL");
+        if (*store->alive == 0) /* the page behind control is the parent's */
+                return detail(-ECHILD, "the store was opened by the parent of this process");
         most = SEGMENT_RECORD_MAX(store->control.page->fixed.segment_bytes);
         return (int64_t)(most < PAYLOAD_BYTES_MAX ? most : PAYLOAD_BYTES_MAX);
 }

@@ -214,6 +214,9 @@ static int pin_locked(struct catalog *catalog, uint64_t number, struct segment *
                 return detail(-ESTALE, "record %llu was trimmed: the first is %llu",
                               (unsigned long long)number,
                               (unsigned long long)catalog->first_number);
+        if (catalog->count == 0 && catalog->fault == 0)
+                return detail(-EAGAIN, "record %llu was not appended yet",
+                              (unsigned long long)number);
         r = find_number(catalog, number, &at);
         if (r < 0)
                 return catalog->count ? r : detail(-EBADMSG, "the store has no segment");

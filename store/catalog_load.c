@@ -174,28 +174,27 @@ static int missing(const struct catalog_entry *next)
 }
 
 /* Follow the links back until a sealed segment, dropping what lies between. */
-static int walk_back(struct catalog *catalog, size_t *ret_at)
+static int walk_back(struct catalog *catalog)
 {
         size_t at = catalog->count - 1;
         bool sealed = false;
-        int r = 0;
+        int r;
 
-        while (!sealed) {
+        for (;;) {
                 struct catalog_entry *entry = &catalog->entries[at];
                 size_t previous;
 
-                if (entry->previous_id == 0) { /* the log begins here; what is older was emptied */
-                        r = leave_out(catalog, 0, at);
-                        at = 0;
-                        break;
-                }
-                if (entry->first_number <= catalog->first_number)
-                        break;
+                if (entry->first_number == 0)
+                        return 0; /* broken: what is older is judged by the gaps */
+                /* The log begins here: by a truncation, or all before it is trimmed. */
+                if (entry->previous_id == 0 || entry->first_number <= catalog->first_number)
+                        return leave_out(catalog, 0, at);
+                if (sealed)
+                        return 0;
                 previous = catalog_find_id(catalog, entry->previous_id);
                 if (previous >= at || catalog->entries[previous].id != entry->previous_id) {
                         missing(entry);
-                        r = broken(catalog, -EBADMSG);
-                        break; /* what is older is judged by the gaps */
+                        return broken(catalog, -EBADMSG); /* the rest is judged by the gaps */
                 }
                 r = leave_out(catalog, previous + 1, at);
                 if (r < 0)
@@ -205,8 +204,6 @@ static int walk_back(struct catalog *catalog, size_t *ret_at)
                         return r;
                 at = previous;
         }
-        *ret_at = at;
-        return r;
 }
 
 /* Further back: a gap between ids is all right only if the links say so. */
@@ -302,7 +299,6 @@ static int find_cap(struct catalog *catalog, const struct control_slot *slot)
 static int load_locked(struct catalog *catalog)
 {
         struct control_slot slot = { 0 };
-        size_t at;
         bool known = control_read(catalog->control, &slot) == 0;
         int r;
 
@@ -340,13 +336,13 @@ static int load_locked(struct catalog *catalog)
                        (unsigned long long)slot.mark_id, (unsigned long long)slot.mark_number);
                 broken(catalog, -EBADMSG);
         }
-        r = walk_back(catalog, &at);
+        r = walk_back(catalog);
         if (r == 0 && known)
                 r = find_cap(catalog, &slot);
-        if (r == 0)
-                r = check_gaps(catalog, at);
-        if (r == 0)
+        if (r == 0) /* before the gaps: of what a trim was unlinking a crash may leave any part */
                 r = check_oldest(catalog);
+        if (r == 0 && catalog->count > 0)
+                r = check_gaps(catalog, catalog->count - 1);
         if (catalog->leftover_count > 0)
                 qsort(catalog->leftovers, catalog->leftover_count, sizeof(uint64_t), by_number);
         return r;

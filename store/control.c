@@ -213,10 +213,15 @@ void control_set_first(struct control *control, uint64_t first_number)
         pthread_mutex_unlock(&control->lock);
 }
 
-void control_set_epoch(struct control *control, uint64_t epoch)
+void control_set_head(struct control *control, uint64_t epoch, uint64_t first_number,
+                      uint64_t number, uint64_t id, uint64_t offset)
 {
         pthread_mutex_lock(&control->lock);
         control->current.epoch = epoch;
+        control->current.first_number = first_number;
+        control->current.mark_number = number;
+        control->current.mark_id = id;
+        control->current.mark_offset = offset;
         store(control);
         pthread_mutex_unlock(&control->lock);
 }
@@ -224,4 +229,28 @@ void control_set_epoch(struct control *control, uint64_t epoch)
 int control_sync(struct control *control)
 {
         return os_sync_map(control->map.base, control->map.bytes);
+}
+
+int control_believe_disk(struct control *control, int directory)
+{
+        _Alignas(HEADER_BYTES) uint8_t disk[HEADER_BYTES];
+        int r = os_sync_file(control->fd), fd;
+        size_t got = 0;
+
+        if (r < 0)
+                return detail(r, CONTROL_NAME ": a sync before reading failed: %s: check the disk",
+                              logstore_error_text(r));
+        if (os_is_memory(control->fd) == 1)
+                return 0;
+        fd = os_open(directory, CONTROL_NAME, OS_READ | OS_DIRECT, 0);
+        if (fd == -EINVAL)
+                return 0; /* a file system that cannot */
+        r = fd < 0 ? fd : os_read(fd, disk, sizeof(disk), 0, &got);
+        if (fd >= 0)
+                os_close(fd);
+        if (r < 0)
+                return detail(r, CONTROL_NAME ": cannot read: %s", logstore_error_text(r));
+        if (got == sizeof(disk) && memcmp(disk, control->page, sizeof(disk)) != 0)
+                memcpy(control->page, disk, sizeof(disk));
+        return 0;
 }

@@ -42,8 +42,13 @@ void control_adopt(struct control *control, const struct control_slot *slot);
 void control_set_mark(struct control *control, uint64_t number, uint64_t id, uint64_t offset);
 void control_set_flags(struct control *control, uint32_t set, uint32_t clear);
 void control_set_first(struct control *control, uint64_t first_number);
-void control_set_epoch(struct control *control, uint64_t epoch);
 
+void control_set_head(struct control *control, uint64_t epoch, uint64_t first_number,
+                      uint64_t number, uint64_t id, uint64_t offset); /* all at once */
 int control_sync(struct control *control);
+
+/* A writer, before it reads: after a failed sync the page cache shows a first number, a mark or flags
+ * that the disk does not have. */
+int control_believe_disk(struct control *control, int directory);
 
 #endif

@@ -333,9 +333,14 @@ static int prepare_locked(struct head *head)
         if (head->next)
                 return 0;
         r = catalog_reserve(head->catalog);
-        return r < 0 ? r
-                     : open_prepared(head->catalog, fixed->segment_bytes, fixed->file_mode,
-                                     &head->next_ready, &head->next);
+        if (r == 0)
+                r = open_prepared(head->catalog, fixed->segment_bytes, fixed->file_mode,
+                                  &head->next_ready, &head->next);
+        if (r == -EIO) { /* a failed sync is final, whatever it was of */
+                head_fail(head, logstore_detail());
+                r = head_failure(head);
+        }
+        return r;
 }
 
 int head_prepare(struct head *head)

@@ -139,7 +139,11 @@ static int begin_head(struct logstore *store, const struct control_slot *slot)
         int r;
 
         if (catalog->count == 0) {
-                r = recovery_start(catalog, &store->control, NULL, &segment, &tail);
+                /* Who made the directory may have died before it was durable; from the first
+                 * segment on it is known to be. */
+                r = directory_sync_parent(store->path);
+                if (r == 0)
+                        r = recovery_start(catalog, &store->control, NULL, &segment, &tail);
         } else if (slot->flags & CONTROL_CLEAN && !(slot->flags & CONTROL_FAILED) &&
                    catalog->entries[catalog->count - 1].id == slot->mark_id) {
                 r = recovery_resume(catalog, slot, &segment, &tail, &records);
@@ -270,6 +274,8 @@ static int open_rest(struct logstore *store)
         store->catalog.writer = store->writer;
         r = wake_open(&store->memory, store->directory, store->writer,
                       store->control.page->fixed.file_mode, &store->wake);
+        if (r == 0 && store->writer)
+                r = control_believe_disk(&store->control, store->directory);
         if (r == 0)
                 r = catalog_load(&store->catalog);
         return r == 0 && store->writer ? open_writer(store) : r;

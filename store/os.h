@@ -20,8 +20,8 @@ static inline void os_restore_cancel(int *state)
 
 /* In a function that makes a call at which threads may be cancelled: it is none until the end of
  * the block, because a thread that ends inside the library takes locks with it. */
-#define OS_UNCANCELLED                                                                             \
-        __attribute__((cleanup(os_restore_cancel))) int os_cancel_state;                           \
+#define OS_UNCANCELLED                                                   \
+        __attribute__((cleanup(os_restore_cancel))) int os_cancel_state; \
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &os_cancel_state)
 
 struct os_stat {

@@ -71,6 +71,10 @@ static void follower_restart(struct logstore *store)
         follower->number = slot.mark_number;
         follower->segment_id = slot.mark_id;
         follower->offset = slot.mark_offset;
+        if (follower->number + 1 < reader_first(store)) {
+                follower->number = reader_first(store) - 1;
+                follower->segment_id = 0; /* the mark lags behind an emptied log: its first one */
+        }
 }
 
 /* Step over one frame, or one whole batch. 1: it counts. */
@@ -186,7 +190,7 @@ int reader_batch_whole(struct logstore *store, const struct place *place, uint64
         while (at.view.kind == FRAME_MORE) {
                 at.offset += at.view.frame_bytes;
                 if (segment_peek(at.segment, at.offset, &at.view) < 0 ||
-                    at.view.kind == FRAME_PAD ||
+                    at.view.kind == FRAME_PAD || at.view.kind == FRAME_VOID ||
                     segment_number(at.segment, at.view.ordinal) != ++number ||
                     !record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
                         return 0;

@@ -291,8 +291,11 @@ int recovery_start(struct catalog *catalog, struct control *control,
                 .offset = FRAMES_OFFSET,
                 .greatest_ns = start.greatest_ns,
         };
-        control_set_epoch(control, start.epoch);
-        control_set_mark(control, ret_tail->number, ret_tail->segment_id, ret_tail->offset);
+        control_set_head(control, start.epoch,
+                         catalog->first_number > control->current.first_number
+                                 ? catalog->first_number /* the log was being emptied */
+                                 : control->current.first_number,
+                         ret_tail->number, ret_tail->segment_id, ret_tail->offset);
         *ret = segment;
         return 0;
 }

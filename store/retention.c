@@ -79,15 +79,32 @@ static int trim_alone(void *context)
         if (trim->first > retention->control->current.first_number) {
                 control_set_first(retention->control, trim->first);
                 r = control_sync(retention->control);
-                if (r < 0) {
-                        char why[128];
-                        snprintf(why, sizeof(why), CONTROL_NAME ": a sync failed: %s",
-                                 logstore_error_text(r));
-                        head_fail(retention->sync->head, why);
-                        return head_failure(retention->sync->head);
-                }
         }
-        return catalog_drop_leftovers(retention->catalog);
+        if (r == 0)
+                r = catalog_drop_leftovers(retention->catalog);
+        if (r == -EIO) {
+                char why[128];
+                snprintf(why, sizeof(why), "a trim: a sync failed: %s", logstore_error_text(r));
+                head_fail(retention->sync->head, why);
+                r = head_failure(retention->sync->head);
+        }
+        return r;
+}
+
+/* Only what is durable is trimmed: else a crash could leave a log that ends before it begins. */
+static int settle(struct retention *retention, struct trim *trim)
+{
+        struct sync *sync = retention->sync;
+        uint64_t tail = head_tail_number(sync->head, UINT64_MAX);
+        uint64_t durable = atomic_load(&sync->durable);
+        int r = 0;
+
+        if (trim->number > durable + 1 && tail > durable)
+                r = sync_until(sync, tail < trim->number ? tail : trim->number - 1, -1);
+        durable = atomic_load(&sync->durable);
+        if (trim->number > durable + 1)
+                trim->number = durable + 1;
+        return r;
 }
 
 int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first)
@@ -97,7 +114,9 @@ int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_f
 
         pthread_mutex_lock(&retention->lock);
         trim.number = number < retention->floor ? number : retention->floor;
-        r = sync_alone(retention->sync, trim_alone, &trim);
+        r = settle(retention, &trim);
+        if (r == 0)
+                r = sync_alone(retention->sync, trim_alone, &trim);
         pthread_mutex_unlock(&retention->lock);
         if (r == 0 && ret_first)
                 *ret_first = trim.first;

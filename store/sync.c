@@ -307,3 +307,28 @@ int sync_seal(struct sync *sync)
 {
         return sync_alone(sync, seal, sync);
 }
+
+/* ---- a start frame alone ---- */
+
+struct started {
+        struct sync *sync;
+        uint32_t turn;
+};
+
+static int sync_start_frame(void *context)
+{
+        struct started *started = context;
+        struct head *head = started->sync->head;
+        struct segment *segment = head->slots[started->turn % HEAD_SLOTS].segment;
+        int r = head_failure(head);
+
+        return r < 0 ? r
+                     : sync_page(started->sync, segment->map.base, FRAMES_OFFSET, segment->name);
+}
+
+int sync_started(struct sync *sync, uint32_t turn)
+{
+        struct started started = { sync, turn };
+
+        return sync_alone(sync, sync_start_frame, &started);
+}

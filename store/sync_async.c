@@ -15,6 +15,8 @@
 
 #define RING_ENTRIES 16
 
+static int start_helper(struct sync *sync);
+
 static int submit_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
 {
         int r = ring_sync(sync->ring, slot->segment->fd, from, end - from, slot->segment->brief.id);
@@ -38,9 +40,16 @@ static int submit_round(struct sync *sync)
         r = sync_for_each_piece(sync, &sync->target, submit_piece);
         if (r == 0 && sync->pending > 0)
                 r = ring_submit(sync->ring);
-        if (r < 0) { /* nothing was started: no state of any file was touched */
+        if (r < 0) { /* nothing was started; what is queued must not end a later round */
                 sync->running = SYNC_IDLE;
-                return detail(r, "io_uring: cannot submit a sync: %s", logstore_error_text(r));
+                ring_free(sync->ring);
+                sync->ring = NULL;
+                sync->no_ring = true;
+                return start_helper(sync);
+        }
+        if (r > 0 && (unsigned)r < sync->pending) { /* the rest cannot be told from later ones */
+                sync->pending = (unsigned)r;
+                sync->error = detail(-EIO, "io_uring: it took only a part of a sync");
         }
         if (sync->pending == 0) {
                 sync->running = SYNC_IDLE;

@@ -200,18 +200,21 @@ static int truncate_alone(void *context)
                 return fail_sync(store, segment->name, r);
         head_tail(head, &tail);
         sync_reset(&store->sync, &tail);
-        control_set_epoch(&store->control, start.epoch);
-        if (start.previous_id == 0) {
-                control_set_first(&store->control, start.first_number);
+        /* In one slot: half of it on disk would be a mark beyond the log of its epoch. */
+        control_set_head(&store->control, start.epoch,
+                         start.previous_id ? store->control.current.first_number
+                                           : start.first_number,
+                         tail.number, tail.segment_id, tail.offset);
+        if (start.previous_id == 0)
                 catalog_set_first(&store->catalog, start.first_number);
-        }
-        control_set_mark(&store->control, tail.number, tail.segment_id, tail.offset);
         r = control_sync(&store->control);
         if (r < 0)
                 return fail_sync(store, CONTROL_NAME, r);
         atomic_store(&store->control.page->writer_epoch, start.epoch);
         r = retire_active(store, &start);
-        return r < 0 ? r : catalog_drop_leftovers(&store->catalog);
+        if (r == 0)
+                r = catalog_drop_leftovers(&store->catalog);
+        return r == -EIO ? fail_sync(store, "the directory", r) : r;
 }
 
 static int check_truncation(struct logstore *store, uint64_t number, uint64_t next)

@@ -200,6 +200,7 @@ static int verify_store(struct verification *v)
         struct catalog *catalog = &v->store->catalog;
         int r = control_read(&v->store->control, &v->slot);
 
+        catalog_slot(catalog, &v->slot);
         if (r < 0)
                 tell(v, CONTROL_NAME, SECTOR_BYTES, 0, r, true, "neither slot is valid");
         if (catalog->fault && r == 0)

@@ -72,6 +72,7 @@ struct reading {
         struct range range;
         regex_t pattern, redact;
         struct progress progress;
+        uint64_t tail;   /* of the log when reading began */
         uint64_t left;   /* records still to print */
         uint64_t seen;   /* last record walked over, at first the one before the range */
         int64_t seen_ns; /* its time; 0: not walked over in any run */
@@ -180,6 +181,15 @@ static int catch_up(struct reading *run)
         return r < 0 && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
 }
 
+/* A broken chain shows behind the last record that is there: then that was not the end. */
+static int check_end(struct reading *run)
+{
+        struct logstore_record record;
+        int r = run->seen >= run->tail ? logstore_cursor_next(run->cursor, &record) : 0;
+
+        return r < 0 && r != -EAGAIN && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
+}
+
 static int walk_forward(struct reading *run)
 {
         struct logstore_record record;
@@ -202,7 +212,7 @@ static int walk_forward(struct reading *run)
                 if (run->seen >= run->range.last)
                         break;
         }
-        return status;
+        return status == STATUS_DONE ? check_end(run) : status;
 }
 
 static int walk_backward(struct reading *run)
@@ -281,6 +291,7 @@ static int find_range(struct reading *run)
                 if (r != STATUS_DONE)
                         return r;
         }
+        run->tail = bounds.tail;
         r = range_resolve(&text, &bounds, run->cursor, run->dir, follow, &run->range);
         if (resume) {
                 run->range.first = run->position.number + 1;

@@ -25,7 +25,8 @@ static void make_chain(void)
         memcpy(control.page->fixed.uuid, uuid, sizeof(uuid));
         expect_ok(control_read(&control, &slot));
         control_adopt(&control, &slot);
-        control_set_epoch(&control, 1);
+        control_set_head(&control, 1, control.current.first_number, control.current.mark_number,
+                         control.current.mark_id, control.current.mark_offset);
         for (uint64_t id = 1; id <= SEGMENTS; id++)
                 start = chain_segment(id, &start, RECORDS, id < SEGMENTS);
         next_start = start;

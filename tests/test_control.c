@@ -98,7 +98,8 @@ START_TEST(a_change_keeps_what_it_is_not_about)
         control_set_mark(&control, 500, 3, 8192);
         control_set_flags(&control, CONTROL_CLEAN, 0);
         control_set_first(&control, 200);
-        control_set_epoch(&control, 9);
+        control_set_head(&control, 9, control.current.first_number, control.current.mark_number,
+                         control.current.mark_id, control.current.mark_offset);
         control_set_flags(&control, CONTROL_FAILED, CONTROL_CLEAN);
         slot = slot_now();
         ck_assert_uint_eq(slot.mark_number, 500);

@@ -25,7 +25,8 @@ static void make_log(uint64_t mark)
         memcpy(control.page->fixed.uuid, uuid, sizeof(uuid));
         expect_ok(control_read(&control, &slot));
         control_adopt(&control, &slot);
-        control_set_epoch(&control, 1);
+        control_set_head(&control, 1, control.current.first_number, control.current.mark_number,
+                         control.current.mark_id, control.current.mark_offset);
         start = chain_segment(1, &start, 5, true);
         draft = draft_new_sized(2, SEGMENT_BYTES_MIN, &start);
         for (uint64_t number = 6; number <= 15; number++)

@@ -38,8 +38,8 @@ static int submit_round(struct sync *sync)
         sync->error = 0;
         sync->pending = 0;
         r = sync_for_each_piece(sync, &sync->target, submit_piece);
-        if (r == 0 && sync->pending > 0)
-                r = ring_submit(sync->ring);
+        if (r == 0 && sync->pending > 0 && (r = ring_submit(sync->ring)) == 0)
+                r = -EAGAIN;
         if (r < 0) { /* nothing was started; what is queued must not end a later round */
                 sync->running = SYNC_IDLE;
                 ring_free(sync->ring);

@@ -1,7 +1,8 @@
 /*
  * test_sync.c - one round at a time, in the right order, and the first failure is the last word
  *
- * Linked with --wrap=os_sync_map, so that each msync is seen and can be made to fail.
+ * Linked with --wrap of os_sync_map and ring_submit, so that each msync is seen and either can be made
+ * to fail.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -12,6 +13,20 @@
 
 int __real_os_sync_map(void *base, size_t bytes);
 int __wrap_os_sync_map(void *base, size_t bytes);
+
+int __real_ring_submit(struct ring *ring);
+int __wrap_ring_submit(struct ring *ring);
+
+static int refused_submits;
+
+int __wrap_ring_submit(struct ring *ring)
+{
+        if (refused_submits > 0) {
+                refused_submits--;
+                return -EAGAIN;
+        }
+        return __real_ring_submit(ring);
+}
 
 static struct {
         const char *base;
@@ -219,6 +234,25 @@ START_TEST(a_started_sync_tells_by_its_eventfd)
 }
 END_TEST
 
+/* What stayed queued in the ring must not end a later round before its time. */
+START_TEST(where_the_ring_refuses_a_thread_syncs)
+{
+        struct pollfd poll_fd = { .events = POLLIN };
+
+        begin(0);
+        poll_fd.fd = logstore_sync_fd(store);
+        refused_submits = 1;
+        for (uint64_t number = 1; number <= 3; number++) {
+                ck_assert_uint_eq(append_text("x"), number);
+                ck_assert_int_eq(logstore_sync_start(store, number), 0);
+                ck_assert_int_eq(poll(&poll_fd, 1, 10000), 1);
+                ck_assert_int_eq(os_drain_eventfd(poll_fd.fd), 0);
+                ck_assert_uint_eq(durable(), number);
+                ck_assert_ptr_null(store->sync.ring);
+        }
+}
+END_TEST
+
 START_TEST(a_started_sync_that_fails_is_as_final)
 {
         struct pollfd poll_fd = { .events = POLLIN };
@@ -249,6 +283,7 @@ int main(void)
                 { a_seal_syncs_data_then_the_seal_then_the_control_page, 0 },
                 { threads_share_rounds_and_no_two_rounds_overlap, 0 },
                 { a_started_sync_tells_by_its_eventfd, 2 },
+                { where_the_ring_refuses_a_thread_syncs, 0 },
                 { a_started_sync_that_fails_is_as_final, 0 },
         };
 

@@ -16,7 +16,7 @@ static void look_at_fault(void *context, const struct logstore_fault *fault)
 {
         uint64_t *count = context;
 
-        if (!fault->file || !fault->what || fault->error >= 0)
+        if (!fault->file || !fault->what || fault->error > 0 || (fault->fatal && fault->error == 0))
                 fuzz_wrong("a fault without file, text or error");
         ++*count;
 }

@@ -23,7 +23,8 @@ void walk_fail(const struct walk *walk, const char *format, ...)
 {
         va_list arguments;
 
-        fprintf(stderr, "seed %" PRIu64 ", operation %" PRIu64 ": ", seed, walk->operations);
+        fprintf(stderr, "seed %" PRIu64 ", operation %" PRIu64 ", %s: ", seed, walk->operations,
+                walk->doing);
         va_start(arguments, format);
         vfprintf(stderr, format, arguments);
         va_end(arguments);
@@ -65,20 +66,22 @@ const char *walk_name(const struct walk *walk, const struct logstore *handle)
 }
 
 /* How often each operation comes, in parts of their sum. */
+#define OPERATION(name, weight)            \
+        {                                  \
+                walk_##name, #name, weight \
+        }
 static const struct {
         void (*run)(struct walk *walk);
+        const char *name;
         unsigned weight;
 } operations[] = {
-        { walk_append, 200 },     { walk_appendv, 50 },      { walk_batch, 60 },
-        { walk_claim, 60 },       { walk_resolve, 130 },     { walk_refused, 10 },
-        { walk_sync, 20 },        { walk_get, 150 },         { walk_get_many, 10 },
-        { walk_bounds, 60 },      { walk_cursor_step, 120 }, { walk_cursor_seek, 40 },
-        { walk_cursor_time, 20 }, { walk_cursor_get, 30 },   { walk_cursor_reopen, 5 },
-        { walk_trim, 4 },         { walk_truncate, 4 },      { walk_reopen, 1 },
-        { walk_reader, 2 },
-#ifdef HAVE_SNAPSHOT
-        { walk_snapshot, 60 },
-#endif
+        OPERATION(append, 200),     OPERATION(appendv, 50),      OPERATION(batch, 60),
+        OPERATION(claim, 60),       OPERATION(resolve, 130),     OPERATION(refused, 10),
+        OPERATION(sync, 20),        OPERATION(get, 150),         OPERATION(get_many, 10),
+        OPERATION(bounds, 60),      OPERATION(cursor_step, 120), OPERATION(cursor_seek, 40),
+        OPERATION(cursor_time, 20), OPERATION(cursor_get, 30),   OPERATION(cursor_reopen, 5),
+        OPERATION(trim, 4),         OPERATION(truncate, 4),      OPERATION(reopen, 1),
+        OPERATION(reader, 2),       OPERATION(snapshot, 60),
 };
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
 
@@ -91,6 +94,7 @@ static void one_operation(struct walk *walk)
         dice = (unsigned)walk_below(walk, total);
         for (unsigned i = 0; i < OPERATIONS; i++) {
                 if (dice < operations[i].weight) {
+                        walk->doing = operations[i].name;
                         operations[i].run(walk);
                         return;
                 }
@@ -117,6 +121,7 @@ static uint64_t run_walk(uint64_t count, time_t deadline)
 {
         struct walk walk = { .path = tree_scratch("model"),
                              .random = seed,
+                             .doing = "opening",
                              .flags = LOGSTORE_NO_THREAD };
 
         model_init(&walk.model);

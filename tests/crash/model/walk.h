@@ -22,6 +22,7 @@ struct walk {
         const char *path;
         uint64_t random;
         uint64_t operations;
+        const char *doing; /* the operation under way */
         struct model model;
         struct logstore *writer;
         struct logstore *reader; /* NULL: not open */

@@ -8,13 +8,6 @@
 
 #define SEGMENT_BYTES (UINT64_C(64) << 10)
 
-#ifndef HAVE_SNAPSHOT
-void walk_snapshot_close(struct walk *walk)
-{
-        (void)walk;
-}
-#endif
-
 static struct logstore *open_handle(struct walk *walk, uint32_t flags)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;

@@ -16,7 +16,8 @@ void walk_compare(struct walk *walk, const struct logstore_record *record)
         const char *wrong = model_compare(&walk->model, record);
 
         if (wrong)
-                walk_fail(walk, "%s", wrong);
+                walk_fail(walk, "%s; the log is %" PRIu64 "..%" PRIu64, wrong, walk->model.first,
+                          model_tail(&walk->model));
 }
 
 static void get(struct walk *walk, struct logstore *handle, uint64_t number)
@@ -140,6 +141,7 @@ static void step(struct walk *walk, struct walk_cursor *c, bool forward)
                         : logstore_cursor_prev(c->cursor, &record);
         uint64_t want = forward ? model_next(&walk->model, c->position)
                                 : model_prev(&walk->model, c->position);
+        const char *wrong;
 
         if (gone(walk, c, r))
                 return;
@@ -157,7 +159,13 @@ static void step(struct walk *walk, struct walk_cursor *c, bool forward)
         if (record.number != want)
                 walk_fail(walk, "%s from %" PRIu64 " gave record %" PRIu64 ", not %" PRIu64,
                           forward ? "next" : "prev", c->position, record.number, want);
-        walk_compare(walk, &record);
+        wrong = model_compare(&walk->model, &record);
+        if (wrong)
+                walk_fail(walk,
+                          "%s by the %s from %" PRIu64 "%s: %s; the log is %" PRIu64 "..%" PRIu64,
+                          forward ? "next" : "prev", walk_name(walk, c->owner), c->position,
+                          c->strange ? ", truncated" : "", wrong, walk->model.first,
+                          model_tail(&walk->model));
         c->position = forward ? want + 1 : want;
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,22 @@ static void remove_start_directory(void)
         rmdir(start_directory);
 }
 
+static void on_end(int number)
+{
+        remove_start_directory();
+        signal(number, SIG_DFL);
+        raise(number);
+}
+
+static void remove_when_ended(void)
+{
+        static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
+
+        for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+                signal(signals[i], on_end);
+        atexit(remove_start_directory);
+}
+
 const char *rig_start(uint64_t bytes)
 {
         const char *temporary = getenv("TMPDIR");
@@ -76,7 +93,7 @@ const char *rig_start(uint64_t bytes)
                 rig_broken("temporary directory");
         if (rig_tmpfs(start_directory, bytes) < 0)
                 rig_skip("cannot mount a tmpfs");
-        atexit(remove_start_directory);
+        remove_when_ended();
         return start_directory;
 }
 
@@ -227,6 +244,8 @@ void rig_mkfs(const char *fs, const char *image, uint64_t bytes, const char *ext
                 setenv("UNIX_IO_NOZEROOUT", "1", 1); /* write zeros, punch no holes */
                 argv[n++] = "mkfs.ext4";
                 argv[n++] = "-F";
+                argv[n++] =
+                        "-b4096"; /* else 1 KiB, and a page of the file is not one of the disk */
                 argv[n++] = "-Jsize=4";
                 argv[n++] = "-Elazy_itable_init=0,lazy_journal_init=0,nodiscard";
         } else if (strcmp(fs, "xfs") == 0) {

@@ -7,6 +7,8 @@
  * writes to new blocks fail, as on a thin device that ran out; enlarging it repairs the disk, but
  * not what the failed writes lost: the page cache goes on showing data that the disk never got.
  *
+ * Space that the store has reserved ahead by writing zeros is taken from it, too.
+ *
  * Promises held: after the first failure every append and sync is refused with a detail, also once
  * the disk is well again; readers go on; closing says so; reopening, without unmounting, believes
  * the disk; all that was acknowledged is there, then and after a remount.
@@ -15,14 +17,19 @@
  *        while the first appends and syncs: neither may be told success once one was refused.
  * Exit:  0 all held, 1 not, 77 cannot run here. One line of figures on stdout.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -34,7 +41,9 @@
 #define IMAGE_BYTES (UINT64_C(64) << 20)
 #define THIN_BYTES (UINT64_C(256) << 20)
 #define SEGMENT_BYTES (UINT64_C(2) << 20)
-#define APPENDS_MAX 20000u
+#define BLOCK_BYTES 4096
+#define SLACK_BYTES 8192 /* for the file system itself */
+#define APPENDS_MAX 3000u
 #define HANG_SECONDS 120 /* then SIGALRM ends it */
 
 enum form { FORM_MSYNC, FORM_RING, FORM_THREAD, FORMS };
@@ -77,15 +86,59 @@ static void make_disk(const char *directory)
         mount_disk();
 }
 
+/* Give blocks of zeros that lie ahead in the store's files back to the tmpfs: the disk is thin, and
+ * what the store wrote there to reserve it does not help. */
+static void thin_out(const char *path, int image)
+{
+        union {
+                struct fiemap map;
+                char bytes[sizeof(struct fiemap) + 64 * sizeof(struct fiemap_extent)];
+        } u = { .map = { .fm_length = UINT64_MAX, .fm_extent_count = 64 } };
+        static const char zeros[BLOCK_BYTES];
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        char block[BLOCK_BYTES];
+
+        if (fd < 0 || ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
+                rig_broken("extents of %s", path);
+        close(fd);
+        for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
+                const struct fiemap_extent *e = &u.map.fm_extents[i];
+
+                if (e->fe_flags & (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC))
+                        continue; /* no place on the disk yet */
+                for (uint64_t at = e->fe_physical; at < e->fe_physical + e->fe_length;
+                     at += BLOCK_BYTES)
+                        if (pread(image, block, BLOCK_BYTES, (off_t)at) == BLOCK_BYTES &&
+                            memcmp(block, zeros, BLOCK_BYTES) == 0 &&
+                            fallocate(image, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
+                                      BLOCK_BYTES) < 0)
+                                rig_broken("thinning out %s", path);
+        }
+}
+
 static void break_disk(void)
 {
+        int image = open(f.image, O_RDWR | O_CLOEXEC);
+        DIR *dir = opendir(f.path);
+        struct dirent *entry;
         struct statvfs vfs;
 
-        sync();
+        if (image < 0 || dir == NULL)
+                rig_broken("%s", f.image);
+        /* Frozen, lest a block that was zeros a moment ago is written while it is taken away. */
+        if (ioctl(dirfd(dir), FIFREEZE, 0) < 0)
+                rig_broken("freezing %s", f.mountpoint);
+        while ((entry = readdir(dir)) != NULL)
+                if (strstr(entry->d_name, ".log") != NULL)
+                        thin_out(rig_path(f.path, entry->d_name), image);
         if (statvfs(f.thin, &vfs) < 0)
                 rig_broken("%s", f.thin);
-        if (rig_tmpfs_resize(f.thin, (vfs.f_blocks - vfs.f_bfree) * vfs.f_frsize + (16 << 10)) < 0)
+        if (rig_tmpfs_resize(f.thin, (vfs.f_blocks - vfs.f_bfree) * vfs.f_frsize + SLACK_BYTES) < 0)
                 rig_broken("shrinking %s", f.thin);
+        if (ioctl(dirfd(dir), FITHAW, 0) < 0)
+                rig_broken("thawing %s", f.mountpoint);
+        closedir(dir);
+        close(image);
 }
 
 static void repair_disk(void)
@@ -157,19 +210,33 @@ static int append_and_sync(void)
         uint64_t number;
         int r = writer_append(f.store, f.seed, 200 + random_below(&f.rng, 6000), &number);
 
-        if (r < 0) {
+        if (r == -EIO)
                 atomic_store(&f.refused, 1);
+        if (r < 0)
                 return r;
-        }
         return random_below(&f.rng, 3) > 0 ? 0 : sync_to(number, f.form);
 }
 
+/*
+ * An append that finds no space loses nothing by it, and the sync of what is there may still find
+ * its blocks. Then the disk gets well, the store goes on to other blocks, and it breaks again.
+ */
 static int write_until_refused(void)
 {
+        struct logstore_bounds bounds;
         int r = 0;
 
-        for (unsigned i = 0; r == 0 && i < APPENDS_MAX; i++)
+        for (unsigned i = 0; r == 0 && i < APPENDS_MAX; i++) {
                 r = append_and_sync();
+                if (r != -ENOSPC || logstore_bounds(f.store, &bounds) < 0)
+                        continue;
+                r = sync_to(bounds.tail, f.form);
+                if (r < 0)
+                        break;
+                repair_disk();
+                r = append_and_sync();
+                break_disk();
+        }
         return r;
 }
 
@@ -221,7 +288,7 @@ static void reopen(void)
         struct logstore_bounds bounds = { 0 };
         int r = writer_open(f.path, SEGMENT_BYTES, 0, &f.store);
 
-        if (r == -EIO) {
+        if (r == -EIO || r == -ENOSPC) { /* whichever the device said */
                 f.late_errors++;
                 r = writer_open(f.path, SEGMENT_BYTES, 0, &f.store);
         }

@@ -54,6 +54,10 @@ int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *pat
 
         if (!snapshot || !path)
                 return detail(-EINVAL, "snapshot or path is NULL");
+        r = store_enter(snapshot_store(snapshot));
+        if (r < 0)
+                return r;
+        store_leave();
         if (options)
                 create = *options;
         create.flags |= LOGSTORE_CREATE;

@@ -22,14 +22,15 @@ static void run_case(struct watch *watch, unsigned worker, uint64_t index)
         char path[512], text[128], name[192];
         unsigned kind = 0;
         uint64_t inner = index;
+        bool write;
 
         while (inner >= counts[kind])
                 inner -= counts[kind++];
         tree_copy(&bases[kind].tree, &harmed);
-        harm_do(&bases[kind], inner, &harmed, text, sizeof(text));
+        write = harm_do(&bases[kind], inner, &harmed, text, sizeof(text));
         snprintf(name, sizeof(name), "case %" PRIu64 ": %s", index, text);
         snprintf(path, sizeof(path), "%s/%u", scratch, worker);
-        judge(watch, &bases[kind], &harmed, path, name);
+        judge(watch, &bases[kind], &harmed, path, name, write);
         tree_free(&harmed);
 }
 
@@ -54,6 +55,7 @@ int main(int argc, char **argv)
                 counts[kind] = harm_count(&bases[kind]);
                 total += counts[kind];
         }
+        fprintf(stderr, "damage: %" PRIu64 " cases in all\n", total);
         if (from >= total)
                 from = total;
         if (count > total - from)

@@ -67,13 +67,23 @@ static size_t block_bytes(enum harm_kind kind)
         return kind >= HARM_ZERO_LARGE ? 4096 : 512;
 }
 
-static uint64_t kind_count(const struct tree_file *file, enum harm_kind kind)
+/* Every bit of the stores that a crash leaves; of the one that was closed, which is the same but
+ * for its control page, one bit of each byte. */
+static uint64_t bits_of(const struct base *base, const struct tree_file *file)
+{
+        bool known = strcmp(base->name, "closed") == 0 && strcmp(file->name, "control") != 0;
+
+        return known ? 1 : 8;
+}
+
+static uint64_t kind_count(const struct base *base, const struct tree_file *file,
+                           enum harm_kind kind)
 {
         uint64_t used = used_bytes(file), blocks = used / block_bytes(kind);
 
         switch (kind) {
         case HARM_BIT:
-                return used * 8;
+                return used * bits_of(base, file);
         case HARM_CUT:
                 return used;
         case HARM_ZERO_SMALL:
@@ -97,7 +107,7 @@ uint64_t harm_count(const struct base *base)
 
         for (size_t i = 0; i < base->tree.count; i++)
                 for (int kind = 0; kind < HARM_KINDS; kind++)
-                        count += kind_count(&base->tree.files[i], kind);
+                        count += kind_count(base, &base->tree.files[i], kind);
         return count;
 }
 
@@ -110,12 +120,15 @@ static void swap_blocks(unsigned char *data, size_t one, size_t two, size_t byte
         memcpy(data + two, aside, bytes);
 }
 
-static void harm_content(struct tree_file *file, enum harm_kind kind, uint64_t index)
+static void harm_content(const struct base *base, struct tree_file *file, enum harm_kind kind,
+                         uint64_t index)
 {
         size_t block = block_bytes(kind), blocks = used_bytes(file) / block;
 
         switch (kind) {
         case HARM_BIT:
+                if (bits_of(base, file) == 1)
+                        index = index * 8 + index % 8;
                 file->data[index / 8] ^= (unsigned char)(1u << index % 8);
                 break;
         case HARM_CUT:
@@ -170,14 +183,14 @@ static void harm_names(struct tree *tree, const char *name, uint64_t index)
         }
 }
 
-void harm_do(const struct base *base, uint64_t index, struct tree *tree, char *text,
+bool harm_do(const struct base *base, uint64_t index, struct tree *tree, char *text,
              size_t text_bytes)
 {
         for (size_t i = 0; i < base->tree.count; i++) {
                 const char *name = base->tree.files[i].name;
 
                 for (int kind = 0; kind < HARM_KINDS; kind++) {
-                        uint64_t count = kind_count(&base->tree.files[i], kind);
+                        uint64_t count = kind_count(base, &base->tree.files[i], kind);
 
                         if (index >= count) {
                                 index -= count;
@@ -188,8 +201,8 @@ void harm_do(const struct base *base, uint64_t index, struct tree *tree, char *t
                         if (kind == HARM_NAMES)
                                 harm_names(tree, name, index);
                         else
-                                harm_content(tree_find(tree, name), kind, index);
-                        return;
+                                harm_content(base, tree_find(tree, name), kind, index);
+                        return kind != HARM_BIT || index % 8 == index / 8 % 8;
                 }
         }
         abort();

@@ -9,8 +9,9 @@
 /* How many damages there are for @base. */
 uint64_t harm_count(const struct base *base);
 
-/* Do damage @index to @tree, a copy of the base's; a text of what was done goes to @text. */
-void harm_do(const struct base *base, uint64_t index, struct tree *tree, char *text,
+/* Do damage @index to @tree, a copy of the base's; a text of what was done goes to @text. Returns
+ * whether to open for writing too, which costs most: of the bits of one byte, for one. */
+bool harm_do(const struct base *base, uint64_t index, struct tree *tree, char *text,
              size_t text_bytes);
 
 #endif

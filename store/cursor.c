@@ -58,6 +58,7 @@ static void leave_segment(struct logstore_cursor *cursor)
                 catalog_unpin(cursor->catalog, cursor->segment);
         cursor->segment = NULL;
         cursor->dropped_offset = 0;
+        cursor->fast_until = 0; /* the bounds were those of this segment */
 }
 
 void logstore_cursor_close(struct logstore_cursor *cursor)

@@ -209,15 +209,18 @@ static int beyond_tail(struct logstore *store, uint64_t number)
 static int locate(struct logstore *store, uint64_t number, struct place *place)
 {
         uint64_t ordinal = number - place->segment->brief.start.first_number + 1;
-        int r = ordinal > UINT32_MAX ? -EAGAIN
-                                     : segment_locate(place->segment, (uint32_t)ordinal,
-                                                      &place->offset, &place->view);
+        int r;
+
+        place->offset = 0;
+        r = ordinal > UINT32_MAX ? -EAGAIN
+                                 : segment_locate(place->segment, (uint32_t)ordinal, &place->offset,
+                                                  &place->view);
 
         if (r == -EAGAIN && !place->segment->brief.sealed && !store->writer &&
             number > reader_durable(store))
                 return beyond_tail(store, number);
         if (r == -EAGAIN || r == -EBADMSG)
-                return reader_judge(store, place->segment, place->segment->indexed_offset, number,
+                return reader_judge(store, place->segment, place->offset, number,
                                     "no valid frame leads to the record");
         return r;
 }

@@ -439,6 +439,7 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
         /* Pairs with the store in open_index(). */
         if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE)) {
                 r = index_ready(segment, ordinal);
+                *ret_offset = segment->indexed_offset;
                 if (r < 0 && r != -ENOBUFS)
                         return r;
         }
@@ -449,6 +450,7 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
                 offset = FRAMES_OFFSET;
         }
         for (;;) {
+                *ret_offset = offset;
                 if (offset < FRAMES_OFFSET)
                         return -EBADMSG;
                 r = segment_peek(segment, offset, ret_view);
@@ -458,13 +460,11 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
                         if (ret_view->ordinal != at)
                                 return -EBADMSG;
                         if (at == ordinal)
-                                break;
+                                return 0;
                         at++;
                 }
                 offset += ret_view->frame_bytes;
         }
-        *ret_offset = offset;
-        return 0;
 }
 
 int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset)

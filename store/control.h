@@ -13,9 +13,10 @@
 struct control {
         struct map map;
         int fd;
-        struct control_page *page;   /* writable only for the writer */
-        pthread_mutex_t lock;        /* writer: over what follows */
-        struct control_slot current; /* what was stored last */
+        struct control_page *page;            /* writable only for the writer */
+        pthread_mutex_t lock;                 /* writer: over what follows */
+        struct control_slot current;          /* what was stored last */
+        _Atomic uint64_t epoch, first_number; /* copies, for a look without the lock */
 };
 
 /* What a new store is made with. */

@@ -29,7 +29,7 @@ int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint3
         cursor->eventfd = -1;
         cursor->number = snapshot ? snapshot_bounds(snapshot)->first : reader_first(store);
         cursor->epoch = atomic_load(&store->control.page->writer_epoch);
-        cursor->known_epoch = store->writer ? store->control.current.epoch : store->catalog.epoch;
+        cursor->known_epoch = store->writer ? store->control.epoch : store->catalog.epoch;
         atomic_fetch_add(&store->children, 1);
         *ret = cursor;
         return 0;
@@ -57,6 +57,7 @@ static void leave_segment(struct logstore_cursor *cursor)
         if (cursor->segment)
                 catalog_unpin(cursor->catalog, cursor->segment);
         cursor->segment = NULL;
+        cursor->fast_until = 0; /* it was of that segment */
         cursor->dropped_offset = 0;
         cursor->fast_until = 0; /* the bounds were those of this segment */
 }
@@ -101,7 +102,7 @@ static int check_epoch(struct logstore_cursor *cursor)
                 return r;
         rewound = catalog_rewound(&store->catalog, cursor->known_epoch);
         cursor->epoch = now;
-        cursor->known_epoch = store->writer ? store->control.current.epoch : store->catalog.epoch;
+        cursor->known_epoch = store->writer ? store->control.epoch : store->catalog.epoch;
         cursor->whole_until = 0;
         cursor->cut |= cursor->number > rewound;
         return cursor->cut ? stale(cursor->number, "truncated away") : 0;
@@ -135,6 +136,18 @@ static uint64_t first_visible(struct logstore_cursor *cursor)
                                 : reader_first(cursor->store);
 }
 
+/* The first number now. A reading process asks the control page itself, which says so before the
+ * first file is gone; its catalog may be from before that. */
+static uint64_t first_now(struct logstore_cursor *cursor)
+{
+        struct control_slot slot = { 0 };
+        uint64_t first = first_visible(cursor);
+
+        if (!cursor->snapshot && !cursor->store->writer)
+                catalog_slot(&cursor->store->catalog, &slot);
+        return slot.first_number > first ? slot.first_number : first;
+}
+
 /* The segment holds nothing more: stand at the start of the next one. */
 static int hop(struct logstore_cursor *cursor)
 {
@@ -150,7 +163,7 @@ static int hop(struct logstore_cursor *cursor)
                 return r;
         if (next->brief.start.first_number != cursor->number ||
             next->brief.start.previous_id != cursor->segment->brief.id) {
-                if (cursor->number < first_visible(cursor)) {
+                if (cursor->number < first_now(cursor)) {
                         catalog_unpin(catalog, next);
                         return stale(cursor->number, "trimmed");
                 }
@@ -174,7 +187,7 @@ static int at_gap(struct logstore_cursor *cursor)
 {
         struct logstore *store = cursor->store;
         struct record_view view;
-        uint64_t last;
+        uint64_t last, first;
         int r = 0;
 
         if (!store->writer && !cursor->snapshot)
@@ -185,8 +198,11 @@ static int at_gap(struct logstore_cursor *cursor)
         last = atomic_load(&cursor->segment->last_number);
         if (last != UINT64_MAX && cursor->number > last)
                 return hop(cursor);
-        if (cursor->number < first_visible(cursor)) /* where it ends is not known any more */
+        first = first_now(cursor); /* trimmed with its successor, its end is not known any more */
+        if (cursor->number < first)
                 return stale(cursor->number, "trimmed");
+        if (cursor->number == first && first > cursor->segment->brief.start.first_number)
+                return find_place(cursor); /* all of the pinned segment was trimmed, no more */
         if (cursor->segment->brief.sealed || store->writer ||
             cursor->number <= reader_durable(store)) {
                 /* It may have been committed, and synced or sealed, since the caller looked. */
@@ -450,13 +466,14 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
         if (number > tail + 1)
                 return detail(-EAGAIN, "record %llu was not appended yet: the last is %llu",
                               (unsigned long long)number, (unsigned long long)tail);
-        if (number != cursor->number || cursor->cut)
+        if (number != cursor->number || cursor->cut ||
+            cursor->epoch != atomic_load(&cursor->store->control.page->writer_epoch))
                 leave_segment(cursor);
         cursor->number = number;
         cursor->cut = false;
         cursor->epoch = atomic_load(&cursor->store->control.page->writer_epoch);
-        cursor->known_epoch = cursor->store->writer ? cursor->store->control.current.epoch
-                                                    : cursor->store->catalog.epoch;
+        cursor->known_epoch =
+                cursor->store->writer ? cursor->store->control.epoch : cursor->store->catalog.epoch;
         return 0;
 }
 

@@ -440,7 +440,7 @@ int head_roll(struct head *head, uint32_t turn)
                         word = freeze(slot);
                         start.previous_records = word_records(slot, word);
                         start.first_number = slot->first_number + start.previous_records;
-                        start.epoch = head->control->current.epoch;
+                        start.epoch = head->control->epoch;
                         start.previous_id = slot->segment->brief.id;
                         start.previous_salt = slot->segment->brief.salt;
                         start.previous_end = word_end(word);

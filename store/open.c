@@ -128,47 +128,68 @@ static int refuse_fault(struct logstore *store)
                                     : 0;
 }
 
-/* Find or make the active segment. */
-static int begin_head(struct logstore *store, const struct control_slot *slot)
+static int recover(struct logstore *store, const struct control_slot *slot, struct segment **ret,
+                   struct tail *ret_tail)
+{
+        struct recovery recovery;
+        int r = recovery_scan(&store->catalog, slot, true, &recovery);
+
+        if (r == 0 && recovery.damage)
+                r = recovery.damage;
+        if (r == 0)
+                r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
+        if (r == 0) {
+                store->dropped_records = recovery.dropped_records;
+                store->dropped_bytes = recovery.dropped_bytes;
+        }
+        return r;
+}
+
+/* Find or make the active segment; the caller gets it pinned. */
+static int find_active(struct logstore *store, const struct control_slot *slot,
+                       struct segment **ret, struct tail *ret_tail, uint32_t *ret_records)
 {
         struct catalog *catalog = &store->catalog;
-        struct segment *segment = NULL;
-        struct recovery recovery;
-        uint32_t records = 0;
-        struct tail tail;
-        int r;
+        int r = 1;
 
+        *ret_records = 0;
         if (catalog->count == 0) {
                 /* Who made the directory may have died before it was durable; from the first
                  * segment on it is known to be. */
                 r = directory_sync_parent(store->path);
-                if (r == 0)
-                        r = recovery_start(catalog, &store->control, NULL, &segment, &tail);
-        } else if (slot->flags & CONTROL_CLEAN && !(slot->flags & CONTROL_FAILED) &&
-                   catalog->entries[catalog->count - 1].id == slot->mark_id) {
-                r = recovery_resume(catalog, slot, &segment, &tail, &records);
-                if (r == 0)
-                        r = catalog_drop_leftovers(catalog);
-        } else {
-                r = recovery_scan(catalog, slot, true, &recovery);
-                if (r == 0 && recovery.damage)
-                        r = recovery.damage;
-                if (r == 0)
-                        r = recovery_start(catalog, &store->control, &recovery, &segment, &tail);
-                if (r == 0) {
-                        store->dropped_records = recovery.dropped_records;
-                        store->dropped_bytes = recovery.dropped_bytes;
-                }
+                return r < 0 ? r : recovery_start(catalog, &store->control, NULL, ret, ret_tail);
         }
-        if (r == 0) {
+        if (slot->flags & CONTROL_CLEAN && !(slot->flags & CONTROL_FAILED) &&
+            catalog->entries[catalog->count - 1].id == slot->mark_id)
+                r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
+        if (r == 1) {
+                *ret_records = 0;
+                return recover(store, slot, ret, ret_tail);
+        }
+        return r < 0 ? r : catalog_drop_leftovers(catalog);
+}
+
+static int begin_head(struct logstore *store, const struct control_slot *slot)
+{
+        struct segment *segment = NULL;
+        uint32_t records;
+        struct tail tail;
+        int r = find_active(store, slot, &segment, &tail, &records);
+
+        if (r == 0 && store->catalog.first_number > tail.number + 1)
+                r = detail(-EBADMSG,
+                           CONTROL_NAME ": the first number, %llu, lies beyond the log, "
+                                        "which ends with %llu: run verify, then repair",
+                           (unsigned long long)slot->first_number, (unsigned long long)tail.number);
+        if (r == 0)
                 r = head_begin(&store->head, segment, &tail, records);
-                if (r < 0) {
-                        catalog_forget(catalog, segment);
-                        catalog_unpin(catalog, segment);
+        if (r < 0) {
+                if (segment) {
+                        catalog_forget(&store->catalog, segment);
+                        catalog_unpin(&store->catalog, segment);
                 }
-        }
-        if (r < 0)
                 return r;
+        }
         store->head_begun = true;
         sync_begin(&store->sync, &store->head.tail);
         return 0;
@@ -225,7 +246,7 @@ static int open_writer(struct logstore *store)
                         detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r));
         }
         if (r == 0) {
-                atomic_store(&store->control.page->writer_epoch, store->control.current.epoch);
+                atomic_store(&store->control.page->writer_epoch, store->control.epoch);
                 store->batch_bytes_max = store->control.page->fixed.segment_bytes - FRAMES_OFFSET;
                 r = start_keeper(store);
         }

@@ -295,7 +295,7 @@ int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
                         bounds.durable = bounds.first - 1;
                 bounds.epoch = store->catalog.epoch;
                 if (store->writer)
-                        bounds.epoch = store->control.current.epoch;
+                        bounds.epoch = store->control.epoch;
                 *ret = bounds;
         }
         store_leave();

@@ -264,7 +264,7 @@ int recovery_start(struct catalog *catalog, struct control *control,
         const struct control_static *fixed = &control->page->fixed;
         struct start_payload start = {
                 .first_number = fixed->first_number,
-                .epoch = control->current.epoch + 1,
+                .epoch = control->epoch + 1,
         };
         struct segment *segment = NULL;
         int r = 0;
@@ -292,9 +292,9 @@ int recovery_start(struct catalog *catalog, struct control *control,
                 .greatest_ns = start.greatest_ns,
         };
         control_set_head(control, start.epoch,
-                         catalog->first_number > control->current.first_number
+                         catalog->first_number > control->first_number
                                  ? catalog->first_number /* the log was being emptied */
-                                 : control->current.first_number,
+                                 : control->first_number,
                          ret_tail->number, ret_tail->segment_id, ret_tail->offset);
         *ret = segment;
         return 0;
@@ -339,6 +339,7 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
         struct tail tail = { .number = slot->mark_number,
                              .segment_id = slot->mark_id,
                              .offset = slot->mark_offset };
+        struct record_view view;
         struct segment *segment;
         int r = segment_open(catalog->memory, catalog->directory, catalog->uuid, slot->mark_id,
                              OS_SHARED_WRITE, &segment);
@@ -350,9 +351,11 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
         tail.greatest_ns = segment->brief.start.greatest_ns;
         if (r == 0)
                 r = rebuild(segment, slot, &tail, ret_records);
+        if (r == 0 && segment_peek(segment, slot->mark_offset, &view) != -EAGAIN)
+                r = 1; /* the slot is older than the log: another one was lost */
         if (r == 0)
                 r = catalog_adopt(catalog, segment);
-        if (r < 0) {
+        if (r != 0) {
                 segment_close(segment);
                 return r;
         }

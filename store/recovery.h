@@ -35,7 +35,8 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
 int recovery_start(struct catalog *catalog, struct control *control,
                    const struct recovery *recovery, struct segment **ret, struct tail *ret_tail);
 
-/* After a clean close: the head goes on at @slot's mark; its index is rebuilt. */
+/* After a clean close: the head goes on at @slot's mark; its index is rebuilt. 1: there is more behind
+ * the mark, so the clean flag is not to be believed. */
 int recovery_resume(struct catalog *catalog, const struct control_slot *slot, struct segment **ret,
                     struct tail *ret_tail, uint32_t *ret_records);
 

@@ -76,7 +76,7 @@ static int trim_alone(void *context)
         if (r < 0)
                 return r;
         trim->first = catalog_trim(retention->catalog, trim->number);
-        if (trim->first > retention->control->current.first_number) {
+        if (trim->first > retention->control->first_number) {
                 control_set_first(retention->control, trim->first);
                 r = control_sync(retention->control);
         }
@@ -130,7 +130,6 @@ int retention_apply(struct retention *retention)
         if (!retention->keep_bytes && !retention->keep_records && !retention->keep_ns)
                 return 0;
         target = retention_target(retention);
-        return target > retention->control->current.first_number
-                       ? retention_trim(retention, target, NULL)
-                       : 0;
+        return target > retention->control->first_number ? retention_trim(retention, target, NULL)
+                                                         : 0;
 }

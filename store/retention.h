@@ -15,9 +15,9 @@ struct retention {
         struct sync *sync;
         struct catalog *catalog;
         struct control *control;
-        uint64_t keep_bytes, keep_records;
-        int64_t keep_ns;
-        uint64_t floor; /* never beyond this number; UINT64_MAX: none */
+        _Atomic uint64_t keep_bytes, keep_records;
+        _Atomic int64_t keep_ns;
+        _Atomic uint64_t floor; /* never beyond this number; UINT64_MAX: none */
 };
 
 void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,

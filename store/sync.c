@@ -322,6 +322,8 @@ static int sync_start_frame(void *context)
         struct segment *segment = head->slots[started->turn % HEAD_SLOTS].segment;
         int r = head_failure(head);
 
+        if (r == 0 && (int32_t)(started->turn - head->oldest) < 0)
+                return 0; /* others have rolled on, and it is sealed; no slot is retired now */
         return r < 0 ? r
                      : sync_page(started->sync, segment->map.base, FRAMES_OFFSET, segment->name);
 }

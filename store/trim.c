@@ -68,9 +68,8 @@ int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_
         if (!dry_run)
                 r = retention_trim(&store->retention, target, ret_first);
         else if (ret_first)
-                *ret_first = target > store->control.current.first_number
-                                     ? target
-                                     : store->control.current.first_number;
+                *ret_first =
+                        target > store->control.first_number ? target : store->control.first_number;
         store_leave();
         return r;
 }
@@ -190,7 +189,7 @@ static int truncate_alone(void *context)
         if (atomic_load(&store->sync.durable) < truncation->number)
                 return detail(-EAGAIN, "record %llu is not durable yet",
                               (unsigned long long)truncation->number);
-        start.epoch = store->control.current.epoch + 1;
+        start.epoch = store->control.epoch + 1;
         r = head_fork(head, &start);
         if (r < 0)
                 return r;
@@ -202,8 +201,7 @@ static int truncate_alone(void *context)
         sync_reset(&store->sync, &tail);
         /* In one slot: half of it on disk would be a mark beyond the log of its epoch. */
         control_set_head(&store->control, start.epoch,
-                         start.previous_id ? store->control.current.first_number
-                                           : start.first_number,
+                         start.previous_id ? store->control.first_number : start.first_number,
                          tail.number, tail.segment_id, tail.offset);
         if (start.previous_id == 0)
                 catalog_set_first(&store->catalog, start.first_number);

@@ -44,6 +44,8 @@ static int doze(struct logstore_cursor *cursor, uint64_t number, int64_t most_ns
                 return 0;
         /* A writer may die without waking anybody, and another come: look now and then. */
         most_ns = most_ns < INT64_C(1000000000) ? most_ns : INT64_C(1000000000);
+        if (!wake->writable && most_ns > POLL_MOST_NS) /* its tick may be missing: no thread */
+                most_ns = POLL_MOST_NS;
         r = wake_sleep(wake, ticket, most_ns);
         return r == -ETIMEDOUT ? 0 : r;
 }

@@ -239,7 +239,7 @@ static int walk(struct reading *run)
         int r;
 
         if (run->range.last < run->range.first)
-                return STATUS_DONE;
+                return check_end(run);
         r = logstore_cursor_seek(run->cursor, place);
         if (r == -EAGAIN && follow)
                 r = logstore_cursor_seek(run->cursor, UINT64_MAX);

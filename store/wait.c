@@ -98,8 +98,9 @@ static void *watch(void *context)
                 int64_t soon = os_monotonic() + INT64_C(100000000);
                 int r = wait_for(cursor, number, soon, &cursor->stop);
                 if (r == 0) {
-                        os_signal_eventfd(cursor->eventfd);
+                        /* The tail first: what comes after it has a signal of its own. */
                         number = reader_tail(cursor->store, &tail) == 0 ? tail + 1 : number + 1;
+                        os_signal_eventfd(cursor->eventfd);
                         if (atomic_load(&cursor->store->control.page->writer_epoch) !=
                             cursor->epoch)
                                 os_sleep(POLL_MOST_NS); /* until next has been asked */

@@ -1,0 +1,144 @@
+/*
+ * test_truncate.c - taking back the end: nothing stale ever comes again
+ */
+#include "test_threads_support.h"
+
+static void append_marked(unsigned count, const char *mark)
+{
+        char text[200];
+
+        for (unsigned i = 0; i < count; i++) {
+                snprintf(text, sizeof(text), "%s %0150" PRIu64, mark, bounds_of(store).tail + 1);
+                append_text(text);
+        }
+}
+
+static void expect_marked(struct logstore *where, uint64_t from, uint64_t to, const char *mark)
+{
+        char text[200];
+
+        for (uint64_t number = from; number <= to; number++) {
+                snprintf(text, sizeof(text), "%s %0150" PRIu64, mark, number);
+                expect_text(where, number, text);
+        }
+}
+
+/* Where the cut falls: in the active segment, in an earlier one, at a segment's end, at the start. */
+static const uint64_t cuts[] = { 999, 950, 700, 400, 342, 341, 340, 100, 1 };
+
+START_TEST(a_shorter_rewrite_shows_nothing_stale)
+{
+        uint64_t cut = cuts[_i / 2];
+        struct logstore_record record;
+        char buffer[256];
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_marked(1000, "old");
+        ck_assert_int_eq(logstore_truncate_after(store, cut, 0), 0);
+        ck_assert_uint_eq(bounds_of(store).tail, cut);
+        append_marked(7, "new");
+        if (_i % 2) {
+                ck_assert_int_eq(logstore_sync(store, 0), 0);
+                crash_store();
+                open_store(0);
+        } else {
+                reopen_store();
+        }
+        ck_assert_uint_eq(bounds_of(store).tail, cut + 7);
+        expect_marked(store, 1, cut, "old");
+        expect_marked(store, cut + 1, cut + 7, "new");
+        expect_failure(logstore_get(store, cut + 8, buffer, sizeof(buffer), &record), -EAGAIN);
+        append_marked(1000, "newer");
+        expect_marked(store, cut + 8, cut + 1007, "newer");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL,
+                                         &(struct logstore_verify_report){ 0 }),
+                         0);
+}
+END_TEST
+
+START_TEST(readers_beyond_the_cut_are_stale_the_others_go_on)
+{
+        struct logstore *reader;
+        struct logstore_cursor *beyond, *before;
+        struct logstore_snapshot *snapshot;
+        struct logstore_record record;
+        char buffer[256];
+
+        open_store(LOGSTORE_CREATE);
+        append_marked(600, "old");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_cursor_open(_i ? reader : store, 0, &beyond), 0);
+        ck_assert_int_eq(logstore_cursor_open(_i ? reader : store, 0, &before), 0);
+        ck_assert_int_eq(logstore_snapshot_open(_i ? reader : store, 0, &snapshot), 0);
+        ck_assert_int_eq(logstore_cursor_get(beyond, 500, &record), 0);
+        ck_assert_int_eq(logstore_cursor_get(before, 100, &record), 0);
+        ck_assert_int_eq(logstore_truncate_after(store, 200, 0), 0);
+        append_marked(600, "new");
+        expect_failure(logstore_cursor_next(beyond, &record), -ESTALE);
+        expect_failure(logstore_cursor_next(beyond, &record), -ESTALE);
+        ck_assert_int_eq(logstore_cursor_seek(beyond, 201), 0);
+        for (uint64_t number = 101; number <= 800; number++) {
+                ck_assert_int_eq(logstore_cursor_next(before, &record), 0);
+                ck_assert_uint_eq(record.number, number);
+                ck_assert_mem_eq(record.data, number <= 200 ? "old" : "new", 3);
+        }
+        ck_assert_int_eq(logstore_snapshot_get(snapshot, 600, &record), 0);
+        ck_assert_mem_eq(record.data, "old", 3);
+        ck_assert_int_eq(logstore_get(_i ? reader : store, 600, buffer, sizeof(buffer), &record),
+                         0);
+        ck_assert_mem_eq(buffer, "new", 3);
+        logstore_snapshot_close(snapshot);
+        logstore_cursor_close(beyond);
+        logstore_cursor_close(before);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
+START_TEST(an_emptied_log_goes_on_at_a_later_number)
+{
+        struct logstore_record record;
+        char buffer[256];
+
+        open_store(LOGSTORE_CREATE);
+        append_marked(500, "old");
+        ck_assert_int_eq(logstore_truncate_after(store, 0, 5000), 0);
+        ck_assert_uint_eq(bounds_of(store).first, 5000);
+        ck_assert_uint_eq(bounds_of(store).tail, 4999);
+        expect_failure(logstore_get(store, 500, buffer, sizeof(buffer), &record), -ESTALE);
+        append_marked(3, "new");
+        reopen_store();
+        ck_assert_uint_eq(bounds_of(store).first, 5000);
+        expect_marked(store, 5000, 5002, "new");
+}
+END_TEST
+
+START_TEST(what_cannot_be_taken_back_is_refused)
+{
+        struct logstore_entry batch[3] = { { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 } };
+        uint64_t first;
+
+        open_store(LOGSTORE_CREATE);
+        append_marked(10, "old");
+        ck_assert_int_eq(logstore_append_batch(store, batch, 3, &first), 0);
+        expect_failure(logstore_truncate_after(store, 14, 0), -EAGAIN);
+        expect_failure(logstore_truncate_after(store, first, 0), -EINVAL);
+        expect_failure(logstore_truncate_after(store, 5, 100), -EINVAL);
+        ck_assert_uint_eq(bounds_of(store).tail, 13);
+        ck_assert_int_eq(logstore_truncate_after(store, 13, 0), 0);
+        ck_assert_uint_eq(bounds_of(store).tail, 13);
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { a_shorter_rewrite_shows_nothing_stale, 2 * sizeof(cuts) / sizeof(cuts[0]) },
+                { readers_beyond_the_cut_are_stale_the_others_go_on, 2 },
+                { an_emptied_log_goes_on_at_a_later_number, 0 },
+                { what_cannot_be_taken_back_is_refused, 0 },
+        };
+
+        return RUN_TESTS("truncate", tests);
+}

@@ -1,0 +1,160 @@
+/*
+ * test_wait.c - waiting for records: woken, not polling; descriptors for event loops
+ */
+#include "test_threads_support.h"
+
+#include <poll.h>
+#include <signal.h>
+
+static struct logstore *reader;
+static struct logstore_cursor *cursor;
+
+/* A cursor behind the only record: of the writer's handle, or of a read-only one. */
+static void stand_at_the_end(bool read_only)
+{
+        open_store(LOGSTORE_CREATE);
+        append_text("1");
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_cursor_open(read_only ? reader : store, 0, &cursor), 0);
+        expect_next(cursor, 1, "1");
+}
+
+static void leave(void)
+{
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+
+static void *append_later(void *argument)
+{
+        sleep_ms((intptr_t)argument);
+        append_text("2");
+        return NULL;
+}
+
+START_TEST(a_wait_ends_with_the_append)
+{
+        pthread_t thread;
+        int64_t began;
+
+        stand_at_the_end(_i);
+        ck_assert_int_eq(pthread_create(&thread, NULL, append_later, (void *)100), 0);
+        began = clock_ms();
+        ck_assert_int_eq(logstore_cursor_wait(cursor, 30000), 0);
+        ck_assert_int_ge(clock_ms() - began, 50);
+        ck_assert_int_lt(clock_ms() - began, 900); /* before a sleeper looks by itself */
+        expect_next(cursor, 2, "2");
+        pthread_join(thread, NULL);
+        leave();
+}
+END_TEST
+
+START_TEST(a_wait_without_an_append_times_out)
+{
+        int64_t began = clock_ms();
+
+        stand_at_the_end(_i);
+        expect_failure(logstore_cursor_wait(cursor, 150), -ETIMEDOUT);
+        ck_assert_int_ge(clock_ms() - began, 149);
+        expect_failure(logstore_cursor_wait(cursor, 0), -ETIMEDOUT);
+        leave();
+}
+END_TEST
+
+static bool readable(int fd, int timeout_ms)
+{
+        struct pollfd poller = { .fd = fd, .events = POLLIN };
+
+        return poll(&poller, 1, timeout_ms) == 1;
+}
+
+START_TEST(the_descriptor_is_readable_when_there_is_a_record)
+{
+        struct logstore_record record;
+        uint64_t count;
+        int fd;
+
+        stand_at_the_end(_i);
+        fd = logstore_cursor_fd(cursor);
+        ck_assert_int_ge(fd, 3);
+        ck_assert(!readable(fd, 50));
+        append_text("2");
+        ck_assert(readable(fd, 10000));
+        ck_assert_int_eq(read(fd, &count, sizeof(count)), sizeof(count));
+        expect_next(cursor, 2, "2");
+        ck_assert_int_eq(logstore_cursor_next(cursor, &record), -EAGAIN);
+        append_text("3");
+        ck_assert(readable(fd, 10000));
+        expect_next(cursor, 3, "3");
+        leave();
+}
+END_TEST
+
+/* ---- system calls of a sleeper, counted by strace ---- */
+
+static unsigned count_in(const char *path, const char *text)
+{
+        FILE *file = fopen(path, "r");
+        char line[1024];
+        unsigned count = 0;
+
+        ck_assert_ptr_nonnull(file);
+        while (fgets(line, sizeof(line), file))
+                count += strstr(line, text) != NULL;
+        fclose(file);
+        return count;
+}
+
+/* The child waits for a record for two seconds under strace, then gets it. Two looks of its own in
+ * that time are allowed for the case that the writer had died; polling each ms would be 2,000. */
+START_TEST(a_sleeper_makes_no_system_calls)
+{
+        char trace[512], command[1200];
+        unsigned calls;
+        int status, ready[2];
+        pid_t child;
+
+        if (system("strace -o /dev/null true 2>/dev/null") != 0)
+                return; /* not there, or not allowed */
+        open_store(LOGSTORE_CREATE);
+        append_text("1");
+        ck_assert_int_eq(pipe(ready), 0);
+        child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+                char byte;
+
+                alarm(30);
+                must(try_open(LOGSTORE_READ_ONLY, &reader) == 0);
+                must(logstore_cursor_open(reader, 0, &cursor) == 0);
+                must(logstore_cursor_seek(cursor, 2) == 0);
+                must(read(ready[0], &byte, 1) == 1);
+                must(logstore_cursor_wait(cursor, 20000) == 0);
+                _exit(0);
+        }
+        snprintf(trace, sizeof(trace), "%s", scratch("trace"));
+        snprintf(command, sizeof(command), "strace -f -qq -o %s -p %d & sleep 1", trace, child);
+        ck_assert_int_eq(system(command), 0);
+        ck_assert_int_eq(write(ready[1], "x", 1), 1);
+        sleep_ms(2000);
+        append_text("2");
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+        sleep_ms(200); /* strace writes its file */
+        calls = count_in(trace, "");
+        ck_assert_uint_ge(count_in(trace, "futex("), 1);
+        ck_assert_msg(calls < 40, "%u system calls in two seconds", calls);
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { a_wait_ends_with_the_append, 2 },
+                { a_wait_without_an_append_times_out, 2 },
+                { the_descriptor_is_readable_when_there_is_a_record, 2 },
+                { a_sleeper_makes_no_system_calls, 0 },
+        };
+
+        return RUN_TESTS("wait", tests);
+}

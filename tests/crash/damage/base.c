@@ -143,6 +143,7 @@ static void locate_records(struct base *base, const struct tree_file *file)
                 /* what an aborted claim would have held is nothing of value */
                 record->frame_bytes = FRAME_HEADER_BYTES + (record->is_void ? 0 : size);
                 offset += align(FRAME_HEADER_BYTES + size);
+                record->end = offset;
                 pad_offset = 0;
         }
 }

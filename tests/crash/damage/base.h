@@ -15,7 +15,8 @@ struct base_record {
         unsigned char *data;
         size_t size;
         char file[TREE_NAME_BYTES]; /* where its frame lies */
-        size_t offset, frame_bytes; /* without the padding behind it */
+        size_t offset, frame_bytes; /* what its check covers, */
+        size_t end;                 /* and where the next frame may begin */
         size_t pad_offset;          /* of a pad before it, 0: none */
         bool more;                  /* of a batch that goes on */
 };

@@ -44,8 +44,7 @@ static bool same_frame(const struct tree_file *one, const struct tree_file *two,
         return (record->pad_offset == 0 ||
                 same_bytes(one, two, record->pad_offset, PAD_HEADER_BYTES)) &&
                same_bytes(one, two, record->offset, record->frame_bytes) &&
-               two->bytes >= (record->offset + record->frame_bytes + FRAME_ALIGN - 1) /
-                                     FRAME_ALIGN * FRAME_ALIGN;
+               two->bytes >= record->end;
 }
 
 /* The parts of a segment's beginning without which nothing in it can be read. */
@@ -68,12 +67,15 @@ static void compare_files(const struct base *base, struct tree *harmed, struct l
 {
         struct tree *whole = (struct tree *)&base->tree;
         struct tree_file *control = tree_find(whole, "control");
+        struct tree_file *now = tree_find(harmed, "control");
 
-        left->control_harmed = !same_bytes(control, tree_find(harmed, "control"), 0, 1536);
+        left->control_harmed = !now || now->bytes != control->bytes ||
+                               !same_bytes(control, now, 0, offsetof(struct control_page, zero));
         for (size_t i = 0; i < whole->count; i++) {
-                struct tree_file *file = &whole->files[i], *now = tree_find(harmed, file->name);
+                struct tree_file *file = &whole->files[i];
 
-                if (strstr(file->name, ".log") && is_started(file) && !same_start(file, now))
+                if (strstr(file->name, ".log") && is_started(file) &&
+                    !same_start(file, tree_find(harmed, file->name)))
                         left->files_harmed = true;
         }
         for (size_t i = 0; i < harmed->count; i++)

@@ -142,6 +142,7 @@ static void end_alone(struct sync *sync)
 {
         sync->running = SYNC_IDLE;
         pthread_cond_broadcast(&sync->done);
+        sync_continue(sync);
 }
 
 /* Let those come back whom the last round released, so that they share this one. */

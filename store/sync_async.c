@@ -63,10 +63,28 @@ static void finish_round(struct sync *sync)
         sync_conclude(sync, &sync->target, sync->error);
         sync->running = SYNC_IDLE;
         pthread_cond_broadcast(&sync->done);
-        if (sync->wanted > atomic_load(&sync->durable) && sync->waiting == 0)
-                submit_round(sync); /* its failure is sticky, or the next look starts it */
-        else if (sync->error == 0)
+        sync_continue(sync);
+}
+
+/* Could a round now finish what was started? Behind an open claim it is the helper's. */
+static bool resumable(struct sync *sync)
+{
+        return sync->ring && sync->running == SYNC_IDLE &&
+               sync->wanted > atomic_load(&sync->durable) &&
+               head_tail_number(sync->head, sync->wanted) >= sync->wanted;
+}
+
+void sync_continue(struct sync *sync)
+{
+        bool over = sync->wanted != 0 && (atomic_load(&sync->durable) >= sync->wanted ||
+                                          atomic_load(&sync->head->failed));
+
+        if (over) {
+                sync->wanted = 0;
                 os_signal_eventfd(sync->eventfd);
+        } else if (resumable(sync)) {
+                submit_round(sync); /* its failure is sticky, or the thread goes on */
+        }
 }
 
 void sync_reap_ring(struct sync *sync, bool wait)
@@ -102,8 +120,8 @@ static void *help(void *context)
                 }
                 pthread_mutex_unlock(&sync->lock);
                 sync_until(sync, number, -1); /* its failure is sticky */
-                os_signal_eventfd(sync->eventfd);
                 pthread_mutex_lock(&sync->lock);
+                sync_continue(sync); /* if no round did */
         }
         pthread_mutex_unlock(&sync->lock);
         return NULL;
@@ -161,7 +179,7 @@ int sync_start(struct sync *sync, uint64_t number)
                         sync->wanted = number;
                 if (number <= atomic_load(&sync->durable))
                         os_signal_eventfd(sync->eventfd);
-                else if (!sync->ring)
+                else if (!sync->ring || head_tail_number(sync->head, number) < number)
                         r = start_helper(sync);
                 else if (sync->running == SYNC_IDLE)
                         r = submit_round(sync);
@@ -184,8 +202,8 @@ uint64_t sync_durable(struct sync *sync)
 {
         pthread_mutex_lock(&sync->lock);
         sync_reap_ring(sync, false);
-        if (sync->ring && sync->running == SYNC_IDLE && sync->wanted > atomic_load(&sync->durable))
-                submit_round(sync); /* it had to wait for another form, or for a claim */
+        if (resumable(sync))
+                submit_round(sync); /* it had to wait for another form */
         pthread_mutex_unlock(&sync->lock);
         return atomic_load(&sync->durable);
 }

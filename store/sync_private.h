@@ -16,6 +16,10 @@ int sync_conclude(struct sync *sync, const struct tail *to, int error);
 /* Take in what a ring round has completed; under sync->lock. */
 void sync_reap_ring(struct sync *sync, bool wait);
 
+/* A round of any form ended: tell the eventfd if that is what was asked for, else go on with it. Under
+ * sync->lock. */
+void sync_continue(struct sync *sync);
+
 int sync_check_number(struct sync *sync, uint64_t number);
 
 #endif

@@ -253,6 +253,70 @@ START_TEST(where_the_ring_refuses_a_thread_syncs)
 }
 END_TEST
 
+static void *hold_a_claim(void *unused)
+{
+        struct logstore_claim claim;
+
+        (void)unused;
+        if (logstore_claim(store, 10, &claim) < 0)
+                return "no claim";
+        os_sleep(300000000);
+        return logstore_commit(store, &claim, 0) < 0 ? "no commit" : NULL;
+}
+
+START_TEST(a_started_sync_behind_an_open_claim_rests_until_it_is_resolved)
+{
+        struct pollfd poll_fd = { .events = POLLIN };
+        uint64_t number, before;
+        pthread_t thread;
+        void *result;
+
+        open_store(LOGSTORE_CREATE | forms[_i]);
+        ck_assert_int_eq(pthread_create(&thread, NULL, hold_a_claim, NULL), 0);
+        while (head_claimed(&store->head) == 0)
+                os_sleep(100000);
+        number = append_text("behind");
+        poll_fd.fd = logstore_sync_fd(store);
+        before = store->sync.rounds;
+        ck_assert_int_eq(logstore_sync_start(store, number), 0);
+        while (durable() < number) {
+                ck_assert_int_eq(poll(&poll_fd, 1, 10000), 1);
+                os_drain_eventfd(poll_fd.fd);
+        }
+        ck_assert_uint_le(store->sync.rounds - before, 3);
+        ck_assert_int_eq(pthread_join(thread, &result), 0);
+        ck_assert_msg(result == NULL, "%s", (char *)result);
+}
+END_TEST
+
+static void *sync_slowly(void *unused)
+{
+        (void)unused;
+        return logstore_sync(store, 0) < 0 ? "failed" : NULL;
+}
+
+/* The round that runs does not cover it: nobody else comes to start the next. */
+START_TEST(a_sync_started_during_another_round_ends_without_being_asked)
+{
+        struct pollfd poll_fd = { .events = POLLIN };
+        pthread_t thread;
+        uint64_t number;
+
+        begin(forms[_i]);
+        append_text("a");
+        poll_fd.fd = logstore_sync_fd(store);
+        slow_ns = 200000000;
+        ck_assert_int_eq(pthread_create(&thread, NULL, sync_slowly, NULL), 0);
+        while (atomic_load(&in_flight) == 0)
+                os_sleep(100000);
+        number = append_text("b");
+        ck_assert_int_eq(logstore_sync_start(store, number), 0);
+        ck_assert_int_eq(poll(&poll_fd, 1, 10000), 1);
+        pthread_join(thread, NULL);
+        ck_assert_uint_eq(durable(), number);
+}
+END_TEST
+
 START_TEST(a_started_sync_that_fails_is_as_final)
 {
         struct pollfd poll_fd = { .events = POLLIN };
@@ -284,6 +348,8 @@ int main(void)
                 { threads_share_rounds_and_no_two_rounds_overlap, 0 },
                 { a_started_sync_tells_by_its_eventfd, 2 },
                 { where_the_ring_refuses_a_thread_syncs, 0 },
+                { a_started_sync_behind_an_open_claim_rests_until_it_is_resolved, 2 },
+                { a_sync_started_during_another_round_ends_without_being_asked, 2 },
                 { a_started_sync_that_fails_is_as_final, 0 },
         };
 

@@ -31,6 +31,7 @@ static bool ready(struct logstore_cursor *cursor, uint64_t number)
 static int doze(struct logstore_cursor *cursor, uint64_t number, int64_t most_ns, int64_t *poll_ns)
 {
         struct wake *wake = &cursor->store->wake;
+        int64_t longest;
         uint32_t ticket;
         int r;
 
@@ -42,8 +43,10 @@ static int doze(struct logstore_cursor *cursor, uint64_t number, int64_t most_ns
         ticket = wake_prepare(wake);
         if (ready(cursor, number))
                 return 0;
-        /* A writer may die without waking anybody, and another come: look now and then. */
-        most_ns = most_ns < INT64_C(1000000000) ? most_ns : INT64_C(1000000000);
+        /* A writer may die without waking anybody, and another come: look now and then. One without
+         * a background thread does not tick for those who cannot announce themselves. */
+        longest = wake->writable ? INT64_C(1000000000) : POLL_MOST_NS;
+        most_ns = most_ns < longest ? most_ns : longest;
         if (!wake->writable && most_ns > POLL_MOST_NS) /* its tick may be missing: no thread */
                 most_ns = POLL_MOST_NS;
         r = wake_sleep(wake, ticket, most_ns);

@@ -397,7 +397,9 @@ int head_begin(struct head *head, struct segment *segment, const struct tail *ta
         uint64_t ready = 0;
         int r = make_ready(segment, &ready, tail->offset, 0, READY_PAGES);
 
-        if (r < 0)
+        if (r == -ENOSPC) /* a full disk: open all the same, the next append asks again */
+                ready = tail->offset & ~(uint64_t)(os_page_bytes() - 1);
+        else if (r < 0)
                 return r;
         head->oldest = 1;
         head->newest = 0;

@@ -129,8 +129,9 @@ static int refuse_fault(struct logstore *store)
 }
 
 static int recover(struct logstore *store, const struct control_slot *slot, struct segment **ret,
-                   struct tail *ret_tail)
+                   struct tail *ret_tail, uint32_t *ret_records)
 {
+        struct control_slot in_place;
         struct recovery recovery;
         int r = recovery_scan(&store->catalog, slot, true, &recovery);
 
@@ -138,6 +139,8 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
                 r = recovery.damage;
         if (r == 0)
                 r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
+        if (r == -ENOSPC && recovery_in_place(&store->catalog, slot, &recovery, &in_place))
+                return recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
         if (r == 0) {
                 store->dropped_records = recovery.dropped_records;
                 store->dropped_bytes = recovery.dropped_bytes;
@@ -164,7 +167,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                 r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
         if (r == 1) {
                 *ret_records = 0;
-                return recover(store, slot, ret, ret_tail);
+                return recover(store, slot, ret, ret_tail, ret_records);
         }
         return r < 0 ? r : catalog_drop_leftovers(catalog);
 }

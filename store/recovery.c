@@ -363,3 +363,38 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
         *ret_tail = tail;
         return 0;
 }
+
+/* By read(2): a look through the mapping at a hole of a full tmpfs would be a SIGBUS. */
+static bool zeros_from(struct segment *segment, uint64_t offset)
+{
+        uint8_t piece[4096];
+        size_t got = sizeof(piece);
+
+        while (got == sizeof(piece)) {
+                if (os_read(segment->fd, piece, sizeof(piece), offset, &got) < 0)
+                        return false;
+                for (size_t i = 0; i < got; i++)
+                        if (piece[i] != 0)
+                                return false;
+                offset += got;
+        }
+        return true;
+}
+
+bool recovery_in_place(struct catalog *catalog, const struct control_slot *slot,
+                       const struct recovery *recovery, struct control_slot *ret)
+{
+        struct segment *segment;
+        bool empty;
+
+        if (recovery->why || catalog->entries[catalog->count - 1].id != recovery->tail.segment_id ||
+            catalog_pin_id(catalog, recovery->tail.segment_id, &segment) < 0)
+                return false;
+        empty = zeros_from(segment, recovery->tail.offset);
+        catalog_unpin(catalog, segment);
+        *ret = *slot;
+        ret->mark_number = recovery->tail.number;
+        ret->mark_id = recovery->tail.segment_id;
+        ret->mark_offset = recovery->tail.offset;
+        return empty;
+}

@@ -35,6 +35,11 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
 int recovery_start(struct catalog *catalog, struct control *control,
                    const struct recovery *recovery, struct segment **ret, struct tail *ret_tail);
 
+/* May the head go on where @recovery found the end, without a new segment, which a full disk has no
+ * room for? Only if nothing at all is behind it. *ret is then what recovery_resume() needs. */
+bool recovery_in_place(struct catalog *catalog, const struct control_slot *slot,
+                       const struct recovery *recovery, struct control_slot *ret);
+
 /* After a clean close: the head goes on at @slot's mark; its index is rebuilt. 1: there is more behind
  * the mark, so the clean flag is not to be believed. */
 int recovery_resume(struct catalog *catalog, const struct control_slot *slot, struct segment **ret,

@@ -416,7 +416,8 @@ static int open_index(struct segment *segment)
         return 0;
 }
 
-static int index_ready(struct segment *segment, uint32_t ordinal)
+/* *ret_offset: how far the index reaches, for whom it does not lead to @ordinal. */
+static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset)
 {
         int r = 0;
 
@@ -425,6 +426,7 @@ static int index_ready(struct segment *segment, uint32_t ordinal)
                 r = open_index(segment);
         if (r == 0 && !segment->index_shared)
                 r = extend_index(segment, ordinal);
+        *ret_offset = segment->indexed_offset;
         pthread_mutex_unlock(&segment->index_lock);
         return r;
 }
@@ -438,8 +440,7 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
 
         /* Pairs with the store in open_index(). */
         if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE)) {
-                r = index_ready(segment, ordinal);
-                *ret_offset = segment->indexed_offset;
+                r = index_ready(segment, ordinal, ret_offset);
                 if (r < 0 && r != -ENOBUFS)
                         return r;
         }
@@ -469,11 +470,12 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
 
 int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset)
 {
-        uint64_t ordinal = number - segment->brief.start.first_number + 1;
+        uint64_t ordinal = number - segment->brief.start.first_number + 1, reached;
         uint32_t at;
 
         if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE) &&
-            (!segment->brief.sealed || index_ready(segment, 1) < 0 || !segment->index_shared))
+            (!segment->brief.sealed || index_ready(segment, 1, &reached) < 0 ||
+             !segment->index_shared))
                 return -ENOENT;
         if (ordinal > UINT32_MAX)
                 return -ENOENT;

@@ -33,11 +33,11 @@ struct logstore_snapshot;
 /* ---- opening ---------------------------------------------------------------------------- */
 
 enum logstore_open_flags {
-        LOGSTORE_CREATE = 1 << 0,     /* create the store if it is not there */
-        LOGSTORE_READ_ONLY = 1 << 1,  /* change nothing, take no lock, beside any writer */
-        LOGSTORE_NO_THREAD = 1 << 2,  /* no background thread: callers do its work */
-        LOGSTORE_FINE_TIME = 1 << 3,  /* stamp by CLOCK_REALTIME, else by its coarse form */
-        LOGSTORE_NETWORK_OK = 1 << 4, /* allow NFS, CIFS and 9p, where mappings promise less */
+        LOGSTORE_CREATE = 1 << 0,        /* create the store if it is not there */
+        LOGSTORE_READ_ONLY = 1 << 1,     /* change nothing, take no lock, beside any writer */
+        LOGSTORE_NO_THREAD = 1 << 2,     /* no background thread: callers do its work */
+        LOGSTORE_FINE_TIME = 1 << 3,     /* stamp by CLOCK_REALTIME, else by its coarse form */
+        LOGSTORE_NETWORK_OK = 1 << 4,    /* allow NFS, CIFS and 9p, where mappings promise less */
         LOGSTORE_SHARED_DIR_OK = 1 << 5, /* allow a directory that everyone may write */
         LOGSTORE_NO_RING = 1 << 6,       /* use threads where io_uring would be used */
         LOGSTORE_DIRTY_EAGAIN = 1 << 7,  /* at dirty_hard_bytes: -EAGAIN instead of waiting */
@@ -50,13 +50,13 @@ enum logstore_sync_policy {
 };
 
 struct logstore_options {
-        uint32_t struct_bytes; /* set by LOGSTORE_OPTIONS_INIT */
-        uint32_t flags;        /* enum logstore_open_flags */
-        uint64_t segment_bytes; /* at creation: 64 KiB..4 GiB, multiple of 64 KiB; 0: 64 MiB */
-        uint32_t file_mode;     /* at creation: 0600 (0), 0640 or 0644 */
-        uint32_t sync_policy;   /* enum logstore_sync_policy */
-        uint64_t sync_bytes;    /* INTERVAL: bytes between syncs; 0: 1 MiB */
-        uint32_t sync_ms;       /* INTERVAL: longest time a record waits; 0: 10 ms */
+        uint32_t struct_bytes;    /* set by LOGSTORE_OPTIONS_INIT */
+        uint32_t flags;           /* enum logstore_open_flags */
+        uint64_t segment_bytes;   /* at creation: 64 KiB..4 GiB, multiple of 64 KiB; 0: 64 MiB */
+        uint32_t file_mode;       /* at creation: 0600 (0), 0640 or 0644 */
+        uint32_t sync_policy;     /* enum logstore_sync_policy */
+        uint64_t sync_bytes;      /* INTERVAL: bytes between syncs; 0: 1 MiB */
+        uint32_t sync_ms;         /* INTERVAL: longest time a record waits; 0: 10 ms */
         uint32_t mapped_segments; /* most segments mapped for reading at once; 0: 64 */
         uint64_t keep_bytes;      /* retention: 0 keeps all; see logstore_set_retention() */
         uint64_t keep_records;
@@ -65,13 +65,19 @@ struct logstore_options {
                                             Beyond it segments without .idx are walked */
         uint64_t private_budget_bytes;   /* of pages copied by snapshots; 0: 64 MiB */
         uint64_t dirty_soft_bytes;       /* behind the tail, starts writeback; 0: 4 MiB */
-        uint64_t dirty_hard_bytes; /* unwritten: slows or refuses appends; 0: 256 MiB */
-        uint64_t first_number;     /* at creation: number of the first record; 0: 1 */
+        uint64_t dirty_hard_bytes;       /* unwritten: slows or refuses appends; 0: 256 MiB */
+        uint64_t first_number;           /* at creation: number of the first record; 0: 1 */
 };
 #ifdef __cplusplus /* designated initialisers came with C++20 */
-#define LOGSTORE_OPTIONS_INIT { sizeof(struct logstore_options) }
+#define LOGSTORE_OPTIONS_INIT                   \
+        {                                       \
+                sizeof(struct logstore_options) \
+        }
 #else
-#define LOGSTORE_OPTIONS_INIT { .struct_bytes = sizeof(struct logstore_options) }
+#define LOGSTORE_OPTIONS_INIT                                   \
+        {                                                       \
+                .struct_bytes = sizeof(struct logstore_options) \
+        }
 #endif
 
 /*
@@ -320,20 +326,20 @@ struct logstore_info {
         uint8_t uuid[16];
         uint64_t segment_bytes;
         uint32_t file_mode;
-        uint32_t clean;    /* 1: closed cleanly, or open by this process */
-        uint32_t failed;   /* 1: a sync failed since the last open for writing */
+        uint32_t clean;     /* 1: closed cleanly, or open by this process */
+        uint32_t failed;    /* 1: a sync failed since the last open for writing */
         int32_t writer_pid; /* hint; 0: none */
         uint64_t segments;
         uint64_t disk_bytes; /* blocks taken by segments and indexes */
         struct logstore_bounds bounds;
-        uint64_t open_claims;      /* of this process */
-        uint64_t oldest_claim;     /* its number; 0: none */
-        uint64_t oldest_claim_ms;  /* its age */
-        int32_t oldest_claim_tid;  /* its thread */
-        int32_t sync_is_ring;      /* 1: io_uring serves sync_start and get_many */
-        uint64_t dropped_records;  /* torn tail dropped by this open: valid frames cut, */
-        uint64_t dropped_bytes;    /* and bytes */
-        uint64_t syncs;            /* rounds since open */
+        uint64_t open_claims;     /* of this process */
+        uint64_t oldest_claim;    /* its number; 0: none */
+        uint64_t oldest_claim_ms; /* its age */
+        int32_t oldest_claim_tid; /* its thread */
+        int32_t sync_is_ring;     /* 1: io_uring serves sync_start and get_many */
+        uint64_t dropped_records; /* torn tail dropped by this open: valid frames cut, */
+        uint64_t dropped_bytes;   /* and bytes */
+        uint64_t syncs;           /* rounds since open */
 };
 
 /* On kernels and stores alike what is unknown is 0. */
@@ -400,9 +406,9 @@ enum logstore_repair_flags {
 
 struct logstore_repair_report {
         uint64_t kept_first, kept_last; /* numbers kept in the store */
-        uint64_t lost_records;  /* numbers known to have existed that are cut, damaged ones too */
-        uint64_t valid_beyond;  /* of these, still valid frames: salvage keeps them */
-        uint64_t cut_bytes;     /* moved to quarantine/ */
+        uint64_t lost_records; /* numbers known to have existed that are cut, damaged ones too */
+        uint64_t valid_beyond; /* of these, still valid frames: salvage keeps them */
+        uint64_t cut_bytes;    /* moved to quarantine/ */
         uint64_t salvaged, missing; /* salvage: records copied, numbers missing between them */
 };
 
@@ -471,14 +477,14 @@ LOGSTORE_API int logstore_snapshot_export(struct logstore_snapshot *snapshot, co
 /* Bytes that this process holds for one store, by kind of mapping. LOGSTORE_UNKNOWN: the kernel
  * would not say. */
 struct logstore_memory {
-        uint32_t struct_bytes; /* set by the caller to sizeof */
-        uint32_t mappings;     /* how many mappings the store has now */
+        uint32_t struct_bytes;                   /* set by the caller to sizeof */
+        uint32_t mappings;                       /* how many mappings the store has now */
         uint64_t shared_mapped, shared_resident; /* MAP_SHARED files: evictable, */
         uint64_t shared_dirty;                   /* dirty ones after writeback */
         uint64_t private_mapped, private_resident, private_copied; /* MAP_PRIVATE files */
         uint64_t anonymous_mapped, anonymous_resident;             /* indexes */
-        uint64_t heap;             /* malloc'ed by the library */
-        uint64_t locked;           /* mlocked */
+        uint64_t heap;                                             /* malloc'ed by the library */
+        uint64_t locked;                                           /* mlocked */
         uint64_t anonymous_budget, private_budget;
         uint64_t minor_faults, major_faults; /* of the whole process since its start */
 };

@@ -232,6 +232,9 @@ static int pin_locked(struct catalog *catalog, uint64_t number, struct segment *
                 return r;
         /* Behind the end of what it holds, and yet before the next one begins. */
         (*ret)->pins--;
+        if (at + 1 >= catalog->count)
+                return detail(-EAGAIN, "record %llu was not appended yet",
+                              (unsigned long long)number);
         r = catalog_fill(catalog, &catalog->entries[at + 1]);
         return r < 0 ? r
                      : detail(-EBADMSG,

@@ -150,7 +150,8 @@ void control_close(struct control *control)
 static bool slot_read(const struct control_page *page, int which, struct control_slot *ret)
 {
         memcpy(ret, &page->slots[which].slot, sizeof(*ret));
-        return ret->generation != 0 && ret->check == slot_check(ret);
+        return ret->generation != 0 && ret->check == slot_check(ret) &&
+               ret->mark_offset % FRAME_ALIGN == 0;
 }
 
 int control_read(const struct control *control, struct control_slot *ret)

@@ -316,7 +316,7 @@ static void skip_damage(struct logstore_cursor *cursor)
                 return;
         }
         first = catalog_first_after(cursor->catalog, cursor->number);
-        cursor->number = first != UINT64_MAX ? first : cursor->number;
+        cursor->number = first != UINT64_MAX ? first : tail + 1;
 }
 
 /*

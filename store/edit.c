@@ -12,17 +12,32 @@ static int enter(struct logstore_snapshot *snapshot)
         return store_enter(snapshot ? snapshot_store(snapshot) : NULL);
 }
 
+/* Beside somebody who trims, segments may go between the look at the bounds and the mapping. */
+static int open_between_trims(struct logstore *store, uint64_t budget_bytes,
+                              struct logstore_snapshot **ret)
+{
+        struct logstore_bounds bounds, again;
+        int r = logstore_bounds(store, &bounds);
+
+        while (r == 0) {
+                r = snapshot_new(store, &bounds, budget_bytes, ret);
+                if ((r != -EBADMSG && r != -ESTALE) || logstore_bounds(store, &again) < 0 ||
+                    again.first == bounds.first)
+                        return r;
+                bounds = again;
+                r = 0;
+        }
+        return r;
+}
+
 int logstore_snapshot_open(struct logstore *store, uint64_t budget_bytes,
                            struct logstore_snapshot **ret)
 {
-        struct logstore_bounds bounds;
         int r = store_enter(store);
 
         if (r < 0)
                 return r;
-        r = ret ? logstore_bounds(store, &bounds) : detail(-EINVAL, "ret is NULL");
-        if (r == 0)
-                r = snapshot_new(store, &bounds, budget_bytes, ret);
+        r = ret ? open_between_trims(store, budget_bytes, ret) : detail(-EINVAL, "ret is NULL");
         store_leave();
         return r;
 }

@@ -187,6 +187,8 @@ static int at_gap(struct logstore_cursor *cursor)
 {
         struct logstore *store = cursor->store;
         struct record_view view;
+        /* Before the look at the chain: whatever is durable by now has a segment in it. */
+        uint64_t durable = store->writer ? 0 : reader_durable(store);
         uint64_t last, first;
         int r = 0;
 
@@ -203,8 +205,7 @@ static int at_gap(struct logstore_cursor *cursor)
                 return stale(cursor->number, "trimmed");
         if (cursor->number == first && first > cursor->segment->brief.start.first_number)
                 return find_place(cursor); /* all of the pinned segment was trimmed, no more */
-        if (cursor->segment->brief.sealed || store->writer ||
-            cursor->number <= reader_durable(store)) {
+        if (cursor->segment->brief.sealed || store->writer || cursor->number <= durable) {
                 /* It may have been committed, and synced or sealed, since the caller looked. */
                 if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
                         return 0;

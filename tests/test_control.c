@@ -126,11 +126,11 @@ START_TEST(a_torn_slot_costs_the_last_change_only)
         for (uint64_t mark = 1; mark <= 8; mark++) {
                 struct control_slot *newest;
 
-                control_set_mark(&control, 1000 + mark, 1, 5000 + mark);
+                control_set_mark(&control, 1000 + mark, 1, 8 * (5000 + mark));
                 newest = &control.page->slots[control.current.generation % 2].slot;
-                newest->mark_offset ^= 1;
+                newest->mark_offset ^= 8;
                 ck_assert_uint_eq(slot_now().mark_number, mark == 1 ? 99 : 1000 + mark - 1);
-                newest->mark_offset ^= 1;
+                newest->mark_offset ^= 8;
                 ck_assert_uint_eq(slot_now().mark_number, 1000 + mark);
         }
         control_close(&control);

@@ -146,7 +146,8 @@ int logstore_append(struct logstore *store, const void *data, size_t size, uint6
         else
                 r = claim_space(store, record_frame_bytes(size), 1, &claim);
         if (__builtin_expect(r == 0, 1)) {
-                memcpy(frame_at(&claim, claim.offset)->payload, data, size);
+                if (size)
+                        memcpy(frame_at(&claim, claim.offset)->payload, data, size);
                 word = fill(&claim, claim.offset, claim.ordinal, FRAME_RECORD, (uint32_t)size,
                             now(store));
                 r = check_fault(store, &claim);

@@ -320,13 +320,17 @@ static int sync_start_frame(void *context)
 {
         struct started *started = context;
         struct head *head = started->sync->head;
-        struct segment *segment = head->slots[started->turn % HEAD_SLOTS].segment;
+        struct segment *segment;
+        uint64_t end;
         int r = head_failure(head);
 
-        if (r == 0 && (int32_t)(started->turn - head->oldest) < 0)
-                return 0; /* others have rolled on, and it is sealed; no slot is retired now */
-        return r < 0 ? r
-                     : sync_page(started->sync, segment->map.base, FRAMES_OFFSET, segment->name);
+        if (r < 0)
+                return r;
+        if (head_pin(head, started->turn, &segment, &end) < 0)
+                return 0; /* others have rolled on, and it is sealed */
+        r = sync_page(started->sync, segment->map.base, FRAMES_OFFSET, segment->name);
+        catalog_unpin(head->catalog, segment);
+        return r;
 }
 
 int sync_started(struct sync *sync, uint32_t turn)

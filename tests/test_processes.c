@@ -18,7 +18,7 @@ static struct shared {
         _Atomic bool over;
         _Atomic uint64_t seen[READERS];
         _Atomic uint64_t told_stale;
-} *shared;
+} * shared;
 
 static void make_shared(void)
 {

@@ -128,12 +128,9 @@ END_TEST
 int main(void)
 {
         const struct test_entry tests[] = {
-                { by_count_keeps_at_least_so_many, 0 },
-                { by_bytes_keeps_at_most_so_many, 0 },
-                { by_age_whatever_the_records_claim, 0 },
-                { nothing_goes_beyond_the_floor, 0 },
-                { leftovers_of_a_crash_are_dropped, 0 },
-                { the_background_thread_applies_it, 0 },
+                { by_count_keeps_at_least_so_many, 0 },   { by_bytes_keeps_at_most_so_many, 0 },
+                { by_age_whatever_the_records_claim, 0 }, { nothing_goes_beyond_the_floor, 0 },
+                { leftovers_of_a_crash_are_dropped, 0 },  { the_background_thread_applies_it, 0 },
         };
 
         return RUN_TESTS("retention", tests);

@@ -188,7 +188,7 @@ static void *append_and_sync(void *unused)
 
                 if (logstore_append(store, "x", 1, &number) < 0 ||
                     logstore_sync(store, number) < 0 || durable() < number)
-                        return "failed";
+                        return (void *)(uintptr_t) "failed";
         }
         return NULL;
 }
@@ -259,9 +259,9 @@ static void *hold_a_claim(void *unused)
 
         (void)unused;
         if (logstore_claim(store, 10, &claim) < 0)
-                return "no claim";
+                return (void *)(uintptr_t) "no claim";
         os_sleep(300000000);
-        return logstore_commit(store, &claim, 0) < 0 ? "no commit" : NULL;
+        return logstore_commit(store, &claim, 0) < 0 ? (void *)(uintptr_t) "no commit" : NULL;
 }
 
 START_TEST(a_started_sync_behind_an_open_claim_rests_until_it_is_resolved)
@@ -292,7 +292,7 @@ END_TEST
 static void *sync_slowly(void *unused)
 {
         (void)unused;
-        return logstore_sync(store, 0) < 0 ? "failed" : NULL;
+        return logstore_sync(store, 0) < 0 ? (void *)(uintptr_t) "failed" : NULL;
 }
 
 /* The round that runs does not cover it: nobody else comes to start the next. */

@@ -123,7 +123,8 @@ static void *append_batches(void *argument)
 
         for (uint32_t count = 0; count < job->records; count += 7) {
                 for (uint32_t i = 0; i < 7; i++) {
-                        stamp_fill(data[i], sizeof(data[i]), (struct stamp){ job->maker, count + i });
+                        stamp_fill(data[i], sizeof(data[i]),
+                                   (struct stamp){ job->maker, count + i });
                         entries[i] = (struct logstore_entry){ data[i], sizeof(data[i]), 0 };
                 }
                 must(logstore_append_batch(store, entries, 7, NULL) == 0);

@@ -168,9 +168,9 @@ START_TEST(signals_disturb_no_call)
         prepare((enum work)_i);
         ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
         for (int i = 0; i < THREADS; i++)
-                ck_assert_int_eq(pthread_create(&threads[i], NULL, work_until_enough,
-                                                (void *)(uintptr_t)_i),
-                                 0);
+                ck_assert_int_eq(
+                        pthread_create(&threads[i], NULL, work_until_enough, (void *)(uintptr_t)_i),
+                        0);
         for (int turn = 0; clock_ms() < until || atomic_load(&signals) < 200; turn++) {
                 pthread_kill(threads[turn % THREADS], SIGUSR1);
                 if (turn % 8 == 0)

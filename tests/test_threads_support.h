@@ -16,13 +16,13 @@
 
 #include "test_public_support.h"
 
-#define must(condition)                                                                            \
-        do {                                                                                       \
-                if (!(condition)) {                                                                \
-                        fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition,         \
-                                logstore_detail());                                                \
-                        abort();                                                                   \
-                }                                                                                  \
+#define must(condition)                                                                    \
+        do {                                                                               \
+                if (!(condition)) {                                                        \
+                        fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, \
+                                logstore_detail());                                        \
+                        abort();                                                           \
+                }                                                                          \
         } while (0)
 
 struct stamp {

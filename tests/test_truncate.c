@@ -51,8 +51,7 @@ START_TEST(a_shorter_rewrite_shows_nothing_stale)
         append_marked(1000, "newer");
         expect_marked(store, cut + 8, cut + 1007, "newer");
         ck_assert_int_eq(logstore_sync(store, 0), 0);
-        ck_assert_int_eq(logstore_verify(store_path(), NULL,
-                                         &(struct logstore_verify_report){ 0 }),
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &(struct logstore_verify_report){ 0 }),
                          0);
 }
 END_TEST

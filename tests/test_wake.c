@@ -99,7 +99,7 @@ static void *read_all(void *unused)
                         if (atomic_load(&published) >= next)
                                 break;
                         if (wake_sleep(&reader, ticket, INT64_C(5000000000)) == -ETIMEDOUT)
-                                return "slept through a wake-up";
+                                return (void *)(uintptr_t) "slept through a wake-up";
                 }
                 atomic_store(&taken, next);
         }

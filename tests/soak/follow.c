@@ -26,7 +26,7 @@
 
 static struct shared {
         _Atomic uint64_t over, appended, read, wrong, stale, snapshots, opened;
-} *shared;
+} * shared;
 
 static unsigned char record_bytes[LARGEST];
 

@@ -147,10 +147,11 @@ void control_close(struct control *control)
         *control = (struct control){ .fd = -1 };
 }
 
+/* A check can be right over what no writer says: then the slot is none. */
 static bool slot_read(const struct control_page *page, int which, struct control_slot *ret)
 {
         memcpy(ret, &page->slots[which].slot, sizeof(*ret));
-        return ret->generation != 0 && ret->check == slot_check(ret) &&
+        return ret->generation != 0 && ret->check == slot_check(ret) && ret->first_number != 0 &&
                ret->mark_offset % FRAME_ALIGN == 0;
 }
 

@@ -166,6 +166,34 @@ START_TEST(a_slot_of_generation_zero_does_not_count)
 }
 END_TEST
 
+static const struct {
+        const char *what;
+        size_t offset;
+        uint64_t value;
+} impossible[] = {
+        { "first number 0", offsetof(struct control_slot, first_number), 0 },
+        { "a mark between frames", offsetof(struct control_slot, mark_offset), 4180 },
+};
+
+/* Only a forger can make the check of such a slot: the other one counts. */
+START_TEST(a_slot_that_says_what_cannot_be_does_not_count)
+{
+        struct control_slot slot, *newest;
+
+        make();
+        expect_ok(try_control(true));
+        slot = slot_now();
+        control_adopt(&control, &slot);
+        control_set_mark(&control, 1001, 1, 5000);
+        newest = &control.page->slots[control.current.generation % 2].slot;
+        ck_assert_uint_eq(slot_now().mark_number, 1001);
+        memcpy((char *)newest + impossible[_i].offset, &impossible[_i].value, sizeof(uint64_t));
+        newest->check = hash_seeded(0, newest, offsetof(struct control_slot, check));
+        ck_assert_msg(slot_now().mark_number == 99, "%s", impossible[_i].what);
+        control_close(&control);
+}
+END_TEST
+
 /* Every byte of the first sector is guarded by a check. */
 START_TEST(no_flipped_byte_of_the_first_sector_is_believed)
 {
@@ -247,6 +275,7 @@ int main(void)
                 { a_torn_slot_costs_the_last_change_only, 0 },
                 { no_valid_slot_is_damage_and_not_a_state, 0 },
                 { a_slot_of_generation_zero_does_not_count, 0 },
+                { a_slot_that_says_what_cannot_be_does_not_count, COUNT(impossible) },
                 { no_flipped_byte_of_the_first_sector_is_believed, 0 },
                 { what_the_first_sector_may_say, COUNT(forged) },
                 { a_file_too_short_is_refused_before_it_is_mapped, COUNT(lengths) },

@@ -226,6 +226,10 @@ CASES = [
      + (control(slot(2, mark=4), slot(1, mark=5)),), FOUR, None),
     ("a torn newer slot does not", lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
      + (control(slot(2, mark=4)[:-1] + b"!", slot(1, mark=5)),), FOUR, "wrong check"),
+    ("a slot with first number 0", lambda: ([story()], control(slot(2, first=0), slot(1, mark=5))),
+     WHOLE, None),
+    ("a slot with its mark between frames", lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
+     + (control(slot(2, mark=4, offset=4180), slot(1, mark=5)),), FOUR, "wrong check"),
     ("no valid slot", lambda: ([story()], control()), WHOLE, "no valid slot"),
     ("torn static sector",
      lambda: ([story()], control()[:100] + b"!" + control()[101:]), [], "static"),

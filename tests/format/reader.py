@@ -77,7 +77,9 @@ class Control:
     @staticmethod
     def slot(page, at):
         slot = SLOT.unpack_from(page, at)
-        return slot if slot[0] and slot[-1] == hash64(page[at : at + 56], 0) else None
+        generation, _, _, mark_offset, first, _, _, _, check = slot
+        possible = generation and first and mark_offset % 8 == 0
+        return slot if possible and check == hash64(page[at : at + 56], 0) else None
 
 
 class Segment:

@@ -117,10 +117,16 @@ void logstore_snapshot_close(struct logstore_snapshot *snapshot)
 
 int logstore_snapshot_bounds(const struct logstore_snapshot *snapshot, struct logstore_bounds *ret)
 {
-        if (!snapshot || !ret)
-                return detail(-EINVAL, "snapshot or ret is NULL");
-        *ret = snapshot->bounds;
-        return 0;
+        int r = store_enter(snapshot ? snapshot->store : NULL);
+
+        if (r < 0)
+                return r;
+        if (ret)
+                *ret = snapshot->bounds;
+        else
+                r = detail(-EINVAL, "ret is NULL");
+        store_leave();
+        return r;
 }
 
 /* ---- edits ---- */
@@ -153,9 +159,10 @@ static int copies_of(struct logstore_snapshot *snapshot, const struct segment *s
         struct memory *memory = &snapshot->store->memory;
         struct copies *copies;
 
-        for (size_t i = 0; i < snapshot->copies_count; i++)
-                if (snapshot->copies[i].segment == segment) {
-                        *ret_bits = snapshot->copies[i].bits;
+        for (size_t i = snapshot->copies_count; i > 0;
+             i--) /* edits tend to go on where they were */
+                if (snapshot->copies[i - 1].segment == segment) {
+                        *ret_bits = snapshot->copies[i - 1].bits;
                         return 0;
                 }
         copies = memory_resize(memory, snapshot->copies,
@@ -229,50 +236,75 @@ static int copy_pages(struct logstore_snapshot *snapshot, const struct snapshot_
         return 0;
 }
 
-static int insert_edit(struct logstore_snapshot *snapshot, const struct snapshot_edit *edit)
+/* Room for one more edit: before anything is copied, for what is copied and not noted no drop would
+ * ever find. */
+static int make_room(struct logstore_snapshot *snapshot)
+{
+        size_t room = snapshot->edit_room * 2 + 16;
+        struct snapshot_edit *edits;
+
+        if (snapshot->edit_count < snapshot->edit_room)
+                return 0;
+        edits = memory_resize(&snapshot->store->memory, snapshot->edits, room * sizeof(*edits));
+        if (!edits)
+                return detail(-ENOMEM, "no memory for a list of edits");
+        snapshot->edits = edits;
+        snapshot->edit_room = room;
+        return 0;
+}
+
+static void insert_edit(struct logstore_snapshot *snapshot, const struct snapshot_edit *edit)
 {
         size_t at = find_edit(snapshot, edit->number);
         struct snapshot_edit *edits = snapshot->edits;
 
-        if (at < snapshot->edit_count && edits[at].number == edit->number)
-                return 0;
-        if (snapshot->edit_count == snapshot->edit_room) {
-                size_t room = snapshot->edit_room * 2 + 16;
-                edits = memory_resize(&snapshot->store->memory, edits, room * sizeof(*edits));
-                if (!edits)
-                        return detail(-ENOMEM, "no memory for a list of edits");
-                snapshot->edits = edits;
-                snapshot->edit_room = room;
-        }
         memmove(&edits[at + 1], &edits[at], (snapshot->edit_count - at) * sizeof(*edits));
         edits[at] = *edit;
         snapshot->edit_count++;
-        return 0;
 }
 
 int snapshot_add_edit(struct logstore_snapshot *snapshot, const struct snapshot_edit *edit)
 {
-        int r = copy_pages(snapshot, edit);
+        int r;
 
-        return r < 0 ? r : insert_edit(snapshot, edit);
+        if (snapshot_is_edited(snapshot, edit->number))
+                return 0; /* its pages are copied */
+        r = make_room(snapshot);
+        if (r == 0)
+                r = copy_pages(snapshot, edit);
+        if (r == 0)
+                insert_edit(snapshot, edit);
+        return r;
 }
 
 int64_t logstore_snapshot_edited(struct logstore_snapshot *snapshot, uint64_t *ret_numbers,
                                  size_t capacity)
 {
-        if (!snapshot || (!ret_numbers && capacity))
-                return detail(-EINVAL, "snapshot or ret_numbers is NULL");
-        for (size_t i = 0; i < snapshot->edit_count && i < capacity; i++)
+        int r = store_enter(snapshot ? snapshot->store : NULL);
+
+        if (r < 0)
+                return r;
+        if (!ret_numbers && capacity)
+                r = detail(-EINVAL, "ret_numbers is NULL");
+        for (size_t i = 0; r == 0 && i < snapshot->edit_count && i < capacity; i++)
                 ret_numbers[i] = snapshot->edits[i].number;
-        return (int64_t)snapshot->edit_count;
+        store_leave();
+        return r < 0 ? r : (int64_t)snapshot->edit_count;
 }
 
 uint64_t logstore_snapshot_copied_bytes(const struct logstore_snapshot *snapshot)
 {
-        return snapshot ? snapshot->copied_bytes : 0;
+        return snapshot && *snapshot->store->alive ? snapshot->copied_bytes : 0;
 }
 
 /* ---- dropping ---- */
+
+/* Which edits go, [from, to) of the list, and a page to put aside what stays beside them. */
+struct drop {
+        struct logstore_snapshot *snapshot;
+        size_t from, to;
+        uint8_t *aside;
+};
 
 /* The part of an edit that lies on a page. */
 static uint32_t part_on_page(const struct snapshot_edit *edit, uint64_t page, uint64_t *ret_offset)
@@ -288,66 +320,114 @@ static uint32_t part_on_page(const struct snapshot_edit *edit, uint64_t page, ui
         return to > from ? (uint32_t)(to - from) : 0;
 }
 
-static bool keeps(const struct snapshot_edit *edit, uint64_t from, uint64_t to)
+/* Copy what @edit has on @page out of @source, a page, into the mapping. */
+static bool put_back(const struct snapshot_edit *edit, uint64_t page, const uint8_t *source)
 {
-        return edit->number < from || edit->number > to;
+        uint64_t offset;
+        uint32_t part = part_on_page(edit, page, &offset);
+
+        if (part > 0 && source)
+                memcpy((uint8_t *)edit->segment->map.base + offset,
+                       source + offset % os_page_bytes(), part);
+        return part > 0;
+}
+
+/* Put back what the edits that stay have on @page; without a @source only say whether there are
+ * any. Edits are sorted by place, so those are the ones next to the range; an empty one among them
+ * has its page in common with what is before it, and ends nothing. */
+static bool put_back_kept(const struct drop *drop, const struct segment *segment, uint64_t page,
+                          const uint8_t *source)
+{
+        const struct snapshot_edit *edits = drop->snapshot->edits;
+        bool any = false;
+
+        for (size_t i = drop->from; i > 0; i--) {
+                if (edits[i - 1].segment != segment || end_page(&edits[i - 1]) < page)
+                        break;
+                any |= put_back(&edits[i - 1], page, source);
+        }
+        for (size_t i = drop->to; i < drop->snapshot->edit_count; i++) {
+                if (edits[i].segment != segment || first_page(&edits[i]) > page)
+                        break;
+                any |= put_back(&edits[i], page, source);
+        }
+        return any;
 }
 
 /* Forget one copied page, but for what the edits that stay have on it. */
-static int drop_page(struct logstore_snapshot *snapshot, struct segment *segment, uint64_t page,
-                     uint64_t from, uint64_t to)
+static int drop_page(const struct drop *drop, const struct segment *segment, uint64_t *bits,
+                     uint64_t page)
 {
-        uint64_t page_bytes = os_page_bytes(), offset;
-        uint8_t *base = segment->map.base, *aside = NULL;
-        bool kept = false;
-        uint64_t *bits;
-        int r = copies_of(snapshot, segment, &bits);
+        uint64_t page_bytes = os_page_bytes();
+        uint8_t *base = (uint8_t *)segment->map.base + page * page_bytes;
+        bool kept = put_back_kept(drop, segment, page, NULL);
+        int r;
 
-        if (r < 0 || !bit_get(bits, page))
-                return r;
-        for (size_t i = 0; i < snapshot->edit_count; i++)
-                kept |= snapshot->edits[i].segment == segment &&
-                        keeps(&snapshot->edits[i], from, to) &&
-                        part_on_page(&snapshot->edits[i], page, &offset) > 0;
+        if (kept)
+                memcpy(drop->aside, base, page_bytes);
+        r = os_zap(base, page_bytes);
+        if (r < 0)
+                return detail(r, "%s: cannot drop a page: %s", segment->name,
+                              logstore_error_text(r));
         if (kept) {
-                aside = malloc(page_bytes);
-                if (!aside)
-                        return detail(-ENOMEM, "no memory to put a page aside");
-                memcpy(aside, base + page * page_bytes, page_bytes);
-        }
-        r = os_zap(base + page * page_bytes, page_bytes);
-        for (size_t i = 0; r == 0 && kept && i < snapshot->edit_count; i++) {
-                const struct snapshot_edit *edit = &snapshot->edits[i];
-                uint32_t part = part_on_page(edit, page, &offset);
-                if (edit->segment == segment && part > 0 && keeps(edit, from, to))
-                        memcpy(base + offset, aside + offset % page_bytes, part);
-        }
-        free(aside);
-        if (r == 0 && !kept) {
+                put_back_kept(drop, segment, page, drop->aside);
+        } else {
                 bit_put(bits, page, false);
-                account(snapshot, -(int64_t)page_bytes);
+                account(drop->snapshot, -(int64_t)page_bytes);
+        }
+        return 0;
+}
+
+/* Each page once, though many edits may share it. */
+static int drop_pages(const struct drop *drop)
+{
+        const struct segment *segment = NULL;
+        uint64_t *bits = NULL, next = 0;
+        int r = 0;
+
+        for (size_t i = drop->from; r == 0 && i < drop->to; i++) {
+                const struct snapshot_edit *edit = &drop->snapshot->edits[i];
+                if (edit->segment != segment) {
+                        segment = edit->segment;
+                        next = 0;
+                        r = copies_of(drop->snapshot, segment, &bits);
+                }
+                if (next < first_page(edit))
+                        next = first_page(edit);
+                for (; r == 0 && next < end_page(edit); next++)
+                        r = bit_get(bits, next) ? drop_page(drop, segment, bits, next) : 0;
         }
         return r;
 }
 
+static int drop_range(struct logstore_snapshot *snapshot, uint64_t from, uint64_t to)
+{
+        struct drop drop = { .snapshot = snapshot, .from = find_edit(snapshot, from) };
+        int r;
+
+        drop.to = to == UINT64_MAX ? snapshot->edit_count : find_edit(snapshot, to + 1);
+        if (drop.from >= drop.to)
+                return 0;
+        drop.aside = malloc(os_page_bytes());
+        if (!drop.aside)
+                return detail(-ENOMEM, "no memory to put a page aside");
+        r = drop_pages(&drop);
+        free(drop.aside);
+        if (r < 0)
+                return r;
+        memmove(&snapshot->edits[drop.from], &snapshot->edits[drop.to],
+                (snapshot->edit_count - drop.to) * sizeof(*snapshot->edits));
+        snapshot->edit_count -= drop.to - drop.from;
+        return 0;
+}
+
 int logstore_snapshot_drop(struct logstore_snapshot *snapshot, uint64_t from, uint64_t to)
 {
-        size_t kept = 0;
         int r = store_enter(snapshot ? snapshot->store : NULL);
 
         if (r < 0)
                 return r;
-        for (size_t i = 0; r == 0 && i < snapshot->edit_count; i++) {
-                const struct snapshot_edit *edit = &snapshot->edits[i];
-                for (uint64_t page = first_page(edit);
-                     r == 0 && !keeps(edit, from, to) && page < end_page(edit); page++)
-                        r = drop_page(snapshot, edit->segment, page, from, to);
-        }
-        for (size_t i = 0; r == 0 && i < snapshot->edit_count; i++)
-                if (keeps(&snapshot->edits[i], from, to))
-                        snapshot->edits[kept++] = snapshot->edits[i];
-        if (r == 0)
-                snapshot->edit_count = kept;
+        r = drop_range(snapshot, from, to);
         store_leave();
         return r;
 }

@@ -21,20 +21,30 @@ static struct logstore_claim claim;
 
 static void prepare(void)
 {
+        void *data;
+        size_t size;
+
         open_store(LOGSTORE_CREATE);
         append_numbered(300);
         append_filled(60000, 'x'); /* so that there are two segments */
         append_filled(60000, 'y');
         ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
         ck_assert_int_eq(logstore_snapshot_open(store, 0, &snapshot), 0);
+        ck_assert_int_eq(logstore_snapshot_edit(snapshot, 2, &data, &size), 0);
+        memset(data, 'e', size);
         ck_assert_int_eq(logstore_claim(store, 100, &claim), 0);
 }
 
 static void finish(void)
 {
+        struct logstore_record record;
+
         memset(claim.data, 'z', 10);
         ck_assert_int_eq(logstore_commit(store, &claim, 10), 0);
         expect_next(cursor, 1, "record 1");
+        ck_assert_int_eq(logstore_snapshot_get(snapshot, 2, &record), 0);
+        ck_assert_mem_eq(record.data, "eeeeeeee", 8); /* the child dropped and closed nothing */
+        ck_assert_uint_gt(logstore_snapshot_copied_bytes(snapshot), 0);
         logstore_cursor_close(cursor);
         logstore_snapshot_close(snapshot);
         expect_text(store, 303, "zzzzzzzzzz");
@@ -134,10 +144,9 @@ static void touch_objects(void)
         ECHILD_FROM(logstore_snapshot_edit(snapshot, 1, &data, &size));
         ECHILD_FROM(logstore_snapshot_drop(snapshot, 0, UINT64_MAX));
         ECHILD_FROM(logstore_snapshot_export(snapshot, scratch("exported"), NULL));
-        /* These only tell what the snapshot remembers. */
-        logstore_snapshot_bounds(snapshot, &bounds);
-        logstore_snapshot_edited(snapshot, numbers, 1);
-        logstore_snapshot_copied_bytes(snapshot);
+        ECHILD_FROM(logstore_snapshot_bounds(snapshot, &bounds));
+        ECHILD_FROM(logstore_snapshot_edited(snapshot, numbers, 1));
+        must(logstore_snapshot_copied_bytes(snapshot) == 0);
 }
 
 static void close_all(void)

@@ -53,7 +53,7 @@ struct head {
         _Atomic(struct slot *) active;
         _Atomic int failed;      /* sticky: -EIO once a sync or a mapping failed */
         _Atomic uint32_t asleep; /* the background thread wants to hear of the next append */
-        _Atomic uint32_t poked;  /* its futex word */
+        _Atomic uint32_t poked;  /* the background threads' futex word */
         _Atomic uint64_t last_sync_bytes; /* covered by the last round; UINT64_MAX: none yet */
         bool threaded;                    /* there is one */
         struct wake *wake;
@@ -66,7 +66,10 @@ struct head {
         uint64_t dirty_hard_bytes; /* beyond it nothing more is made ready */
         bool dirty_refuses;        /* then appends are refused instead of slowed */
 
-        pthread_mutex_t lock; /* growing, rolling, retiring */
+        pthread_mutex_t lock; /* over the slots; not held while the kernel works */
+        pthread_cond_t changed;
+        bool readying;  /* a thread makes the active slot ready: it does not roll */
+        bool preparing; /* a thread makes head->next */
         struct slot slots[HEAD_SLOTS];
         _Atomic uint32_t oldest, newest; /* turns; slot of a turn is turn % HEAD_SLOTS */
         struct segment *next;            /* prepared, mapped, with its first piece ready; or NULL */

@@ -1,10 +1,13 @@
 /*
- * keeper.c - the background thread: work that appends should not wait for
+ * keeper.c - the background threads: work that appends should not wait for
  *
- * Each round: make pages ready ahead of the tail, start writeback behind it, prepare the next
- * segment, sync by policy, seal full segments, apply retention, wake readers that cannot announce
- * themselves. It is woken when a claim passes a mark in the active segment, and looks every
- * millisecond while the log moves; when nothing moves it sleeps until the next append.
+ * Ahead:  makes space ready in front of the claims. Works in memory, and is woken when a claim
+ *         passes a mark in the active segment.
+ * Behind: prepares the next segment, starts writeback behind the tail, syncs by policy, seals full
+ *         segments, applies retention, wakes readers that cannot announce themselves. It may wait
+ *         for the disk at each of these (starting writeback was seen to take 157 ms), which is why
+ *         it is a thread of its own. It looks every millisecond while the log moves; when nothing
+ *         moves it sleeps until the next append.
  *
  * Errors: none are lost. A failed sync is sticky in the head; whatever else fails here (no space,
  *         no descriptors) is met again, and reported, by the append that needs it.
@@ -102,21 +105,17 @@ static void prepare_next(struct keeper *keeper, const struct tail *tail)
                 head_prepare(keeper->head);
 }
 
-void keeper_round(struct keeper *keeper)
+static void round_behind(struct keeper *keeper)
 {
         struct tail tail;
         int64_t now = os_monotonic();
 
-        if (pthread_mutex_trylock(&keeper->lock) != 0)
-                return; /* another caller is at it */
-        head_ready_ahead(keeper->head);
         head_tail(keeper->head, &tail);
-        write_behind(keeper, &tail);
         prepare_next(keeper, &tail);
-        head_ready_ahead(keeper->head);
+        write_behind(keeper, &tail);
         sync_by_policy(keeper, &tail);
         while (sync_seal(keeper->sync) == 0)
-                head_ready_ahead(keeper->head);
+                ;
         if (now - keeper->last_retention_ns >= RETENTION_NS) {
                 retention_apply(keeper->retention);
                 keeper->last_retention_ns = now;
@@ -124,6 +123,14 @@ void keeper_round(struct keeper *keeper)
         if (tail.number != keeper->tail_seen)
                 wake_tick(keeper->head->wake);
         keeper->tail_seen = tail.number;
+}
+
+void keeper_round(struct keeper *keeper)
+{
+        if (pthread_mutex_trylock(&keeper->lock) != 0)
+                return; /* another caller is at it */
+        head_ready_ahead(keeper->head);
+        round_behind(keeper);
         pthread_mutex_unlock(&keeper->lock);
 }
 
@@ -146,15 +153,33 @@ static void rest(struct keeper *keeper, uint32_t poked, int *idle_ticks)
         *idle_ticks = 0;
 }
 
-static void *run(void *context)
+static void *run_ahead(void *context)
+{
+        struct keeper *keeper = context;
+        struct head *head = keeper->head;
+
+        guard_enter(); /* its faults in mappings are the library's */
+        while (!atomic_load(&keeper->stop)) {
+                uint32_t poked = atomic_load(&head->poked);
+                head_ready_ahead(head);
+                if (!atomic_load(&keeper->stop))
+                        os_futex_wait(&head->poked, poked, -1, false);
+        }
+        guard_leave();
+        return NULL;
+}
+
+static void *run_behind(void *context)
 {
         struct keeper *keeper = context;
         int idle_ticks = 0;
 
-        guard_enter(); /* its faults in mappings are the library's */
+        guard_enter();
         while (!atomic_load(&keeper->stop)) {
                 uint32_t poked = atomic_load(&keeper->head->poked);
-                keeper_round(keeper);
+                pthread_mutex_lock(&keeper->lock);
+                round_behind(keeper);
+                pthread_mutex_unlock(&keeper->lock);
                 if (!atomic_load(&keeper->stop))
                         rest(keeper, poked, &idle_ticks);
         }
@@ -162,17 +187,31 @@ static void *run(void *context)
         return NULL;
 }
 
+static void stop(struct keeper *keeper)
+{
+        atomic_store(&keeper->stop, true);
+        head_poke(keeper->head);
+}
+
 int keeper_start(struct keeper *keeper)
 {
         sigset_t all, before;
         int r;
 
-        /* The host's signals are not for this thread, but a fault in a mapping is. */
+        /* The host's signals are not for these threads, but a fault in a mapping is. */
         sigfillset(&all);
         sigdelset(&all, SIGBUS);
         sigdelset(&all, SIGSEGV);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        r = -pthread_create(&keeper->thread, NULL, run, keeper);
+        keeper->head->threaded = true;
+        r = -pthread_create(&keeper->ahead, NULL, run_ahead, keeper);
+        if (r == 0) {
+                r = -pthread_create(&keeper->behind, NULL, run_behind, keeper);
+                if (r < 0) {
+                        stop(keeper);
+                        pthread_join(keeper->ahead, NULL);
+                }
+        }
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         keeper->started = r == 0;
         keeper->head->threaded = r == 0;
@@ -183,9 +222,9 @@ void keeper_stop(struct keeper *keeper)
 {
         if (!keeper->started)
                 return;
-        atomic_store(&keeper->stop, true);
-        head_poke(keeper->head);
-        pthread_join(keeper->thread, NULL);
+        stop(keeper);
+        pthread_join(keeper->ahead, NULL);
+        pthread_join(keeper->behind, NULL);
         keeper->started = false;
         keeper->head->threaded = false;
 }

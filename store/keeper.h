@@ -1,5 +1,5 @@
 /*
- * keeper.h - the background thread: work that appends should not wait for
+ * keeper.h - the background threads: work that appends should not wait for
  */
 #ifndef LOGSTORE_KEEPER_H
 #define LOGSTORE_KEEPER_H
@@ -13,8 +13,8 @@ struct keeper {
         struct head *head;
         struct sync *sync;
         struct retention *retention;
-        pthread_mutex_t lock; /* without the thread, callers take turns */
-        pthread_t thread;
+        pthread_mutex_t lock; /* without the threads, callers take turns */
+        pthread_t ahead, behind;
         bool started;
         _Atomic bool stop;
         uint64_t writeback_bytes; /* start writeback behind the tail in pieces of this; 0: never */

@@ -1,0 +1,245 @@
+/*
+ * head_ready.c - making space ready for claims: blocks reserved, pages in memory
+ *
+ * A limit is raised only over what is ready, so that a claim within it can be filled without a
+ * fault, a full disk or a signal. Ahead of the claims by the background thread, in steps; by an
+ * append itself where that has not come far enough. One step at a time per store, and not under
+ * head->lock: a step takes as long as the kernel needs.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "detail.h"
+#include "head_private.h"
+#include "logstore.h"
+
+#define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
+#define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
+#define BULK_BYTES (UINT64_C(1) << 20)
+#define OVERWRITE_BYTES (UINT64_C(48) << 10)
+#define DIRTY_PAUSE_NS 1000000
+
+/* A reader polls the commit word behind the last frame, so a whole page beyond must be there. */
+static uint64_t limit_of(const struct segment *segment, uint64_t ready)
+{
+        return (ready >= segment->brief.bytes ? ready : ready - os_page_bytes()) / 8;
+}
+
+static int write_zeros(int fd, uint64_t from, uint64_t to)
+{
+        /* Never stored to: the kernel's one page of zeros. Aligned for OS_DIRECT. */
+        static _Alignas(4096) char zeros[READY_STEP_MAX];
+        int r = 0;
+
+        for (; r == 0 && from < to; from += sizeof(zeros))
+                r = os_write(fd, zeros, to - from < sizeof(zeros) ? to - from : sizeof(zeros),
+                             from);
+        return r;
+}
+
+static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum ready how)
+{
+        int r = 0, direct = -1;
+
+        if (how == READY_OVERWRITE)
+                direct = os_open(segment->directory, segment->name, OS_WRITE | OS_DIRECT, 0);
+        if (direct >= 0) { /* where there is none, as on tmpfs, nothing is lost */
+                r = write_zeros(direct, from, to);
+                os_close(direct); /* a failed write was told by the write */
+        } else if (how == READY_BULK) {
+                r = write_zeros(segment->fd, from, to);
+        }
+        if (r == 0)
+                r = os_grow(segment->fd, to);
+        if (r == 0 && how != READY_BULK)
+                r = os_populate((char *)segment->map.base + from, to - from);
+        if (r == 0)
+                atomic_store(&segment->file_bytes, to);
+        return r;
+}
+
+int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uint64_t ahead,
+                  enum ready how)
+{
+        uint64_t unit = GROW_BYTES > os_page_bytes() ? GROW_BYTES : os_page_bytes();
+        uint64_t least, most;
+        int r = 0;
+
+        wanted += os_page_bytes();
+        least = (wanted + unit - 1) / unit * unit;
+        most = (wanted + ahead + unit - 1) / unit * unit;
+        least = least < segment->brief.bytes ? least : segment->brief.bytes;
+        most = most < segment->brief.bytes ? most : segment->brief.bytes;
+        if (most > *ready) {
+                r = ready_range(segment, *ready, most, how);
+                if (r == -ENOSPC && least < most && least > *ready) {
+                        most = least;
+                        r = ready_range(segment, *ready, most, how);
+                }
+                if (r == 0)
+                        *ready = most;
+                else if (least <= *ready)
+                        r = 0;
+        }
+        if (r < 0)
+                return detail(r,
+                              "%s: offset %llu: no space for %llu bytes: %s: make room, then "
+                              "append again",
+                              segment->name, (unsigned long long)*ready,
+                              (unsigned long long)(least - *ready), logstore_error_text(r));
+        return 0;
+}
+
+static uint64_t ahead_of(uint64_t used, uint64_t most)
+{
+        return used < GROW_BYTES ? GROW_BYTES / 2 : used < most ? used : most;
+}
+
+void ready_raise_limit(struct head *head, struct slot *slot)
+{
+        uint64_t limit = limit_of(slot->segment, slot->ready);
+        uint64_t poke = head->poke_bytes / 8;
+
+        atomic_store(&slot->poke, slot->ready >= slot->segment->brief.bytes ? limit
+                                  : limit > 2 * poke                        ? limit - 2 * poke
+                                                                            : limit / 2);
+        atomic_store(&slot->limit, limit);
+        if (atomic_load(
+                    &head->failed)) /* pairs with head_fail(), which stores in the other order */
+                atomic_store(&slot->limit, 0);
+}
+
+/*
+ * Is more of the unsealed segments dirty, or under writeback, than is allowed? Under head->lock. The
+ * kernel is asked only if it could be (0.2 ms a GiB); one without cachestat(2) does not say.
+ */
+static bool too_dirty(struct head *head)
+{
+        uint64_t could_be = 0, pages = 0;
+
+        for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++)
+                could_be += head_slot(head, turn)->ready;
+        if (could_be <= head->dirty_hard_bytes)
+                return false;
+        for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++) {
+                struct slot *slot = head_slot(head, turn);
+                struct os_cachestat stat;
+                if (os_cachestat(slot->segment->fd, 0, slot->ready, &stat) == 0)
+                        pages += stat.dirty + stat.writeback;
+        }
+        return pages * os_page_bytes() > head->dirty_hard_bytes;
+}
+
+/* Before more is made ready for an append: wait until enough is written, or refuse. */
+static int wait_clean(struct head *head)
+{
+        int r = 0;
+
+        while (r == 0 && too_dirty(head)) {
+                if (head->dirty_refuses)
+                        return detail(-EAGAIN,
+                                      "more than %llu bytes wait to be written: sync, or "
+                                      "append again later",
+                                      (unsigned long long)head->dirty_hard_bytes);
+                for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++)
+                        os_start_writeback(head_slot(head, turn)->segment->fd, 0,
+                                           head_slot(head, turn)->ready);
+                pthread_mutex_unlock(&head->lock);
+                os_sleep(DIRTY_PAUSE_NS);
+                pthread_mutex_lock(&head->lock);
+                r = head_failure(head);
+        }
+        return r;
+}
+
+/* By what there is and how often it is synced. */
+static enum ready ready_how(struct head *head, uint64_t used)
+{
+        bool often = atomic_load(&head->last_sync_bytes) < BULK_BYTES;
+
+        if (often)
+                return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
+        return used >= BULK_BYTES ? READY_BULK : READY_PAGES;
+}
+
+/* Make the active slot ready further, by one thread at a time and without the lock: appends go on in
+ * what is ready, and nothing rolls meanwhile. Under head->lock. */
+static int extend_slot(struct head *head, struct slot *slot, uint64_t wanted, uint64_t ahead,
+                       enum ready how)
+{
+        uint64_t ready = slot->ready;
+        int r;
+
+        head->readying = true;
+        pthread_mutex_unlock(&head->lock);
+        r = ready_segment(slot->segment, &ready, wanted, ahead, how);
+        pthread_mutex_lock(&head->lock);
+        head->readying = false;
+        slot->ready = ready;
+        if (r == 0)
+                ready_raise_limit(head, slot);
+        pthread_cond_broadcast(&head->changed);
+        return r;
+}
+
+int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
+{
+        bool again = true;
+        int r = head_failure(head);
+
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&head->lock);
+        while (again) {
+                struct slot *slot;
+                uint64_t word, end;
+
+                r = wait_clean(head);
+                *ret_turn = head->newest;
+                slot = head_slot(head, head->newest);
+                word = atomic_load(&slot->word);
+                end = word_end(word) + bytes;
+                again = false;
+                if (r == 0 && (word & HEAD_CLOSED || end > slot->segment->brief.bytes)) {
+                        r = 1;
+                } else if (r == 0 && end / 8 > atomic_load(&slot->limit)) {
+                        again = head->readying;
+                        if (again)
+                                head_wait_changed(head);
+                        else
+                                r = extend_slot(head, slot, end, ahead_of(end, READY_STEP_MAX),
+                                                ready_how(head, end));
+                }
+        }
+        pthread_mutex_unlock(&head->lock);
+        return r;
+}
+
+/* The next step of what is kept ready ahead of the claims. 1: there is none. Under head->lock. */
+static int step_ahead(struct head *head)
+{
+        struct slot *slot = head_slot(head, head->newest);
+        uint64_t used = word_end(atomic_load(&slot->word));
+        uint64_t until = used + ahead_of(used, READY_AHEAD_MAX);
+        uint64_t step = slot->ready + READY_STEP_MAX;
+
+        if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head))
+                return 1;
+        return extend_slot(head, slot, (step < until ? step : until) - os_page_bytes(), 0,
+                           ready_how(head, used));
+}
+
+int head_ready_ahead(struct head *head)
+{
+        int r = head_failure(head);
+
+        pthread_mutex_lock(&head->lock);
+        while (r == 0) {
+                if (head->readying) /* by an append that could not wait */
+                        head_wait_changed(head);
+                else
+                        r = step_ahead(head);
+        }
+        pthread_mutex_unlock(&head->lock);
+        return r == 1 ? 0 : r;
+}

@@ -1,0 +1,236 @@
+/*
+ * head_roll.c - the next segment: prepared ahead, started where the active one ends
+ *
+ * Everything that can fail is done before the active segment is closed: the file is there, durable
+ * under its name, mapped, its first piece ready. Starting it is then a few stores.
+ */
+#include <errno.h>
+
+#include "detail.h"
+#include "head_private.h"
+#include "logstore.h"
+
+static int add_index(struct catalog *catalog, struct segment *segment)
+{
+        int r = index_new(catalog->memory, segment->brief.bytes, &segment->index);
+
+        return r < 0 ? detail(r, "%s: no memory for an index: %s", segment->name,
+                              logstore_error_text(r))
+                     : 0;
+}
+
+static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
+                         uint64_t *ret_ready, struct segment **ret)
+{
+        uint64_t id = ++catalog->highest_id;
+        struct segment *segment = NULL;
+        uint64_t ready = 0;
+        int r = segment_prepare(catalog->directory, catalog->uuid, id, segment_bytes, mode);
+
+        if (r == 0)
+                r = segment_open(catalog->memory, catalog->directory, catalog->uuid, id,
+                                 OS_SHARED_WRITE, &segment);
+        if (r == 0)
+                r = add_index(catalog, segment);
+        if (r == 0)
+                r = ready_segment(segment, &ready, FRAMES_OFFSET, 0, READY_PAGES);
+        if (r < 0) {
+                char name[32];
+                segment_name(id, name);
+                segment_close(segment);
+                os_unlink(catalog->directory, name); /* never started: a leftover at worst */
+                return r;
+        }
+        segment->index_shared = true;
+        *ret_ready = ready;
+        *ret = segment;
+        return 0;
+}
+
+/* Have head->next. By one thread at a time and without the lock, because it waits for the disk: the
+ * lock is let go of, so that the caller has to look again at all else. Under head->lock. */
+static int prepare(struct head *head)
+{
+        const struct control_static *fixed = &head->control->page->fixed;
+        struct segment *segment = NULL;
+        uint64_t ready = 0;
+        int r;
+
+        head->preparing = true;
+        pthread_mutex_unlock(&head->lock);
+        r = catalog_reserve(head->catalog);
+        if (r == 0)
+                r = open_prepared(head->catalog, fixed->segment_bytes, fixed->file_mode, &ready,
+                                  &segment);
+        if (r == -EIO) { /* a failed sync is final, whatever it was of */
+                head_fail(head, logstore_detail());
+                r = head_failure(head);
+        }
+        pthread_mutex_lock(&head->lock);
+        head->preparing = false;
+        head->next = segment;
+        head->next_ready = ready;
+        pthread_cond_broadcast(&head->changed);
+        return r;
+}
+
+/* A step towards a roll: the next segment is there and nobody works on the active one. 1: look again
+ * at all else, the lock was let go of. */
+static int settle(struct head *head)
+{
+        int r = 0;
+
+        if (head->readying || head->preparing)
+                head_wait_changed(head);
+        else if (head->next)
+                return 0;
+        else
+                r = prepare(head);
+        return r < 0 ? r : 1;
+}
+
+int head_prepare(struct head *head)
+{
+        int r = head_failure(head);
+
+        pthread_mutex_lock(&head->lock);
+        if (r == 0 && !head->next && !head->preparing)
+                r = prepare(head);
+        pthread_mutex_unlock(&head->lock);
+        return r;
+}
+
+int head_make(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
+              const struct start_payload *start, struct segment **ret)
+{
+        struct segment *segment;
+        uint64_t ready;
+        int r = catalog_reserve(catalog);
+
+        if (r == 0)
+                r = open_prepared(catalog, segment_bytes, mode, &ready, &segment);
+        if (r < 0)
+                return r;
+        segment_start(segment, start, os_now());
+        catalog_add(catalog, segment);
+        *ret = segment;
+        return 0;
+}
+
+/* Publish a slot for @segment, in which claims go on behind @offset with @number. */
+static void open_slot(struct head *head, struct segment *segment, uint64_t ready, uint64_t offset,
+                      uint64_t number)
+{
+        struct slot *slot = head_slot(head, ++head->newest);
+
+        slot->base = segment->map.base;
+        slot->first_number = segment->brief.start.first_number;
+        slot->segment = segment;
+        slot->index = &segment->index;
+        slot->ready = ready;
+        ready_raise_limit(head, slot);
+        /* Pairs with the acquire load in head_claim(): who sees the word sees the rest. */
+        atomic_store_explicit(&slot->word, number << 32 | offset / 8, memory_order_release);
+        atomic_store_explicit(&head->active, slot, memory_order_release);
+        /* A hint for readers in other processes; after the start frame that it leads to. */
+        atomic_store_explicit(&head->control->page->head_id, segment->brief.id,
+                              memory_order_release);
+}
+
+int head_begin(struct head *head, struct segment *segment, const struct tail *tail,
+               uint32_t ordinal)
+{
+        uint64_t ready = 0;
+        int r = ready_segment(segment, &ready, tail->offset, 0, READY_PAGES);
+
+        if (r == -ENOSPC) /* a full disk: open all the same, the next append asks again */
+                ready = tail->offset & ~(uint64_t)(os_page_bytes() - 1);
+        else if (r < 0)
+                return r;
+        head->oldest = 1;
+        head->newest = 0;
+        head->tail = *tail;
+        head->tail.turn = 1;
+        head->tail.segment_id = segment->brief.id;
+        atomic_store(&head->tail_number, tail->number);
+        open_slot(head, segment, ready, tail->offset, segment->brief.start.first_number + ordinal);
+        return 0;
+}
+
+/* Close the active slot for good and say where it ended. */
+static uint64_t freeze(struct slot *slot)
+{
+        return atomic_fetch_or(&slot->word, HEAD_CLOSED);
+}
+
+/* Everything is ready: this cannot fail. */
+static void start_next(struct head *head, const struct start_payload *start)
+{
+        segment_start(head->next, start, os_now());
+        catalog_add(head->catalog, head->next);
+        open_slot(head, head->next, head->next_ready, FRAMES_OFFSET, start->first_number);
+        head->next = NULL;
+}
+
+/* Close the active segment and start the next, which is there. */
+static void roll(struct head *head)
+{
+        struct slot *slot = head_slot(head, head->newest);
+        struct start_payload start = { 0 };
+        uint64_t word = freeze(slot);
+        struct tail tail;
+
+        start.previous_records = word_records(slot, word);
+        start.first_number = slot->first_number + start.previous_records;
+        start.epoch = head->control->epoch;
+        start.previous_id = slot->segment->brief.id;
+        start.previous_salt = slot->segment->brief.salt;
+        start.previous_end = word_end(word);
+        head_tail(head, &tail);
+        start.greatest_ns = tail.greatest_ns;
+        start_next(head, &start);
+}
+
+int head_roll(struct head *head, uint32_t turn)
+{
+        int r = head_failure(head), again = 1;
+
+        pthread_mutex_lock(&head->lock);
+        while (r == 0 && again == 1 && head->newest == turn) {
+                if (head->newest + 1 - head->oldest >= HEAD_SLOTS)
+                        r = -EAGAIN;
+                else if ((again = settle(head)) == 0)
+                        roll(head);
+                else if (again < 0)
+                        r = again;
+        }
+        pthread_mutex_unlock(&head->lock);
+        if (r == 0)
+                head_poke(head);
+        return r;
+}
+
+int head_fork(struct head *head, const struct start_payload *start)
+{
+        int r;
+
+        pthread_mutex_lock(&head->lock);
+        while ((r = settle(head)) == 1)
+                ;
+        if (r == 0) {
+                freeze(head_slot(head, head->newest));
+                pthread_mutex_lock(&head->tail_lock);
+                start_next(head, start);
+                head->tail = (struct tail){
+                        .number = start->first_number - 1,
+                        .segment_id = head_slot(head, head->newest)->segment->brief.id,
+                        .offset = FRAMES_OFFSET,
+                        .greatest_ns = start->greatest_ns,
+                        .turn = head->newest,
+                };
+                atomic_store(&head->tail_number, head->tail.number);
+                pthread_mutex_unlock(&head->tail_lock);
+        }
+        pthread_mutex_unlock(&head->lock);
+        return r;
+}

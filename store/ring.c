@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdlib.h>
 
 struct ring {
@@ -76,6 +77,17 @@ int ring_submit(struct ring *ring)
                 r = io_uring_submit(&ring->uring);
         while (r == -EINTR);
         return r;
+}
+
+int ring_wait(struct ring *ring, int64_t timeout_ns)
+{
+        struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+        struct pollfd completed = { .fd = ring->uring.ring_fd, .events = POLLIN };
+        int r = ppoll(&completed, 1, timeout_ns < 0 ? NULL : &timeout, NULL);
+
+        if (r < 0)
+                return errno == EINTR ? 0 : -errno;
+        return r == 0 ? -ETIMEDOUT : 0;
 }
 
 int ring_reap(struct ring *ring, int wait, uint64_t *ret_tag, int *ret_result)

@@ -16,10 +16,10 @@
 #include "sync.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "detail.h"
 #include "logstore.h"
@@ -29,15 +29,9 @@
 
 int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring)
 {
-        pthread_condattr_t monotonic;
-
         *sync = (struct sync){ .head = head, .claims = claims, .no_ring = no_ring, .eventfd = -1 };
         pthread_mutex_init(&sync->lock, NULL);
-        pthread_condattr_init(&monotonic);
-        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-        pthread_cond_init(&sync->done, &monotonic);
-        pthread_cond_init(&sync->helper_wake, &monotonic);
-        pthread_condattr_destroy(&monotonic);
+        pthread_cond_init(&sync->helper_wake, NULL);
         return 0;
 }
 
@@ -115,60 +109,83 @@ static int round_blocking(struct sync *sync)
         return sync_conclude(sync, &to, r);
 }
 
-/* ---- taking turns; under sync->lock ---- */
+/* ---- taking turns ---- */
 
-static int wait_done(struct sync *sync, int64_t deadline_ns)
+void sync_wake(struct sync *sync)
 {
-        OS_UNCANCELLED;
-        struct timespec until = { deadline_ns / 1000000000, deadline_ns % 1000000000 };
-
-        if (sync->running == SYNC_RING) {
-                sync_reap_ring(sync, true);
-                return 0;
-        }
-        if (deadline_ns < 0)
-                return -pthread_cond_wait(&sync->done, &sync->lock);
-        return -pthread_cond_timedwait(&sync->done, &sync->lock, &until);
+        atomic_fetch_add(&sync->ended, 1);
+        os_futex_wake(&sync->ended, INT_MAX, false);
 }
 
-static void begin_alone(struct sync *sync, enum sync_round_kind kind)
+void sync_end_round(struct sync *sync)
 {
-        while (sync->running != SYNC_IDLE)
-                wait_done(sync, -1);
-        sync->running = kind;
+        sync->running = SYNC_IDLE;
+        sync_wake(sync);
+        sync_continue(sync);
+}
+
+/* Until something has changed. Under sync->lock, which is let go of: whoever was waited for may be all
+ * that the caller wants, and does not take it again. */
+static int wait_unlock(struct sync *sync, int64_t deadline_ns)
+{
+        uint32_t ended = atomic_load(&sync->ended);
+        int64_t left_ns = -1;
+        int r = 0;
+
+        if (sync->running == SYNC_RING && !sync->reaping) {
+                r = sync_wait_ring(sync, deadline_ns);
+                pthread_mutex_unlock(&sync->lock);
+                return r == 0 || r == -ETIMEDOUT
+                               ? r
+                               : detail(r, "cannot wait for a sync: %s", logstore_error_text(r));
+        }
+        pthread_mutex_unlock(&sync->lock);
+        if (deadline_ns >= 0 && (left_ns = deadline_ns - os_monotonic()) <= 0)
+                return -ETIMEDOUT;
+        r = os_futex_wait(&sync->ended, ended, left_ns, false);
+        return r == -ETIMEDOUT ? r : 0;
+}
+
+/* Take sync->lock with nothing running, and keep others out. */
+static void begin_alone(struct sync *sync)
+{
+        pthread_mutex_lock(&sync->lock);
+        while (sync->running != SYNC_IDLE) {
+                wait_unlock(sync, -1);
+                pthread_mutex_lock(&sync->lock);
+        }
+        sync->running = SYNC_BLOCKING;
+        pthread_mutex_unlock(&sync->lock);
 }
 
 static void end_alone(struct sync *sync)
 {
-        sync->running = SYNC_IDLE;
-        pthread_cond_broadcast(&sync->done);
-        sync_continue(sync);
+        pthread_mutex_lock(&sync->lock);
+        sync_end_round(sync);
+        pthread_mutex_unlock(&sync->lock);
 }
 
 /* Let those come back whom the last round released, so that they share this one. */
-static void gather(struct sync *sync)
+static void gather(struct sync *sync, uint32_t expected)
 {
-        uint64_t expected = sync->released;
         int64_t until = os_monotonic() + GATHER_NS;
 
-        while (sync->waiting < expected && os_monotonic() < until) {
-                pthread_mutex_unlock(&sync->lock);
+        while (atomic_load(&sync->waiting) < expected && os_monotonic() < until)
                 sched_yield();
-                pthread_mutex_lock(&sync->lock);
-        }
 }
 
-static int lead(struct sync *sync)
+/* Run a round for all who wait. Under sync->lock, which is let go of. */
+static int lead_unlock(struct sync *sync)
 {
+        uint32_t expected = sync->released;
         int r;
 
         sync->running = SYNC_BLOCKING;
-        if (sync->released > 1)
-                gather(sync);
-        sync->released = sync->waiting;
         pthread_mutex_unlock(&sync->lock);
+        if (expected > 1)
+                gather(sync, expected);
+        sync->released = atomic_load(&sync->waiting);
         r = round_blocking(sync);
-        pthread_mutex_lock(&sync->lock);
         end_alone(sync);
         return r;
 }
@@ -213,17 +230,20 @@ int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns)
                 r = wait_resolved(sync, number, deadline_ns);
         if (r < 0)
                 return r;
-        pthread_mutex_lock(&sync->lock);
-        sync->waiting++;
+        atomic_fetch_add(&sync->waiting, 1);
         while (r == 0 && atomic_load(&sync->durable) < number) {
                 r = head_failure(sync->head);
-                if (r == 0 && sync->running == SYNC_IDLE)
-                        r = lead(sync);
-                else if (r == 0)
-                        r = wait_done(sync, deadline_ns);
+                if (r < 0)
+                        break;
+                pthread_mutex_lock(&sync->lock);
+                if (atomic_load(&sync->durable) >= number)
+                        pthread_mutex_unlock(&sync->lock);
+                else if (sync->running == SYNC_IDLE)
+                        r = lead_unlock(sync);
+                else
+                        r = wait_unlock(sync, deadline_ns);
         }
-        sync->waiting--;
-        pthread_mutex_unlock(&sync->lock);
+        atomic_fetch_sub(&sync->waiting, 1);
         if (r == -ETIMEDOUT)
                 return detail(r, "record %llu: the sync goes on", (unsigned long long)number);
         return r;
@@ -233,20 +253,10 @@ int sync_alone(struct sync *sync, int (*what)(void *context), void *context)
 {
         int r;
 
-        pthread_mutex_lock(&sync->lock);
-        begin_alone(sync, SYNC_BLOCKING);
-        pthread_mutex_unlock(&sync->lock);
+        begin_alone(sync);
         r = what(context);
-        pthread_mutex_lock(&sync->lock);
         end_alone(sync);
-        pthread_mutex_unlock(&sync->lock);
         return r;
-}
-
-void sync_reset(struct sync *sync, const struct tail *tail)
-{
-        sync->synced = *tail;
-        atomic_store(&sync->durable, tail->number);
 }
 
 /* ---- sealing ---- */

@@ -16,14 +16,14 @@ enum sync_round_kind { SYNC_IDLE, SYNC_BLOCKING, SYNC_RING };
 struct sync {
         struct head *head;
         struct claims *claims;
-        pthread_mutex_t lock; /* over what follows; never held during a sync */
-        pthread_cond_t done;  /* a round ended; CLOCK_MONOTONIC */
+        pthread_mutex_t lock;   /* over what is not atomic; never held during a sync or a wait */
+        _Atomic uint32_t ended; /* rounds; the futex word of those who wait for one */
         enum sync_round_kind running;
         struct tail synced; /* everything up to here is durable */
         _Atomic uint64_t durable;
-        uint64_t waiting;  /* threads that want a round */
-        uint64_t released; /* threads that the last round released */
-        _Atomic uint64_t rounds;
+        _Atomic uint32_t waiting; /* threads that want a round */
+        uint32_t released;        /* threads that the last round released */
+        _Atomic uint64_t rounds;  /* that succeeded */
 
         /* Asynchronous form */
         bool no_ring;
@@ -32,7 +32,8 @@ struct sync {
         uint64_t wanted;    /* number that the next asynchronous round is for */
         struct tail target; /* of the round in the ring, */
         unsigned pending;   /* its completions still to come, */
-        int error;          /* and its first failure */
+        int error;          /* its first failure, */
+        bool reaping;       /* and somebody sleeps until more of it has completed */
         bool helper_running, helper_stop;
         pthread_t helper; /* where there is no ring */
         pthread_cond_t helper_wake;
@@ -41,7 +42,8 @@ struct sync {
 int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring);
 void sync_free(struct sync *sync);
 
-/* After open: everything up to @tail is known durable. */
+/* Everything up to @tail is known durable: after open, or in sync_alone() when there are no slots
+ * before the active one any more. */
 void sync_begin(struct sync *sync, const struct tail *tail);
 
 /* Make durable up to @number; deadline in monotonic ns, -1: none. Errors as logstore_sync(). */
@@ -65,8 +67,5 @@ int sync_started(struct sync *sync, uint32_t turn);
 
 /* Run @what while no sync is running and none can start. */
 int sync_alone(struct sync *sync, int (*what)(void *context), void *context);
-
-/* In sync_alone(): forget about slots before the active one, and call it all durable. */
-void sync_reset(struct sync *sync, const struct tail *tail);
 
 #endif

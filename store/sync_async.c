@@ -61,9 +61,7 @@ static int submit_round(struct sync *sync)
 static void finish_round(struct sync *sync)
 {
         sync_conclude(sync, &sync->target, sync->error);
-        sync->running = SYNC_IDLE;
-        pthread_cond_broadcast(&sync->done);
-        sync_continue(sync);
+        sync_end_round(sync);
 }
 
 /* Could a round now finish what was started? Behind an open claim it is the helper's. */
@@ -87,11 +85,11 @@ void sync_continue(struct sync *sync)
         }
 }
 
-void sync_reap_ring(struct sync *sync, bool wait)
+void sync_reap_ring(struct sync *sync)
 {
-        while (sync->running == SYNC_RING) {
+        while (sync->running == SYNC_RING && !sync->reaping) {
                 uint64_t id;
-                int result, r = ring_reap(sync->ring, wait, &id, &result);
+                int result, r = ring_reap(sync->ring, 0, &id, &result);
 
                 if (r == 0)
                         return;
@@ -100,11 +98,26 @@ void sync_reap_ring(struct sync *sync, bool wait)
                 if (result < 0 && sync->error == 0)
                         sync->error = detail(result, "%010llu.log: an asynchronous sync failed: %s",
                                              (unsigned long long)id, logstore_error_text(result));
-                if (--sync->pending == 0) {
+                if (--sync->pending == 0)
                         finish_round(sync);
-                        return;
-                }
         }
+}
+
+int sync_wait_ring(struct sync *sync, int64_t deadline_ns)
+{
+        struct ring *ring = sync->ring; /* stays until the round is over */
+        int64_t left_ns = deadline_ns < 0 ? -1 : deadline_ns - os_monotonic();
+        int r;
+
+        sync->reaping = true;
+        pthread_mutex_unlock(&sync->lock);
+        r = ring_wait(ring, deadline_ns >= 0 && left_ns < 0 ? 0 : left_ns);
+        pthread_mutex_lock(&sync->lock);
+        sync->reaping = false;
+        sync_reap_ring(sync);
+        if (sync->running == SYNC_RING) /* another waiter's turn to look */
+                sync_wake(sync);
+        return r;
 }
 
 static void *help(void *context)
@@ -201,7 +214,7 @@ int sync_eventfd(struct sync *sync)
 uint64_t sync_durable(struct sync *sync)
 {
         pthread_mutex_lock(&sync->lock);
-        sync_reap_ring(sync, false);
+        sync_reap_ring(sync);
         if (resumable(sync))
                 submit_round(sync); /* it had to wait for another form */
         pthread_mutex_unlock(&sync->lock);
@@ -213,7 +226,8 @@ void sync_free(struct sync *sync)
         pthread_mutex_lock(&sync->lock);
         sync->helper_stop = true;
         sync->wanted = 0;
-        sync_reap_ring(sync, true);
+        while (sync->running == SYNC_RING)
+                sync_wait_ring(sync, -1);
         pthread_cond_broadcast(&sync->helper_wake);
         pthread_mutex_unlock(&sync->lock);
         if (sync->helper_running)
@@ -221,7 +235,6 @@ void sync_free(struct sync *sync)
         ring_free(sync->ring);
         if (sync->eventfd >= 0)
                 os_close(sync->eventfd);
-        pthread_cond_destroy(&sync->done);
         pthread_cond_destroy(&sync->helper_wake);
         pthread_mutex_destroy(&sync->lock);
 }

@@ -198,7 +198,7 @@ static int truncate_alone(void *context)
         if (r < 0)
                 return fail_sync(store, segment->name, r);
         head_tail(head, &tail);
-        sync_reset(&store->sync, &tail);
+        sync_begin(&store->sync, &tail);
         /* In one slot: half of it on disk would be a mark beyond the log of its epoch. */
         control_set_head(&store->control, start.epoch,
                          start.previous_id ? store->control.first_number : start.first_number,

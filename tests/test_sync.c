@@ -28,6 +28,20 @@ int __wrap_ring_submit(struct ring *ring)
         return __real_ring_submit(ring);
 }
 
+int __real_ring_wait(struct ring *ring, int64_t timeout_ns);
+int __wrap_ring_wait(struct ring *ring, int64_t timeout_ns);
+
+static _Atomic bool hold_waits; /* the device takes its time */
+static _Atomic int waits;
+
+int __wrap_ring_wait(struct ring *ring, int64_t timeout_ns)
+{
+        atomic_fetch_add(&waits, 1);
+        while (atomic_load(&hold_waits))
+                os_sleep(100000);
+        return __real_ring_wait(ring, timeout_ns);
+}
+
 static struct {
         const char *base;
         size_t bytes;
@@ -317,6 +331,32 @@ START_TEST(a_sync_started_during_another_round_ends_without_being_asked)
 }
 END_TEST
 
+START_TEST(while_one_waits_for_the_ring_others_look_and_give_up_in_time)
+{
+        pthread_t thread;
+        uint64_t number;
+        void *result;
+
+        begin(0);
+        number = append_text("a");
+        ck_assert_int_eq(logstore_sync_start(store, number), 0);
+        if (!store->sync.ring)
+                return; /* forbidden here */
+        atomic_store(&hold_waits, true);
+        ck_assert_int_eq(pthread_create(&thread, NULL, sync_slowly, NULL), 0);
+        while (atomic_load(&waits) == 0 && atomic_load(&store->sync.durable) == 0)
+                os_sleep(100000);
+        if (atomic_load(&store->sync.durable) == 0) {
+                ck_assert_int_eq(logstore_sync_timed(store, number, 10), -ETIMEDOUT);
+                ck_assert_uint_eq(durable(), 0);
+        }
+        atomic_store(&hold_waits, false);
+        ck_assert_int_eq(pthread_join(thread, &result), 0);
+        ck_assert_ptr_null(result);
+        ck_assert_uint_eq(durable(), number);
+}
+END_TEST
+
 START_TEST(a_started_sync_that_fails_is_as_final)
 {
         struct pollfd poll_fd = { .events = POLLIN };
@@ -350,6 +390,7 @@ int main(void)
                 { where_the_ring_refuses_a_thread_syncs, 0 },
                 { a_started_sync_behind_an_open_claim_rests_until_it_is_resolved, 2 },
                 { a_sync_started_during_another_round_ends_without_being_asked, 2 },
+                { while_one_waits_for_the_ring_others_look_and_give_up_in_time, 0 },
                 { a_started_sync_that_fails_is_as_final, 0 },
         };
 

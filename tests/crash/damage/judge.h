@@ -7,9 +7,9 @@
 #include "base.h"
 #include "watch.h"
 
-/* Judge the store that @harmed describes, in directory @path; @text names the damage. Opens it
+/* Judge the store in directory @path, whose files are @harmed; @text names the damage. Opens it
  * read-only, verifies it and, with @write, opens it for writing and appends. */
-void judge(struct watch *watch, const struct base *base, const struct tree *harmed,
-           const char *path, const char *text, bool write);
+void judge(struct watch *watch, const struct base *base, struct tree *harmed, const char *path,
+           const char *text, bool write);
 
 #endif

@@ -136,6 +136,23 @@ static void store_one(int directory, const struct tree_file *file)
         close(fd);
 }
 
+/* The file is there with other bytes: write the pages that differ. */
+static void change_one(int directory, const struct tree_file *now, const struct tree_file *then)
+{
+        int fd = openat(directory, now->name, O_RDWR | O_NOFOLLOW);
+
+        if (fd < 0)
+                fail(now->name);
+        for (size_t offset = 0; offset < now->bytes; offset += PAGE_BYTES) {
+                size_t piece = now->bytes - offset < PAGE_BYTES ? now->bytes - offset : PAGE_BYTES;
+
+                if (memcmp(now->data + offset, then->data + offset, piece) != 0 &&
+                    pwrite(fd, now->data + offset, piece, (off_t)offset) != (ssize_t)piece)
+                        fail(now->name);
+        }
+        close(fd);
+}
+
 static void empty_directory(const char *path)
 {
         DIR *directory = opendir(path);
@@ -174,5 +191,29 @@ void tree_store(const struct tree *tree, const char *path)
                 fail(path);
         for (size_t i = 0; i < tree->count; i++)
                 store_one(directory, &tree->files[i]);
+        close(directory);
+}
+
+void tree_change(struct tree *then, struct tree *now, const char *path)
+{
+        int directory = open(path, O_RDONLY | O_DIRECTORY);
+
+        if (directory < 0)
+                fail(path);
+        for (size_t i = 0; i < then->count; i++) {
+                const struct tree_file *file = tree_find(now, then->files[i].name);
+
+                if ((!file || file->bytes != then->files[i].bytes) &&
+                    unlinkat(directory, then->files[i].name, 0) < 0)
+                        fail(then->files[i].name);
+        }
+        for (size_t i = 0; i < now->count; i++) {
+                const struct tree_file *file = tree_find(then, now->files[i].name);
+
+                if (!file || file->bytes != now->files[i].bytes)
+                        store_one(directory, &now->files[i]);
+                else if (memcmp(file->data, now->files[i].data, file->bytes) != 0)
+                        change_one(directory, &now->files[i], file);
+        }
         close(directory);
 }

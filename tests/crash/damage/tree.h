@@ -31,6 +31,9 @@ void tree_load(const char *path, struct tree *ret);
 /* Make the files of @path exactly these. Long runs of zeros become holes. */
 void tree_store(const struct tree *tree, const char *path);
 
+/* The same where the files of @path are exactly @then: what is alike is not touched. */
+void tree_change(struct tree *then, struct tree *now, const char *path);
+
 void tree_remove(const char *path); /* with the directory */
 void tree_free(struct tree *tree);
 void tree_copy(const struct tree *from, struct tree *ret);

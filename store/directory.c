@@ -78,8 +78,13 @@ static int look(void *context, const char *name)
 int directory_is_store(int directory)
 {
         struct contents contents = { 0 };
-        int r = os_list(directory, look, &contents);
+        int fd = os_open(directory, CONTROL_NAME, OS_READ, 0), r;
 
+        if (fd >= 0) {
+                os_close(fd); /* only looked for: of ten thousand names it is enough */
+                return 1;
+        }
+        r = os_list(directory, look, &contents);
         if (r < 0)
                 return detail(r, "cannot list the directory: %s", logstore_error_text(r));
         if (contents.control)

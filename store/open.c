@@ -133,7 +133,8 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
 {
         struct control_slot in_place;
         struct recovery recovery;
-        int r = recovery_scan(&store->catalog, slot, true, &recovery);
+        int r = recovery_scan(&store->catalog, slot, !(store->options.flags & LOGSTORE_NO_RING),
+                              &recovery);
 
         if (r == 0 && recovery.damage)
                 r = recovery.damage;

@@ -23,17 +23,16 @@
 /* ---- finding the end ---- */
 
 static int open_for_scan(struct catalog *catalog, const struct segment_brief *brief,
-                         bool sync_first, bool *ret_direct)
+                         bool *ret_direct)
 {
         char name[32];
-        int fd, r = 0;
+        int fd, r;
 
         segment_name(brief->id, name);
         fd = os_open(catalog->directory, name, OS_READ, 0);
         if (fd < 0)
                 return detail(fd, "%s: cannot open: %s", name, logstore_error_text(fd));
-        if (sync_first)
-                r = os_sync_file(fd);
+        r = os_sync_file(fd);
         if (r < 0) {
                 os_close(fd);
                 return detail(r, "%s: a sync before reading failed: %s: check the disk", name,
@@ -56,11 +55,11 @@ static int open_for_scan(struct catalog *catalog, const struct segment_brief *br
         return fd;
 }
 
-static int scan_one(struct catalog *catalog, const struct segment_brief *brief, bool sync_first,
-                    uint64_t limit, struct scan *scan)
+static int scan_one(struct catalog *catalog, const struct segment_brief *brief, uint64_t limit,
+                    struct scan *scan)
 {
         struct hash_key key;
-        int r, fd = open_for_scan(catalog, brief, sync_first, &scan->direct);
+        int r, fd = open_for_scan(catalog, brief, &scan->direct);
         char name[32];
 
         if (fd < 0)
@@ -141,7 +140,7 @@ static int judge(struct catalog *catalog, const struct control_slot *slot,
         return 0;
 }
 
-int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool sync_first,
+int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool ahead,
                   struct recovery *ret)
 {
         struct recovery recovery = { 0 };
@@ -154,15 +153,15 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
         for (; r == 0 && at < catalog->count; at++) {
                 struct catalog_entry *next =
                         at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
-                struct scan scan = { .greatest_ns = greatest };
+                struct scan scan = { .greatest_ns = greatest, .ahead = ahead };
                 struct segment_brief brief;
                 size_t n = recovery.unsealed_count;
 
                 r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
                                        &brief);
                 if (r == 0)
-                        r = scan_one(catalog, &brief, sync_first,
-                                     next ? next->previous_end : brief.bytes, &scan);
+                        r = scan_one(catalog, &brief, next ? next->previous_end : brief.bytes,
+                                     &scan);
                 if (r < 0)
                         break;
                 if (ended) { /* the chain goes on behind the end: all of it is dropped */

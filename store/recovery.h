@@ -25,9 +25,9 @@ struct recovery {
         size_t unsealed_count;
 };
 
-/* Read the unsealed segments as the disk has them; with @sync_first they are fsynced before. Changes
+/* fsync the unsealed segments, then read them as the disk has them, ahead by io_uring if @ahead. Changes
  * nothing. -EIO and the like: the disk failed, which is no torn tail. */
-int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool sync_first,
+int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool ahead,
                   struct recovery *ret);
 
 /* Start a new head behind the end that was found, durable, drop what is off the chain, and bump the

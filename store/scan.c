@@ -1,10 +1,11 @@
 /*
  * scan.c - read one segment file from its first frame on and check every frame
  *
- * Reads with read(2) into one buffer of 1 MiB, whatever the size of segment and records, so that a
+ * Reads with read(2) into windows of 1 MiB, whatever the size of segment and records, so that a
  * failing disk is an errno and not a signal, and so that the page cache can be gone around: after a
- * failed sync the cache shows what the disk does not have. A frame larger than the buffer is hashed
- * as it streams through.
+ * failed sync the cache shows what the disk does not have. While one window is checked the next is
+ * read by io_uring where that is to be had, as checking takes about as long as reading. A frame
+ * larger than a window is hashed as it streams through.
  */
 #include "scan.h"
 
@@ -12,70 +13,143 @@
 
 #include "detail.h"
 #include "logstore.h"
+#include "ring.h"
 
-#define BUFFER_BYTES (UINT64_C(1) << 20)
+#define WINDOW_BYTES (UINT64_C(1) << 20)
+/* The next window begins before the end of this one, where the frame that does not fit will begin;
+ * larger frames are read for themselves. */
+#define OVERLAP_BYTES (UINT64_C(32) << 10)
 #define READ_ALIGN 4096u /* of offset and memory, for OS_DIRECT */
 
 struct window {
         const struct scan *scan;
-        struct map map;  /* the buffer; page-aligned */
-        uint64_t offset; /* in the file, of the buffer's first byte; aligned */
-        uint64_t bytes;  /* valid ones */
+        struct map map;         /* two windows; page-aligned */
+        uint8_t *bytes, *spare; /* the halves of it */
+        uint64_t offset;        /* in the file, of the window's first byte; aligned */
+        uint64_t length;        /* valid bytes */
         uint64_t file_bytes;
+        struct ring *ring;     /* NULL: nothing is read ahead */
+        bool ahead;            /* into @spare, */
+        uint64_t ahead_offset; /* from here */
 };
 
-/* Make [offset, offset + bytes) available if the file has it; -ENODATA: it ends before. */
-static int need(struct window *window, uint64_t offset, uint64_t bytes, const uint8_t **ret)
+static void start_ahead(struct window *window)
+{
+        uint64_t offset = window->offset + window->length - OVERLAP_BYTES;
+
+        if (!window->ring || window->ahead || window->length < WINDOW_BYTES)
+                return; /* it is the file's last window */
+        window->ahead_offset = offset;
+        window->ahead = ring_read(window->ring, window->scan->fd, window->spare, WINDOW_BYTES,
+                                  offset, 0) == 0 &&
+                        ring_submit(window->ring) == 1;
+}
+
+/* Wait for the window that was read ahead, and go on in it if it holds @offset. A read that failed
+ * is none: it is done again in plain view. */
+static bool take_ahead(struct window *window, uint64_t offset)
+{
+        uint8_t *bytes = window->spare;
+        uint64_t tag;
+        int length;
+
+        if (!window->ahead || ring_reap(window->ring, 1, &tag, &length) != 1)
+                return false;
+        window->ahead = false;
+        if (length <= 0 || offset < window->ahead_offset ||
+            offset >= window->ahead_offset + (unsigned)length)
+                return false;
+        window->spare = window->bytes;
+        window->bytes = bytes;
+        window->offset = window->ahead_offset;
+        window->length = (unsigned)length;
+        return true;
+}
+
+static bool holds(const struct window *window, uint64_t offset, uint64_t bytes)
+{
+        return offset >= window->offset && offset + bytes <= window->offset + window->length;
+}
+
+static int move(struct window *window, uint64_t offset, uint64_t bytes)
 {
         size_t got;
         int r;
 
-        if (offset < window->offset || offset + bytes > window->offset + window->bytes) {
+        if (!take_ahead(window, offset) || !holds(window, offset, bytes)) {
                 window->offset = offset & ~(uint64_t)(READ_ALIGN - 1);
-                window->bytes = 0;
-                r = os_read(window->scan->fd, window->map.base, window->map.bytes, window->offset,
-                            &got);
+                window->length = 0;
+                r = os_read(window->scan->fd, window->bytes, WINDOW_BYTES, window->offset, &got);
                 if (r < 0)
                         return detail(r, "offset %llu: cannot read: %s",
                                       (unsigned long long)window->offset, logstore_error_text(r));
-                window->bytes = got;
+                window->length = got;
         }
-        if (offset + bytes > window->offset + window->bytes)
-                return -ENODATA;
-        *ret = (const uint8_t *)window->map.base + (offset - window->offset);
+        start_ahead(window);
         return 0;
 }
 
-/* Hash a stretch of the file that may be longer than the buffer. */
-static int hash_stretch(struct window *window, uint64_t offset, uint64_t bytes, uint64_t *ret)
+/* Make [offset, offset + bytes) available if the file has it; -ENODATA: it ends before. */
+static inline int need(struct window *window, uint64_t offset, uint64_t bytes, const uint8_t **ret)
+{
+        int r = __builtin_expect(holds(window, offset, bytes), 1) ? 0 : move(window, offset, bytes);
+
+        if (r < 0)
+                return r;
+        if (!holds(window, offset, bytes))
+                return -ENODATA;
+        *ret = window->bytes + (offset - window->offset);
+        return 0;
+}
+
+/* The check of a frame that is larger than a window. */
+static int check_in_pieces(struct window *window, uint64_t offset, const struct record_view *view,
+                           uint64_t *ret)
 {
         const struct hash_key *key = window->scan->key;
+        uint64_t place = view->word | (uint64_t)view->ordinal << 32;
+        uint64_t at_offset = offset + offsetof(struct frame, time_ns);
+        uint64_t bytes = sizeof(int64_t) + (view->kind == FRAME_VOID ? 0 : view->size);
+        XXH3_state_t *state = XXH3_createState();
         const uint8_t *at;
-        XXH3_state_t *state;
         int r = 0;
 
-        if (bytes + READ_ALIGN <= window->map.bytes) {
-                r = need(window, offset, bytes, &at);
-                if (r == 0)
-                        *ret = hash_bytes(key, at, bytes);
-                return r;
-        }
-        state = XXH3_createState();
         if (!state)
                 return detail(-ENOMEM, "no memory for a hash");
         XXH3_64bits_reset_withSeed(state, key->seed);
         while (r == 0 && bytes > 0) {
-                uint64_t piece = window->map.bytes - READ_ALIGN;
+                uint64_t piece = WINDOW_BYTES - READ_ALIGN;
                 piece = piece < bytes ? piece : bytes;
-                r = need(window, offset, piece, &at);
+                r = need(window, at_offset, piece, &at);
                 if (r == 0)
                         XXH3_64bits_update(state, at, piece);
-                offset += piece;
+                at_offset += piece;
                 bytes -= piece;
         }
-        *ret = XXH3_64bits_digest(state);
+        *ret = XXH3_64bits_digest(state) ^ place * CHECK_WORD_FACTOR ^ offset * CHECK_OFFSET_FACTOR;
         XXH3_freeState(state);
         return r;
+}
+
+/* Does the check of a numbered frame hold? 1: it does. */
+static int check_holds(struct window *window, uint64_t offset, struct scan_frame *ret)
+{
+        const struct record_view *view = &ret->view;
+        bool whole = view->frame_bytes + READ_ALIGN <= WINDOW_BYTES;
+        const struct frame *frame;
+        const uint8_t *at;
+        uint64_t want, check = 0;
+        int r = need(window, offset, whole ? view->frame_bytes : FRAME_HEADER_BYTES, &at);
+
+        if (r < 0)
+                return r;
+        frame = (const struct frame *)at;
+        ret->time_ns = frame->time_ns;
+        want = frame->check;
+        if (whole)
+                return want == record_check(window->scan->key, frame, offset, view->word);
+        r = check_in_pieces(window, offset, view, &check);
+        return r < 0 ? r : want == check;
 }
 
 /* Check the frame at @offset. 0: good; 1: it does not count, scan->why says why. */
@@ -83,23 +157,20 @@ static int check_frame(struct scan *scan, struct window *window, uint64_t offset
                        uint32_t want_ordinal, bool in_batch, struct scan_frame *ret)
 {
         struct record_view *view = &ret->view;
-        struct frame header = { 0 };
         const uint8_t *at;
-        uint64_t hash = 0, place;
         int r = need(window, offset, PAD_HEADER_BYTES, &at);
 
         scan->why = "the frame is cut off by the end of the file";
         if (r < 0)
                 return r == -ENODATA ? 1 : r;
-        memcpy(&header, at, PAD_HEADER_BYTES);
         *ret = (struct scan_frame){ .offset = offset };
-        r = record_peek(&header, 0, scan->limit - offset, view);
+        r = record_peek(at, 0, scan->limit - offset, view);
         scan->uncommitted = r == -EAGAIN;
-        scan->why =
-                r == -EAGAIN ? "no frame is committed here" : "the frame's length is impossible";
-        if (r < 0)
+        if (r < 0) {
+                scan->why = r == -EAGAIN ? "no frame is committed here"
+                                         : "the frame's length is impossible";
                 return 1;
-        scan->why = "the frame is cut off by the end of the file";
+        }
         if (offset + view->frame_bytes > window->file_bytes)
                 return 1;
         scan->why = "a pad or void stands inside a batch";
@@ -108,22 +179,13 @@ static int check_frame(struct scan *scan, struct window *window, uint64_t offset
         scan->why = "the frame's checksum does not hold";
         if (view->kind == FRAME_PAD)
                 return view->ordinal != record_pad_check(scan->key, offset, view->word);
-        r = need(window, offset, FRAME_HEADER_BYTES, &at);
-        if (r < 0)
-                return r == -ENODATA ? 1 : r;
-        memcpy(&header, at, FRAME_HEADER_BYTES);
-        r = hash_stretch(window, offset + 16, 8 + (view->kind == FRAME_VOID ? 0 : view->size),
-                         &hash);
-        if (r < 0)
-                return r == -ENODATA ? 1 : r;
-        place = view->word | (uint64_t)view->ordinal << 32;
-        if (header.check != (hash ^ place * CHECK_WORD_FACTOR ^ offset * CHECK_OFFSET_FACTOR))
-                return 1;
+        r = check_holds(window, offset, ret);
+        if (r != 1)
+                return r == 0 || r == -ENODATA ? 1 : r;
         scan->why = "the frame's ordinal is out of order";
         if (view->ordinal != want_ordinal)
                 return 1;
         ret->number = scan->first_number + view->ordinal - 1;
-        ret->time_ns = header.time_ns;
         return 0;
 }
 
@@ -165,20 +227,43 @@ static int scan_frames(struct scan *scan, struct window *window)
         }
 }
 
+/* One that is not to be had is no failure: then each window is read when it is needed. */
+static void begin_ahead(struct window *window)
+{
+        if (!window->scan->ahead || window->file_bytes <= WINDOW_BYTES ||
+            ring_new(1, &window->ring) < 0)
+                window->ring = NULL;
+}
+
+static void end_ahead(struct window *window)
+{
+        uint64_t tag;
+        int length;
+
+        if (window->ahead) /* the kernel still writes to the window */
+                ring_reap(window->ring, 1, &tag, &length);
+        ring_free(window->ring);
+}
+
 int scan_segment(struct scan *scan)
 {
         struct window window = { .scan = scan };
         struct os_stat st = { 0 };
-        int r = map_anonymous(scan->memory, BUFFER_BYTES, &window.map);
+        int r = map_anonymous(scan->memory, 2 * WINDOW_BYTES, &window.map);
 
         if (r < 0)
                 return detail(r, "no memory to read a segment");
+        window.bytes = window.map.base;
+        window.spare = window.bytes + WINDOW_BYTES;
         r = os_stat(scan->fd, &st);
         window.file_bytes = st.bytes;
-        if (r == 0)
+        if (r == 0) {
+                begin_ahead(&window);
                 r = scan_frames(scan, &window);
-        else
+                end_ahead(&window);
+        } else {
                 detail(r, "cannot stat: %s", logstore_error_text(r));
+        }
         map_close(&window.map);
         return r;
 }

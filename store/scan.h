@@ -24,6 +24,7 @@ struct scan {
         uint64_t first_number; /* of the segment */
         uint64_t limit;        /* frames end here at the latest */
         bool direct;           /* the descriptor is OS_DIRECT */
+        bool ahead;            /* read the next window by io_uring while one is checked */
         int (*each)(void *context, const struct scan_frame *frame); /* may be NULL; every frame */
         void *context;
 

@@ -6,7 +6,7 @@
 
 static struct draft draft;
 
-static struct scan scan_file(bool direct)
+static struct scan scan_file_as(bool direct, bool ahead)
 {
         struct scan scan = {
                 .memory = &memory,
@@ -14,6 +14,7 @@ static struct scan scan_file(bool direct)
                 .first_number = draft.segment->brief.start.first_number,
                 .limit = draft.segment->brief.bytes,
                 .direct = direct,
+                .ahead = ahead,
         };
 
         scan.fd =
@@ -24,6 +25,16 @@ static struct scan scan_file(bool direct)
         expect_ok(scan_segment(&scan));
         os_close(scan.fd);
         return scan;
+}
+
+static struct scan scan_file(bool direct)
+{
+        return scan_file_as(direct, false);
+}
+
+static struct scan scan_ahead(bool direct)
+{
+        return scan_file_as(direct, true);
 }
 
 static uint8_t *at(uint64_t offset)
@@ -226,6 +237,37 @@ START_TEST(a_record_larger_than_the_buffer_is_checked_to_its_last_byte)
 }
 END_TEST
 
+/* Frames on every kind of border between windows, read ahead or not, and damage in each of them. */
+START_TEST(reading_ahead_finds_what_reading_does)
+{
+        const uint32_t sizes[] = { 0, 100, 4096, 20000, 40000, 1100000 };
+        const struct start_payload start = { .first_number = 1, .epoch = 1 };
+        uint64_t places[4000], count = 0;
+        struct scan scan;
+
+        begin();
+        draft = draft_new_sized(1, 16 << 20, &start);
+        while (count < 4000 && draft.offset + (2 << 20) < 16 << 20) {
+                uint32_t size = sizes[count * 7 % 5];
+                places[count] = draft_record(&draft, count % 101 == 100 ? sizes[5] : size);
+                count++;
+        }
+        for (int direct = 0; direct < 2; direct++) {
+                scan = scan_ahead(direct);
+                ck_assert_uint_eq(scan.records, count);
+                ck_assert_uint_eq(scan.end, draft.offset);
+        }
+        for (uint64_t bad = 1; bad < count; bad += 37) {
+                *at(places[bad] + 8) ^= 1;
+                scan = scan_ahead(false);
+                ck_assert_uint_eq(scan.records, bad);
+                ck_assert_uint_eq(scan.stop, places[bad]);
+                *at(places[bad] + 8) ^= 1;
+        }
+        ck_assert_uint_eq(memory.mapped_bytes[MEMORY_ANONYMOUS], 0);
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int main(void)
@@ -239,6 +281,7 @@ int main(void)
                 { the_limit_is_the_end_whatever_is_behind, 0 },
                 { a_file_cut_at_any_byte_of_the_last_frame_has_the_rest, 0 },
                 { each_frame_is_told_in_order_until_the_hearer_ends_it, 0 },
+                { reading_ahead_finds_what_reading_does, 0 },
                 { a_record_larger_than_the_buffer_is_checked_to_its_last_byte, COUNT(large) },
         };
 

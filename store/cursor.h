@@ -26,7 +26,7 @@ struct logstore_cursor {
         pthread_t watcher;
         bool watching;
         _Atomic bool stop;
-        _Atomic uint64_t watched; /* number that the watcher waits for */
+        uint64_t watched, watched_epoch; /* number and epoch when the watcher began */
 };
 
 /* End the thread behind logstore_cursor_fd(). */

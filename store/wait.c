@@ -3,7 +3,8 @@
  *
  * Sleeping: announce in the wake page, look again, sleep on its futex word; the writer wakes who has
  * announced. A reader that may not write the page sleeps on the same word and is woken by the
- * background thread's tick; without any page it polls with back-off.
+ * background thread's tick; without any page it polls with back-off. The thread behind a descriptor
+ * does the same in the cursor's place.
  */
 #include <errno.h>
 
@@ -12,25 +13,39 @@
 
 #define POLL_LEAST_NS INT64_C(20000)
 #define POLL_MOST_NS INT64_C(1000000)
+#define POLL_FAILED_NS INT64_C(100000000)
 #define SPINS 200 /* looks before the first sleep */
 
+/* What a sleeper waits for. */
+struct awaited {
+        struct logstore *store;
+        uint64_t number;
+        uint64_t epoch;           /* of the writer; another one is something to be told, too */
+        const _Atomic bool *stop; /* NULL: nothing ends the wait early */
+};
+
 /* Is there something for next, were it only an error to be told? */
-static bool ready(struct logstore_cursor *cursor, uint64_t number)
+static bool ready(const struct awaited *awaited)
 {
-        struct logstore *store = cursor->store;
+        struct logstore *store = awaited->store;
         uint64_t tail;
 
-        if (store->writer)
-                return head_tail_number(&store->head, number) >= number;
-        if (atomic_load(&store->control.page->writer_epoch) != cursor->epoch)
+        if (atomic_load(&store->control.page->writer_epoch) != awaited->epoch)
                 return true;
-        return reader_tail(store, &tail) < 0 || tail >= number;
+        if (store->writer)
+                return head_tail_number(&store->head, awaited->number) >= awaited->number;
+        return reader_tail(store, &tail) < 0 || tail >= awaited->number;
+}
+
+static bool stopped(const struct awaited *awaited)
+{
+        return awaited->stop && atomic_load(awaited->stop);
 }
 
 /* One sleep of at most @most_ns, ended by the writer. */
-static int doze(struct logstore_cursor *cursor, uint64_t number, int64_t most_ns, int64_t *poll_ns)
+static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns)
 {
-        struct wake *wake = &cursor->store->wake;
+        struct wake *wake = &awaited->store->wake;
         int64_t longest;
         uint32_t ticket;
         int r;
@@ -41,37 +56,44 @@ static int doze(struct logstore_cursor *cursor, uint64_t number, int64_t most_ns
                 return 0;
         }
         ticket = wake_prepare(wake);
-        if (ready(cursor, number))
+        /* Behind the ticket: whoever stops us makes it worthless afterwards. */
+        if (stopped(awaited) || ready(awaited))
                 return 0;
         /* A writer may die without waking anybody, and another come: look now and then. One without
          * a background thread does not tick for those who cannot announce themselves. */
         longest = wake->writable ? INT64_C(1000000000) : POLL_MOST_NS;
-        most_ns = most_ns < longest ? most_ns : longest;
-        if (!wake->writable && most_ns > POLL_MOST_NS) /* its tick may be missing: no thread */
-                most_ns = POLL_MOST_NS;
-        r = wake_sleep(wake, ticket, most_ns);
+        r = wake_sleep(wake, ticket, most_ns < longest ? most_ns : longest);
         return r == -ETIMEDOUT ? 0 : r;
 }
 
-static int wait_for(struct logstore_cursor *cursor, uint64_t number, int64_t deadline_ns,
-                    const _Atomic bool *stop)
+static int wait_for(const struct awaited *awaited, int64_t deadline_ns)
 {
         int64_t poll_ns = POLL_LEAST_NS, left;
         int r = 0;
 
         for (int i = 0; i < SPINS; i++)
-                if (ready(cursor, number))
+                if (ready(awaited))
                         return 0;
-        while (r == 0 && !ready(cursor, number)) {
+        while (r == 0 && !ready(awaited)) {
                 left = deadline_ns < 0 ? INT64_MAX : deadline_ns - os_monotonic();
                 if (left <= 0)
                         return detail(-ETIMEDOUT, "record %llu was not appended in time",
-                                      (unsigned long long)number);
-                if (stop && atomic_load(stop))
+                                      (unsigned long long)awaited->number);
+                if (stopped(awaited))
                         return -ECANCELED;
-                r = doze(cursor, number, left, &poll_ns);
+                r = doze(awaited, left, &poll_ns);
         }
         return r == -EINTR ? detail(r, "a signal ended the wait") : r;
+}
+
+static int wait_at(struct logstore_cursor *cursor, int timeout_ms)
+{
+        struct awaited awaited = { cursor->store, cursor->number, cursor->epoch, NULL };
+
+        if (cursor->snapshot)
+                return detail(-EINVAL, "a snapshot does not grow");
+        return wait_for(&awaited,
+                        timeout_ms < 0 ? -1 : os_monotonic() + timeout_ms * INT64_C(1000000));
 }
 
 int logstore_cursor_wait(struct logstore_cursor *cursor, int timeout_ms)
@@ -80,34 +102,42 @@ int logstore_cursor_wait(struct logstore_cursor *cursor, int timeout_ms)
 
         if (r < 0)
                 return r;
-        r = cursor->snapshot
-                    ? detail(-EINVAL, "a snapshot does not grow")
-                    : wait_for(cursor, cursor->number,
-                               timeout_ms < 0 ? -1 : os_monotonic() + timeout_ms * INT64_C(1000000),
-                               NULL);
+        r = wait_at(cursor, timeout_ms);
         store_leave();
         return r;
 }
 
 /* ---- the eventfd form: a thread waits in the cursor's place ---- */
 
+/* What to wait for after a signal: the epoch first, then the tail, before the signal is given. So
+ * what comes after has one of its own. */
+static int await_more(struct awaited *awaited)
+{
+        uint64_t tail;
+        int r;
+
+        awaited->epoch = atomic_load(&awaited->store->control.page->writer_epoch);
+        r = reader_tail(awaited->store, &tail);
+        if (r == 0)
+                awaited->number = tail + 1;
+        return r;
+}
+
 static void *watch(void *context)
 {
         struct logstore_cursor *cursor = context;
-        uint64_t number = atomic_load(&cursor->watched), tail;
+        struct awaited awaited = { cursor->store, cursor->watched, cursor->watched_epoch,
+                                   &cursor->stop };
 
         guard_enter();
         while (!atomic_load(&cursor->stop)) {
-                int64_t soon = os_monotonic() + INT64_C(100000000);
-                int r = wait_for(cursor, number, soon, &cursor->stop);
-                if (r == 0) {
-                        /* The tail first: what comes after it has a signal of its own. */
-                        number = reader_tail(cursor->store, &tail) == 0 ? tail + 1 : number + 1;
-                        os_signal_eventfd(cursor->eventfd);
-                        if (atomic_load(&cursor->store->control.page->writer_epoch) !=
-                            cursor->epoch)
-                                os_sleep(POLL_MOST_NS); /* until next has been asked */
-                }
+                int r = wait_for(&awaited, -1);
+                if (r < 0)
+                        continue;
+                r = await_more(&awaited);
+                os_signal_eventfd(cursor->eventfd);
+                if (r < 0) /* next tells why; the tail may be told again some time */
+                        os_sleep(POLL_FAILED_NS);
         }
         guard_leave();
         return NULL;
@@ -127,7 +157,8 @@ int logstore_cursor_fd(struct logstore_cursor *cursor)
                         detail(r, "cannot make an eventfd: %s", logstore_error_text(r));
         }
         if (r >= 0 && !cursor->watching) {
-                atomic_store(&cursor->watched, cursor->number);
+                cursor->watched = cursor->number;
+                cursor->watched_epoch = cursor->epoch;
                 r = -pthread_create(&cursor->watcher, NULL, watch, cursor);
                 cursor->watching = r == 0;
                 if (r < 0)

@@ -232,6 +232,70 @@ def kill_and_resume_in_pipe(tmp, runs):
     return total
 
 
+def feed_until_killed(writer, counter, rng):
+    """Lines with numbers of their own, and a kill in the middle of it."""
+    killer = threading.Timer(0.02 + rng.random() * 0.06, writer.kill)
+    killer.start()
+    try:
+        while True:
+            feed(writer, lines_of(20, counter[0], 30))
+            counter[0] += 20
+            time.sleep(rng.random() * 0.001)
+    except BrokenPipeError:
+        pass
+    killer.join()
+    writer.wait(10)
+
+
+def kill_writers(tmp, times, counter):
+    rng = random.Random(7)
+    for i in range(times):
+        with writer_of(f"{tmp}/s", "--sync", ("none", "batch", "each")[i % 3]) as writer:
+            feed_until_killed(writer, counter, rng)
+            equal(writer.returncode, -signal.SIGKILL)
+
+
+def kill_followers(tmp, stop, done):
+    """Followers into one file that never see the end of the log but by luck."""
+    rng = random.Random(8)
+    while not stop.is_set():
+        with open(f"{tmp}/out", "ab") as stream:
+            with started("read", "-f", f"{tmp}/s", "--cursor-file", f"{tmp}/c", stdout=stream,
+                         stderr=subprocess.PIPE) as reader:
+                time.sleep(0.01 + rng.random() * 0.05)
+                if reader.poll() is not None:
+                    done.append(reader.stderr.read())
+                    return
+                reader.kill()
+                done.append(None)
+
+
+@case
+def kill_writers_and_followers(tmp):
+    """kill -9 of writers and followers at once: what was printed is the log, each record once"""
+    run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(1, 1, 30))
+    counter, stop, done = [2], threading.Event(), []
+    thread = threading.Thread(target=kill_followers, args=(tmp, stop, done))
+    thread.start()
+    try:
+        kill_writers(tmp, 40, counter)
+    finally:
+        stop.set()
+        thread.join()
+    equal(done, [None] * len(done), "a follower ended by itself:")
+    assert len(done) > 20, len(done)
+    with open(f"{tmp}/out", "rb") as stream:
+        printed = stream.read()
+    log = content(f"{tmp}/s")
+    assert log.count(b"\n") > 100 and len(printed) > 31 * 50, (len(log), len(printed))
+    assert log.startswith(printed[:len(printed) // 31 * 31]), "printed what is not in the log"
+    with open(f"{tmp}/out", "ab") as stream:
+        subprocess.run(command("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c"), stdout=stream,
+                       check=True)
+    with open(f"{tmp}/out", "rb") as stream:
+        equal(stream.read() == log, True, "the file is the log:")
+
+
 @case
 def other_bytes_in_the_file(tmp):
     """if somebody else wrote to the output file, nothing of the log is left out"""

@@ -2,8 +2,8 @@
  * residency.c - where the store's memory is, and moving it
  *
  * Looking touches no page: files are asked about with cachestat(2), which counts in the page cache,
- * or mincore(2) on a mapping made for the question; this process's own share is in
- * /proc/self/smaps. Unknown is LOGSTORE_UNKNOWN, never 0.
+ * or mincore(2) on a mapping made for the question, unless that is known to lie; this process's own
+ * share is in /proc/self/smaps. Unknown is LOGSTORE_UNKNOWN, never 0.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -104,14 +104,36 @@ int logstore_memory(struct logstore *store, struct logstore_memory *ret)
 
 /* ---- files ---- */
 
+/* Whom the file does not belong to, and who may not write it, is told that every page is there. A
+ * page so far behind the file's end that no part of the cache reaches it gives that away. */
+static int mincore_honest(int fd, struct memory *memory)
+{
+        uint64_t page = os_page_bytes(), huge = page * page / 8, beyond;
+        struct map map = { 0 };
+        unsigned char there;
+        struct os_stat st;
+        int r = os_stat(fd, &st);
+
+        if (r < 0)
+                return r;
+        beyond = (st.bytes + huge - 1) / huge * huge;
+        r = map_file(memory, fd, OS_SHARED_READ, beyond + page, &map);
+        if (r == 0)
+                r = os_mincore((char *)map.base + beyond, page, &there);
+        map_close(&map);
+        return r == 0 && there & 1 ? -EPERM : r;
+}
+
 static int ask_mincore(int fd, uint64_t from, uint64_t bytes, struct memory *memory,
                        struct logstore_residency *ret)
 {
         uint64_t page = os_page_bytes(), count = (from + bytes + page - 1) / page;
         unsigned char *pages = malloc(count);
         struct map map = { 0 };
-        int r = pages ? map_file(memory, fd, OS_SHARED_READ, from + bytes, &map) : -ENOMEM;
+        int r = pages ? mincore_honest(fd, memory) : -ENOMEM;
 
+        if (r == 0)
+                r = map_file(memory, fd, OS_SHARED_READ, from + bytes, &map);
         if (r == 0)
                 r = os_mincore(map.base, from + bytes, pages);
         for (uint64_t at = from / page; r == 0 && at < count; at++)

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "cursor_private.h"
 #include "snapshot.h"
 
 #define DROP_BYTES (UINT64_C(4) << 20)
@@ -52,16 +53,6 @@ int logstore_cursor_open(struct logstore *store, uint32_t flags, struct logstore
         return r;
 }
 
-static void leave_segment(struct logstore_cursor *cursor)
-{
-        if (cursor->segment)
-                catalog_unpin(cursor->catalog, cursor->segment);
-        cursor->segment = NULL;
-        cursor->fast_until = 0; /* it was of that segment */
-        cursor->dropped_offset = 0;
-        cursor->fast_until = 0; /* the bounds were those of this segment */
-}
-
 void logstore_cursor_close(struct logstore_cursor *cursor)
 {
         struct logstore *store;
@@ -72,197 +63,9 @@ void logstore_cursor_close(struct logstore_cursor *cursor)
         if (*store->alive == 0) /* a fork's child: the parent's pins are not ours */
                 return;
         cursor_stop_watching(cursor);
-        leave_segment(cursor);
+        cursor_leave(cursor);
         atomic_fetch_sub(&store->children, 1);
         memory_free(&store->memory, cursor);
-}
-
-/* ---- places ---- */
-
-static int stale(uint64_t number, const char *how)
-{
-        return detail(-ESTALE, "record %llu was %s: seek again", (unsigned long long)number, how);
-}
-
-/* Has the log been cut since the last look? */
-static int check_epoch(struct logstore_cursor *cursor)
-{
-        struct logstore *store = cursor->store;
-        uint64_t now =
-                atomic_load_explicit(&store->control.page->writer_epoch, memory_order_acquire);
-        uint64_t rewound;
-        int r = 0;
-
-        if (__builtin_expect(now == cursor->epoch || cursor->snapshot, 1))
-                return cursor->cut ? stale(cursor->number, "truncated away") : 0;
-        leave_segment(cursor);
-        if (!store->writer)
-                r = catalog_refresh(&store->catalog);
-        if (r < 0)
-                return r;
-        rewound = catalog_rewound(&store->catalog, cursor->known_epoch);
-        cursor->epoch = now;
-        cursor->known_epoch = store->writer ? store->control.epoch : store->catalog.epoch;
-        cursor->whole_until = 0;
-        cursor->cut |= cursor->number > rewound;
-        return cursor->cut ? stale(cursor->number, "truncated away") : 0;
-}
-
-static int end_of_log(struct logstore_cursor *cursor)
-{
-        if (cursor->catalog->fault && !cursor->store->writer)
-                return detail(cursor->catalog->fault, "%s", cursor->catalog->fault_text);
-        return detail(-EAGAIN, "record %llu was not appended yet",
-                      (unsigned long long)cursor->number);
-}
-
-/* Find the place of cursor->number by index. */
-static int find_place(struct logstore_cursor *cursor)
-{
-        struct place place;
-        int r = reader_find(cursor->store, cursor->snapshot, cursor->number, &place);
-
-        if (r < 0)
-                return r;
-        leave_segment(cursor);
-        cursor->segment = place.segment;
-        cursor->offset = place.offset;
-        return 0;
-}
-
-static uint64_t first_visible(struct logstore_cursor *cursor)
-{
-        return cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
-                                : reader_first(cursor->store);
-}
-
-/* The first number now. A reading process asks the control page itself, which says so before the
- * first file is gone; its catalog may be from before that. */
-static uint64_t first_now(struct logstore_cursor *cursor)
-{
-        struct control_slot slot = { 0 };
-        uint64_t first = first_visible(cursor);
-
-        if (!cursor->snapshot && !cursor->store->writer)
-                catalog_slot(&cursor->store->catalog, &slot);
-        return slot.first_number > first ? slot.first_number : first;
-}
-
-/* The segment holds nothing more: stand at the start of the next one. */
-static int hop(struct logstore_cursor *cursor)
-{
-        struct catalog *catalog = cursor->catalog;
-        struct segment *next;
-        int r = catalog_pin_next(catalog, cursor->segment, &next);
-
-        if (r == -ENOENT)
-                return end_of_log(cursor);
-        if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->number))
-                return stale(cursor->number, "trimmed");
-        if (r < 0)
-                return r;
-        if (next->brief.start.first_number != cursor->number ||
-            next->brief.start.previous_id != cursor->segment->brief.id) {
-                if (cursor->number < first_now(cursor)) {
-                        catalog_unpin(catalog, next);
-                        return stale(cursor->number, "trimmed");
-                }
-                r = detail(-EBADMSG,
-                           "record %llu: %010llu.log is missing between %s and %s: run "
-                           "verify, then repair",
-                           (unsigned long long)cursor->number,
-                           (unsigned long long)next->brief.start.previous_id, cursor->segment->name,
-                           next->name);
-                catalog_unpin(catalog, next);
-                return r;
-        }
-        leave_segment(cursor);
-        cursor->segment = next;
-        cursor->offset = FRAMES_OFFSET;
-        return 0;
-}
-
-/* No frame is committed where the next one would be. */
-static int at_gap(struct logstore_cursor *cursor)
-{
-        struct logstore *store = cursor->store;
-        struct record_view view;
-        /* Before the look at the chain: whatever is durable by now has a segment in it. */
-        uint64_t durable = store->writer ? 0 : reader_durable(store);
-        uint64_t last, first;
-        int r = 0;
-
-        if (!store->writer && !cursor->snapshot)
-                r = catalog_refresh(&store->catalog);
-        if (r < 0)
-                return r;
-        catalog_find_end(cursor->catalog, cursor->segment);
-        last = atomic_load(&cursor->segment->last_number);
-        if (last != UINT64_MAX && cursor->number > last)
-                return hop(cursor);
-        first = first_now(cursor); /* trimmed with its successor, its end is not known any more */
-        if (cursor->number < first)
-                return stale(cursor->number, "trimmed");
-        if (cursor->number == first && first > cursor->segment->brief.start.first_number)
-                return find_place(cursor); /* all of the pinned segment was trimmed, no more */
-        if (cursor->segment->brief.sealed || store->writer || cursor->number <= durable) {
-                /* It may have been committed, and synced or sealed, since the caller looked. */
-                if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
-                        return 0;
-                return reader_judge(store, cursor->segment, cursor->offset, cursor->number,
-                                    "no frame is committed here");
-        }
-        return end_of_log(cursor);
-}
-
-static uint64_t last_visible(struct logstore_cursor *cursor)
-{
-        if (cursor->snapshot)
-                return snapshot_bounds(cursor->snapshot)->tail;
-        return cursor->store->writer ? head_tail_number(&cursor->store->head, cursor->number)
-                                     : UINT64_MAX;
-}
-
-/* Stand on the numbered frame of cursor->number and peek at it. */
-static int stand(struct logstore_cursor *cursor, struct place *ret)
-{
-        int r = check_epoch(cursor);
-
-        if (r < 0)
-                return r;
-        if (cursor->number > last_visible(cursor))
-                return end_of_log(cursor);
-        if (!cursor->segment && (r = find_place(cursor)) < 0)
-                return r;
-        for (;;) {
-                if (cursor->number >
-                    atomic_load_explicit(&cursor->segment->last_number, memory_order_relaxed)) {
-                        r = hop(cursor);
-                        if (r < 0)
-                                return r;
-                }
-                r = segment_peek(cursor->segment, cursor->offset, &ret->view);
-                if (r == -EAGAIN) {
-                        r = at_gap(cursor);
-                        if (r < 0)
-                                return r;
-                        continue;
-                }
-                ret->segment = cursor->segment;
-                ret->offset = cursor->offset;
-                if (r == 0 && ret->view.kind != FRAME_PAD &&
-                    segment_number(cursor->segment, ret->view.ordinal) != cursor->number)
-                        r = -EBADMSG;
-                if (r < 0)
-                        return reader_judge(cursor->store, cursor->segment, cursor->offset,
-                                            cursor->number, "the frame's header is impossible");
-                if (ret->view.kind != FRAME_PAD)
-                        return 0;
-                r = reader_verify(cursor->store, ret, cursor->number);
-                if (r < 0)
-                        return r;
-                cursor->offset += ret->view.frame_bytes;
-        }
 }
 
 /* May the record be shown? */
@@ -304,7 +107,7 @@ static void skip_damage(struct logstore_cursor *cursor)
         uint64_t tail, first;
         struct place place;
 
-        leave_segment(cursor);
+        cursor_leave(cursor);
         cursor->number++;
         if (reader_tail(cursor->store, &tail) < 0)
                 return;
@@ -387,7 +190,7 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
                 return 0;
         }
         while (r == 0) {
-                r = stand(cursor, &place);
+                r = cursor_stand(cursor, &place);
                 if (r == 0)
                         r = check_record(cursor, &place);
                 if (r < 0)
@@ -416,19 +219,19 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
 
         if (r < 0)
                 return r;
-        r = ret ? check_epoch(cursor) : detail(-EINVAL, "ret is NULL");
+        r = ret ? cursor_check_epoch(cursor) : detail(-EINVAL, "ret is NULL");
         while (r == 0) {
-                if (cursor->number <= first_visible(cursor)) {
-                        r = cursor->number < first_visible(cursor)
-                                    ? stale(cursor->number, "trimmed")
+                if (cursor->number <= cursor_first(cursor)) {
+                        r = cursor->number < cursor_first(cursor)
+                                    ? cursor_stale(cursor->number, "trimmed")
                                     : detail(-EAGAIN, "no record before %llu",
                                              (unsigned long long)cursor->number);
                         break;
                 }
                 cursor->number--;
-                r = find_place(cursor);
+                r = cursor_find_place(cursor);
                 if (r == 0)
-                        r = stand(cursor, &place);
+                        r = cursor_stand(cursor, &place);
                 if (r == 0)
                         r = check_record(cursor, &place);
                 if (r == 0 && place.view.kind != FRAME_VOID) {
@@ -438,7 +241,7 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
         }
         if (r < 0 && !(r == -EBADMSG && cursor->flags & LOGSTORE_SKIP_DAMAGE) &&
             cursor->number != was) {
-                leave_segment(cursor);
+                cursor_leave(cursor);
                 cursor->number = was;
         }
         store_leave();
@@ -452,7 +255,7 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
 
         if (r < 0)
                 return r;
-        first = first_visible(cursor);
+        first = cursor_first(cursor);
         if (cursor->snapshot)
                 tail = snapshot_bounds(cursor->snapshot)->tail;
         if (tail + 1 < first)
@@ -469,7 +272,7 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
                               (unsigned long long)number, (unsigned long long)tail);
         if (number != cursor->number || cursor->cut ||
             cursor->epoch != atomic_load(&cursor->store->control.page->writer_epoch))
-                leave_segment(cursor);
+                cursor_leave(cursor);
         cursor->number = number;
         cursor->cut = false;
         cursor->epoch = atomic_load(&cursor->store->control.page->writer_epoch);
@@ -494,7 +297,7 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
 {
         struct segment *segment = cursor->segment;
         uint64_t was = cursor->number;
-        int r = check_epoch(cursor);
+        int r = cursor_check_epoch(cursor);
         bool cut = cursor->cut;
 
         if (r < 0 && r != -ESTALE) /* that is of the old place, which is being left */
@@ -503,7 +306,7 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
         cursor->cut = false;
         if (cursor->segment && cursor->segment == segment &&
             number >= segment->brief.start.first_number &&
-            number <= atomic_load(&segment->last_number) && number <= last_visible(cursor) &&
+            number <= atomic_load(&segment->last_number) && number <= cursor_last(cursor) &&
             atomic_load(&segment->last_number) != UINT64_MAX &&
             segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
                            &cursor->offset, &ret->view) == 0) {
@@ -511,12 +314,12 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
                 ret->offset = cursor->offset;
                 return 0;
         }
-        leave_segment(cursor);
-        r = number > last_visible(cursor) ? end_of_log(cursor) : find_place(cursor);
+        cursor_leave(cursor);
+        r = number > cursor_last(cursor) ? cursor_end_of_log(cursor) : cursor_find_place(cursor);
         if (r == 0)
-                r = stand(cursor, ret);
+                r = cursor_stand(cursor, ret);
         if (r < 0) {
-                leave_segment(cursor);
+                cursor_leave(cursor);
                 cursor->number = was;
                 cursor->cut = cut;
         }
@@ -532,11 +335,11 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
 
         if (r < 0)
                 return r;
-        first = ret && cursor->snapshot ? first_visible(cursor) : 0;
+        first = ret && cursor->snapshot ? cursor_first(cursor) : 0;
         if (!ret || number == 0)
                 r = detail(-EINVAL, ret ? "record numbers start at 1" : "ret is NULL");
         else if (number < first)
-                r = stale(number, "trimmed before the snapshot");
+                r = cursor_stale(number, "trimmed before the snapshot");
         else
                 r = go_to(cursor, number, &place);
         if (r == 0)
@@ -549,7 +352,7 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
                 cursor->number++;
                 cursor->offset += place.view.frame_bytes;
         } else if (cursor->number != was) {
-                leave_segment(cursor);
+                cursor_leave(cursor);
                 cursor->number = was;
         }
         store_leave();

@@ -1,0 +1,205 @@
+/*
+ * cursor_place.c - where a cursor stands: finding the frame of its number, and what it means if
+ * there is none
+ */
+#include <errno.h>
+
+#include "cursor_private.h"
+#include "snapshot.h"
+
+void cursor_leave(struct logstore_cursor *cursor)
+{
+        if (cursor->segment)
+                catalog_unpin(cursor->catalog, cursor->segment);
+        cursor->segment = NULL;
+        cursor->fast_until = 0; /* it was of that segment */
+        cursor->dropped_offset = 0;
+        cursor->fast_until = 0; /* the bounds were those of this segment */
+}
+
+int cursor_stale(uint64_t number, const char *how)
+{
+        return detail(-ESTALE, "record %llu was %s: seek again", (unsigned long long)number, how);
+}
+
+/* Has the log been cut since the last look? */
+int cursor_check_epoch(struct logstore_cursor *cursor)
+{
+        struct logstore *store = cursor->store;
+        uint64_t now =
+                atomic_load_explicit(&store->control.page->writer_epoch, memory_order_acquire);
+        uint64_t rewound;
+        int r = 0;
+
+        if (__builtin_expect(now == cursor->epoch || cursor->snapshot, 1))
+                return cursor->cut ? cursor_stale(cursor->number, "truncated away") : 0;
+        cursor_leave(cursor);
+        if (!store->writer)
+                r = catalog_refresh(&store->catalog);
+        if (r < 0)
+                return r;
+        rewound = catalog_rewound(&store->catalog, cursor->known_epoch);
+        cursor->epoch = now;
+        cursor->known_epoch = store->writer ? store->control.epoch : store->catalog.epoch;
+        cursor->whole_until = 0;
+        cursor->cut |= cursor->number > rewound;
+        return cursor->cut ? cursor_stale(cursor->number, "truncated away") : 0;
+}
+
+int cursor_end_of_log(struct logstore_cursor *cursor)
+{
+        if (cursor->catalog->fault && !cursor->store->writer)
+                return detail(cursor->catalog->fault, "%s", cursor->catalog->fault_text);
+        return detail(-EAGAIN, "record %llu was not appended yet",
+                      (unsigned long long)cursor->number);
+}
+
+/* Find the place of cursor->number by index. */
+int cursor_find_place(struct logstore_cursor *cursor)
+{
+        struct place place;
+        int r = reader_find(cursor->store, cursor->snapshot, cursor->number, &place);
+
+        if (r < 0)
+                return r;
+        cursor_leave(cursor);
+        cursor->segment = place.segment;
+        cursor->offset = place.offset;
+        return 0;
+}
+
+uint64_t cursor_first(struct logstore_cursor *cursor)
+{
+        return cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
+                                : reader_first(cursor->store);
+}
+
+/* The first number now. A reading process asks the control page itself, which says so before the
+ * first file is gone; its catalog may be from before that. */
+static uint64_t first_now(struct logstore_cursor *cursor)
+{
+        struct control_slot slot = { 0 };
+        uint64_t first = cursor_first(cursor);
+
+        if (!cursor->snapshot && !cursor->store->writer)
+                catalog_slot(&cursor->store->catalog, &slot);
+        return slot.first_number > first ? slot.first_number : first;
+}
+
+/* The segment holds nothing more: stand at the start of the next one. */
+static int hop(struct logstore_cursor *cursor)
+{
+        struct catalog *catalog = cursor->catalog;
+        struct segment *next;
+        int r = catalog_pin_next(catalog, cursor->segment, &next);
+
+        if (r == -ENOENT)
+                return cursor_end_of_log(cursor);
+        if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->number))
+                return cursor_stale(cursor->number, "trimmed");
+        if (r < 0)
+                return r;
+        if (next->brief.start.first_number != cursor->number ||
+            next->brief.start.previous_id != cursor->segment->brief.id) {
+                if (cursor->number < first_now(cursor)) {
+                        catalog_unpin(catalog, next);
+                        return cursor_stale(cursor->number, "trimmed");
+                }
+                r = detail(-EBADMSG,
+                           "record %llu: %010llu.log is missing between %s and %s: run "
+                           "verify, then repair",
+                           (unsigned long long)cursor->number,
+                           (unsigned long long)next->brief.start.previous_id, cursor->segment->name,
+                           next->name);
+                catalog_unpin(catalog, next);
+                return r;
+        }
+        cursor_leave(cursor);
+        cursor->segment = next;
+        cursor->offset = FRAMES_OFFSET;
+        return 0;
+}
+
+/* No frame is committed where the next one would be. */
+static int at_gap(struct logstore_cursor *cursor)
+{
+        struct logstore *store = cursor->store;
+        struct record_view view;
+        /* Before the look at the chain: whatever is durable by now has a segment in it. */
+        uint64_t durable = store->writer ? 0 : reader_durable(store);
+        uint64_t last, first;
+        int r = 0;
+
+        if (!store->writer && !cursor->snapshot)
+                r = catalog_refresh(&store->catalog);
+        if (r < 0)
+                return r;
+        catalog_find_end(cursor->catalog, cursor->segment);
+        last = atomic_load(&cursor->segment->last_number);
+        if (last != UINT64_MAX && cursor->number > last)
+                return hop(cursor);
+        first = first_now(cursor); /* trimmed with its successor, its end is not known any more */
+        if (cursor->number < first)
+                return cursor_stale(cursor->number, "trimmed");
+        if (cursor->number == first && first > cursor->segment->brief.start.first_number)
+                return cursor_find_place(
+                        cursor); /* all of the pinned segment was trimmed, no more */
+        if (cursor->segment->brief.sealed || store->writer || cursor->number <= durable) {
+                /* It may have been committed, and synced or sealed, since the caller looked. */
+                if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
+                        return 0;
+                return reader_judge(store, cursor->segment, cursor->offset, cursor->number,
+                                    "no frame is committed here");
+        }
+        return cursor_end_of_log(cursor);
+}
+
+uint64_t cursor_last(struct logstore_cursor *cursor)
+{
+        if (cursor->snapshot)
+                return snapshot_bounds(cursor->snapshot)->tail;
+        return cursor->store->writer ? head_tail_number(&cursor->store->head, cursor->number)
+                                     : UINT64_MAX;
+}
+
+/* Stand on the numbered frame of cursor->number and peek at it. */
+int cursor_stand(struct logstore_cursor *cursor, struct place *ret)
+{
+        int r = cursor_check_epoch(cursor);
+
+        if (r < 0)
+                return r;
+        if (cursor->number > cursor_last(cursor))
+                return cursor_end_of_log(cursor);
+        if (!cursor->segment && (r = cursor_find_place(cursor)) < 0)
+                return r;
+        for (;;) {
+                if (cursor->number >
+                    atomic_load_explicit(&cursor->segment->last_number, memory_order_relaxed)) {
+                        r = hop(cursor);
+                        if (r < 0)
+                                return r;
+                }
+                r = segment_peek(cursor->segment, cursor->offset, &ret->view);
+                if (r == -EAGAIN) {
+                        r = at_gap(cursor);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                ret->segment = cursor->segment;
+                ret->offset = cursor->offset;
+                if (r == 0 && ret->view.kind != FRAME_PAD &&
+                    segment_number(cursor->segment, ret->view.ordinal) != cursor->number)
+                        r = -EBADMSG;
+                if (r < 0)
+                        return reader_judge(cursor->store, cursor->segment, cursor->offset,
+                                            cursor->number, "the frame's header is impossible");
+                if (ret->view.kind != FRAME_PAD)
+                        return 0;
+                r = reader_verify(cursor->store, ret, cursor->number);
+                if (r < 0)
+                        return r;
+                cursor->offset += ret->view.frame_bytes;
+        }
+}

@@ -1,0 +1,31 @@
+/*
+ * cursor_private.h - what cursor.c and cursor_place.c share
+ */
+#ifndef LOGSTORE_CURSOR_PRIVATE_H
+#define LOGSTORE_CURSOR_PRIVATE_H
+
+#include "cursor.h"
+
+/* Forget the place, and let go of its segment. */
+void cursor_leave(struct logstore_cursor *cursor);
+
+/* -ESTALE, and why. */
+int cursor_stale(uint64_t number, const char *how);
+
+/* -ESTALE: the log was cut below where the cursor stands, now or earlier. */
+int cursor_check_epoch(struct logstore_cursor *cursor);
+
+/* Numbers that the cursor may show: from the first, and in a writer or a snapshot to the last. */
+uint64_t cursor_first(struct logstore_cursor *cursor);
+uint64_t cursor_last(struct logstore_cursor *cursor);
+
+/* What is said of a number beyond the last: -EAGAIN, or the damage that hides it. */
+int cursor_end_of_log(struct logstore_cursor *cursor);
+
+/* Find the place of cursor->number by index. */
+int cursor_find_place(struct logstore_cursor *cursor);
+
+/* Stand on the numbered frame of cursor->number and peek at it. */
+int cursor_stand(struct logstore_cursor *cursor, struct place *ret);
+
+#endif

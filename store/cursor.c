@@ -28,9 +28,9 @@ int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint3
         cursor->catalog = snapshot ? snapshot_catalog(snapshot) : &store->catalog;
         cursor->flags = flags;
         cursor->eventfd = -1;
-        cursor->number = snapshot ? snapshot_bounds(snapshot)->first : reader_first(store);
-        cursor->epoch = atomic_load(&store->control.page->writer_epoch);
-        cursor->known_epoch = store->writer ? store->control.epoch : store->catalog.epoch;
+        cursor->at.epoch = atomic_load(&store->control.page->writer_epoch);
+        cursor->at.known_epoch = cursor_known_epoch(store);
+        cursor->at.number = snapshot ? snapshot_bounds(snapshot)->first : reader_first(store);
         atomic_fetch_add(&store->children, 1);
         *ret = cursor;
         return 0;
@@ -74,17 +74,17 @@ static int check_record(struct logstore_cursor *cursor, const struct place *plac
         struct logstore *store = cursor->store;
         int r = 0;
 
-        if (cursor->snapshot && snapshot_is_edited(cursor->snapshot, cursor->number))
+        if (cursor->snapshot && snapshot_is_edited(cursor->snapshot, cursor->at.number))
                 return 0; /* as the caller left it */
-        if (!(cursor->flags & LOGSTORE_UNVERIFIED) || cursor->number > reader_durable(store))
-                r = reader_verify(store, place, cursor->number);
+        if (!(cursor->flags & LOGSTORE_UNVERIFIED) || cursor->at.number > reader_durable(store))
+                r = reader_verify(store, place, cursor->at.number);
         else if (map_faulted(&place->segment->map))
-                r = segment_damage(place->segment, place->offset, cursor->number, "");
+                r = segment_damage(place->segment, place->offset, cursor->at.number, "");
         if (r < 0 || store->writer || place->view.kind != FRAME_MORE ||
-            cursor->number <= cursor->whole_until || place->segment->brief.sealed)
+            cursor->at.number <= cursor->whole_until || place->segment->brief.sealed)
                 return r;
-        if (!reader_batch_whole(store, place, cursor->number, &cursor->whole_until))
-                return reader_judge(store, place->segment, place->offset, cursor->number,
+        if (!reader_batch_whole(store, place, cursor->at.number, &cursor->whole_until))
+                return reader_judge(store, place->segment, place->offset, cursor->at.number,
                                     "its batch is not complete");
         return 0;
 }
@@ -108,19 +108,19 @@ static void skip_damage(struct logstore_cursor *cursor)
         struct place place;
 
         cursor_leave(cursor);
-        cursor->number++;
+        cursor->at.number++;
         if (reader_tail(cursor->store, &tail) < 0)
                 return;
         if (cursor->snapshot)
                 tail = snapshot_bounds(cursor->snapshot)->tail;
-        if (cursor->number > tail)
+        if (cursor->at.number > tail)
                 return;
-        if (reader_find(cursor->store, cursor->snapshot, cursor->number, &place) == 0) {
+        if (reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place) == 0) {
                 catalog_unpin(cursor->catalog, place.segment);
                 return;
         }
-        first = catalog_first_after(cursor->catalog, cursor->number);
-        cursor->number = first != UINT64_MAX ? first : tail + 1;
+        first = catalog_first_after(cursor->catalog, cursor->at.number);
+        cursor->at.number = first != UINT64_MAX ? first : tail + 1;
 }
 
 /*
@@ -134,14 +134,14 @@ static inline bool step_fast(struct logstore_cursor *cursor, struct logstore_rec
         const struct frame *frame;
         struct record_view view;
 
-        if (!segment || cursor->number > cursor->fast_until ||
+        if (!segment || cursor->at.number > cursor->fast_until ||
             cursor->offset + FRAME_HEADER_BYTES > cursor->fast_end ||
             atomic_load_explicit(&cursor->store->control.page->writer_epoch,
-                                 memory_order_acquire) != cursor->epoch)
+                                 memory_order_acquire) != cursor->at.epoch)
                 return false;
         if (record_peek(segment->map.base, cursor->offset, cursor->fast_end, &view) < 0 ||
             (view.kind != FRAME_RECORD && view.kind != FRAME_MORE) ||
-            segment_number(segment, view.ordinal) != cursor->number)
+            segment_number(segment, view.ordinal) != cursor->at.number)
                 return false;
         frame = segment_frame(segment, cursor->offset);
         __builtin_prefetch((const char *)frame + view.frame_bytes + 64);
@@ -150,9 +150,9 @@ static inline bool step_fast(struct logstore_cursor *cursor, struct logstore_rec
                 return false;
         if (__builtin_expect(map_faulted(&segment->map), 0))
                 return false;
-        *ret = (struct logstore_record){ cursor->number, frame->time_ns, frame->payload,
+        *ret = (struct logstore_record){ cursor->at.number, frame->time_ns, frame->payload,
                                          view.size };
-        cursor->number++;
+        cursor->at.number++;
         cursor->offset += view.frame_bytes;
         return true;
 }
@@ -196,10 +196,10 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
                 if (r < 0)
                         break;
                 if (place.view.kind != FRAME_VOID)
-                        reader_describe(&place, cursor->number, ret);
+                        reader_describe(&place, cursor->at.number, ret);
                 if (cursor->flags & LOGSTORE_DROP_BEHIND)
                         drop_behind(cursor);
-                cursor->number++;
+                cursor->at.number++;
                 cursor->offset += place.view.frame_bytes;
                 learn_bounds(cursor);
                 if (place.view.kind != FRAME_VOID)
@@ -211,38 +211,52 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
         return r;
 }
 
+static int nothing_before(struct logstore_cursor *cursor)
+{
+        if (cursor->at.number < cursor_first_now(cursor))
+                return cursor_stale(cursor->at.number, "trimmed");
+        return detail(-EAGAIN, "no record before %llu", (unsigned long long)cursor->at.number);
+}
+
+/* Back over voids to a record. */
+static int step_back(struct logstore_cursor *cursor, struct place *place)
+{
+        int r = cursor_check_epoch(cursor);
+
+        while (r == 0) {
+                if (cursor->at.number <= cursor_first(cursor))
+                        return nothing_before(cursor);
+                cursor->at.number--;
+                r = cursor_find_place(cursor);
+                if (r == 0)
+                        r = cursor_stand(cursor, place);
+                if (r == 0)
+                        r = check_record(cursor, place);
+                if (r == 0 && place->view.kind != FRAME_VOID)
+                        break;
+        }
+        return r;
+}
+
 int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record *ret)
 {
-        uint64_t was = cursor ? cursor->number : 0;
+        struct stand was;
         struct place place;
         int r = store_enter(cursor ? cursor->store : NULL);
 
         if (r < 0)
                 return r;
-        r = ret ? cursor_check_epoch(cursor) : detail(-EINVAL, "ret is NULL");
-        while (r == 0) {
-                if (cursor->number <= cursor_first(cursor)) {
-                        r = cursor->number < cursor_first(cursor)
-                                    ? cursor_stale(cursor->number, "trimmed")
-                                    : detail(-EAGAIN, "no record before %llu",
-                                             (unsigned long long)cursor->number);
-                        break;
-                }
-                cursor->number--;
-                r = cursor_find_place(cursor);
-                if (r == 0)
-                        r = cursor_stand(cursor, &place);
-                if (r == 0)
-                        r = check_record(cursor, &place);
-                if (r == 0 && place.view.kind != FRAME_VOID) {
-                        reader_describe(&place, cursor->number, ret);
-                        break;
-                }
-        }
-        if (r < 0 && !(r == -EBADMSG && cursor->flags & LOGSTORE_SKIP_DAMAGE) &&
-            cursor->number != was) {
-                cursor_leave(cursor);
-                cursor->number = was;
+        was = cursor->at;
+        r = ret ? step_back(cursor, &place) : detail(-EINVAL, "ret is NULL");
+        if (r == 0) {
+                reader_describe(&place, cursor->at.number, ret);
+        } else if (r == -EBADMSG && cursor->flags & LOGSTORE_SKIP_DAMAGE) {
+                cursor_leave(cursor); /* the place is not of the number before it */
+        } else {
+                bool cut = cursor->at.cut;
+                cursor_put_back(cursor, &was);
+                if (r == -ESTALE && !cut) /* trimmed since the look at the first number */
+                        r = nothing_before(cursor);
         }
         store_leave();
         return r;
@@ -250,34 +264,33 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
 
 static int seek(struct logstore_cursor *cursor, uint64_t number)
 {
+        struct logstore *store = cursor->store;
+        struct stand to = { .epoch = atomic_load(&store->control.page->writer_epoch) };
         uint64_t tail, first;
-        int r = cursor->snapshot ? 0 : reader_tail(cursor->store, &tail);
+        int r = 0;
 
+        do { /* until the tail is of the epoch */
+                to.known_epoch = cursor_known_epoch(store);
+                if (cursor->snapshot)
+                        tail = snapshot_bounds(cursor->snapshot)->tail;
+                else
+                        r = reader_tail(store, &tail);
+        } while (r == 0 && to.known_epoch != cursor_known_epoch(store));
         if (r < 0)
                 return r;
         first = cursor_first(cursor);
-        if (cursor->snapshot)
-                tail = snapshot_bounds(cursor->snapshot)->tail;
         if (tail + 1 < first)
                 tail = first - 1;
-        if (number == 0)
-                number = first;
-        else if (number == UINT64_MAX)
-                number = tail + 1;
-        if (number < first)
+        to.number = number == 0 ? first : number == UINT64_MAX ? tail + 1 : number;
+        if (to.number < first)
                 return detail(-ESTALE, "record %llu was trimmed: the first is %llu",
-                              (unsigned long long)number, (unsigned long long)first);
-        if (number > tail + 1)
+                              (unsigned long long)to.number, (unsigned long long)first);
+        if (to.number > tail + 1)
                 return detail(-EAGAIN, "record %llu was not appended yet: the last is %llu",
-                              (unsigned long long)number, (unsigned long long)tail);
-        if (number != cursor->number || cursor->cut ||
-            cursor->epoch != atomic_load(&cursor->store->control.page->writer_epoch))
+                              (unsigned long long)to.number, (unsigned long long)tail);
+        if (to.number != cursor->at.number || cursor->at.cut || to.epoch != cursor->at.epoch)
                 cursor_leave(cursor);
-        cursor->number = number;
-        cursor->cut = false;
-        cursor->epoch = atomic_load(&cursor->store->control.page->writer_epoch);
-        cursor->known_epoch =
-                cursor->store->writer ? cursor->store->control.epoch : cursor->store->catalog.epoch;
+        cursor->at = to;
         return 0;
 }
 
@@ -295,17 +308,15 @@ int logstore_cursor_seek(struct logstore_cursor *cursor, uint64_t number)
 /* Stand on @number, by the pinned segment's index if it is the right one. */
 static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *ret)
 {
-        struct segment *segment = cursor->segment;
-        uint64_t was = cursor->number;
+        struct segment *segment;
         int r = cursor_check_epoch(cursor);
-        bool cut = cursor->cut;
 
         if (r < 0 && r != -ESTALE) /* that is of the old place, which is being left */
                 return r;
-        cursor->number = number;
-        cursor->cut = false;
-        if (cursor->segment && cursor->segment == segment &&
-            number >= segment->brief.start.first_number &&
+        cursor->at.number = number;
+        cursor->at.cut = false;
+        segment = cursor->segment;
+        if (segment && number >= segment->brief.start.first_number &&
             number <= atomic_load(&segment->last_number) && number <= cursor_last(cursor) &&
             atomic_load(&segment->last_number) != UINT64_MAX &&
             segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
@@ -316,29 +327,22 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
         }
         cursor_leave(cursor);
         r = number > cursor_last(cursor) ? cursor_end_of_log(cursor) : cursor_find_place(cursor);
-        if (r == 0)
-                r = cursor_stand(cursor, ret);
-        if (r < 0) {
-                cursor_leave(cursor);
-                cursor->number = was;
-                cursor->cut = cut;
-        }
-        return r;
+        return r < 0 ? r : cursor_stand(cursor, ret);
 }
 
 int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
                         struct logstore_record *ret)
 {
-        uint64_t first, was = cursor ? cursor->number : 0;
+        struct stand was;
         struct place place;
         int r = store_enter(cursor ? cursor->store : NULL);
 
         if (r < 0)
                 return r;
-        first = ret && cursor->snapshot ? cursor_first(cursor) : 0;
+        was = cursor->at;
         if (!ret || number == 0)
                 r = detail(-EINVAL, ret ? "record numbers start at 1" : "ret is NULL");
-        else if (number < first)
+        else if (cursor->snapshot && number < cursor_first(cursor))
                 r = cursor_stale(number, "trimmed before the snapshot");
         else
                 r = go_to(cursor, number, &place);
@@ -348,12 +352,11 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
                 r = detail(-ENODATA, "record %llu is void: its claim was aborted",
                            (unsigned long long)number);
         if (r == 0) {
-                reader_describe(&place, cursor->number, ret);
-                cursor->number++;
+                reader_describe(&place, cursor->at.number, ret);
+                cursor->at.number++;
                 cursor->offset += place.view.frame_bytes;
-        } else if (cursor->number != was) {
-                cursor_leave(cursor);
-                cursor->number = was;
+        } else {
+                cursor_put_back(cursor, &was);
         }
         store_leave();
         return r;
@@ -361,5 +364,5 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
 
 uint64_t logstore_cursor_position(const struct logstore_cursor *cursor)
 {
-        return cursor ? cursor->number : 0;
+        return cursor ? cursor->at.number : 0;
 }

@@ -6,27 +6,32 @@
 
 #include "reader.h"
 
+/* Where a cursor stands, and as of when: what a call that fails puts back. */
+struct stand {
+        uint64_t number;      /* that next gives */
+        uint64_t epoch;       /* live word of the control page when last looked */
+        uint64_t known_epoch; /* of the chain then */
+        bool cut;             /* the log was cut before the number: seek first */
+};
+
 struct logstore_cursor {
         struct logstore *store;
         struct logstore_snapshot *snapshot; /* or NULL */
         struct catalog *catalog;            /* the store's or the snapshot's */
         uint32_t flags;
-        uint64_t number; /* that next gives */
+        struct stand at;
         /* Where that is, if known: else NULL. The segment is pinned. */
         struct segment *segment;
         uint64_t offset;
         uint64_t fast_until;     /* numbers up to it need no look at bounds, */
         uint64_t fast_end;       /* nor frames that end before this a look at the file */
-        uint64_t epoch;          /* live word of the control page when last looked */
-        bool cut;                /* the log was cut before the place: seek first */
-        uint64_t known_epoch;    /* of the chain then */
         uint64_t whole_until;    /* batches up to this number were found whole */
         uint64_t dropped_offset; /* LOGSTORE_DROP_BEHIND: let go up to here */
         int eventfd;
         pthread_t watcher;
         bool watching;
         _Atomic bool stop;
-        uint64_t watched, watched_epoch; /* number and epoch when the watcher began */
+        struct stand watched; /* when the watcher began */
 };
 
 /* End the thread behind logstore_cursor_fd(). */

@@ -12,9 +12,20 @@ void cursor_leave(struct logstore_cursor *cursor)
         if (cursor->segment)
                 catalog_unpin(cursor->catalog, cursor->segment);
         cursor->segment = NULL;
-        cursor->fast_until = 0; /* it was of that segment */
-        cursor->dropped_offset = 0;
         cursor->fast_until = 0; /* the bounds were those of this segment */
+        cursor->dropped_offset = 0;
+}
+
+void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was)
+{
+        if (cursor->at.number != was->number)
+                cursor_leave(cursor);
+        cursor->at = *was;
+}
+
+uint64_t cursor_known_epoch(struct logstore *store)
+{
+        return store->writer ? store->control.epoch : store->catalog.epoch;
 }
 
 int cursor_stale(uint64_t number, const char *how)
@@ -28,22 +39,23 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
         struct logstore *store = cursor->store;
         uint64_t now =
                 atomic_load_explicit(&store->control.page->writer_epoch, memory_order_acquire);
-        uint64_t rewound;
+        uint64_t known, rewound;
         int r = 0;
 
-        if (__builtin_expect(now == cursor->epoch || cursor->snapshot, 1))
-                return cursor->cut ? cursor_stale(cursor->number, "truncated away") : 0;
+        if (__builtin_expect(now == cursor->at.epoch || cursor->snapshot, 1))
+                return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
         cursor_leave(cursor);
         if (!store->writer)
                 r = catalog_refresh(&store->catalog);
         if (r < 0)
                 return r;
-        rewound = catalog_rewound(&store->catalog, cursor->known_epoch);
-        cursor->epoch = now;
-        cursor->known_epoch = store->writer ? store->control.epoch : store->catalog.epoch;
+        known = cursor_known_epoch(store); /* first: what is cut meanwhile is looked at again */
+        rewound = catalog_rewound(&store->catalog, cursor->at.known_epoch);
+        cursor->at.epoch = now;
+        cursor->at.known_epoch = known;
         cursor->whole_until = 0;
-        cursor->cut |= cursor->number > rewound;
-        return cursor->cut ? cursor_stale(cursor->number, "truncated away") : 0;
+        cursor->at.cut |= cursor->at.number > rewound;
+        return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
 }
 
 int cursor_end_of_log(struct logstore_cursor *cursor)
@@ -51,14 +63,14 @@ int cursor_end_of_log(struct logstore_cursor *cursor)
         if (cursor->catalog->fault && !cursor->store->writer)
                 return detail(cursor->catalog->fault, "%s", cursor->catalog->fault_text);
         return detail(-EAGAIN, "record %llu was not appended yet",
-                      (unsigned long long)cursor->number);
+                      (unsigned long long)cursor->at.number);
 }
 
-/* Find the place of cursor->number by index. */
+/* Find the place of cursor->at.number by index. */
 int cursor_find_place(struct logstore_cursor *cursor)
 {
         struct place place;
-        int r = reader_find(cursor->store, cursor->snapshot, cursor->number, &place);
+        int r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
 
         if (r < 0)
                 return r;
@@ -76,7 +88,7 @@ uint64_t cursor_first(struct logstore_cursor *cursor)
 
 /* The first number now. A reading process asks the control page itself, which says so before the
  * first file is gone; its catalog may be from before that. */
-static uint64_t first_now(struct logstore_cursor *cursor)
+uint64_t cursor_first_now(struct logstore_cursor *cursor)
 {
         struct control_slot slot = { 0 };
         uint64_t first = cursor_first(cursor);
@@ -95,20 +107,20 @@ static int hop(struct logstore_cursor *cursor)
 
         if (r == -ENOENT)
                 return cursor_end_of_log(cursor);
-        if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->number))
-                return cursor_stale(cursor->number, "trimmed");
+        if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->at.number))
+                return cursor_stale(cursor->at.number, "trimmed");
         if (r < 0)
                 return r;
-        if (next->brief.start.first_number != cursor->number ||
+        if (next->brief.start.first_number != cursor->at.number ||
             next->brief.start.previous_id != cursor->segment->brief.id) {
-                if (cursor->number < first_now(cursor)) {
+                if (cursor->at.number < cursor_first_now(cursor)) {
                         catalog_unpin(catalog, next);
-                        return cursor_stale(cursor->number, "trimmed");
+                        return cursor_stale(cursor->at.number, "trimmed");
                 }
                 r = detail(-EBADMSG,
                            "record %llu: %010llu.log is missing between %s and %s: run "
                            "verify, then repair",
-                           (unsigned long long)cursor->number,
+                           (unsigned long long)cursor->at.number,
                            (unsigned long long)next->brief.start.previous_id, cursor->segment->name,
                            next->name);
                 catalog_unpin(catalog, next);
@@ -136,19 +148,20 @@ static int at_gap(struct logstore_cursor *cursor)
                 return r;
         catalog_find_end(cursor->catalog, cursor->segment);
         last = atomic_load(&cursor->segment->last_number);
-        if (last != UINT64_MAX && cursor->number > last)
+        if (last != UINT64_MAX && cursor->at.number > last)
                 return hop(cursor);
-        first = first_now(cursor); /* trimmed with its successor, its end is not known any more */
-        if (cursor->number < first)
-                return cursor_stale(cursor->number, "trimmed");
-        if (cursor->number == first && first > cursor->segment->brief.start.first_number)
+        first = cursor_first_now(
+                cursor); /* trimmed with its successor, its end is not known any more */
+        if (cursor->at.number < first)
+                return cursor_stale(cursor->at.number, "trimmed");
+        if (cursor->at.number == first && first > cursor->segment->brief.start.first_number)
                 return cursor_find_place(
                         cursor); /* all of the pinned segment was trimmed, no more */
-        if (cursor->segment->brief.sealed || store->writer || cursor->number <= durable) {
+        if (cursor->segment->brief.sealed || store->writer || cursor->at.number <= durable) {
                 /* It may have been committed, and synced or sealed, since the caller looked. */
                 if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
                         return 0;
-                return reader_judge(store, cursor->segment, cursor->offset, cursor->number,
+                return reader_judge(store, cursor->segment, cursor->offset, cursor->at.number,
                                     "no frame is committed here");
         }
         return cursor_end_of_log(cursor);
@@ -158,23 +171,23 @@ uint64_t cursor_last(struct logstore_cursor *cursor)
 {
         if (cursor->snapshot)
                 return snapshot_bounds(cursor->snapshot)->tail;
-        return cursor->store->writer ? head_tail_number(&cursor->store->head, cursor->number)
+        return cursor->store->writer ? head_tail_number(&cursor->store->head, cursor->at.number)
                                      : UINT64_MAX;
 }
 
-/* Stand on the numbered frame of cursor->number and peek at it. */
+/* Stand on the numbered frame of cursor->at.number and peek at it. */
 int cursor_stand(struct logstore_cursor *cursor, struct place *ret)
 {
         int r = cursor_check_epoch(cursor);
 
         if (r < 0)
                 return r;
-        if (cursor->number > cursor_last(cursor))
+        if (cursor->at.number > cursor_last(cursor))
                 return cursor_end_of_log(cursor);
         if (!cursor->segment && (r = cursor_find_place(cursor)) < 0)
                 return r;
         for (;;) {
-                if (cursor->number >
+                if (cursor->at.number >
                     atomic_load_explicit(&cursor->segment->last_number, memory_order_relaxed)) {
                         r = hop(cursor);
                         if (r < 0)
@@ -190,14 +203,14 @@ int cursor_stand(struct logstore_cursor *cursor, struct place *ret)
                 ret->segment = cursor->segment;
                 ret->offset = cursor->offset;
                 if (r == 0 && ret->view.kind != FRAME_PAD &&
-                    segment_number(cursor->segment, ret->view.ordinal) != cursor->number)
+                    segment_number(cursor->segment, ret->view.ordinal) != cursor->at.number)
                         r = -EBADMSG;
                 if (r < 0)
                         return reader_judge(cursor->store, cursor->segment, cursor->offset,
-                                            cursor->number, "the frame's header is impossible");
+                                            cursor->at.number, "the frame's header is impossible");
                 if (ret->view.kind != FRAME_PAD)
                         return 0;
-                r = reader_verify(cursor->store, ret, cursor->number);
+                r = reader_verify(cursor->store, ret, cursor->at.number);
                 if (r < 0)
                         return r;
                 cursor->offset += ret->view.frame_bytes;

@@ -9,6 +9,12 @@
 /* Forget the place, and let go of its segment. */
 void cursor_leave(struct logstore_cursor *cursor);
 
+/* Back to where the cursor stood before a call that failed. */
+void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was);
+
+/* Epoch of the chain as this process knows it. */
+uint64_t cursor_known_epoch(struct logstore *store);
+
 /* -ESTALE, and why. */
 int cursor_stale(uint64_t number, const char *how);
 
@@ -18,6 +24,9 @@ int cursor_check_epoch(struct logstore_cursor *cursor);
 /* Numbers that the cursor may show: from the first, and in a writer or a snapshot to the last. */
 uint64_t cursor_first(struct logstore_cursor *cursor);
 uint64_t cursor_last(struct logstore_cursor *cursor);
+
+/* The first number now, as the writer has published it. */
+uint64_t cursor_first_now(struct logstore_cursor *cursor);
 
 /* What is said of a number beyond the last: -EAGAIN, or the damage that hides it. */
 int cursor_end_of_log(struct logstore_cursor *cursor);

@@ -1,5 +1,5 @@
 /*
- * wait.c - waiting for the next record, and seeking by time
+ * wait.c - waiting for the next record
  *
  * Sleeping: announce in the wake page, look again, sleep on its futex word; the writer wakes who has
  * announced. A reader that may not write the page sleeps on the same word and is woken by the
@@ -88,10 +88,12 @@ static int wait_for(const struct awaited *awaited, int64_t deadline_ns)
 
 static int wait_at(struct logstore_cursor *cursor, int timeout_ms)
 {
-        struct awaited awaited = { cursor->store, cursor->number, cursor->epoch, NULL };
+        struct awaited awaited = { cursor->store, cursor->at.number, cursor->at.epoch, NULL };
 
         if (cursor->snapshot)
                 return detail(-EINVAL, "a snapshot does not grow");
+        if (cursor->at.cut) /* that is to be told at once */
+                return 0;
         return wait_for(&awaited,
                         timeout_ms < 0 ? -1 : os_monotonic() + timeout_ms * INT64_C(1000000));
 }
@@ -126,7 +128,7 @@ static int await_more(struct awaited *awaited)
 static void *watch(void *context)
 {
         struct logstore_cursor *cursor = context;
-        struct awaited awaited = { cursor->store, cursor->watched, cursor->watched_epoch,
+        struct awaited awaited = { cursor->store, cursor->watched.number, cursor->watched.epoch,
                                    &cursor->stop };
 
         guard_enter();
@@ -157,8 +159,7 @@ int logstore_cursor_fd(struct logstore_cursor *cursor)
                         detail(r, "cannot make an eventfd: %s", logstore_error_text(r));
         }
         if (r >= 0 && !cursor->watching) {
-                cursor->watched = cursor->number;
-                cursor->watched_epoch = cursor->epoch;
+                cursor->watched = cursor->at;
                 r = -pthread_create(&cursor->watcher, NULL, watch, cursor);
                 cursor->watching = r == 0;
                 if (r < 0)
@@ -180,82 +181,4 @@ void cursor_stop_watching(struct logstore_cursor *cursor)
                 os_close(cursor->eventfd);
         cursor->watching = false;
         cursor->eventfd = -1;
-}
-
-/* ---- by time ---- */
-
-/* Position of the first segment whose greatest time reaches @time_ns: those are sorted. */
-static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_first,
-                        bool *ret_reached)
-{
-        struct catalog_entry entry;
-        struct segment_brief brief;
-        size_t low = 0, high;
-        int r = 0;
-
-        pthread_mutex_lock(&catalog->lock);
-        high = catalog->count;
-        while (r == 0 && low < high) {
-                size_t middle = low + (high - low) / 2;
-                r = segment_brief_read(catalog->directory, catalog->uuid,
-                                       catalog->entries[middle].id, &brief);
-                if (r == -ENOENT) { /* trimmed since */
-                        r = 0;
-                        low = middle + 1;
-                } else if (r == 0 && brief.sealed && brief.seal.greatest_ns < time_ns)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        pthread_mutex_unlock(&catalog->lock);
-        if (r < 0)
-                return r;
-        r = catalog_entry_at(catalog, low, &entry);
-        *ret_first = r == 0 ? entry.first_number : UINT64_MAX;
-        *ret_reached = false;
-        if (r == 0 && low == 0) { /* what was trimmed before it may have been there already */
-                r = segment_brief_read(catalog->directory, catalog->uuid, entry.id, &brief);
-                *ret_reached = r == 0 && brief.start.greatest_ns != 0 &&
-                               brief.start.greatest_ns >= time_ns;
-        }
-        return r == -ENOENT ? 0 : r;
-}
-
-int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
-{
-        struct logstore_record record;
-        uint64_t number = 0, was;
-        bool reached = false;
-        int r = store_enter(cursor ? cursor->store : NULL);
-
-        if (r < 0)
-                return r;
-        was = cursor->number;
-        if (!cursor->snapshot && !cursor->store->writer)
-                r = catalog_refresh(&cursor->store->catalog);
-        if (r == 0)
-                r = find_segment(cursor->catalog, time_ns, &number, &reached);
-        if (r == 0 && number != UINT64_MAX &&
-            number < (cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
-                                       : reader_first(cursor->store)))
-                number = 0;
-        if (r == 0)
-                r = logstore_cursor_seek(cursor, number);
-        if (r == 0 && reached) {
-                store_leave();
-                return 0;
-        }
-        while (r == 0) { /* from the segment's start, at most to its end */
-                r = logstore_cursor_next(cursor, &record);
-                if (r == 0 && record.time_ns >= time_ns)
-                        break;
-        }
-        if (r == 0)
-                r = logstore_cursor_seek(cursor, record.number);
-        else if (r == -EAGAIN) /* none: the cursor stands behind the tail */
-                r = 0;
-        else
-                logstore_cursor_seek(cursor, was);
-        store_leave();
-        return r;
 }

@@ -82,12 +82,103 @@ START_TEST(damage_in_a_sealed_segment_is_told_by_file_offset_and_number)
 }
 END_TEST
 
+/* Ten records, the last five taken back and others put there; the cursor stood behind the cut. */
+static void stand_behind_a_cut(struct logstore *reader)
+{
+        append_numbered(10);
+        ck_assert_int_eq(logstore_cursor_open(reader, 0, &cursor), 0);
+        ck_assert_int_eq(logstore_cursor_seek(cursor, 9), 0);
+        ck_assert_int_eq(logstore_truncate_after(store, 5, 0), 0);
+}
+
+START_TEST(a_failed_get_leaves_a_stale_cursor_stale)
+{
+        struct logstore_record record;
+        struct logstore_claim claim;
+        struct logstore *reader;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        stand_behind_a_cut(_i ? reader : store);
+        ck_assert_int_eq(logstore_claim(store, 1, &claim), 0);
+        ck_assert_int_eq(logstore_abort(store, &claim), 0);
+        expect_failure(logstore_cursor_get(cursor, 6, &record), -ENODATA);
+        ck_assert_uint_eq(logstore_cursor_position(cursor), 9);
+        expect_failure(logstore_cursor_prev(cursor, &record), -ESTALE);
+        expect_failure(logstore_cursor_next(cursor, &record), -ESTALE);
+        ck_assert_int_eq(logstore_cursor_get(cursor, 2, &record), 0);
+        expect_next(cursor, 3, "record 3");
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
+START_TEST(waiting_behind_a_cut_ends_at_once)
+{
+        struct logstore_record record;
+        struct logstore *reader;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        stand_behind_a_cut(_i ? reader : store);
+        ck_assert_int_eq(logstore_cursor_wait(cursor, 1000), 0);
+        expect_failure(logstore_cursor_next(cursor, &record), -ESTALE);
+        ck_assert_int_eq(logstore_cursor_wait(cursor, 1000), 0);
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
+/* The reader hears of the trim while it steps. */
+START_TEST(before_the_first_that_a_trim_left_there_is_no_record)
+{
+        struct logstore_record record;
+        struct logstore *reader;
+        uint64_t first;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (unsigned i = 1; i <= 30; i++)
+                append_filled(6000, (unsigned char)i);
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_cursor_open(reader, 0, &cursor), 0);
+        ck_assert_int_eq(logstore_cursor_seek(cursor, 11 + (uint64_t)_i), 0);
+        ck_assert_int_eq(logstore_trim_before(store, 15, &first), 0);
+        ck_assert_uint_eq(first, 11);
+        if (_i)
+                ck_assert_int_eq(logstore_cursor_prev(cursor, &record), 0);
+        expect_failure(logstore_cursor_prev(cursor, &record), -EAGAIN);
+        ck_assert_uint_eq(logstore_cursor_position(cursor), 11);
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
+START_TEST(a_search_by_time_that_meets_damage_leaves_the_cursor_where_it_was)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int i = 0; i < 8; i++)
+                append_filled(6000, 'x');
+        close_store();
+        zero_range(scratch("store/0000000001.log"), FRAMES_OFFSET + 4 * record_frame_bytes(6000),
+                   4);
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &store), 0);
+        open_cursor(3);
+        expect_failure(logstore_cursor_seek_time(cursor, INT64_MAX), -EBADMSG);
+        ck_assert_uint_eq(logstore_cursor_position(cursor), 3);
+        logstore_cursor_close(cursor);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
                 { going_back_before_a_cut_and_on_again_shows_nothing_that_was_cut, 0 },
                 { every_turn_within_and_across_segments_gives_the_same_records, 0 },
                 { damage_in_a_sealed_segment_is_told_by_file_offset_and_number, 0 },
+                { a_failed_get_leaves_a_stale_cursor_stale, 2 },
+                { waiting_behind_a_cut_ends_at_once, 2 },
+                { before_the_first_that_a_trim_left_there_is_no_record, 2 },
+                { a_search_by_time_that_meets_damage_leaves_the_cursor_where_it_was, 0 },
         };
 
         return RUN_TESTS("cursor", tests);

@@ -145,9 +145,6 @@ static void step(struct walk *walk, struct walk_cursor *c, bool forward)
 
         if (gone(walk, c, r))
                 return;
-        if (r == -ESTALE && !forward && c->owner == walk->reader &&
-            c->position == walk->model.first)
-                return; /* it looked behind a first number that was new to it */
         if (r == 0 && !forward && want == 0 && record.number < walk->model.first)
                 want = record.number; /* trimmed, but still pinned */
         if (r != (want ? 0 : -EAGAIN))

@@ -384,6 +384,23 @@ uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch)
         return number;
 }
 
+int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *segment)
+{
+        int64_t greatest = segment->brief.start.greatest_ns;
+        struct segment_brief brief;
+        size_t at;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, segment->brief.id);
+        if (at > 0 &&
+            segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at - 1].id,
+                               &brief) == 0 &&
+            brief.sealed && brief.seal.greatest_ns > greatest)
+                greatest = brief.seal.greatest_ns;
+        pthread_mutex_unlock(&catalog->lock);
+        return greatest;
+}
+
 int catalog_entry_at(struct catalog *catalog, size_t at, struct catalog_entry *ret)
 {
         int r = -ENOENT;

@@ -75,6 +75,10 @@ int catalog_pin_id(struct catalog *catalog, uint64_t id, struct segment **ret); 
 int catalog_pin_next(struct catalog *catalog, const struct segment *segment, struct segment **ret);
 int catalog_pin_previous(struct catalog *catalog, const struct segment *segment,
                          struct segment **ret);
+/* The greatest time in the log before the first record of @segment, as far as it is known: what its
+ * start frame says was written while claims may have been open; the seal before it knows better. */
+int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *segment);
+
 /* One more pin on a pinned one. */
 void catalog_hold(struct catalog *catalog, struct segment *segment);
 void catalog_unpin(struct catalog *catalog, struct segment *segment);

@@ -140,8 +140,11 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
                 r = recovery.damage;
         if (r == 0)
                 r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
-        if (r == -ENOSPC && recovery_in_place(&store->catalog, slot, &recovery, &in_place))
-                return recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
+        if (r == -ENOSPC && recovery_in_place(&store->catalog, slot, &recovery, &in_place)) {
+                r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
+                ret_tail->greatest_ns = recovery.tail.greatest_ns;
+                return r;
+        }
         if (r == 0) {
                 store->dropped_records = recovery.dropped_records;
                 store->dropped_bytes = recovery.dropped_bytes;
@@ -379,12 +382,14 @@ static int check_busy(struct logstore *store)
         return 0;
 }
 
-/* Everything durable, then the flag that says so. */
+/* Everything durable, what is full sealed, then the flag that says so. */
 static int close_writer(struct logstore *store)
 {
         int r = sync_until(&store->sync, head_claimed(&store->head), -1);
 
-        if (r == 0)
+        while (r == 0) /* the next to open need not read what is full */
+                r = sync_seal(&store->sync);
+        if (r == -EAGAIN)
                 r = head_failure(&store->head);
         if (r < 0)
                 return r;

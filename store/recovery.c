@@ -347,7 +347,7 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
                 return r;
         r = index_new(catalog->memory, segment->brief.bytes, &segment->index);
         segment->index_shared = r == 0;
-        tail.greatest_ns = segment->brief.start.greatest_ns;
+        tail.greatest_ns = catalog_greatest_before(catalog, segment);
         if (r == 0)
                 r = rebuild(segment, slot, &tail, ret_records);
         if (r == 0 && segment_peek(segment, slot->mark_offset, &view) != -EAGAIN)

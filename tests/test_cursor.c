@@ -169,6 +169,47 @@ START_TEST(a_search_by_time_that_meets_damage_leaves_the_cursor_where_it_was)
 }
 END_TEST
 
+static void append_at(int64_t time_ns, unsigned count)
+{
+        static char data[6000];
+        struct logstore_entry entry = { .data = data, .size = sizeof(data), .time_ns = time_ns };
+
+        for (unsigned i = 0; i < count; i++)
+                ck_assert_int_eq(logstore_append_batch(store, &entry, 1, NULL), 0);
+}
+
+static const struct {
+        const char *what;
+        unsigned truncate_after; /* 0: not at all */
+} late[] = { { "the next segment is filled", 0 }, { "the next segment is cut", 22 } };
+
+/* Its segment was full, and the next one begun, before its time was known. */
+START_TEST(a_claim_committed_late_is_found_by_its_time_after_a_clean_close)
+{
+        struct logstore_record record;
+        struct logstore_claim claim;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_at(100, 5);
+        ck_assert_int_eq(logstore_claim(store, 8, &claim), 0);
+        append_at(200, 17);
+        ck_assert_int_eq(logstore_commit(store, &claim, 8), 0);
+        close_store();
+        open_store(LOGSTORE_NO_THREAD);
+        if (late[_i].truncate_after)
+                ck_assert_int_eq(logstore_truncate_after(store, late[_i].truncate_after, 0), 0);
+        append_at(300, 20);
+        while (sync_seal(&store->sync) == 0)
+                ;
+        open_cursor(1);
+        ck_assert_int_eq(logstore_cursor_seek_time(cursor, 301), 0);
+        ck_assert_msg(logstore_cursor_position(cursor) == 6, "%s", late[_i].what);
+        ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        ck_assert_int_gt(record.time_ns, 300);
+        logstore_cursor_close(cursor);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -179,6 +220,7 @@ int main(void)
                 { waiting_behind_a_cut_ends_at_once, 2 },
                 { before_the_first_that_a_trim_left_there_is_no_record, 2 },
                 { a_search_by_time_that_meets_damage_leaves_the_cursor_where_it_was, 0 },
+                { a_claim_committed_late_is_found_by_its_time_after_a_clean_close, 2 },
         };
 
         return RUN_TESTS("cursor", tests);

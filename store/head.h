@@ -63,8 +63,10 @@ struct head {
         int directory;
         bool fine_time;
         uint64_t poke_bytes;
-        uint64_t dirty_hard_bytes; /* beyond it nothing more is made ready */
-        bool dirty_refuses;        /* then appends are refused instead of slowed */
+        uint64_t dirty_hard_bytes;         /* beyond it nothing more is made ready */
+        bool dirty_refuses;                /* then appends are refused instead of slowed */
+        uint64_t readied;                  /* bytes ever made ready; this and the next under lock */
+        uint64_t dirty_seen, readied_seen; /* how many were dirty when so many had been */
 
         pthread_mutex_t lock; /* over the slots; not held while the kernel works */
         pthread_cond_t changed;

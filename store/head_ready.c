@@ -111,15 +111,14 @@ void ready_raise_limit(struct head *head, struct slot *slot)
 
 /*
  * Is more of the unsealed segments dirty, or under writeback, than is allowed? Under head->lock. The
- * kernel is asked only if it could be (0.2 ms a GiB); one without cachestat(2) does not say.
+ * kernel is asked (0.2 ms a GiB) only when what it last said and what was made ready since could be
+ * more; one without cachestat(2) does not say.
  */
 static bool too_dirty(struct head *head)
 {
-        uint64_t could_be = 0, pages = 0;
+        uint64_t pages = 0;
 
-        for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++)
-                could_be += head_slot(head, turn)->ready;
-        if (could_be <= head->dirty_hard_bytes)
+        if (head->dirty_seen + (head->readied - head->readied_seen) <= head->dirty_hard_bytes)
                 return false;
         for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++) {
                 struct slot *slot = head_slot(head, turn);
@@ -127,7 +126,9 @@ static bool too_dirty(struct head *head)
                 if (os_cachestat(slot->segment->fd, 0, slot->ready, &stat) == 0)
                         pages += stat.dirty + stat.writeback;
         }
-        return pages * os_page_bytes() > head->dirty_hard_bytes;
+        head->dirty_seen = pages * os_page_bytes();
+        head->readied_seen = head->readied;
+        return head->dirty_seen > head->dirty_hard_bytes;
 }
 
 /* Before more is made ready for an append: wait until enough is written, or refuse. */
@@ -175,6 +176,7 @@ static int extend_slot(struct head *head, struct slot *slot, uint64_t wanted, ui
         r = ready_segment(slot->segment, &ready, wanted, ahead, how);
         pthread_mutex_lock(&head->lock);
         head->readying = false;
+        head->readied += ready - slot->ready;
         slot->ready = ready;
         if (r == 0)
                 ready_raise_limit(head, slot);

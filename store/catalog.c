@@ -401,15 +401,43 @@ int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *s
         return greatest;
 }
 
+static int copy_entry(struct catalog *catalog, size_t at, struct catalog_entry *ret)
+{
+        int r;
+
+        if (at >= catalog->count)
+                return -ENOENT;
+        r = catalog_fill(catalog, &catalog->entries[at]);
+        *ret = catalog->entries[at];
+        return r == -ENOENT ? -EBADMSG : r;
+}
+
 int catalog_entry_at(struct catalog *catalog, size_t at, struct catalog_entry *ret)
 {
-        int r = -ENOENT;
+        int r;
 
         pthread_mutex_lock(&catalog->lock);
-        if (at < catalog->count) {
-                r = catalog_fill(catalog, &catalog->entries[at]);
-                *ret = catalog->entries[at];
-        }
+        r = copy_entry(catalog, at, ret);
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+int catalog_entry_before(struct catalog *catalog, uint64_t id, struct catalog_entry *ret)
+{
+        int r;
+
+        pthread_mutex_lock(&catalog->lock);
+        r = copy_entry(catalog, catalog_find_id(catalog, id) - 1, ret); /* SIZE_MAX: none */
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+int catalog_entry_after(struct catalog *catalog, uint64_t id, struct catalog_entry *ret)
+{
+        int r;
+
+        pthread_mutex_lock(&catalog->lock);
+        r = copy_entry(catalog, catalog_find_id(catalog, id + 1), ret);
         pthread_mutex_unlock(&catalog->lock);
         return r;
 }

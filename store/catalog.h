@@ -113,7 +113,12 @@ uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch);
 /* The lowest first number of a segment from @number on. UINT64_MAX: there is none. */
 uint64_t catalog_first_after(struct catalog *catalog, uint64_t number);
 
-/* Copy entry @at with its first page read. -ENOENT: there are fewer. */
+/* Copy the last entry with an id below @id, with its first page read. -ENOENT: there is none; else
+ * ret->id says whose page cannot be used. Unlike positions, ids stay while a trim goes on. */
+int catalog_entry_before(struct catalog *catalog, uint64_t id, struct catalog_entry *ret);
+int catalog_entry_after(struct catalog *catalog, uint64_t id, struct catalog_entry *ret);
+
+/* Copy entry @at with its first page read, where nothing changes. -ENOENT: there are fewer. */
 int catalog_entry_at(struct catalog *catalog, size_t at, struct catalog_entry *ret);
 
 #endif

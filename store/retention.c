@@ -5,7 +5,7 @@
  * then its space is returned. The new first number is durable in the control page before the first
  * unlink, so that a crash in between leaves leftovers and never a log that seems to miss its start.
  * Age: a segment is as old as the oldest start of any segment behind it, so one record, or one
- *      clock, that was in the future holds up nothing.
+ *         clock, that was in the future holds up nothing.
  */
 #include "retention.h"
 
@@ -24,41 +24,57 @@ void retention_init(struct retention *retention, struct sync *sync, struct catal
         pthread_mutex_init(&retention->lock, NULL);
 }
 
-static uint64_t segment_disk_bytes(struct catalog *catalog, const struct catalog_entry *entry)
+static uint64_t file_bytes(struct catalog *catalog, uint64_t id)
 {
         struct os_stat st;
         char name[32];
 
-        segment_name(entry->id, name);
+        segment_name(id, name);
         return os_stat_name(catalog->directory, name, &st) == 0 ? st.bytes : 0;
 }
 
-/* From the newest back, until a limit is exceeded: what is older goes. */
+/* What the segments looked at so far keep, the oldest of which begins with @first. */
+struct kept {
+        uint64_t bytes, first;
+        int64_t oldest_start_ns;
+};
+
+static bool enough(const struct retention *retention, const struct kept *kept)
+{
+        uint64_t tail = head_claimed(retention->sync->head);
+
+        return (retention->keep_bytes && kept->bytes > retention->keep_bytes) ||
+               (retention->keep_records && tail + 1 - kept->first >= retention->keep_records) ||
+               (retention->keep_ns && os_now() - kept->oldest_start_ns > retention->keep_ns);
+}
+
+/* From the newest back until a limit is reached: what is older goes. A segment whose first page
+ * cannot be read is kept with its neighbours. */
 uint64_t retention_target(struct retention *retention)
 {
         struct catalog *catalog = retention->catalog;
-        uint64_t bytes = 0, target, tail = head_claimed(retention->sync->head);
-        int64_t now = os_now(), oldest_start = INT64_MAX;
-        struct catalog_entry entry;
-        size_t at;
+        struct kept kept = { .oldest_start_ns = INT64_MAX };
+        struct catalog_entry entry = { .id = UINT64_MAX };
+        bool readable = false;
+        int r;
 
-        for (at = 0; catalog_entry_at(catalog, at, &entry) != -ENOENT; at++)
-                ;
-        target = 0;
-        while (at > 0) {
-                if (catalog_entry_at(catalog, --at, &entry) < 0)
-                        break; /* what cannot be read is not judged */
-                bytes += segment_disk_bytes(catalog, &entry);
-                if (target != 0 &&
-                    ((retention->keep_bytes && bytes > retention->keep_bytes) ||
-                     (retention->keep_records && tail + 1 - target >= retention->keep_records) ||
-                     (retention->keep_ns && now - oldest_start > retention->keep_ns)))
-                        break;
-                target = entry.first_number;
-                if (entry.started_ns < oldest_start)
-                        oldest_start = entry.started_ns;
+        if (!retention->keep_bytes && !retention->keep_records && !retention->keep_ns)
+                return 0;
+        for (;;) {
+                r = catalog_entry_before(catalog, entry.id, &entry);
+                if (r == -ENOENT)
+                        return 0; /* all is kept */
+                if (retention->keep_bytes)
+                        kept.bytes += file_bytes(catalog, entry.id);
+                if (kept.first != 0 && enough(retention, &kept))
+                        return readable ? kept.first : 0;
+                readable = r == 0;
+                if (!readable)
+                        continue;
+                kept.first = entry.first_number;
+                if (entry.started_ns < kept.oldest_start_ns)
+                        kept.oldest_start_ns = entry.started_ns;
         }
-        return target;
 }
 
 struct trim {
@@ -127,8 +143,6 @@ int retention_apply(struct retention *retention)
 {
         uint64_t target;
 
-        if (!retention->keep_bytes && !retention->keep_records && !retention->keep_ns)
-                return 0;
         target = retention_target(retention);
         return target > retention->control->first_number ? retention_trim(retention, target, NULL)
                                                          : 0;

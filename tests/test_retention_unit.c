@@ -1,7 +1,8 @@
 /*
  * test_retention_unit.c - what the limits let go of, and that nothing goes before that is durable
  *
- * Linked with --wrap of os_unlink and os_sync_map, so that their order is seen.
+ * Linked with --wrap of os_unlink and os_sync_map, so that their order is seen, and of os_stat_name, so
+ * that something happens while the segments are looked at.
  */
 #include "store.h"
 #include "test_public_support.h"
@@ -11,7 +12,11 @@ int __wrap_os_sync_map(void *base, size_t bytes);
 int __real_os_unlink(int directory, const char *name);
 int __wrap_os_unlink(int directory, const char *name);
 
+int __real_os_stat_name(int directory, const char *name, struct os_stat *ret);
+int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret);
+
 static struct retention *retention;
+static uint64_t trim_beside; /* with the next look at a segment */
 static bool failing;
 static int control_syncs, unlinks, unlinks_before_sync;
 static char unlinked[64][32];
@@ -24,6 +29,16 @@ int __wrap_os_sync_map(void *base, size_t bytes)
                 control_syncs++;
         }
         return __real_os_sync_map(base, bytes);
+}
+
+int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret)
+{
+        uint64_t number = trim_beside;
+
+        trim_beside = 0;
+        if (number)
+                ck_assert_int_eq(retention_trim(retention, number, NULL), 0);
+        return __real_os_stat_name(directory, name, ret);
 }
 
 int __wrap_os_unlink(int directory, const char *name)
@@ -123,6 +138,42 @@ START_TEST(a_trim_that_lets_nothing_go_writes_nothing)
 }
 END_TEST
 
+/* Positions change under the one who looks; what it wants must not. */
+START_TEST(a_trim_beside_the_look_lets_no_more_go)
+{
+        uint64_t first = 0;
+
+        make_six();
+        ck_assert_int_eq(logstore_set_retention(store, 4 * SMALL_SEGMENT_BYTES, 0, 0), 0);
+        trim_beside = 21;
+        ck_assert_int_eq(logstore_apply_retention(store, 0, &first), 0);
+        ck_assert_uint_eq(first, 21);
+}
+END_TEST
+
+static const struct {
+        uint64_t bytes, first;
+} beside_damage[] = {
+        { 6 * SMALL_SEGMENT_BYTES, 1 },
+        { 4 * SMALL_SEGMENT_BYTES, 1 }, /* the damaged one would be the first */
+        { 3 * SMALL_SEGMENT_BYTES, 31 },
+};
+
+START_TEST(a_segment_that_cannot_be_read_ends_no_look)
+{
+        uint64_t first = 0;
+
+        make_six();
+        retention = NULL;
+        close_store();
+        zero_range(scratch("store/0000000003.log"), HEADER_BYTES, 64);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(logstore_set_retention(store, beside_damage[_i].bytes, 0, 0), 0);
+        ck_assert_int_eq(logstore_apply_retention(store, 1, &first), 0);
+        ck_assert_uint_eq(first, beside_damage[_i].first);
+}
+END_TEST
+
 START_TEST(the_floor_is_kept_whatever_the_limits)
 {
         uint64_t first = 0;
@@ -160,6 +211,8 @@ int main(void)
                 { the_limits_keep_whole_segments, sizeof(limits) / sizeof(limits[0]) },
                 { the_first_number_is_durable_before_the_oldest_goes_first, 0 },
                 { a_trim_that_lets_nothing_go_writes_nothing, 0 },
+                { a_trim_beside_the_look_lets_no_more_go, 0 },
+                { a_segment_that_cannot_be_read_ends_no_look, 3 },
                 { the_floor_is_kept_whatever_the_limits, 0 },
                 { if_the_first_number_cannot_be_made_durable_nothing_is_deleted, 0 },
         };

@@ -192,22 +192,23 @@ int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
         if (r < 0)
                 return r;
         pthread_mutex_lock(&head->lock);
-        while (again) {
+        while (r == 0 && again) {
                 struct slot *slot;
                 uint64_t word, end;
 
-                r = wait_clean(head);
                 *ret_turn = head->newest;
                 slot = head_slot(head, head->newest);
                 word = atomic_load(&slot->word);
                 end = word_end(word) + bytes;
                 again = false;
-                if (r == 0 && (word & HEAD_CLOSED || end > slot->segment->brief.bytes)) {
+                if (word & HEAD_CLOSED || end > slot->segment->brief.bytes) {
                         r = 1;
-                } else if (r == 0 && end / 8 > atomic_load(&slot->limit)) {
-                        again = head->readying;
-                        if (again)
+                } else if (end / 8 > atomic_load(&slot->limit)) {
+                        again = head->readying || too_dirty(head);
+                        if (head->readying)
                                 head_wait_changed(head);
+                        else if (again)
+                                r = wait_clean(head);
                         else
                                 r = extend_slot(head, slot, end, ahead_of(end, READY_STEP_MAX),
                                                 ready_how(head, end));

@@ -23,18 +23,23 @@ static void note_anonymous(struct memory *memory, void *base, size_t bytes)
         if (memory->anonymous_count < sizeof(memory->anonymous) / sizeof(memory->anonymous[0])) {
                 memory->anonymous[memory->anonymous_count].base = base;
                 memory->anonymous[memory->anonymous_count++].bytes = bytes;
+        } else {
+                memory->anonymous_missed++;
         }
         pthread_mutex_unlock(&memory->lock);
 }
 
 static void forget_anonymous(struct memory *memory, void *base)
 {
+        size_t at = 0;
+
         pthread_mutex_lock(&memory->lock);
-        for (size_t i = 0; i < memory->anonymous_count; i++)
-                if (memory->anonymous[i].base == base) {
-                        memory->anonymous[i] = memory->anonymous[--memory->anonymous_count];
-                        break;
-                }
+        while (at < memory->anonymous_count && memory->anonymous[at].base != base)
+                at++;
+        if (at < memory->anonymous_count)
+                memory->anonymous[at] = memory->anonymous[--memory->anonymous_count];
+        else
+                memory->anonymous_missed--;
         pthread_mutex_unlock(&memory->lock);
 }
 

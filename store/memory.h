@@ -26,7 +26,7 @@ struct memory {
                 void *base;
                 size_t bytes;
         } anonymous[64];
-        size_t anonymous_count;
+        size_t anonymous_count, anonymous_missed; /* of more than fit only how many they are */
 };
 
 void memory_init(struct memory *memory);

@@ -44,6 +44,8 @@ static uint64_t anonymous_resident(struct memory *memory)
         unsigned char *pages;
 
         pthread_mutex_lock(&memory->lock);
+        if (memory->anonymous_missed > 0)
+                resident = LOGSTORE_UNKNOWN;
         for (size_t i = 0; i < memory->anonymous_count && resident != LOGSTORE_UNKNOWN; i++) {
                 uint64_t count = (memory->anonymous[i].bytes + page - 1) / page;
                 pages = malloc(count);

@@ -106,6 +106,25 @@ START_TEST(the_file_has_the_mode_given_and_no_temporary_stays)
 }
 END_TEST
 
+/* A segment full of records of 100 bytes: frames of 128. */
+START_TEST(it_takes_less_than_a_hundredth_of_the_segment)
+{
+        const uint64_t bytes = SEGMENT_BYTES_DEFAULT;
+        uint32_t records = (uint32_t)((bytes - FRAMES_OFFSET) / 128);
+        struct index index;
+        struct os_stat st;
+
+        begin();
+        expect_ok(index_new(&memory, bytes, &index));
+        for (uint32_t i = 0; i < records; i++)
+                index_set(&index, i + 1, FRAMES_OFFSET + (uint64_t)i * 128);
+        expect_ok(index_write(&index, directory, 0600, ID, SALT, records, bytes));
+        index_close(&index);
+        expect_ok(os_stat_name(directory, "0000000007.idx", &st));
+        ck_assert_uint_lt(st.bytes * 100, (uint64_t)records * 128);
+}
+END_TEST
+
 START_TEST(a_missing_index_is_missing)
 {
         struct index index;
@@ -221,6 +240,7 @@ int main(void)
                 { an_ordinal_that_it_has_not_leads_to_the_first_frame, 0 },
                 { a_written_index_says_the_same_and_is_evictable, 0 },
                 { the_file_has_the_mode_given_and_no_temporary_stays, 0 },
+                { it_takes_less_than_a_hundredth_of_the_segment, 0 },
                 { a_missing_index_is_missing, 0 },
                 { no_flipped_byte_is_believed, 0 },
                 { another_length_is_refused, COUNT(lengths) },

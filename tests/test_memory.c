@@ -64,6 +64,27 @@ START_TEST(anonymous_mappings_are_known_by_place)
 }
 END_TEST
 
+/* There is room for so many places; of the rest it is known that they are not known. */
+START_TEST(anonymous_mappings_beyond_the_room_are_missed)
+{
+        enum { ROOM = sizeof(memory.anonymous) / sizeof(memory.anonymous[0]), MORE = 5 };
+        struct map maps[ROOM + MORE];
+
+        begin();
+        for (int i = 0; i < ROOM + MORE; i++)
+                expect_ok(map_anonymous(&memory, 4096, &maps[i]));
+        ck_assert_uint_eq(memory.anonymous_count, ROOM);
+        ck_assert_uint_eq(memory.anonymous_missed, MORE);
+        ck_assert_uint_eq(memory.mapped_bytes[MEMORY_ANONYMOUS], 4096 * (ROOM + MORE));
+        for (int i = 0; i < ROOM + MORE; i += 2)
+                map_close(&maps[i]);
+        for (int i = 1; i < ROOM + MORE; i += 2)
+                map_close(&maps[i]);
+        ck_assert_uint_eq(memory.anonymous_count, 0);
+        ck_assert_uint_eq(memory.anonymous_missed, 0);
+}
+END_TEST
+
 START_TEST(heap_is_counted_through_every_change_of_size)
 {
         char *pointer;
@@ -119,6 +140,7 @@ int main(void)
                   sizeof(kinds) / sizeof(kinds[0]) },
                 { a_mapping_that_fails_counts_nothing, 0 },
                 { anonymous_mappings_are_known_by_place, 0 },
+                { anonymous_mappings_beyond_the_room_are_missed, 0 },
                 { heap_is_counted_through_every_change_of_size, 0 },
                 { only_shared_stores_reach_the_file, 0 },
         };

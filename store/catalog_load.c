@@ -1,5 +1,5 @@
 /*
- * catalog_load.c - finding the chain in a directory, and changing its ends
+ * catalog_load.c - finding the chain in a directory
  *
  * Head:      the newest segment with a valid start frame. Newer files are prepared, never started
  *            ones, or were torn while being started: leftovers.
@@ -18,32 +18,6 @@
 #include "detail.h"
 #include "logstore.h"
 
-static int grow_array(struct catalog *catalog, void **array, size_t *room, size_t count,
-                      size_t item_bytes)
-{
-        size_t wanted = *room * 2 + 16;
-        void *larger;
-
-        if (count < *room)
-                return 0;
-        larger = memory_resize(catalog->memory, *array, wanted * item_bytes);
-        if (!larger)
-                return detail(-ENOMEM, "no memory for a list of %zu segments", wanted);
-        *array = larger;
-        *room = wanted;
-        return 0;
-}
-
-static int add_leftover(struct catalog *catalog, uint64_t id)
-{
-        int r = grow_array(catalog, (void **)&catalog->leftovers, &catalog->leftover_room,
-                           catalog->leftover_count, sizeof(*catalog->leftovers));
-
-        if (r == 0)
-                catalog->leftovers[catalog->leftover_count++] = id;
-        return r;
-}
-
 static int collect(void *context, const char *name)
 {
         struct catalog *catalog = context;
@@ -57,8 +31,8 @@ static int collect(void *context, const char *name)
                 catalog->highest_id = id;
         if (is_index)
                 return 0;
-        r = grow_array(catalog, (void **)&catalog->entries, &catalog->room, catalog->count,
-                       sizeof(*catalog->entries));
+        r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room, catalog->count,
+                         sizeof(*catalog->entries));
         if (r == 0)
                 catalog->entries[catalog->count++] = (struct catalog_entry){ .id = id };
         return r;
@@ -83,28 +57,6 @@ static int broken(struct catalog *catalog, int error)
         return 0;
 }
 
-static void remove_entries(struct catalog *catalog, size_t from, size_t to)
-{
-        for (size_t i = from; i < to; i++)
-                catalog_detach(catalog, &catalog->entries[i]);
-        if (to > from)
-                memmove(&catalog->entries[from], &catalog->entries[to],
-                        (catalog->count - to) * sizeof(*catalog->entries));
-        catalog->count -= to - from;
-}
-
-/* Take entries off the chain; the writer unlinks them later. */
-static int leave_out(struct catalog *catalog, size_t from, size_t to)
-{
-        for (size_t i = from; i < to; i++) {
-                int r = add_leftover(catalog, catalog->entries[i].id);
-                if (r < 0)
-                        return r;
-        }
-        remove_entries(catalog, from, to);
-        return 0;
-}
-
 /* Drop what is newer than the newest started segment. */
 static int find_head(struct catalog *catalog, const struct control_slot *slot)
 {
@@ -116,7 +68,7 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
                 if (r == 0 && brief.started)
                         return catalog_fill(catalog, entry);
                 if (r == -ENOENT) { /* unlinked since it was listed */
-                        remove_entries(catalog, catalog->count - 1, catalog->count);
+                        catalog_remove(catalog, catalog->count - 1, catalog->count);
                         continue;
                 }
                 if (r == 0 && entry->id <= slot->mark_id)
@@ -132,10 +84,10 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
                                 return r;
                         entry->error = -EBADMSG;
                         /* Serve what is before it. */
-                        remove_entries(catalog, catalog->count - 1, catalog->count);
+                        catalog_remove(catalog, catalog->count - 1, catalog->count);
                         continue;
                 }
-                r = leave_out(catalog, catalog->count - 1, catalog->count);
+                r = catalog_leave_out(catalog, catalog->count - 1, catalog->count);
                 if (r < 0)
                         return r;
         }
@@ -188,7 +140,7 @@ static int walk_back(struct catalog *catalog)
                         return 0; /* broken: what is older is judged by the gaps */
                 /* The log begins here: by a truncation, or all before it is trimmed. */
                 if (entry->previous_id == 0 || entry->first_number <= catalog->first_number)
-                        return leave_out(catalog, 0, at);
+                        return catalog_leave_out(catalog, 0, at);
                 if (sealed)
                         return 0;
                 previous = catalog_find_id(catalog, entry->previous_id);
@@ -196,7 +148,7 @@ static int walk_back(struct catalog *catalog)
                         missing(entry);
                         return broken(catalog, -EBADMSG); /* the rest is judged by the gaps */
                 }
-                r = leave_out(catalog, previous + 1, at);
+                r = catalog_leave_out(catalog, previous + 1, at);
                 if (r < 0)
                         return r;
                 r = check_link(catalog, previous, &sealed);
@@ -233,7 +185,7 @@ static int check_oldest(struct catalog *catalog)
                 r = catalog_fill(catalog, &catalog->entries[1]);
                 if (r < 0 || catalog->entries[1].first_number > catalog->first_number)
                         break;
-                r = leave_out(catalog, 0, 1);
+                r = catalog_leave_out(catalog, 0, 1);
                 if (r < 0)
                         return r;
         }
@@ -302,7 +254,7 @@ static int load_locked(struct catalog *catalog)
         bool known = control_read(catalog->control, &slot) == 0;
         int r;
 
-        remove_entries(catalog, 0, catalog->count);
+        catalog_remove(catalog, 0, catalog->count);
         catalog->leftover_count = 0;
         catalog->fault = 0;
         catalog->epoch = slot.epoch;
@@ -400,8 +352,8 @@ static int add_started(struct catalog *catalog, uint64_t head)
 
                 r = catalog_fill(catalog, &entry);
                 if (r == 0)
-                        r = grow_array(catalog, (void **)&catalog->entries, &catalog->room,
-                                       catalog->count, sizeof(entry));
+                        r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room,
+                                         catalog->count, sizeof(entry));
                 if (r == 0)
                         catalog->entries[catalog->count++] = entry;
                 if (id > catalog->highest_id)
@@ -425,7 +377,7 @@ static void forget_trimmed(struct catalog *catalog)
                 if (r != -ENOENT &&
                     (r < 0 || catalog->entries[1].first_number > catalog->first_number))
                         break;
-                remove_entries(catalog, 0, 1);
+                catalog_remove(catalog, 0, 1);
         }
 }
 
@@ -451,137 +403,4 @@ int catalog_refresh(struct catalog *catalog)
         }
         pthread_mutex_unlock(&catalog->lock);
         return r;
-}
-
-int catalog_reserve(struct catalog *catalog)
-{
-        int r;
-
-        pthread_mutex_lock(&catalog->lock);
-        r = grow_array(catalog, (void **)&catalog->entries, &catalog->room, catalog->count,
-                       sizeof(*catalog->entries));
-        for (size_t i = 0; r == 0 && i < catalog->count; i++) /* all could become leftovers */
-                if (catalog->leftover_room < catalog->leftover_count + catalog->count + 1)
-                        r = grow_array(catalog, (void **)&catalog->leftovers,
-                                       &catalog->leftover_room, catalog->leftover_room,
-                                       sizeof(*catalog->leftovers));
-        pthread_mutex_unlock(&catalog->lock);
-        return r;
-}
-
-void catalog_add(struct catalog *catalog, struct segment *segment)
-{
-        const struct start_payload *start = &segment->brief.start;
-        size_t behind;
-
-        pthread_mutex_lock(&catalog->lock);
-        behind = start->previous_id ? catalog_find_id(catalog, start->previous_id) + 1 : 0;
-        if (behind < catalog->count)
-                leave_out(catalog, behind, catalog->count); /* reserved: cannot fail */
-        catalog->entries[catalog->count++] = (struct catalog_entry){
-                .id = segment->brief.id,
-                .first_number = start->first_number,
-                .previous_id = start->previous_id,
-                .previous_salt = start->previous_salt,
-                .previous_end = start->previous_end,
-                .previous_records = start->previous_records,
-                .epoch = start->epoch,
-                .started_ns = segment->brief.started_ns,
-                .segment = segment,
-        };
-        if (segment->brief.id > catalog->highest_id)
-                catalog->highest_id = segment->brief.id;
-        segment->pins++;
-        if (behind > 0 && behind <= catalog->count && catalog->entries[behind - 1].segment)
-                catalog_set_end(catalog, behind - 1, catalog->entries[behind - 1].segment);
-        pthread_mutex_unlock(&catalog->lock);
-}
-
-int catalog_adopt(struct catalog *catalog, struct segment *segment)
-{
-        struct catalog_entry *entry;
-        int r = 0;
-
-        pthread_mutex_lock(&catalog->lock);
-        entry = catalog->count ? &catalog->entries[catalog->count - 1] : NULL;
-        if (!entry || entry->id != segment->brief.id) {
-                r = segment_damage(segment, 0, 0, "not the newest segment, though closed as that");
-        } else {
-                catalog_detach(catalog, entry);
-                entry->segment = segment;
-                segment->pins++;
-        }
-        pthread_mutex_unlock(&catalog->lock);
-        return r;
-}
-
-uint64_t catalog_trim(struct catalog *catalog, uint64_t number)
-{
-        uint64_t first;
-
-        pthread_mutex_lock(&catalog->lock);
-        while (catalog->count > 1 && catalog_fill(catalog, &catalog->entries[1]) == 0 &&
-               catalog->entries[1].first_number <= number && leave_out(catalog, 0, 1) == 0)
-                ;
-        if (catalog->count > 0 && catalog_fill(catalog, &catalog->entries[0]) == 0 &&
-            catalog->entries[0].first_number > catalog->first_number)
-                catalog->first_number = catalog->entries[0].first_number;
-        first = catalog->first_number;
-        pthread_mutex_unlock(&catalog->lock);
-        return first;
-}
-
-void catalog_set_first(struct catalog *catalog, uint64_t number)
-{
-        pthread_mutex_lock(&catalog->lock);
-        catalog->first_number = number;
-        pthread_mutex_unlock(&catalog->lock);
-}
-
-static int unlink_segment(struct catalog *catalog, uint64_t id)
-{
-        char name[32];
-        int r;
-
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
-        os_unlink(catalog->directory, name); /* may not be there, and is never evidence */
-        segment_name(id, name);
-        r = os_unlink(catalog->directory, name);
-        if (r < 0 && r != -ENOENT)
-                return detail(r, "%s: cannot unlink: %s", name, logstore_error_text(r));
-        return 0;
-}
-
-/* Trimmed ones oldest first, so that what is left is always one piece; those off the chain newest
- * first, so that none is left without its predecessor. 0: none left. */
-static uint64_t take_leftover(struct catalog *catalog)
-{
-        uint64_t oldest, id = 0, *ids = catalog->leftovers;
-
-        pthread_mutex_lock(&catalog->lock);
-        oldest = catalog->count ? catalog->entries[0].id : UINT64_MAX;
-        if (catalog->leftover_count > 0 && ids[0] < oldest) {
-                id = ids[0];
-                memmove(&ids[0], &ids[1], --catalog->leftover_count * sizeof(*ids));
-        } else if (catalog->leftover_count > 0) {
-                id = ids[--catalog->leftover_count];
-        }
-        pthread_mutex_unlock(&catalog->lock);
-        return id;
-}
-
-int catalog_drop_leftovers(struct catalog *catalog)
-{
-        bool any = false;
-        uint64_t id;
-        int r = 0;
-
-        while (r == 0 && (id = take_leftover(catalog)) != 0) {
-                r = unlink_segment(catalog,
-                                   id); /* one that fails is tried again at the next open */
-                any = true;
-        }
-        if (r == 0 && any)
-                r = os_sync_directory(catalog->directory);
-        return r < 0 ? detail_prefix(r, "leftovers") : 0;
 }

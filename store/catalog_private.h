@@ -1,5 +1,5 @@
 /*
- * catalog_private.h - what catalog.c and catalog_load.c share; all under the catalog's lock
+ * catalog_private.h - what the files of the catalog share; all under the catalog's lock
  */
 #ifndef LOGSTORE_CATALOG_PRIVATE_H
 #define LOGSTORE_CATALOG_PRIVATE_H
@@ -11,6 +11,10 @@ int catalog_fill(struct catalog *catalog, struct catalog_entry *entry);
 int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret);
 void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment);
 int catalog_remember(struct catalog *catalog, struct segment *segment);
+int catalog_grow(struct catalog *catalog, void **array, size_t *room, size_t count,
+                 size_t item_bytes);
+void catalog_remove(struct catalog *catalog, size_t from, size_t to);
+int catalog_leave_out(struct catalog *catalog, size_t from, size_t to); /* to the leftovers */
 void catalog_detach(struct catalog *catalog, struct catalog_entry *entry);
 
 #endif

@@ -1,0 +1,193 @@
+/*
+ * catalog_change.c - changing the ends of the chain: the writer adds, trims and unlinks
+ *
+ * What is taken off the chain becomes a leftover first: its file goes once that is durable.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "catalog_private.h"
+#include "detail.h"
+#include "logstore.h"
+
+int catalog_grow(struct catalog *catalog, void **array, size_t *room, size_t count,
+                 size_t item_bytes)
+{
+        size_t wanted = *room * 2 + 16;
+        void *larger;
+
+        if (count < *room)
+                return 0;
+        larger = memory_resize(catalog->memory, *array, wanted * item_bytes);
+        if (!larger)
+                return detail(-ENOMEM, "no memory for a list of %zu segments", wanted);
+        *array = larger;
+        *room = wanted;
+        return 0;
+}
+
+static int add_leftover(struct catalog *catalog, uint64_t id)
+{
+        int r = catalog_grow(catalog, (void **)&catalog->leftovers, &catalog->leftover_room,
+                             catalog->leftover_count, sizeof(*catalog->leftovers));
+
+        if (r == 0)
+                catalog->leftovers[catalog->leftover_count++] = id;
+        return r;
+}
+
+void catalog_remove(struct catalog *catalog, size_t from, size_t to)
+{
+        for (size_t i = from; i < to; i++)
+                catalog_detach(catalog, &catalog->entries[i]);
+        if (to > from)
+                memmove(&catalog->entries[from], &catalog->entries[to],
+                        (catalog->count - to) * sizeof(*catalog->entries));
+        catalog->count -= to - from;
+}
+
+/* Take entries off the chain; the writer unlinks them later. */
+int catalog_leave_out(struct catalog *catalog, size_t from, size_t to)
+{
+        for (size_t i = from; i < to; i++) {
+                int r = add_leftover(catalog, catalog->entries[i].id);
+                if (r < 0)
+                        return r;
+        }
+        catalog_remove(catalog, from, to);
+        return 0;
+}
+
+int catalog_reserve(struct catalog *catalog)
+{
+        int r;
+
+        pthread_mutex_lock(&catalog->lock);
+        r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room, catalog->count,
+                         sizeof(*catalog->entries));
+        for (size_t i = 0; r == 0 && i < catalog->count; i++) /* all could become leftovers */
+                if (catalog->leftover_room < catalog->leftover_count + catalog->count + 1)
+                        r = catalog_grow(catalog, (void **)&catalog->leftovers,
+                                         &catalog->leftover_room, catalog->leftover_room,
+                                         sizeof(*catalog->leftovers));
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+void catalog_add(struct catalog *catalog, struct segment *segment)
+{
+        const struct start_payload *start = &segment->brief.start;
+        size_t behind;
+
+        pthread_mutex_lock(&catalog->lock);
+        behind = start->previous_id ? catalog_find_id(catalog, start->previous_id) + 1 : 0;
+        if (behind < catalog->count)
+                catalog_leave_out(catalog, behind, catalog->count); /* reserved: cannot fail */
+        catalog->entries[catalog->count++] = (struct catalog_entry){
+                .id = segment->brief.id,
+                .first_number = start->first_number,
+                .previous_id = start->previous_id,
+                .previous_salt = start->previous_salt,
+                .previous_end = start->previous_end,
+                .previous_records = start->previous_records,
+                .epoch = start->epoch,
+                .started_ns = segment->brief.started_ns,
+                .segment = segment,
+        };
+        if (segment->brief.id > catalog->highest_id)
+                catalog->highest_id = segment->brief.id;
+        segment->pins++;
+        if (behind > 0 && behind <= catalog->count && catalog->entries[behind - 1].segment)
+                catalog_set_end(catalog, behind - 1, catalog->entries[behind - 1].segment);
+        pthread_mutex_unlock(&catalog->lock);
+}
+
+int catalog_adopt(struct catalog *catalog, struct segment *segment)
+{
+        struct catalog_entry *entry;
+        int r = 0;
+
+        pthread_mutex_lock(&catalog->lock);
+        entry = catalog->count ? &catalog->entries[catalog->count - 1] : NULL;
+        if (!entry || entry->id != segment->brief.id) {
+                r = segment_damage(segment, 0, 0, "not the newest segment, though closed as that");
+        } else {
+                catalog_detach(catalog, entry);
+                entry->segment = segment;
+                segment->pins++;
+        }
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+uint64_t catalog_trim(struct catalog *catalog, uint64_t number)
+{
+        uint64_t first;
+
+        pthread_mutex_lock(&catalog->lock);
+        while (catalog->count > 1 && catalog_fill(catalog, &catalog->entries[1]) == 0 &&
+               catalog->entries[1].first_number <= number && catalog_leave_out(catalog, 0, 1) == 0)
+                ;
+        if (catalog->count > 0 && catalog_fill(catalog, &catalog->entries[0]) == 0 &&
+            catalog->entries[0].first_number > catalog->first_number)
+                catalog->first_number = catalog->entries[0].first_number;
+        first = catalog->first_number;
+        pthread_mutex_unlock(&catalog->lock);
+        return first;
+}
+
+void catalog_set_first(struct catalog *catalog, uint64_t number)
+{
+        pthread_mutex_lock(&catalog->lock);
+        catalog->first_number = number;
+        pthread_mutex_unlock(&catalog->lock);
+}
+
+static int unlink_segment(struct catalog *catalog, uint64_t id)
+{
+        char name[32];
+        int r;
+
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
+        os_unlink(catalog->directory, name); /* may not be there, and is never evidence */
+        segment_name(id, name);
+        r = os_unlink(catalog->directory, name);
+        if (r < 0 && r != -ENOENT)
+                return detail(r, "%s: cannot unlink: %s", name, logstore_error_text(r));
+        return 0;
+}
+
+/* Trimmed ones oldest first, so that what is left is always one piece; those off the chain newest
+ * first, so that none is left without its predecessor. 0: none left. */
+static uint64_t take_leftover(struct catalog *catalog)
+{
+        uint64_t oldest, id = 0, *ids = catalog->leftovers;
+
+        pthread_mutex_lock(&catalog->lock);
+        oldest = catalog->count ? catalog->entries[0].id : UINT64_MAX;
+        if (catalog->leftover_count > 0 && ids[0] < oldest) {
+                id = ids[0];
+                memmove(&ids[0], &ids[1], --catalog->leftover_count * sizeof(*ids));
+        } else if (catalog->leftover_count > 0) {
+                id = ids[--catalog->leftover_count];
+        }
+        pthread_mutex_unlock(&catalog->lock);
+        return id;
+}
+
+int catalog_drop_leftovers(struct catalog *catalog)
+{
+        bool any = false;
+        uint64_t id;
+        int r = 0;
+
+        while (r == 0 && (id = take_leftover(catalog)) != 0) {
+                r = unlink_segment(catalog,
+                                   id); /* one that fails is tried again at the next open */
+                any = true;
+        }
+        if (r == 0 && any)
+                r = os_sync_directory(catalog->directory);
+        return r < 0 ? detail_prefix(r, "leftovers") : 0;
+}

@@ -1,0 +1,270 @@
+/*
+ * catalog_pin.c - finding the segment of a number, and keeping it mapped while it is used
+ *
+ * Unpinned segments stay mapped up to the limit; beyond it the longest unused is closed.
+ */
+#include <errno.h>
+
+#include "catalog_private.h"
+#include "detail.h"
+
+static void unmap_at(struct catalog *catalog, size_t at)
+{
+        struct segment *segment = catalog->mapped[at];
+        size_t entry = catalog_find_id(catalog, segment->brief.id);
+
+        if (entry < catalog->count && catalog->entries[entry].segment == segment)
+                catalog->entries[entry].segment = NULL;
+        catalog->mapped[at] = catalog->mapped[--catalog->mapped_count];
+        segment_close(segment);
+}
+
+static void unmap_oldest_unpinned(struct catalog *catalog)
+{
+        size_t oldest = SIZE_MAX;
+
+        for (size_t i = 0; i < catalog->mapped_count; i++)
+                if (catalog->mapped[i]->pins == 0 &&
+                    (oldest == SIZE_MAX ||
+                     catalog->mapped[i]->used < catalog->mapped[oldest]->used))
+                        oldest = i;
+        if (oldest != SIZE_MAX)
+                unmap_at(catalog, oldest);
+}
+
+int catalog_remember(struct catalog *catalog, struct segment *segment)
+{
+        if (catalog->mapped_count >= catalog->mapped_limit)
+                unmap_oldest_unpinned(catalog);
+        if (catalog->mapped_count == catalog->mapped_room) {
+                size_t room = catalog->mapped_room * 2 + 8;
+                void *mapped = memory_resize(catalog->memory, catalog->mapped,
+                                             room * sizeof(*catalog->mapped));
+                if (!mapped)
+                        return detail(-ENOMEM, "no memory for the list of mapped segments");
+                catalog->mapped = mapped;
+                catalog->mapped_room = room;
+        }
+        catalog->mapped[catalog->mapped_count++] = segment;
+        return 0;
+}
+
+/* Where does the log in @at end? The successor says so; without one the seal may. */
+void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment)
+{
+        struct catalog_entry *next = at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
+
+        if (next && catalog_fill(catalog, next) == 0 && next->previous_id == segment->brief.id &&
+            next->previous_end <= segment->brief.bytes) {
+                atomic_store(&segment->end, next->previous_end);
+                atomic_store(&segment->last_number, next->first_number - 1);
+        } else if (next && segment->brief.sealed) {
+                atomic_store(&segment->last_number, segment->brief.seal.last_number);
+        }
+}
+
+static int map_entry(struct catalog *catalog, size_t at)
+{
+        struct catalog_entry *entry = &catalog->entries[at];
+        int r = segment_open(catalog->memory, catalog->directory, catalog->uuid, entry->id,
+                             catalog->kind, &entry->segment);
+
+        if (r == 0 && !entry->segment->brief.started)
+                r = segment_damage(entry->segment, HEADER_BYTES, 0, "the start frame is damaged");
+        if (r == 0 && catalog->writer && catalog->kind == OS_SHARED_READ)
+                entry->segment->index_mode = catalog->control->page->fixed.file_mode;
+        if (r == 0)
+                r = catalog_remember(catalog, entry->segment);
+        if (r < 0) {
+                segment_close(entry->segment);
+                entry->segment = NULL;
+        }
+        return r;
+}
+
+int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret)
+{
+        struct catalog_entry *entry = &catalog->entries[at];
+        int r = entry->segment ? 0 : map_entry(catalog, at);
+
+        if (r == -ENOENT)
+                r = -EBADMSG; /* its name was there; the detail says that the file is missing */
+        if (r < 0)
+                return r;
+        if (atomic_load(&entry->segment->last_number) == UINT64_MAX)
+                catalog_set_end(catalog, at, entry->segment);
+        entry->segment->pins++;
+        entry->segment->used = ++catalog->pins_ever;
+        *ret = entry->segment;
+        return 0;
+}
+
+/* The last entry whose first number is not beyond @number; damaged ones are passed over. */
+static int find_number(struct catalog *catalog, uint64_t number, size_t *ret)
+{
+        size_t low = 0, high = catalog->count, probe;
+
+        while (high - low > 1) {
+                probe = low + (high - low) / 2;
+                while (probe > low && catalog_fill(catalog, &catalog->entries[probe]) < 0)
+                        probe--;
+                if (probe == low) { /* everything from low to the middle is damaged: look above */
+                        probe = low + (high - low) / 2 + 1;
+                        while (probe < high && catalog_fill(catalog, &catalog->entries[probe]) < 0)
+                                probe++;
+                        if (probe == high)
+                                break;
+                }
+                if (catalog->entries[probe].first_number <= number)
+                        low = probe;
+                else
+                        high = probe;
+        }
+        *ret = low;
+        return catalog->count == 0 ? -EBADMSG : catalog_fill(catalog, &catalog->entries[low]);
+}
+
+static int pin_locked(struct catalog *catalog, uint64_t number, struct segment **ret)
+{
+        size_t at = 0;
+        int r;
+
+        if (number < catalog->first_number)
+                return detail(-ESTALE, "record %llu was trimmed: the first is %llu",
+                              (unsigned long long)number,
+                              (unsigned long long)catalog->first_number);
+        if (catalog->count == 0 && catalog->fault == 0)
+                return detail(-EAGAIN, "record %llu was not appended yet",
+                              (unsigned long long)number);
+        r = find_number(catalog, number, &at);
+        if (r < 0)
+                return catalog->count ? r : detail(-EBADMSG, "the store has no segment");
+        if (number < catalog->entries[at].first_number)
+                return detail(-EBADMSG,
+                              "record %llu is missing: the oldest segment there is, id "
+                              "%llu, begins with %llu: run verify, then repair",
+                              (unsigned long long)number,
+                              (unsigned long long)catalog->entries[at].id,
+                              (unsigned long long)catalog->entries[at].first_number);
+        r = catalog_pin_at(catalog, at, ret);
+        if (r < 0 || number <= atomic_load(&(*ret)->last_number))
+                return r;
+        /* Behind the end of what it holds, and yet before the next one begins. */
+        (*ret)->pins--;
+        if (at + 1 >= catalog->count)
+                return detail(-EAGAIN, "record %llu was not appended yet",
+                              (unsigned long long)number);
+        r = catalog_fill(catalog, &catalog->entries[at + 1]);
+        return r < 0 ? r
+                     : detail(-EBADMSG,
+                              "record %llu: %010llu.log is missing between %s and id %llu: run "
+                              "verify, then repair",
+                              (unsigned long long)number,
+                              (unsigned long long)catalog->entries[at + 1].previous_id,
+                              (*ret)->name, (unsigned long long)catalog->entries[at + 1].id);
+}
+
+int catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)
+{
+        int r;
+
+        pthread_mutex_lock(&catalog->lock);
+        r = pin_locked(catalog, number, ret);
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+int catalog_pin_id(struct catalog *catalog, uint64_t id, struct segment **ret)
+{
+        size_t at;
+        int r = -ESTALE;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, id);
+        if (at < catalog->count && catalog->entries[at].id == id)
+                r = catalog_pin_at(catalog, at, ret);
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+int catalog_pin_next(struct catalog *catalog, const struct segment *segment, struct segment **ret)
+{
+        size_t at;
+        int r = -ENOENT;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, segment->brief.id + 1);
+        if (at < catalog->count)
+                r = catalog_pin_at(catalog, at, ret);
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+int catalog_pin_previous(struct catalog *catalog, const struct segment *segment,
+                         struct segment **ret)
+{
+        size_t at;
+        int r = -ENOENT;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, segment->brief.id);
+        if (at > 0)
+                r = catalog_pin_at(catalog, at - 1, ret);
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+void catalog_find_end(struct catalog *catalog, struct segment *segment)
+{
+        size_t at;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, segment->brief.id);
+        if (at < catalog->count && catalog->entries[at].id == segment->brief.id)
+                catalog_set_end(catalog, at, segment);
+        pthread_mutex_unlock(&catalog->lock);
+}
+
+void catalog_hold(struct catalog *catalog, struct segment *segment)
+{
+        pthread_mutex_lock(&catalog->lock);
+        segment->pins++;
+        pthread_mutex_unlock(&catalog->lock);
+}
+
+void catalog_unpin(struct catalog *catalog, struct segment *segment)
+{
+        pthread_mutex_lock(&catalog->lock);
+        if (--segment->pins == 0 && segment->forgotten)
+                segment_close(segment);
+        pthread_mutex_unlock(&catalog->lock);
+}
+
+/* Take the segment out of the books; it is closed now or at its last unpin. */
+void catalog_detach(struct catalog *catalog, struct catalog_entry *entry)
+{
+        struct segment *segment = entry->segment;
+
+        if (!segment)
+                return;
+        entry->segment = NULL;
+        for (size_t i = 0; i < catalog->mapped_count; i++)
+                if (catalog->mapped[i] == segment) {
+                        catalog->mapped[i] = catalog->mapped[--catalog->mapped_count];
+                        break;
+                }
+        segment->forgotten = true;
+        if (segment->pins == 0)
+                segment_close(segment);
+}
+
+void catalog_forget(struct catalog *catalog, struct segment *segment)
+{
+        size_t at;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, segment->brief.id);
+        if (at < catalog->count && catalog->entries[at].segment == segment)
+                catalog_detach(catalog, &catalog->entries[at]);
+        pthread_mutex_unlock(&catalog->lock);
+}

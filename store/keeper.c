@@ -215,6 +215,7 @@ int keeper_start(struct keeper *keeper)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         keeper->started = r == 0;
         keeper->head->threaded = r == 0;
+        keeper->head->wake->ticked = r == 0;
         return r;
 }
 

@@ -2,8 +2,10 @@
  * wake.c - wakes sleeping readers in this and other processes
  *
  * A page that readers may write: `waiters` says that somebody sleeps, `sequence` is the futex word.
- * The writer takes the flag down and wakes all; who still waits puts it up again. Nothing depends
- * on the page: garbage in it costs wake-ups that are too many or a sleep until the timeout.
+ * The writer takes the flag down and wakes one reader, who wakes the next, so that an append pays for
+ * one whatever their number; who still waits puts the flag up again. A chain that a killed reader
+ * broke is mended by the tick, which wakes all. Nothing depends on the page: garbage in it costs
+ * wake-ups that are too many or a sleep until the timeout.
  */
 #include "wake.h"
 
@@ -63,18 +65,23 @@ void wake_close(struct wake *wake)
         wake->page = NULL;
 }
 
-void wake_slow(struct wake *wake)
+static void wake(struct wake *self, int count)
 {
-        atomic_store(&wake->page->waiters, 0);
+        atomic_store(&self->page->waiters, 0);
         /* Pairs with the load in wake_prepare(): who took the old ticket does not fall asleep. */
-        atomic_fetch_add(&wake->page->sequence, 1);
-        os_futex_wake(&wake->page->sequence, INT_MAX, true);
+        atomic_fetch_add(&self->page->sequence, 1);
+        os_futex_wake(&self->page->sequence, count, true);
 }
 
-void wake_tick(struct wake *wake)
+void wake_slow(struct wake *self)
 {
-        if (wake->page && wake->writable)
-                wake_slow(wake);
+        wake(self, self->ticked ? 1 : INT_MAX);
+}
+
+void wake_tick(struct wake *self)
+{
+        if (self->page && self->writable)
+                wake(self, INT_MAX);
 }
 
 uint32_t wake_prepare(struct wake *wake)
@@ -91,5 +98,8 @@ int wake_sleep(struct wake *wake, uint32_t ticket, int64_t timeout_ns)
 {
         int r = os_futex_wait(&wake->page->sequence, ticket, timeout_ns, true);
 
+        /* On to the next. One who slept again has the new ticket and ends the chain. */
+        if (r == 0 && atomic_load(&wake->page->sequence) != ticket)
+                os_futex_wake(&wake->page->sequence, 1, true);
         return r == -EAGAIN ? 0 : r;
 }

@@ -13,6 +13,7 @@ struct wake {
         struct map map;
         struct wake_page *page; /* NULL: there is none; then readers poll */
         bool writable;          /* else a reader is woken by the writer's tick */
+        bool ticked; /* wake_tick() follows: it is enough to wake one, who wakes the next */
 };
 
 /* Open the wake file; the writer creates it. Failing to is no error: readers poll then. -EPERM:

@@ -87,6 +87,50 @@ START_TEST(a_ticket_taken_before_a_wake_up_does_not_fall_asleep)
 }
 END_TEST
 
+#define SLEEPERS 5
+
+static _Atomic int asleep, woken;
+
+static void *sleep_once(void *unused)
+{
+        uint32_t ticket = wake_prepare(&reader);
+
+        (void)unused;
+        atomic_fetch_add(&asleep, 1);
+        if (wake_sleep(&reader, ticket, INT64_C(20000000000)) == -ETIMEDOUT)
+                return (void *)(uintptr_t) "was not woken";
+        atomic_fetch_add(&woken, 1);
+        ticket = wake_prepare(&reader); /* asleep again: the chain ends here */
+        if (wake_sleep(&reader, ticket, 50000000) != -ETIMEDOUT &&
+            wake_sleep(&reader, ticket, 50000000) != -ETIMEDOUT &&
+            wake_sleep(&reader, ticket, 50000000) != -ETIMEDOUT)
+                return (void *)(uintptr_t) "was woken over and over";
+        return NULL;
+}
+
+START_TEST(each_who_is_woken_wakes_the_next)
+{
+        pthread_t threads[SLEEPERS];
+        void *wrong;
+
+        begin();
+        expect_ok(open_wake(true, &writer));
+        expect_ok(open_wake(false, &reader));
+        writer.ticked = true; /* the writer wakes one */
+        for (int i = 0; i < SLEEPERS; i++)
+                ck_assert_int_eq(pthread_create(&threads[i], NULL, sleep_once, NULL), 0);
+        while (atomic_load(&asleep) < SLEEPERS)
+                os_sleep(1000000);
+        os_sleep(50000000);
+        wake_readers(&writer);
+        for (int i = 0; i < SLEEPERS; i++) {
+                ck_assert_int_eq(pthread_join(threads[i], &wrong), 0);
+                ck_assert_msg(wrong == NULL, "%s", (char *)wrong);
+        }
+        ck_assert_int_eq(atomic_load(&woken), SLEEPERS);
+}
+END_TEST
+
 static _Atomic uint32_t published, taken;
 
 static void *read_all(void *unused)
@@ -134,6 +178,7 @@ int main(void)
                 { what_is_no_regular_file_is_refused_or_ignored, 3 },
                 { a_short_file_is_made_long_by_the_writer_and_not_used_by_a_reader, 0 },
                 { a_ticket_taken_before_a_wake_up_does_not_fall_asleep, 0 },
+                { each_who_is_woken_wakes_the_next, 0 },
                 { no_wake_up_is_lost, 0 },
         };
 

@@ -60,6 +60,16 @@ int fork_register(struct logstore *store)
         return 0;
 }
 
+void fork_hold(void)
+{
+        pthread_mutex_lock(&list_lock);
+}
+
+void fork_release(void)
+{
+        pthread_mutex_unlock(&list_lock);
+}
+
 void fork_unregister(struct logstore *store)
 {
         pthread_mutex_lock(&list_lock);

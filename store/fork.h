@@ -10,4 +10,8 @@ struct logstore;
 int fork_register(struct logstore *store);
 void fork_unregister(struct logstore *store);
 
+/* Between the two no child is made that would have a descriptor of the lock unknown to it. */
+void fork_hold(void);
+void fork_release(void);
+
 #endif

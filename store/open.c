@@ -108,7 +108,9 @@ static int open_control(struct logstore *store)
         if (r < 0)
                 return r;
         if (store->writer) {
+                fork_hold();
                 r = directory_lock(store->directory, &store->lock_fd);
+                fork_release();
                 if (r < 0)
                         return r;
                 r = directory_is_store(store->directory); /* again, under the lock */
@@ -235,6 +237,7 @@ static int open_writer(struct logstore *store)
         control_adopt(&store->control, &slot);
         head_init(&store->head, &store->catalog, &store->control, &store->wake);
         store->head.dirty_hard_bytes = store->options.dirty_hard_bytes;
+        head_keep_ready(&store->head, store->options.ready_bytes);
         store->head.dirty_refuses = store->options.flags & LOGSTORE_DIRTY_EAGAIN;
         store->head.fine_time = store->options.flags & LOGSTORE_FINE_TIME;
         sync_init(&store->sync, &store->head, &store->claims,
@@ -275,9 +278,12 @@ static void free_store(struct logstore *store)
         wake_close(&store->wake);
         control_close(&store->control);
         map_close(&store->alive_page);
-        fork_unregister(store);
+        fork_hold();
         if (store->lock_fd >= 0)
                 os_close(store->lock_fd);
+        store->lock_fd = -1;
+        fork_release();
+        fork_unregister(store);
         if (store->directory >= 0)
                 os_close(store->directory);
         free(store->path);

@@ -58,6 +58,10 @@ int control_create(int directory, const struct control_options *options)
         const char *temporary = TEMPORARY_PREFIX CONTROL_NAME;
         int fd, r;
 
+        if (options->first_number > NUMBER_MAX / 2)
+                return detail(-EINVAL, "first number %llu: at most %llu",
+                              (unsigned long long)options->first_number,
+                              (unsigned long long)NUMBER_MAX / 2);
         fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, options->file_mode);
         if (fd == -EEXIST) { /* left by a crash; the lock is ours, so nobody is at it */
                 r = os_unlink(directory, temporary);
@@ -98,7 +102,8 @@ static int check_fixed(const struct control_static *fixed)
                               CONTROL_NAME ": incompatible flags %#x are unknown to this library",
                               fixed->incompatible & ~FORMAT_INCOMPATIBLE);
         if (fixed->segment_bytes < SEGMENT_BYTES_MIN || fixed->segment_bytes > SEGMENT_BYTES_MAX ||
-            fixed->segment_bytes % GROW_BYTES != 0 || fixed->first_number == 0)
+            fixed->segment_bytes % GROW_BYTES != 0 || fixed->first_number == 0 ||
+            fixed->first_number > NUMBER_MAX)
                 return detail(-EBADMSG,
                               CONTROL_NAME ": offset 0: impossible segment size or number");
         return 0;
@@ -151,8 +156,9 @@ void control_close(struct control *control)
 static bool slot_read(const struct control_page *page, int which, struct control_slot *ret)
 {
         memcpy(ret, &page->slots[which].slot, sizeof(*ret));
-        return ret->generation != 0 && ret->check == slot_check(ret) && ret->first_number != 0 &&
-               ret->mark_offset % FRAME_ALIGN == 0;
+        return ret->generation != 0 && ret->check == slot_check(ret) &&
+               ret->first_number >= page->fixed.first_number && ret->first_number <= NUMBER_MAX &&
+               ret->mark_number <= NUMBER_MAX && ret->mark_offset % FRAME_ALIGN == 0;
 }
 
 int control_read(const struct control *control, struct control_slot *ret)

@@ -100,6 +100,22 @@ static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_
         return 0;
 }
 
+/* A segment's count of numbers is fixed before the next one is started: no crash makes it another. */
+static bool is_miscounted(const struct catalog_entry *next, const struct scan *scan,
+                          const struct segment_brief *brief, struct recovery *recovery)
+{
+        if (!next || scan->end != next->previous_end || scan->records == next->previous_records)
+                return false;
+        recovery->damage = -EBADMSG;
+        detail(-EBADMSG,
+               SEGMENT_NAME_FORMAT ": offset %llu: %llu records end here, the next segment says "
+                                   "%llu: run verify, then repair",
+               (unsigned long long)brief->id, (unsigned long long)scan->end,
+               (unsigned long long)scan->records, (unsigned long long)next->previous_records);
+        recovery->damage_offset = scan->end;
+        return true;
+}
+
 /* Nothing is known to have been durable: then good frames behind a bad one tell damage. */
 static int frames_beyond(struct catalog *catalog, const struct segment_brief *brief,
                          const struct scan *scan)
@@ -186,7 +202,7 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                                    HEAD_SLOTS * 2);
                 ended = !next || scan.end != next->previous_end ||
                         scan.records != next->previous_records;
-                if (ended && r == 0)
+                if (ended && r == 0 && !is_miscounted(next, &scan, &brief, &recovery))
                         r = judge(catalog, slot, &brief, &scan, &recovery);
                 if (ended && scan.stop > scan.end)
                         recovery.dropped_bytes += scan.stop - scan.end;

@@ -136,7 +136,7 @@ static void read_start(const char *page, struct segment_brief *brief)
         brief->started = r == 0 && view.kind == FRAME_RECORD && view.ordinal == 0 &&
                          view.size == sizeof(brief->start) &&
                          record_valid(&key, page, HEADER_BYTES, &view) &&
-                         brief->start.first_number != 0;
+                         brief->start.first_number != 0 && brief->start.first_number <= NUMBER_MAX;
         brief->torn_start = !brief->started;
         brief->started_ns = frame->time_ns;
 }

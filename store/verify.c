@@ -22,6 +22,8 @@ struct verification {
         int64_t greatest_ns;  /* greatest time so far */
         uint64_t next_number; /* that the next segment must begin with; 0: unknown */
         bool torn;            /* the log ended before this segment */
+        bool damaged;         /* some fault is one, and no mere other version; */
+        char unknown[256];    /* what is said of that */
 };
 
 static void tell(struct verification *v, const char *file, uint64_t offset, uint64_t number,
@@ -37,6 +39,10 @@ static void tell(struct verification *v, const char *file, uint64_t offset, uint
         };
 
         v->report.faults += fatal;
+        if (fatal && error != -EPROTONOSUPPORT)
+                v->damaged = true;
+        else if (fatal)
+                snprintf(v->unknown, sizeof(v->unknown), "%s", what);
         if (v->hooks && v->hooks->fault)
                 v->hooks->fault(v->hooks->context, &fault);
 }
@@ -216,9 +222,9 @@ static int verify_store(struct verification *v)
                      "records that were durable are missing at the end");
         if (v->hooks && v->hooks->progress)
                 v->hooks->progress(v->hooks->context, v->total_bytes, v->total_bytes);
-        return v->report.faults
-                       ? detail(-EBADMSG, "%llu faults", (unsigned long long)v->report.faults)
-                       : 0;
+        if (v->damaged)
+                return detail(-EBADMSG, "%llu faults", (unsigned long long)v->report.faults);
+        return v->report.faults ? detail(-EPROTONOSUPPORT, "%s", v->unknown) : 0;
 }
 
 int logstore_verify(const char *path, const struct logstore_verify_hooks *hooks,

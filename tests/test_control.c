@@ -172,6 +172,9 @@ static const struct {
         uint64_t value;
 } impossible[] = {
         { "first number 0", offsetof(struct control_slot, first_number), 0 },
+        { "before the first ever", offsetof(struct control_slot, first_number), 99 },
+        { "first number too large", offsetof(struct control_slot, first_number), NUMBER_MAX + 1 },
+        { "mark too large", offsetof(struct control_slot, mark_number), NUMBER_MAX + 1 },
         { "a mark between frames", offsetof(struct control_slot, mark_offset), 4180 },
 };
 
@@ -225,6 +228,7 @@ static const struct {
         { "segments too large", 40, SEGMENT_BYTES_MAX + GROW_BYTES, 8, -EBADMSG },
         { "segments of an odd size", 40, SEGMENT_BYTES_MIN + 4096, 8, -EBADMSG },
         { "numbers from 0", 56, 0, 8, -EBADMSG },
+        { "numbers too large", 56, NUMBER_MAX + 1, 8, -EBADMSG },
 };
 
 START_TEST(what_the_first_sector_may_say)

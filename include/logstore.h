@@ -67,6 +67,9 @@ struct logstore_options {
         uint64_t dirty_soft_bytes;       /* behind the tail, starts writeback; 0: 4 MiB */
         uint64_t dirty_hard_bytes;       /* unwritten: slows or refuses appends; 0: 256 MiB */
         uint64_t first_number;           /* at creation: number of the first record; 0: 1 */
+        uint64_t ready_bytes;            /* kept ready in the active segment ahead of appends, which
+                                            take it at memory speed; zeros that are dirty until they
+                                            are written. 0: as much as was used, 8 MiB at most */
 };
 #ifdef __cplusplus /* designated initialisers came with C++20 */
 #define LOGSTORE_OPTIONS_INIT                   \

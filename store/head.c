@@ -16,8 +16,6 @@
 #include "head_private.h"
 #include "logstore.h"
 
-#define POKE_BYTES (UINT64_C(1) << 20) /* before the end of what is ready */
-
 void head_init(struct head *head, struct catalog *catalog, struct control *control,
                struct wake *wake)
 {
@@ -27,7 +25,7 @@ void head_init(struct head *head, struct catalog *catalog, struct control *contr
         head->control = control;
         head->directory = catalog->directory;
         head->wake = wake;
-        head->poke_bytes = POKE_BYTES;
+        head_keep_ready(head, 0);
         atomic_store(&head->last_sync_bytes, UINT64_MAX);
         pthread_mutex_init(&head->lock, NULL);
         pthread_cond_init(&head->changed, NULL);

@@ -62,7 +62,8 @@ struct head {
         struct control *control;
         int directory;
         bool fine_time;
-        uint64_t poke_bytes;
+        uint64_t ready_bytes;              /* to be kept ready ahead; 0: by what was used */
+        uint64_t poke_bytes;               /* before the end of what is ready */
         uint64_t dirty_hard_bytes;         /* beyond it nothing more is made ready */
         bool dirty_refuses;                /* then appends are refused instead of slowed */
         uint64_t readied;                  /* bytes ever made ready; this and the next under lock */
@@ -96,6 +97,9 @@ int head_begin(struct head *head, struct segment *segment, const struct tail *ta
 
 /* Slow path of a claim. 0: claim again. 1: the active segment is full: roll that turn. Or why not. */
 int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn);
+
+/* Before head_begin(): how much is to be kept ready; 0: by what was used. */
+void head_keep_ready(struct head *head, uint64_t bytes);
 
 /* Keep pieces ahead of the claims ready; the background thread's part. */
 int head_ready_ahead(struct head *head);

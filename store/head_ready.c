@@ -15,6 +15,7 @@
 
 #define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
+#define POKE_BYTES (UINT64_C(2) << 20)      /* before the end of what is ready it is woken */
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define OVERWRITE_BYTES (UINT64_C(48) << 10)
 #define DIRTY_PAUSE_NS 1000000
@@ -90,6 +91,12 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
         return 0;
 }
 
+void head_keep_ready(struct head *head, uint64_t bytes)
+{
+        head->ready_bytes = bytes < SEGMENT_BYTES_MAX ? bytes : SEGMENT_BYTES_MAX;
+        head->poke_bytes = head->ready_bytes / 2 > POKE_BYTES ? head->ready_bytes / 2 : POKE_BYTES;
+}
+
 static uint64_t ahead_of(uint64_t used, uint64_t most)
 {
         return used < GROW_BYTES ? GROW_BYTES / 2 : used < most ? used : most;
@@ -101,7 +108,7 @@ void ready_raise_limit(struct head *head, struct slot *slot)
         uint64_t poke = head->poke_bytes / 8;
 
         atomic_store(&slot->poke, slot->ready >= slot->segment->brief.bytes ? limit
-                                  : limit > 2 * poke                        ? limit - 2 * poke
+                                  : limit > poke                            ? limit - poke
                                                                             : limit / 2);
         atomic_store(&slot->limit, limit);
         if (atomic_load(
@@ -160,7 +167,7 @@ static enum ready ready_how(struct head *head, uint64_t used)
 
         if (often)
                 return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
-        return used >= BULK_BYTES ? READY_BULK : READY_PAGES;
+        return used >= BULK_BYTES || head->ready_bytes >= BULK_BYTES ? READY_BULK : READY_PAGES;
 }
 
 /* Make the active slot ready further, by one thread at a time and without the lock: appends go on in
@@ -223,7 +230,8 @@ static int step_ahead(struct head *head)
 {
         struct slot *slot = head_slot(head, head->newest);
         uint64_t used = word_end(atomic_load(&slot->word));
-        uint64_t until = used + ahead_of(used, READY_AHEAD_MAX);
+        uint64_t until =
+                used + (head->ready_bytes ? head->ready_bytes : ahead_of(used, READY_AHEAD_MAX));
         uint64_t step = slot->ready + READY_STEP_MAX;
 
         if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head))

@@ -116,6 +116,33 @@ START_TEST(writeback_starts_behind_the_tail_in_pieces_of_the_soft_limit)
 }
 END_TEST
 
+static int newest_bytes(void *context, const struct logstore_segment_info *info)
+{
+        *(uint64_t *)context = info->file_bytes;
+        return 0;
+}
+
+START_TEST(as_much_is_kept_ready_as_was_asked_for)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        uint64_t bytes = 0;
+
+        options.flags = LOGSTORE_CREATE;
+        options.segment_bytes = 16 << 20;
+        options.ready_bytes = 6 << 20;
+        open_store_with(&options);
+        for (int i = 0; i < 1000 && bytes < options.ready_bytes; i++) {
+                os_sleep(1000000);
+                ck_assert_int_eq(logstore_segments(store, newest_bytes, &bytes), 0);
+        }
+        ck_assert_uint_ge(bytes, options.ready_bytes);
+        ck_assert_uint_le(bytes, options.ready_bytes + (1 << 20));
+        for (int i = 0; i < 20 << 10; i++) /* over a roll */
+                append_filled(1000, 'x');
+        ck_assert_uint_eq(bounds_of(store).tail, 20 << 10);
+}
+END_TEST
+
 static unsigned mapped_segments(void)
 {
         FILE *maps = fopen("/proc/self/maps", "re");
@@ -162,6 +189,7 @@ int main(void)
                 { beyond_the_hard_limit_appends_wait_and_have_it_written, 0 },
                 { below_the_hard_limit_nobody_is_asked, 0 },
                 { writeback_starts_behind_the_tail_in_pieces_of_the_soft_limit, 0 },
+                { as_much_is_kept_ready_as_was_asked_for, 0 },
                 { no_more_segments_are_mapped_than_was_said, 0 },
         };
 

@@ -24,15 +24,13 @@
 #include "logstore.h"
 #include "os.h"
 
-#define SLOTS 4096
-
 __thread int guard_depth;
 
 static struct slot {
         _Atomic uintptr_t base; /* 0: free */
         _Atomic uintptr_t end;
-        _Atomic bool faulted;
-} slots[SLOTS];
+} slots[GUARD_SLOTS];
+_Atomic bool guard_faults[GUARD_SLOTS];
 static _Atomic int slots_used; /* none beyond this one */
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction previous;
@@ -43,11 +41,11 @@ int guard_add(void *base, size_t bytes)
         int slot = -1;
 
         pthread_mutex_lock(&slots_lock);
-        for (int i = 0; i < SLOTS && slot < 0; i++)
+        for (int i = 0; i < GUARD_SLOTS && slot < 0; i++)
                 if (atomic_load(&slots[i].base) == 0)
                         slot = i;
         if (slot >= 0) {
-                atomic_store(&slots[slot].faulted, false);
+                atomic_store(&guard_faults[slot], false);
                 atomic_store(&slots[slot].end, (uintptr_t)base + bytes);
                 atomic_store(&slots[slot].base, (uintptr_t)base);
                 if (slot >= atomic_load(&slots_used))
@@ -69,14 +67,9 @@ void guard_lock(void)
 
 void guard_unlock(bool forget)
 {
-        for (int i = 0; forget && i < SLOTS; i++)
+        for (int i = 0; forget && i < GUARD_SLOTS; i++)
                 atomic_store(&slots[i].base, 0);
         pthread_mutex_unlock(&slots_lock);
-}
-
-bool guard_faulted(int slot)
-{
-        return atomic_load_explicit(&slots[slot].faulted, memory_order_relaxed);
 }
 
 static struct slot *find(uintptr_t address)
@@ -115,7 +108,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
                 pass_on(signal, info, context);
         else
-                atomic_store(&slot->faulted, true);
+                atomic_store(&guard_faults[slot - slots], true);
         errno = saved;
 }
 

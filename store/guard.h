@@ -4,12 +4,17 @@
 #ifndef LOGSTORE_GUARD_H
 #define LOGSTORE_GUARD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#define GUARD_SLOTS 4096 /* mappings at once */
 
 /* Calls of the library that touch mappings stand between enter and leave; they nest. */
 extern __thread int guard_depth
         __attribute__((tls_model("initial-exec"))); /* found without a call */
+
+extern _Atomic bool guard_faults[GUARD_SLOTS]; /* looked at by every append and read */
 
 static inline void guard_enter(void)
 {
@@ -30,6 +35,9 @@ void guard_lock(void);
 void guard_unlock(bool forget);
 
 /* Has a page of it been replaced by zeros after a fault? */
-bool guard_faulted(int slot);
+static inline bool guard_faulted(int slot)
+{
+        return atomic_load_explicit(&guard_faults[slot], memory_order_relaxed);
+}
 
 #endif

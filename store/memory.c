@@ -10,8 +10,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "guard.h"
-
 void memory_init(struct memory *memory)
 {
         pthread_mutex_init(&memory->lock, NULL);
@@ -92,11 +90,6 @@ void map_close(struct map *map)
         atomic_fetch_sub(&map->memory->mapped_bytes[map->kind], map->bytes);
         atomic_fetch_sub(&map->memory->mappings, 1);
         *map = (struct map){ 0 };
-}
-
-int map_faulted(const struct map *map)
-{
-        return map->guard >= 0 && guard_faulted(map->guard);
 }
 
 void *memory_new(struct memory *memory, size_t bytes)

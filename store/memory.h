@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guard.h"
 #include "os.h"
 
 enum memory_kind { MEMORY_SHARED, MEMORY_PRIVATE, MEMORY_ANONYMOUS, MEMORY_KINDS };
@@ -46,7 +47,10 @@ int map_anonymous(struct memory *memory, size_t bytes, struct map *ret);
 void map_close(struct map *map);
 
 /* Did a SIGBUS inside this mapping get turned into zeros? Then nothing read from it counts. */
-int map_faulted(const struct map *map);
+static inline bool map_faulted(const struct map *map)
+{
+        return map->guard >= 0 && guard_faulted(map->guard);
+}
 
 /* Zeroed memory from the heap, counted; NULL: none left. */
 void *memory_new(struct memory *memory, size_t bytes);

@@ -300,7 +300,7 @@ int os_drop_cache(int fd, uint64_t offset, uint64_t bytes)
 
 int os_read_ahead(int fd, uint64_t offset, uint64_t bytes)
 {
-        static __thread char sink[65536];
+        char sink[16384];
         size_t got = sizeof(sink);
         int r = 0;
 

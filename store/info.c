@@ -42,7 +42,7 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
 {
         struct logstore_info info = { 0 };
         struct control_slot slot;
-        struct catalog_entry entry;
+        struct catalog_entry entry = { 0 };
         int r = store_enter(store);
 
         if (r < 0)
@@ -52,10 +52,9 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
                 return detail(-EINVAL, "ret is NULL or ret->struct_bytes is not its size");
         }
         r = logstore_bounds(store, &info.bounds);
-        if (r == 0)
-                r = control_read(&store->control, &slot);
         if (r == 0) {
                 const struct control_static *fixed = &store->control.page->fixed;
+                catalog_slot(&store->catalog, &slot);
                 info.struct_bytes = sizeof(info);
                 info.version = fixed->version;
                 memcpy(info.uuid, fixed->uuid, sizeof(info.uuid));
@@ -65,8 +64,7 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
                 info.failed = !!(slot.flags & CONTROL_FAILED);
                 if (!info.clean || store->writer)
                         info.writer_pid = directory_writer(store->directory);
-                for (size_t at = 0; catalog_entry_at(&store->catalog, at, &entry) != -ENOENT;
-                     at++) {
+                while (catalog_entry_after(&store->catalog, entry.id, &entry) != -ENOENT) {
                         info.segments++;
                         info.disk_bytes += disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, NULL) +
                                            disk_bytes(store, entry.id, INDEX_NAME_FORMAT, NULL);
@@ -94,13 +92,13 @@ static void count_unsealed(struct logstore *store, const struct segment_brief *b
         }
 }
 
-static int describe_segment(struct logstore *store, size_t at, uint64_t tail,
+static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t tail,
                             struct logstore_segment_info *ret)
 {
         struct logstore_segment_info info = { 0 };
         struct catalog_entry entry, next;
         struct segment_brief brief;
-        int r = catalog_entry_at(&store->catalog, at, &entry), has_next;
+        int r = catalog_entry_after(&store->catalog, after_id, &entry), has_next;
 
         if (r == -ENOENT)
                 return r;
@@ -113,7 +111,7 @@ static int describe_segment(struct logstore *store, size_t at, uint64_t tail,
         *ret = info;
         if (r < 0)
                 return 0;
-        has_next = catalog_entry_at(&store->catalog, at + 1, &next) == 0 &&
+        has_next = catalog_entry_after(&store->catalog, entry.id, &next) == 0 &&
                    next.previous_id == entry.id;
         info.first_number = brief.start.first_number;
         info.created_ns = brief.created_ns;
@@ -138,15 +136,15 @@ int logstore_segments(struct logstore *store,
                       int (*each)(void *context, const struct logstore_segment_info *),
                       void *context)
 {
-        struct logstore_segment_info info;
+        struct logstore_segment_info info = { 0 };
         uint64_t tail = 0;
         int r = store_enter(store);
 
         if (r < 0)
                 return r;
         r = each ? reader_tail(store, &tail) : detail(-EINVAL, "each is NULL");
-        for (size_t at = 0; r == 0; at++) {
-                r = describe_segment(store, at, tail, &info);
+        while (r == 0) {
+                r = describe_segment(store, info.id, tail, &info);
                 if (r == -ENOENT) {
                         r = 0;
                         break;

@@ -138,6 +138,16 @@ int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *s
         return greatest;
 }
 
+uint64_t catalog_newest_epoch(struct catalog *catalog)
+{
+        uint64_t epoch;
+
+        pthread_mutex_lock(&catalog->lock);
+        epoch = catalog->count ? catalog->entries[catalog->count - 1].epoch : 0;
+        pthread_mutex_unlock(&catalog->lock);
+        return epoch;
+}
+
 static int copy_entry(struct catalog *catalog, size_t at, struct catalog_entry *ret)
 {
         int r;

@@ -41,11 +41,13 @@ struct catalog {
         uint64_t first_number;        /* records below it are trimmed */
         struct control_slot fallback; /* what the chain tells if the control page has no slot */
         struct control_slot
-                cap;         /* .epoch is later than the page's: marks beyond are of a cut log */
-        bool writer;         /* may write indexes that are missing */
-        uint64_t highest_id; /* of any file seen, so that no name is used twice */
-        int fault;           /* the chain is broken: an open for writing is refused */
+                cap; /* .epoch is later than the page's: marks beyond are of a cut log */
+        _Atomic uint64_t capped_epoch; /* copy of cap.epoch, for a look without the lock */
+        bool writer;                   /* may write indexes that are missing */
+        uint64_t highest_id;           /* of any file seen, so that no name is used twice */
+        int fault;                     /* the chain is broken: an open for writing is refused */
         char fault_text[512];
+        bool vanished;       /* while it is read: a file is gone that was listed */
         uint64_t *leftovers; /* ids of segment files off the chain, ascending */
         size_t leftover_count, leftover_room;
 };
@@ -56,9 +58,13 @@ void catalog_free(struct catalog *catalog);
 
 /* What the control page says; with neither slot valid, what the chain tells: .generation is 0 then,
  * and nothing is known to have been durable. */
-void catalog_slot(const struct catalog *catalog, struct control_slot *ret);
+void catalog_slot(struct catalog *catalog, struct control_slot *ret);
 
-/* Read the directory and find the chain. A broken chain is no error but catalog->fault. */
+/* 0, or why the chain is broken, with the detail. */
+int catalog_fault(struct catalog *catalog);
+
+/* Read the directory and find the chain. A broken chain is no error but catalog_fault(). On failure
+ * the catalog is as it was. */
 int catalog_load(struct catalog *catalog);
 
 /* A reader: look at what the writer has changed since. */
@@ -109,6 +115,9 @@ int catalog_drop_leftovers(struct catalog *catalog);
 
 /* Epochs after @epoch began anew with which number, the lowest of them? UINT64_MAX: there were none. */
 uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch);
+
+/* Epoch in which the newest segment was started: it changes once the chain has been cut. */
+uint64_t catalog_newest_epoch(struct catalog *catalog);
 
 /* The lowest first number of a segment from @number on. UINT64_MAX: there is none. */
 uint64_t catalog_first_after(struct catalog *catalog, uint64_t number);

@@ -45,11 +45,18 @@ static int by_id(const void *a, const void *b)
         return x->id < y->id ? -1 : x->id > y->id;
 }
 
+void catalog_sort(struct catalog *catalog)
+{
+        if (catalog->count > 0)
+                qsort(catalog->entries, catalog->count, sizeof(*catalog->entries), by_id);
+}
+
 /* Keep the first reason why the chain is broken; anything but damage stops the load. */
 static int broken(struct catalog *catalog, int error)
 {
         if (error != -EBADMSG && error != -ENOENT && error != -EPERM && error != -EPROTONOSUPPORT)
                 return error;
+        catalog->vanished |= error == -ENOENT;
         if (catalog->fault == 0) {
                 catalog->fault = error == -ENOENT ? -EBADMSG : error;
                 snprintf(catalog->fault_text, sizeof(catalog->fault_text), "%s", logstore_detail());
@@ -248,22 +255,19 @@ static int find_cap(struct catalog *catalog, const struct control_slot *slot)
         return 0;
 }
 
-static int load_locked(struct catalog *catalog)
+/* Into a catalog that is empty. */
+static int load_once(struct catalog *catalog)
 {
         struct control_slot slot = { 0 };
         bool known = control_read(catalog->control, &slot) == 0;
         int r;
 
-        catalog_remove(catalog, 0, catalog->count);
-        catalog->leftover_count = 0;
-        catalog->fault = 0;
         catalog->epoch = slot.epoch;
         catalog->first_number = slot.first_number;
         r = os_list(catalog->directory, collect, catalog);
         if (r < 0)
                 return detail(r, "cannot list the directory: %s", logstore_error_text(r));
-        if (catalog->count > 0)
-                qsort(catalog->entries, catalog->count, sizeof(*catalog->entries), by_id);
+        catalog_sort(catalog);
         r = find_head(catalog, &slot);
         if (r == 0 && !known)
                 r = fall_back(catalog);
@@ -300,34 +304,64 @@ static int load_locked(struct catalog *catalog)
         return r;
 }
 
+static void drop_chain(struct catalog *catalog)
+{
+        catalog_remove(catalog, 0, catalog->count);
+        memory_free(catalog->memory, catalog->entries);
+        memory_free(catalog->memory, catalog->leftovers);
+}
+
+/* Put the chain that was read in the place of the old one. */
+static void take_over(struct catalog *catalog, const struct catalog *fresh)
+{
+        drop_chain(catalog);
+        catalog->entries = fresh->entries;
+        catalog->room = fresh->room;
+        catalog->count = fresh->count;
+        catalog->leftovers = fresh->leftovers;
+        catalog->leftover_count = fresh->leftover_count;
+        catalog->leftover_room = fresh->leftover_room;
+        catalog->highest_id = fresh->highest_id;
+        catalog->epoch = fresh->epoch;
+        catalog->first_number = fresh->first_number;
+        catalog->fallback = fresh->fallback;
+        catalog->cap = fresh->cap;
+        catalog->capped_epoch = fresh->cap.epoch;
+        catalog->fault = fresh->fault;
+        memcpy(catalog->fault_text, fresh->fault_text, sizeof(fresh->fault_text));
+}
+
 /* Beside a writer the directory may change while it is read: what looks broken is read again if
- * the control page has moved meanwhile. */
-static int load_stable(struct catalog *catalog)
+ * the control page has moved meanwhile, or a file is gone that was listed. The chain is read aside, so that a failure leaves what there
+ * was, and nobody sees half of it. */
+int catalog_load_locked(struct catalog *catalog)
 {
         struct control_slot before, after;
+        struct catalog fresh;
         int r = 0;
 
         for (int attempt = 0; attempt < 10; attempt++) {
                 bool known = control_read(catalog->control, &before) == 0;
-                r = load_locked(catalog);
-                if ((r == 0 && catalog->fault == 0) || !known ||
+                fresh = (struct catalog){
+                        .memory = catalog->memory,
+                        .control = catalog->control,
+                        .directory = catalog->directory,
+                        .highest_id = catalog->highest_id,
+                };
+                memcpy(fresh.uuid, catalog->uuid, sizeof(fresh.uuid));
+                r = load_once(&fresh);
+                if ((r == 0 && fresh.fault == 0) || !known || attempt == 9 ||
                     control_read(catalog->control, &after) < 0 ||
-                    (before.first_number == after.first_number && before.epoch == after.epoch))
+                    (!fresh.vanished && before.first_number == after.first_number &&
+                     before.epoch == after.epoch))
                         break;
+                drop_chain(&fresh);
         }
+        if (r == 0)
+                take_over(catalog, &fresh);
+        else
+                drop_chain(&fresh);
         return r;
-}
-
-void catalog_slot(const struct catalog *catalog, struct control_slot *ret)
-{
-        if (control_read(catalog->control, ret) < 0) {
-                *ret = catalog->fallback;
-        } else if (ret->epoch < catalog->cap.epoch && ret->mark_number > catalog->cap.mark_number) {
-                /* A truncation's new head became durable, its control page did not. */
-                ret->mark_number = catalog->cap.mark_number;
-                ret->mark_id = catalog->cap.mark_id;
-                ret->mark_offset = catalog->cap.mark_offset;
-        }
 }
 
 int catalog_load(struct catalog *catalog)
@@ -335,72 +369,7 @@ int catalog_load(struct catalog *catalog)
         int r;
 
         pthread_mutex_lock(&catalog->lock);
-        r = load_stable(catalog);
-        pthread_mutex_unlock(&catalog->lock);
-        return r;
-}
-
-/* A reader: entries for segments that were started since, found by the links back from @head. */
-static int add_started(struct catalog *catalog, uint64_t head)
-{
-        uint64_t last = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
-        size_t old_count = catalog->count;
-        int r = 0;
-
-        for (uint64_t id = head; r == 0 && id > last;) {
-                struct catalog_entry entry = { .id = id };
-
-                r = catalog_fill(catalog, &entry);
-                if (r == 0)
-                        r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room,
-                                         catalog->count, sizeof(entry));
-                if (r == 0)
-                        catalog->entries[catalog->count++] = entry;
-                if (id > catalog->highest_id)
-                        catalog->highest_id = id;
-                id = entry.previous_id;
-                if (r == 0 && id < last)
-                        r = -ESTALE; /* the chain forked below what we knew: read it anew */
-        }
-        if (r < 0)
-                catalog->count = old_count;
-        else if (catalog->count > old_count)
-                qsort(catalog->entries, catalog->count, sizeof(*catalog->entries), by_id);
-        return r;
-}
-
-/* A reader: the writer has unlinked what lies below the first number. */
-static void forget_trimmed(struct catalog *catalog)
-{
-        while (catalog->count > 1) {
-                int r = catalog_fill(catalog, &catalog->entries[1]);
-                if (r != -ENOENT &&
-                    (r < 0 || catalog->entries[1].first_number > catalog->first_number))
-                        break;
-                catalog_remove(catalog, 0, 1);
-        }
-}
-
-int catalog_refresh(struct catalog *catalog)
-{
-        uint64_t head = atomic_load(&catalog->control->page->head_id);
-        struct control_slot slot;
-        int r = 0;
-
-        pthread_mutex_lock(&catalog->lock);
-        catalog_slot(catalog, &slot);
-        if (slot.epoch != catalog->epoch || catalog->count == 0) {
-                r = load_stable(catalog);
-        } else {
-                uint64_t last = catalog->entries[catalog->count - 1].id;
-                if (head > last && add_started(catalog, head) < 0)
-                        r = load_stable(catalog);
-                catalog->first_number = slot.first_number > catalog->first_number
-                                                ? slot.first_number
-                                                : catalog->first_number;
-                if (r == 0)
-                        forget_trimmed(catalog);
-        }
+        r = catalog_load_locked(catalog);
         pthread_mutex_unlock(&catalog->lock);
         return r;
 }

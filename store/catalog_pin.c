@@ -103,6 +103,7 @@ int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret)
 static int find_number(struct catalog *catalog, uint64_t number, size_t *ret)
 {
         size_t low = 0, high = catalog->count, probe;
+        int r;
 
         while (high - low > 1) {
                 probe = low + (high - low) / 2;
@@ -121,7 +122,8 @@ static int find_number(struct catalog *catalog, uint64_t number, size_t *ret)
                         high = probe;
         }
         *ret = low;
-        return catalog->count == 0 ? -EBADMSG : catalog_fill(catalog, &catalog->entries[low]);
+        r = catalog->count == 0 ? -EBADMSG : catalog_fill(catalog, &catalog->entries[low]);
+        return r == -ENOENT ? -EBADMSG : r; /* its name was there */
 }
 
 static int pin_locked(struct catalog *catalog, uint64_t number, struct segment **ret)

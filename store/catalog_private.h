@@ -11,6 +11,8 @@ int catalog_fill(struct catalog *catalog, struct catalog_entry *entry);
 int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret);
 void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment);
 int catalog_remember(struct catalog *catalog, struct segment *segment);
+int catalog_load_locked(struct catalog *catalog);
+void catalog_sort(struct catalog *catalog);
 int catalog_grow(struct catalog *catalog, void **array, size_t *room, size_t count,
                  size_t item_bytes);
 void catalog_remove(struct catalog *catalog, size_t from, size_t to);

@@ -60,8 +60,10 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
 
 int cursor_end_of_log(struct logstore_cursor *cursor)
 {
-        if (cursor->catalog->fault && !cursor->store->writer)
-                return detail(cursor->catalog->fault, "%s", cursor->catalog->fault_text);
+        int r = cursor->store->writer ? 0 : catalog_fault(cursor->catalog);
+
+        if (r < 0)
+                return r;
         return detail(-EAGAIN, "record %llu was not appended yet",
                       (unsigned long long)cursor->at.number);
 }
@@ -175,8 +177,24 @@ uint64_t cursor_last(struct logstore_cursor *cursor)
                                      : UINT64_MAX;
 }
 
-/* Stand on the numbered frame of cursor->at.number and peek at it. */
-int cursor_stand(struct logstore_cursor *cursor, struct place *ret)
+/* Is what looks damaged merely cut? The chain is cut before the control page says so. 0: the
+ * number is where it was, or elsewhere: look again. -ESTALE. */
+static int cut_meanwhile(struct logstore_cursor *cursor)
+{
+        uint64_t rewound;
+
+        if (cursor->snapshot ||
+            (!cursor->store->writer && catalog_refresh(&cursor->store->catalog) < 0))
+                return 0;
+        rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch);
+        if (rewound == UINT64_MAX)
+                return 0;
+        cursor_leave(cursor);
+        cursor->at.cut |= cursor->at.number > rewound;
+        return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
+}
+
+static int stand(struct logstore_cursor *cursor, struct place *ret)
 {
         int r = cursor_check_epoch(cursor);
 
@@ -215,4 +233,14 @@ int cursor_stand(struct logstore_cursor *cursor, struct place *ret)
                         return r;
                 cursor->offset += ret->view.frame_bytes;
         }
+}
+
+int cursor_stand(struct logstore_cursor *cursor, struct place *ret)
+{
+        int r = stand(cursor, ret);
+
+        if (__builtin_expect(r != -EBADMSG, 1))
+                return r;
+        r = cut_meanwhile(cursor);
+        return r < 0 ? r : stand(cursor, ret); /* the same again, or from the right place */
 }

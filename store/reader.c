@@ -201,8 +201,10 @@ int reader_batch_whole(struct logstore *store, const struct place *place, uint64
 
 static int beyond_tail(struct logstore *store, uint64_t number)
 {
-        if (!store->writer && store->catalog.fault) /* the chain is broken: that is no mere end */
-                return detail(store->catalog.fault, "%s", store->catalog.fault_text);
+        int r = store->writer ? 0 : catalog_fault(&store->catalog);
+
+        if (r < 0) /* the chain is broken: that is no mere end */
+                return r;
         return detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
 }
 
@@ -231,7 +233,7 @@ bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot
                number < reader_first(store);
 }
 
-int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
+static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
                 struct place *ret)
 {
         struct catalog *catalog = snapshot ? snapshot_catalog(snapshot) : &store->catalog;
@@ -264,6 +266,22 @@ int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint
         }
         *ret = place;
         return 0;
+}
+
+/* A truncation between finding the segment and looking into it makes the record seem damaged: what
+ * looks so is looked for again, until nothing was cut meanwhile. */
+int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
+                struct place *ret)
+{
+        int r = find(store, snapshot, number, ret);
+        bool cut = true;
+
+        while (__builtin_expect(r == -EBADMSG, 0) && !snapshot && cut) {
+                uint64_t epoch = catalog_newest_epoch(&store->catalog);
+                r = find(store, NULL, number, ret);
+                cut = catalog_newest_epoch(&store->catalog) != epoch;
+        }
+        return r;
 }
 
 void reader_describe(const struct place *place, uint64_t number, struct logstore_record *ret)

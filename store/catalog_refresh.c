@@ -1,0 +1,104 @@
+/*
+ * catalog_refresh.c - following the writer: what it has changed since the chain was read
+ */
+#include <errno.h>
+
+#include "catalog_private.h"
+#include "detail.h"
+
+static void slot_locked(const struct catalog *catalog, struct control_slot *ret)
+{
+        if (control_read(catalog->control, ret) < 0) {
+                *ret = catalog->fallback;
+        } else if (ret->epoch < catalog->cap.epoch && ret->mark_number > catalog->cap.mark_number) {
+                /* A truncation's new head became durable, its control page did not. */
+                ret->mark_number = catalog->cap.mark_number;
+                ret->mark_id = catalog->cap.mark_id;
+                ret->mark_offset = catalog->cap.mark_offset;
+        }
+}
+
+void catalog_slot(struct catalog *catalog, struct control_slot *ret)
+{
+        if (control_read(catalog->control, ret) == 0 &&
+            ret->epoch >= atomic_load(&catalog->capped_epoch))
+                return; /* as nearly always: the chain has nothing to add */
+        pthread_mutex_lock(&catalog->lock);
+        slot_locked(catalog, ret);
+        pthread_mutex_unlock(&catalog->lock);
+}
+
+int catalog_fault(struct catalog *catalog)
+{
+        int r;
+
+        pthread_mutex_lock(&catalog->lock);
+        r = catalog->fault ? detail(catalog->fault, "%s", catalog->fault_text) : 0;
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+/* A reader: entries for segments that were started since, found by the links back from @head. */
+static int add_started(struct catalog *catalog, uint64_t head)
+{
+        uint64_t last = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
+        size_t old_count = catalog->count;
+        int r = 0;
+
+        for (uint64_t id = head; r == 0 && id > last;) {
+                struct catalog_entry entry = { .id = id };
+
+                r = catalog_fill(catalog, &entry);
+                if (r == 0)
+                        r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room,
+                                         catalog->count, sizeof(entry));
+                if (r == 0)
+                        catalog->entries[catalog->count++] = entry;
+                if (id > catalog->highest_id)
+                        catalog->highest_id = id;
+                id = entry.previous_id;
+                if (r == 0 && (id < last || entry.epoch > catalog->epoch))
+                        r = -ESTALE; /* the chain forked from what we knew: read it anew */
+        }
+        if (r < 0)
+                catalog->count = old_count;
+        else if (catalog->count > old_count)
+                catalog_sort(catalog);
+        return r;
+}
+
+/* A reader: the writer has unlinked what lies below the first number. */
+static void forget_trimmed(struct catalog *catalog)
+{
+        while (catalog->count > 1) {
+                int r = catalog_fill(catalog, &catalog->entries[1]);
+                if (r != -ENOENT &&
+                    (r < 0 || catalog->entries[1].first_number > catalog->first_number))
+                        break;
+                catalog_remove(catalog, 0, 1);
+        }
+}
+
+int catalog_refresh(struct catalog *catalog)
+{
+        uint64_t head = atomic_load(&catalog->control->page->head_id);
+        struct control_slot slot;
+        int r = 0;
+
+        pthread_mutex_lock(&catalog->lock);
+        slot_locked(catalog, &slot);
+        if (slot.epoch != catalog->epoch || catalog->count == 0) {
+                r = catalog_load_locked(catalog);
+        } else {
+                uint64_t last = catalog->entries[catalog->count - 1].id;
+                if (head > last && add_started(catalog, head) < 0)
+                        r = catalog_load_locked(catalog);
+                catalog->first_number = slot.first_number > catalog->first_number
+                                                ? slot.first_number
+                                                : catalog->first_number;
+                if (r == 0)
+                        forget_trimmed(catalog);
+        }
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}

@@ -230,7 +230,7 @@ def trimmed(tool, path):
 
 class Options(ctypes.Structure):
     _fields_ = [("struct_bytes", ctypes.c_uint32), ("flags", ctypes.c_uint32)]
-    _fields_ += [("segment_bytes", ctypes.c_uint64), ("rest", ctypes.c_uint64 * 11)]
+    _fields_ += [("segment_bytes", ctypes.c_uint64), ("rest", ctypes.c_uint64 * 12)]
 
 
 class Entry(ctypes.Structure):

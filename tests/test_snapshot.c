@@ -12,8 +12,8 @@
 
 static struct logstore_snapshot *snapshot;
 
-/* The next so many calls give memory, the one after that none. */
-static int allocations_left = -1;
+/* The next so many calls of this thread give memory, the one after that none. */
+static __thread int allocations_left = -1;
 
 void *__real_memory_resize(struct memory *memory, void *pointer, size_t bytes);
 void *__wrap_memory_resize(struct memory *memory, void *pointer, size_t bytes);

@@ -178,7 +178,7 @@ START_TEST(a_sleeper_makes_no_system_calls)
         sleep_ms(200); /* strace writes its file */
         calls = count_in(trace, "futex(");
         ck_assert_uint_ge(calls, 1);
-        ck_assert_msg(calls < 12, "%u sleeps in two seconds", calls);
+        ck_assert_msg(calls < 18, "%u sleeps in two seconds", calls);
         calls = _i == 0 ? count_in(trace, "")
                         : 0; /* a sanitizer has threads of its own beside it */
         ck_assert_msg(calls < 200, "%u system calls in two seconds", calls);

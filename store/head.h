@@ -20,10 +20,11 @@
  * count from 0: a reused slot never shows the same word again.)
  */
 struct slot {
-        /* next number mod 2^32 << 32 | closed << 31 | end of claims / 8 */
+        /* next number mod 2^32 << 32 | closed << 31 | end of claims / 8; alone in its cache line, for
+         * which the appending threads compete */
         _Alignas(64) _Atomic uint64_t word;
-        _Atomic uint64_t limit; /* claims must end at or before this, in units of 8 */
-        _Atomic uint64_t poke;  /* a claim that ends beyond wants the background thread */
+        _Alignas(64) _Atomic uint64_t limit; /* claims must end at or before this, in units of 8 */
+        _Atomic uint64_t poke; /* a claim that ends beyond wants the background thread */
         /* Read after a successful claim; valid until every claim in the slot is resolved. */
         char *base;
         _Atomic uint64_t first_number; /* head_claimed() looks without a claim */

@@ -47,12 +47,12 @@ static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum
         if (direct >= 0) { /* where there is none, as on tmpfs, nothing is lost */
                 r = write_zeros(direct, from, to);
                 os_close(direct); /* a failed write was told by the write */
-        } else if (how == READY_BULK) {
+        } else if (how == READY_BULK || how == READY_RESERVE) {
                 r = write_zeros(segment->fd, from, to);
         }
         if (r == 0)
                 r = os_grow(segment->fd, to);
-        if (r == 0 && how != READY_BULK)
+        if (r == 0 && how != READY_RESERVE)
                 r = os_populate((char *)segment->map.base + from, to - from);
         if (r == 0)
                 atomic_store(&segment->file_bytes, to);
@@ -167,7 +167,9 @@ static enum ready ready_how(struct head *head, uint64_t used)
 
         if (often)
                 return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
-        return used >= BULK_BYTES || head->ready_bytes >= BULK_BYTES ? READY_BULK : READY_PAGES;
+        if (head->ready_bytes >= BULK_BYTES)
+                return READY_RESERVE;
+        return used >= BULK_BYTES ? READY_BULK : READY_PAGES;
 }
 
 /* Make the active slot ready further, by one thread at a time and without the lock: appends go on in

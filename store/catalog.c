@@ -132,7 +132,8 @@ int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *s
         if (at > 0 &&
             segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at - 1].id,
                                &brief) == 0 &&
-            brief.sealed && brief.seal.greatest_ns > greatest)
+            brief.sealed && brief.seal.end == segment->brief.start.previous_end &&
+            brief.seal.greatest_ns > greatest)
                 greatest = brief.seal.greatest_ns;
         pthread_mutex_unlock(&catalog->lock);
         return greatest;

@@ -82,7 +82,8 @@ int catalog_pin_next(struct catalog *catalog, const struct segment *segment, str
 int catalog_pin_previous(struct catalog *catalog, const struct segment *segment,
                          struct segment **ret);
 /* The greatest time in the log before the first record of @segment, as far as it is known: what its
- * start frame says was written while claims may have been open; the seal before it knows better. */
+ * start frame says was written while claims may have been open; the seal before it knows better,
+ * unless the log was cut below it. */
 int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *segment);
 
 /* One more pin on a pinned one. */

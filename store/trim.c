@@ -85,18 +85,11 @@ struct truncation {
 static int greatest_until(struct catalog *catalog, struct segment *segment, uint64_t end,
                           int64_t *ret)
 {
-        int64_t greatest = segment->brief.start.greatest_ns;
+        int64_t greatest = catalog_greatest_before(catalog, segment);
         uint64_t offset = FRAMES_OFFSET;
-        struct segment *before;
         struct record_view view;
         int r = 0;
 
-        /* The start frame was written while claims may have been open; a seal knows better. */
-        if (catalog_pin_previous(catalog, segment, &before) == 0) {
-                if (before->brief.sealed && before->brief.seal.greatest_ns > greatest)
-                        greatest = before->brief.seal.greatest_ns;
-                catalog_unpin(catalog, before);
-        }
         for (; r == 0 && offset < end; offset += view.frame_bytes) {
                 const struct frame *frame = segment_frame(segment, offset);
                 r = segment_peek(segment, offset, &view);

@@ -210,6 +210,28 @@ START_TEST(a_claim_committed_late_is_found_by_its_time_after_a_clean_close)
 }
 END_TEST
 
+/* The seal of the segment that was cut into still counts what was cut. */
+START_TEST(what_was_cut_off_a_sealed_segment_counts_for_no_time)
+{
+        uint64_t first;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_at(100, 5);
+        append_at(900, 5);
+        append_at(100, 3);
+        ck_assert_int_eq(logstore_truncate_after(store, 5, 0), 0);
+        reopen_store();
+        append_at(200, 12);
+        append_at(300, 5);
+        ck_assert_int_eq(logstore_trim_before(store, 16, &first), 0);
+        ck_assert_uint_eq(first, 16);
+        open_cursor(16);
+        ck_assert_int_eq(logstore_cursor_seek_time(cursor, 250), 0);
+        ck_assert_uint_eq(logstore_cursor_position(cursor), 18);
+        logstore_cursor_close(cursor);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -221,6 +243,7 @@ int main(void)
                 { before_the_first_that_a_trim_left_there_is_no_record, 2 },
                 { a_search_by_time_that_meets_damage_leaves_the_cursor_where_it_was, 0 },
                 { a_claim_committed_late_is_found_by_its_time_after_a_clean_close, 2 },
+                { what_was_cut_off_a_sealed_segment_counts_for_no_time, 0 },
         };
 
         return RUN_TESTS("cursor", tests);

@@ -284,7 +284,7 @@ LOGSTORE_API int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64
 LOGSTORE_API int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
                                      struct logstore_record *ret);
 
-/* Number that next would give. */
+/* Number that next would give. 0: a NULL cursor, or one of the parent's in a fork's child. */
 LOGSTORE_API uint64_t logstore_cursor_position(const struct logstore_cursor *cursor);
 
 /*

@@ -364,5 +364,5 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
 
 uint64_t logstore_cursor_position(const struct logstore_cursor *cursor)
 {
-        return cursor ? cursor->at.number : 0;
+        return cursor && *cursor->store->alive ? cursor->at.number : 0;
 }

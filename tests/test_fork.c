@@ -138,7 +138,7 @@ static void touch_objects(void)
         ECHILD_FROM(logstore_cursor_get(cursor, 1, &record));
         ECHILD_FROM(logstore_cursor_wait(cursor, 1));
         ECHILD_FROM(logstore_cursor_fd(cursor));
-        logstore_cursor_position(cursor);
+        must(logstore_cursor_position(cursor) == 0);
         ECHILD_FROM(logstore_snapshot_get(snapshot, 1, &record));
         ECHILD_FROM(logstore_snapshot_cursor(snapshot, 0, &another));
         ECHILD_FROM(logstore_snapshot_edit(snapshot, 1, &data, &size));

@@ -431,8 +431,9 @@ LOGSTORE_API int logstore_repair(const char *path, uint32_t flags, const char *s
 /* ---- private snapshot ------------------------------------------------------------------- */
 
 /*
- * Fix the log from first to tail as it is now and map it MAP_PRIVATE, readable and writable, a
- * segment at a time as it is used. It stays valid while the writer appends and retention deletes.
+ * Fix the log from first to tail as it is now and map all of its segments MAP_PRIVATE, readable and
+ * writable: one mapping (of the process's vm.max_map_count) and 1.2 KiB of heap each. It stays valid
+ * while the writer appends and retention deletes, whose space is given back when it is closed.
  * Edits stay in this process: a page is copied at its first edit, has no file behind it any more,
  * and is counted against @budget_bytes (0: the store's private_budget_bytes).
  */

@@ -2,6 +2,7 @@
  * catalog_refresh.c - following the writer: what it has changed since the chain was read
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "catalog_private.h"
 #include "detail.h"
@@ -79,6 +80,32 @@ static void forget_trimmed(struct catalog *catalog)
         }
 }
 
+/* Has a reader an index of its own for this segment, though by now there is one to map? */
+static bool index_outgrown(const struct catalog *catalog, const struct segment *segment)
+{
+        struct os_stat st;
+        char name[32];
+
+        if (segment->pins > 0 || segment->index_shared || !segment->index.map.base)
+                return false;
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)segment->brief.id);
+        return os_stat_name(catalog->directory, name, &st) == 0;
+}
+
+/* Unmap what was read while it was active, so that the next pin maps it with its sealed index: its
+ * own is memory that the kernel cannot take back. */
+static void unmap_outgrown(struct catalog *catalog)
+{
+        for (size_t i = catalog->mapped_count; i > 0; i--) {
+                const struct segment *segment = catalog->mapped[i - 1];
+                size_t at = catalog_find_id(catalog, segment->brief.id);
+
+                if (at < catalog->count && catalog->entries[at].segment == segment &&
+                    index_outgrown(catalog, segment))
+                        catalog_detach(catalog, &catalog->entries[at]);
+        }
+}
+
 int catalog_refresh(struct catalog *catalog)
 {
         uint64_t head = atomic_load(&catalog->control->page->head_id);
@@ -91,6 +118,8 @@ int catalog_refresh(struct catalog *catalog)
                 r = catalog_load_locked(catalog);
         } else {
                 uint64_t last = catalog->entries[catalog->count - 1].id;
+                if (head > last) /* so what was before the last one is sealed */
+                        unmap_outgrown(catalog);
                 if (head > last && add_started(catalog, head) < 0)
                         r = catalog_load_locked(catalog);
                 catalog->first_number = slot.first_number > catalog->first_number

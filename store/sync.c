@@ -273,15 +273,6 @@ static int sync_page(struct sync *sync, void *base, size_t bytes, const char *na
         return head_failure(sync->head);
 }
 
-/* A coarser or finer index than the appends kept, as the size of its records allows. */
-static void write_index(struct sync *sync, struct segment *segment, uint32_t records, uint64_t end)
-{
-        /* Failing is no harm: whoever needs the index builds it. */
-        index_write(&segment->index, sync->head->directory,
-                    sync->head->control->page->fixed.file_mode, segment->brief.id,
-                    segment->brief.salt, records, end);
-}
-
 int sync_seal_alone(struct sync *sync)
 {
         struct segment *segment;
@@ -304,7 +295,10 @@ int sync_seal_alone(struct sync *sync)
                               CONTROL_NAME);
         if (r < 0)
                 return r;
-        write_index(sync, segment, records, end.offset);
+        /* Failing is no harm: whoever needs the index builds it. */
+        index_write(&segment->index, sync->head->directory,
+                    sync->head->control->page->fixed.file_mode, segment->brief.id,
+                    segment->brief.salt, records, end.offset);
         head_retire(sync->head, turn);
         return 0;
 }

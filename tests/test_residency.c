@@ -321,6 +321,40 @@ END_TEST
 
 /* ---- indexes ---- */
 
+/* A reader that follows a writer gets records of each active segment by number, for which it makes
+ * an index in memory that the kernel cannot take back; of what is sealed it maps the file. */
+START_TEST(a_reader_holds_two_anonymous_indexes_at_most)
+{
+        enum { SEGMENTS = 12 };
+        struct logstore_memory memory = { .struct_bytes = sizeof(memory) };
+        uint64_t index_bytes = 0, idle, number;
+        struct logstore *reader;
+
+        open_store(LOGSTORE_CREATE); /* 64 KiB each, of 59 records */
+        append_filled(1000, 'a');
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_memory(reader, &memory), 0);
+        idle = memory.anonymous_mapped;
+        for (int i = 0; i < SEGMENTS * 59; i++) {
+                char buffer[1000];
+                struct logstore_record record;
+
+                number = append_filled(1000, 'a');
+                ck_assert_int_eq(logstore_get(reader, number, buffer, sizeof(buffer), &record), 0);
+                ck_assert_int_eq(
+                        logstore_get(reader, (number + 1) / 2, buffer, sizeof(buffer), &record), 0);
+                ck_assert_int_eq(logstore_memory(reader, &memory), 0);
+                if (i == 0)
+                        index_bytes = memory.anonymous_mapped - idle;
+                ck_assert_msg(memory.anonymous_mapped <= idle + 2 * index_bytes,
+                              "record %" PRIu64 ": %" PRIu64 " bytes, an index has %" PRIu64,
+                              number, memory.anonymous_mapped, index_bytes);
+        }
+        ck_assert_uint_gt(index_bytes, 0);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
 /* More indexes in memory than there is a list for: how much of them is resident is not known. */
 START_TEST(what_is_not_listed_is_unknown_not_less)
 {
@@ -361,6 +395,7 @@ int main(void)
                 { evicted_pages_are_gone_and_known_ones_come_back, 0 },
                 { copied_pages_are_those_edited, 0 },
                 { mappings_are_those_that_the_process_has, 0 },
+                { a_reader_holds_two_anonymous_indexes_at_most, 0 },
                 { what_is_not_listed_is_unknown_not_less, 0 },
         };
 

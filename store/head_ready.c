@@ -13,6 +13,8 @@
 #include "head_private.h"
 #include "logstore.h"
 
+#define FOLIO_BYTES \
+        (UINT64_C(2) << 20) /* written at once and aligned, so that it can be one folio */
 #define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
 #define POKE_BYTES (UINT64_C(2) << 20)      /* before the end of what is ready it is woken */
@@ -29,7 +31,7 @@ static uint64_t limit_of(const struct segment *segment, uint64_t ready)
 static int write_zeros(int fd, uint64_t from, uint64_t to)
 {
         /* Never stored to: the kernel's one page of zeros. Aligned for OS_DIRECT. */
-        static _Alignas(4096) char zeros[READY_STEP_MAX];
+        static _Alignas(4096) char zeros[FOLIO_BYTES];
         int r = 0;
 
         for (; r == 0 && from < to; from += sizeof(zeros))
@@ -63,12 +65,13 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
                   enum ready how)
 {
         uint64_t unit = GROW_BYTES > os_page_bytes() ? GROW_BYTES : os_page_bytes();
+        uint64_t larger = how == READY_BULK || how == READY_RESERVE ? FOLIO_BYTES : unit;
         uint64_t least, most;
         int r = 0;
 
         wanted += os_page_bytes();
         least = (wanted + unit - 1) / unit * unit;
-        most = (wanted + ahead + unit - 1) / unit * unit;
+        most = (wanted + ahead + larger - 1) / larger * larger;
         least = least < segment->brief.bytes ? least : segment->brief.bytes;
         most = most < segment->brief.bytes ? most : segment->brief.bytes;
         if (most > *ready) {

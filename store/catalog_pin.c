@@ -66,11 +66,16 @@ void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment
 static int map_entry(struct catalog *catalog, size_t at)
 {
         struct catalog_entry *entry = &catalog->entries[at];
+        const struct catalog_entry *next = at + 1 < catalog->count ? &entry[1] : NULL;
         int r = segment_open(catalog->memory, catalog->directory, catalog->uuid, entry->id,
                              catalog->kind, &entry->segment);
 
         if (r == 0 && !entry->segment->brief.started)
                 r = segment_damage(entry->segment, HEADER_BYTES, 0, "the start frame is damaged");
+        if (r == 0 && next && next->first_number != 0 && next->previous_id == entry->id &&
+            next->previous_salt != entry->segment->brief.salt)
+                r = segment_damage(entry->segment, 0, 0,
+                                   "not the segment that the next one continues");
         if (r == 0 && catalog->writer && catalog->kind == OS_SHARED_READ)
                 entry->segment->index_mode = catalog->control->page->fixed.file_mode;
         if (r == 0)

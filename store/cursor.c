@@ -10,6 +10,7 @@
 #include "cursor.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "cursor_private.h"
 #include "snapshot.h"
@@ -102,25 +103,41 @@ static void drop_behind(struct logstore_cursor *cursor)
 }
 
 /* Behind the damage: the next number that leads somewhere, at the latest the next segment's. */
-static void skip_damage(struct logstore_cursor *cursor)
+static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uint64_t tail)
 {
-        uint64_t tail, first;
         struct place place;
+        uint64_t first;
 
+        if (number > tail)
+                return number;
+        if (reader_find(cursor->store, cursor->snapshot, number, &place) == 0) {
+                catalog_unpin(cursor->catalog, place.segment);
+                return number;
+        }
+        first = catalog_first_after(cursor->catalog, number);
+        return first != UINT64_MAX ? first : tail + 1;
+}
+
+/* Damage that ends the log, as a missing segment does, is told once; then it is a mere end. */
+static int skip_damage(struct logstore_cursor *cursor)
+{
+        uint64_t tail;
+        char what[256];
+
+        snprintf(what, sizeof(what), "%s", logstore_detail());
         cursor_leave(cursor);
-        cursor->at.number++;
         if (reader_tail(cursor->store, &tail) < 0)
-                return;
+                return -EBADMSG;
         if (cursor->snapshot)
                 tail = snapshot_bounds(cursor->snapshot)->tail;
+        if (cursor->at.number > tail && cursor->told_end == cursor->at.number)
+                return detail(-EAGAIN, "nothing follows the damage at record %llu",
+                              (unsigned long long)cursor->at.number);
         if (cursor->at.number > tail)
-                return;
-        if (reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place) == 0) {
-                catalog_unpin(cursor->catalog, place.segment);
-                return;
-        }
-        first = catalog_first_after(cursor->catalog, cursor->at.number);
-        cursor->at.number = first != UINT64_MAX ? first : tail + 1;
+                cursor->told_end = cursor->at.number;
+        else
+                cursor->at.number = find_behind(cursor, cursor->at.number + 1, tail);
+        return detail(-EBADMSG, "%s", what);
 }
 
 /*
@@ -206,7 +223,7 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
                         break;
         }
         if (r == -EBADMSG && cursor->flags & LOGSTORE_SKIP_DAMAGE)
-                skip_damage(cursor);
+                r = skip_damage(cursor);
         store_leave();
         return r;
 }

@@ -27,6 +27,7 @@ struct logstore_cursor {
         uint64_t fast_end;       /* nor frames that end before this a look at the file */
         uint64_t whole_until;    /* batches up to this number were found whole */
         uint64_t dropped_offset; /* LOGSTORE_DROP_BEHIND: let go up to here */
+        uint64_t told_end;       /* LOGSTORE_SKIP_DAMAGE: damage ends the log here, and was told */
         int eventfd;
         pthread_t watcher;
         bool watching;

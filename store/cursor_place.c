@@ -152,6 +152,9 @@ static int at_gap(struct logstore_cursor *cursor)
         last = atomic_load(&cursor->segment->last_number);
         if (last != UINT64_MAX && cursor->at.number > last)
                 return hop(cursor);
+        if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
+                return segment_damage(cursor->segment, cursor->offset, cursor->at.number,
+                                      "the next segment says that more records are here");
         first = cursor_first_now(
                 cursor); /* trimmed with its successor, its end is not known any more */
         if (cursor->at.number < first)

@@ -121,7 +121,8 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
                                   : LOGSTORE_SEGMENT_ACTIVE;
         if (has_next) {
                 info.records = next.first_number - brief.start.first_number;
-                info.used_bytes = next.previous_end;
+                info.used_bytes =
+                        next.previous_end < info.file_bytes ? next.previous_end : info.file_bytes;
         } else if (brief.sealed) {
                 info.records = brief.seal.records;
                 info.used_bytes = brief.seal.end;

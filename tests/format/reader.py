@@ -206,13 +206,23 @@ class Segment:
         if batch:
             self.why = "a batch is not closed"
 
+    def has_frames_behind(self, end):
+        """Is there a valid frame behind the place where walk() stopped?"""
+        for at in range(self.stop + 8, min(end, self.file_end) - 23, 8):
+            word, ordinal = struct.unpack_from("<II", self.bytes, at)
+            try:
+                if word >> 30 != PAD and ordinal > self.next - self.first + 1:
+                    if self.frame(at, min(end, self.file_end), ordinal):
+                        return True
+            except Invalid:
+                pass
+        return False
+
 
 class Store:
     def __init__(self, path):
         self.path, self.damage = path, None
         self.control = Control(path)
-        if not self.control.has_slot:  # D3
-            self.damage = Damage("control", 512, 0, "no valid slot")
         self.chain = self.find_chain()
 
     def segment_ids(self):
@@ -296,6 +306,7 @@ class Store:
         """Tell a torn tail, which is fine, from damage."""
         known = segment.next <= self.control.mark  # D1
         known |= segment.stop < min(segment.seal_end, end)  # D2
+        known |= not self.control.has_slot and segment.has_frames_behind(end)  # D3
         if known:
             raise Damage(segment.name, segment.stop, segment.next, segment.why)
 

@@ -82,8 +82,9 @@ static int check_record(struct logstore_cursor *cursor, const struct place *plac
         else if (map_faulted(&place->segment->map))
                 r = segment_damage(place->segment, place->offset, cursor->at.number, "");
         if (r < 0 || store->writer || place->view.kind != FRAME_MORE ||
-            cursor->at.number <= cursor->whole_until || place->segment->brief.sealed)
-                return r;
+            cursor->at.number <= cursor->whole_until || place->segment->brief.sealed ||
+            cursor->at.number <= reader_durable(store))
+                return r; /* what was durable was whole */
         if (!reader_batch_whole(store, place, cursor->at.number, &cursor->whole_until))
                 return reader_judge(store, place->segment, place->offset, cursor->at.number,
                                     "its batch is not complete");

@@ -238,6 +238,9 @@ CASES = [
      lambda: ([story(), Segment(2, first=10**18 + 1)], mark(5)), WHOLE, None),
     ("a slot with its mark between frames", lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
      + (control(slot(2, mark=4, offset=4180), slot(1, mark=5)),), FOUR, "wrong check"),
+    ("damage in a batch that was durable",
+     lambda: broken(lambda s: flip(s, s.at[3] - 8), 5), [1, 2], "wrong check"),
+    ("a batch that no sync covered, torn", lambda: broken(lambda s: flip(s, s.at[3] - 8)), [1], None),
     ("no valid slot", lambda: ([story()], control()), WHOLE, None),
     ("no valid slot, and frames behind a bad one",
      lambda: broken(lambda s: flip(s, s.at[3] + 16))[:1] + (control(),), [1, 2, 3], "wrong check"),

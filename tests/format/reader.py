@@ -184,7 +184,7 @@ class Segment:
         payload of a void. Then self.stop is the offset behind the last batch, self.next the
         number that is due there, self.why what ended it, None if `end` did."""
         at, ordinal, batch = 4176, 1, []
-        self.stop, self.next, self.why = at, self.first, None
+        self.stop, self.next, self.why, self.partial = at, self.first, None, []
         while at < end:
             try:
                 frame = self.frame(at, min(end, self.file_end), ordinal)
@@ -194,7 +194,7 @@ class Segment:
                 if batch and kind not in (RECORD, MORE):
                     raise Invalid("a batch is not closed")
             except Invalid as error:
-                self.why = str(error)
+                self.why, self.partial = str(error), batch
                 return
             if kind != PAD:
                 batch.append((self.first + ordinal - 1, time_ns, payload))
@@ -204,7 +204,7 @@ class Segment:
                 batch = []
                 self.stop, self.next = at, self.first + ordinal - 1
         if batch:
-            self.why = "a batch is not closed"
+            self.why, self.partial = "a batch is not closed", batch
 
     def has_frames_behind(self, end):
         """Is there a valid frame behind the place where walk() stopped?"""
@@ -291,6 +291,8 @@ class Store:
                     yield record
             tail = segment.next - 1
             if segment.why:
+                if self.was_durable(segment, end):
+                    yield from (one for one in segment.partial if one[0] >= self.control.first)
                 if successor or not self.damage:
                     self.judge_stop(segment, end)
                 break
@@ -302,10 +304,12 @@ class Store:
         if tail < self.control.mark:  # D6
             raise Damage("control", 0, tail + 1, "the log ends before the mark")
 
+    def was_durable(self, segment, end):
+        return segment.next <= self.control.mark or segment.stop < min(segment.seal_end, end)
+
     def judge_stop(self, segment, end):
         """Tell a torn tail, which is fine, from damage."""
-        known = segment.next <= self.control.mark  # D1
-        known |= segment.stop < min(segment.seal_end, end)  # D2
+        known = self.was_durable(segment, end)  # D1, D2
         known |= not self.control.has_slot and segment.has_frames_behind(end)  # D3
         if known:
             raise Damage(segment.name, segment.stop, segment.next, segment.why)

@@ -104,11 +104,12 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         struct slot *slot = guard_depth > 0 ? find(address) : NULL;
         int saved = errno;
 
+        /* The mark before the zeros: nobody sees these without it. */
+        if (slot)
+                atomic_store(&guard_faults[slot - slots], true);
         if (!slot || mmap((void *)(address & ~(page - 1)), page, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
                 pass_on(signal, info, context);
-        else
-                atomic_store(&guard_faults[slot - slots], true);
         errno = saved;
 }
 

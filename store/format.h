@@ -157,8 +157,9 @@ static_assert(offsetof(struct control_page, head_id) == 1536, "live words");
 
 /* ---- wake file: one page, a help for sleeping readers, never evidence ---- */
 struct wake_page {
-        _Atomic uint32_t waiters;  /* set by a reader that is going to sleep */
+        _Atomic uint32_t waiters;  /* counted by readers that are going to sleep */
         _Atomic uint32_t sequence; /* futex word, changed at each wake-up */
+        _Atomic uint32_t several;  /* not 0: who is woken wakes the next */
 };
 
 /* ---- sealed index: `id.idx`; may be deleted, is rebuilt ---- */

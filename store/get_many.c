@@ -14,6 +14,8 @@
 #define DEPTH 128
 #define SCRATCH_BYTES 4096u
 
+#define PAGES_MAX 4 /* of one record; larger ones are better read ahead by the kernel */
+
 /* Not worth a ring below this many records. */
 #define LEAST 4
 
@@ -64,20 +66,23 @@ static bool resident(const struct segment *segment, uint64_t offset)
                there & 1;
 }
 
-/* Ask for the page that the index says the record is near, without touching it. */
+/* Ask for the pages between the places that the index knows on both sides of the record. */
 static void prefetch_one(struct prefetch *prefetch, uint64_t number)
 {
         struct catalog *catalog = &prefetch->store->catalog;
         struct segment *segment;
-        uint64_t offset;
+        uint64_t offset, end;
         int fd;
 
         if (catalog_pin(catalog, number, &segment) < 0)
                 return; /* the get says why */
-        if (segment_hint(segment, number, &offset) == 0 && !resident(segment, offset)) {
-                fd = segment_descriptor(segment);
-                if (fd >= 0)
-                        queue(prefetch, fd, offset);
+        if (segment_hint(segment, number, &offset, &end) == 0) {
+                offset &= ~(uint64_t)(SCRATCH_BYTES - 1);
+                if (end > offset + PAGES_MAX * SCRATCH_BYTES)
+                        end = offset + PAGES_MAX * SCRATCH_BYTES;
+                for (; offset < end; offset += SCRATCH_BYTES)
+                        if (!resident(segment, offset) && (fd = segment_descriptor(segment)) >= 0)
+                                queue(prefetch, fd, offset);
         }
         catalog_unpin(catalog, segment);
 }

@@ -150,7 +150,11 @@ static void read_seal(const char *page, struct segment_brief *brief)
                                                          offsetof(struct segment_seal, check)) &&
                         brief->seal.end >= FRAMES_OFFSET && brief->seal.end <= brief->bytes &&
                         brief->seal.end <= brief->file_bytes &&
-                        brief->seal.first_number == brief->start.first_number;
+                        brief->seal.first_number == brief->start.first_number &&
+                        brief->seal.records <=
+                                (brief->seal.end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
+                        brief->seal.last_number ==
+                                brief->seal.first_number + brief->seal.records - 1;
 }
 
 static int brief_from_file(int fd, const char *name, const uint8_t uuid[16], uint64_t id,
@@ -468,9 +472,10 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
         }
 }
 
-int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset)
+int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset, uint64_t *ret_end)
 {
-        uint64_t ordinal = number - segment->brief.start.first_number + 1, reached;
+        uint64_t ordinal = number - segment->brief.start.first_number + 1, reached, behind;
+        uint64_t records = segment->brief.sealed ? segment->brief.seal.records : 0;
         uint32_t at;
 
         if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE) &&
@@ -480,6 +485,10 @@ int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset)
         if (ordinal > UINT32_MAX)
                 return -ENOENT;
         *ret_offset = index_floor(&segment->index, (uint32_t)ordinal, &at);
+        behind = at + (UINT64_C(1) << segment->index.stride_shift);
+        *ret_end = *ret_offset + FRAME_HEADER_BYTES;
+        if (behind <= records)
+                *ret_end = index_floor(&segment->index, (uint32_t)behind, &at);
         return *ret_offset < segment->end ? 0 : -ENOENT;
 }
 

@@ -98,8 +98,8 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
 int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
                    struct record_view *ret_view);
 
-/* Where about @number is, by the index alone: no frame is touched. -ENOENT: no index is ready. */
-int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset);
+/* Between which places @number is, by the index alone: no frame is touched. -ENOENT: no index is ready. */
+int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset, uint64_t *ret_end);
 
 /* A descriptor of the file for reading, kept open with the segment. */
 int segment_descriptor(struct segment *segment);

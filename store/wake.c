@@ -1,10 +1,10 @@
 /*
  * wake.c - wakes sleeping readers in this and other processes
  *
- * A page that readers may write: `waiters` says that somebody sleeps, `sequence` is the futex word.
- * The writer takes the flag down and wakes one reader, who wakes the next, so that an append pays for
- * one whatever their number; who still waits puts the flag up again. A chain that a killed reader
- * broke is mended by the tick, which wakes all. Nothing depends on the page: garbage in it costs
+ * A page that readers may write: `waiters` says how many are going to sleep, `sequence` is the futex
+ * word. The writer takes the number back to 0 and wakes one reader, who wakes the next if there are
+ * several, so that an append pays for one whatever their number; who still waits counts itself
+ * again. A chain that a killed reader broke is mended by the tick, which wakes all. Nothing depends on the page: garbage in it costs
  * wake-ups that are too many or a sleep until the timeout.
  */
 #include "wake.h"
@@ -67,7 +67,8 @@ void wake_close(struct wake *wake)
 
 static void wake(struct wake *self, int count)
 {
-        atomic_store(&self->page->waiters, 0);
+        if (atomic_exchange(&self->page->waiters, 0) > 1)
+                atomic_store(&self->page->several, 1);
         /* Pairs with the load in wake_prepare(): who took the old ticket does not fall asleep. */
         atomic_fetch_add(&self->page->sequence, 1);
         os_futex_wake(&self->page->sequence, count, true);
@@ -80,8 +81,10 @@ void wake_slow(struct wake *self)
 
 void wake_tick(struct wake *self)
 {
-        if (self->page && self->writable)
-                wake(self, INT_MAX);
+        if (!self->page || !self->writable)
+                return;
+        atomic_store(&self->page->several, 0);
+        wake(self, INT_MAX);
 }
 
 uint32_t wake_prepare(struct wake *wake)
@@ -90,7 +93,7 @@ uint32_t wake_prepare(struct wake *wake)
 
         /* Pairs with wake_readers(): either it sees the flag, or we see what it published. */
         if (wake->writable)
-                atomic_exchange(&wake->page->waiters, 1);
+                atomic_fetch_add(&wake->page->waiters, 1);
         return ticket;
 }
 
@@ -99,7 +102,8 @@ int wake_sleep(struct wake *wake, uint32_t ticket, int64_t timeout_ns)
         int r = os_futex_wait(&wake->page->sequence, ticket, timeout_ns, true);
 
         /* On to the next. One who slept again has the new ticket and ends the chain. */
-        if (r == 0 && atomic_load(&wake->page->sequence) != ticket)
+        if (r == 0 && atomic_load(&wake->page->several) &&
+            atomic_load(&wake->page->sequence) != ticket)
                 os_futex_wake(&wake->page->sequence, 1, true);
         return r == -EAGAIN ? 0 : r;
 }

@@ -180,8 +180,9 @@ uint64_t cursor_last(struct logstore_cursor *cursor)
                                      : UINT64_MAX;
 }
 
-/* Is what looks damaged merely cut? The chain is cut before the control page says so. 0: the
- * number is where it was, or elsewhere: look again. -ESTALE. */
+/* Is what looks damaged merely cut or trimmed? The chain is cut before the control page says so, and
+ * what was unlinked between two looks cannot be seen to grow any more. 0: look again, from where the
+ * index now leads. -ESTALE. */
 static int cut_meanwhile(struct logstore_cursor *cursor)
 {
         uint64_t rewound;
@@ -189,12 +190,14 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
         if (cursor->snapshot ||
             (!cursor->store->writer && catalog_refresh(&cursor->store->catalog) < 0))
                 return 0;
-        rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch);
-        if (rewound == UINT64_MAX)
-                return 0;
         cursor_leave(cursor);
+        rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch);
         cursor->at.cut |= cursor->at.number > rewound;
-        return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
+        if (cursor->at.cut)
+                return cursor_stale(cursor->at.number, "truncated away");
+        return cursor->at.number < cursor_first_now(cursor)
+                       ? cursor_stale(cursor->at.number, "trimmed")
+                       : 0;
 }
 
 static int stand(struct logstore_cursor *cursor, struct place *ret)

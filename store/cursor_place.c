@@ -185,19 +185,21 @@ uint64_t cursor_last(struct logstore_cursor *cursor)
  * index now leads. -ESTALE. */
 static int cut_meanwhile(struct logstore_cursor *cursor)
 {
-        uint64_t rewound;
+        uint64_t rewound, first;
 
         if (cursor->snapshot ||
             (!cursor->store->writer && catalog_refresh(&cursor->store->catalog) < 0))
                 return 0;
-        cursor_leave(cursor);
         rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch);
+        first = cursor_first_now(cursor);
+        if (rewound == UINT64_MAX && cursor->segment &&
+            first <= cursor->segment->brief.start.first_number)
+                return 0; /* neither: the damage is there */
+        cursor_leave(cursor);
         cursor->at.cut |= cursor->at.number > rewound;
         if (cursor->at.cut)
                 return cursor_stale(cursor->at.number, "truncated away");
-        return cursor->at.number < cursor_first_now(cursor)
-                       ? cursor_stale(cursor->at.number, "trimmed")
-                       : 0;
+        return cursor->at.number < first ? cursor_stale(cursor->at.number, "trimmed") : 0;
 }
 
 static int stand(struct logstore_cursor *cursor, struct place *ret)

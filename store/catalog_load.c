@@ -223,6 +223,14 @@ static int fall_back(struct catalog *catalog)
         catalog->fallback = (struct control_slot){
                 .first_number = catalog->control->page->fixed.first_number,
         };
+        if (r == 0 && catalog->count &&
+            catalog->entries[0].first_number < catalog->fallback.first_number)
+                r = detail(-EBADMSG,
+                           "%010llu.log: begins with %llu, before the first number ever, %llu: run "
+                           "verify, then repair",
+                           (unsigned long long)catalog->entries[0].id,
+                           (unsigned long long)catalog->entries[0].first_number,
+                           (unsigned long long)catalog->fallback.first_number);
         if (r < 0 && (r = broken(catalog, r)) < 0)
                 return r;
         if (catalog->count && catalog->entries[0].first_number) {

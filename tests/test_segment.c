@@ -209,6 +209,21 @@ START_TEST(a_seal_beyond_the_file_does_not_count)
 }
 END_TEST
 
+START_TEST(a_seal_of_more_records_than_have_room_does_not_count)
+{
+        struct draft draft;
+
+        begin();
+        draft = draft_new(1, 1);
+        for (int i = 0; i < 10; i++)
+                draft_put(&draft, FRAME_RECORD, 0, 0, 0);
+        segment_seal(draft.segment, 10 + (uint64_t)_i, draft.offset, 0);
+        draft_close(&draft);
+        expect_ok(read_brief(1));
+        ck_assert_int_eq(brief.sealed, _i == 0);
+}
+END_TEST
+
 static const char *const kinds[] = { "fifo", "symlink", "directory" };
 
 START_TEST(what_is_no_regular_file_is_refused)
@@ -305,6 +320,7 @@ int main(void)
                 { a_start_frame_that_does_not_validate_is_torn, 0 },
                 { a_seal_that_does_not_validate_is_no_seal_and_no_damage, 0 },
                 { a_seal_beyond_the_file_does_not_count, 0 },
+                { a_seal_of_more_records_than_have_room_does_not_count, 2 },
                 { what_is_no_regular_file_is_refused, COUNT(kinds) },
                 { every_record_is_found_by_its_ordinal, 0 },
                 { a_peek_ends_where_the_file_ends, 0 },

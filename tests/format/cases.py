@@ -221,6 +221,8 @@ CASES = [
      lambda: (three()[0][::2], mark(0)), WHOLE, "No such file"),
     ("torn above a mark, in a segment with a torn seal",
      lambda: broken(lambda s: (flip(s.sealed(), 600), flip(s, s.at[4] + 24))), FOUR, None),
+    ("torn above a mark, in a segment with a seal of more records than have room",
+     lambda: broken(lambda s: flip(s.sealed(records=99), s.at[4] + 24)), FOUR, None),
     # rules C: the control file
     ("the newer slot counts", lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
      + (control(slot(2, mark=4), slot(1, mark=5)),), FOUR, None),
@@ -242,6 +244,8 @@ CASES = [
      lambda: broken(lambda s: flip(s, s.at[3] - 8), 5), [1, 2], "wrong check"),
     ("a batch that no sync covered, torn", lambda: broken(lambda s: flip(s, s.at[3] - 8)), [1], None),
     ("no valid slot", lambda: ([story()], control()), WHOLE, None),
+    ("no valid slot, and a segment from before the first number ever",
+     lambda: ([story()], control(first=100)), WHOLE, "before the first number ever"),
     ("no valid slot, and frames behind a bad one",
      lambda: broken(lambda s: flip(s, s.at[3] + 16))[:1] + (control(),), [1, 2, 3], "wrong check"),
     ("torn static sector",

@@ -131,8 +131,9 @@ class Segment:
     def read_seal(self):
         """Where the seal says that the frames end; 0 if there is no valid seal."""
         seal = self.bytes[512:1024]
-        magic, _, end, first, _, _ = SEAL.unpack_from(seal)
+        magic, records, end, first, last, _ = SEAL.unpack_from(seal)
         sealed = magic == b"LOGSEAL1" and sector_holds(seal, self.salt)
+        sealed = sealed and records <= (end - 4176) // 24 and last == first + records - 1
         return end if sealed and 4176 <= end <= self.file_end and first == self.first else 0
 
     def start(self):
@@ -249,12 +250,23 @@ class Store:
                 self.damage = self.damage or error
         return None
 
+    def begin_with_oldest(self, ids):
+        """Without a slot: no segment begins before the first number ever."""
+        oldest = self.started(reversed(ids))
+        if oldest and oldest.first < self.control.first:
+            self.damage = self.damage or Damage(
+                oldest.name, 4096, oldest.first, "begins before the first number ever"
+            )
+            self.control.first = oldest.first
+
     def find_chain(self):
         """The log's segments, oldest first, each with the offset where the log leaves it. If the
         chain is broken, only what lies before the break, and self.damage says why."""
         ids = self.segment_ids()
         segment = self.started(ids)
         chain, end = [], segment and segment.file_end
+        if segment and not self.control.has_slot:
+            self.begin_with_oldest(ids)
         if (segment.id if segment else 0) < self.control.mark_id and not self.damage:  # D5
             self.damage = Damage(f"{self.control.mark_id:010d}.log", 0, 0, "the newest is missing")
         while segment:

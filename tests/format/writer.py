@@ -86,11 +86,10 @@ class Segment:
         self.data[self.end : self.end + len(frame)] = frame
         self.end += len(frame)
 
-    def sealed(self, end=None):
-        last = self.first + self.ordinal - 2
-        body = struct.pack(
-            "<8sQQQQq", b"LOGSEAL1", self.ordinal - 1, end or self.end, self.first, last, 0
-        )
+    def sealed(self, end=None, records=None):
+        records = self.ordinal - 1 if records is None else records
+        last = self.first + records - 1
+        body = struct.pack("<8sQQQQq", b"LOGSEAL1", records, end or self.end, self.first, last, 0)
         self.data[512:1024] = checked(body, self.salt)
         return self
 

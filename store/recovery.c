@@ -322,6 +322,7 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
         struct record_view view;
         uint64_t offset = FRAMES_OFFSET;
         uint32_t ordinal = 0;
+        bool in_batch = false;
 
         while (offset < slot->mark_offset) {
                 const struct frame *frame = segment_frame(segment, offset);
@@ -331,6 +332,8 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                         r = -EBADMSG;
                 if (r == 0 && view.kind != FRAME_PAD && view.ordinal != ordinal + 1)
                         r = -EBADMSG;
+                if (r == 0 && in_batch && (view.kind == FRAME_PAD || view.kind == FRAME_VOID))
+                        r = -EBADMSG;
                 if (r < 0)
                         return segment_damage(segment, offset, segment_number(segment, ordinal + 1),
                                               "the frame does not validate, but it was durable");
@@ -339,9 +342,11 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                         if (view.kind != FRAME_VOID && frame->time_ns > tail->greatest_ns)
                                 tail->greatest_ns = frame->time_ns;
                 }
+                in_batch = view.kind == FRAME_MORE;
                 offset += view.frame_bytes;
         }
-        if (offset != slot->mark_offset || segment_number(segment, ordinal) != slot->mark_number)
+        if (in_batch || offset != slot->mark_offset ||
+            segment_number(segment, ordinal) != slot->mark_number)
                 return segment_damage(segment, offset, slot->mark_number,
                                       "the segment does not end where the control page says");
         *ret_records = ordinal;

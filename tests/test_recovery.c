@@ -219,6 +219,21 @@ START_TEST(a_head_that_is_not_as_it_was_closed_is_damage)
 }
 END_TEST
 
+/* The log ends only between batches: behind half of one, what is appended would end it. */
+START_TEST(a_mark_inside_a_batch_is_no_end)
+{
+        uint32_t records = 77;
+
+        make_log(15);
+        draft_put(&draft, FRAME_MORE, 10, 1, 16);
+        if (_i)
+                draft_put(&draft, FRAME_VOID, 10, 1, 17);
+        control_set_mark(&control, _i ? 17 : 16, 2, draft.offset);
+        expect_failure(resume(&records), -EBADMSG);
+        ck_assert_uint_eq(records, 77);
+}
+END_TEST
+
 /* A crash between a truncation's new segment and its control page: the mark is of the cut log. */
 START_TEST(a_mark_from_before_a_truncation_is_neither_missing_nor_kept)
 {
@@ -256,6 +271,7 @@ int main(void)
                 { an_empty_head_is_replaced, 0 },
                 { after_a_clean_close_the_head_goes_on_at_the_mark, 0 },
                 { a_head_that_is_not_as_it_was_closed_is_damage, COUNT(touched) },
+                { a_mark_inside_a_batch_is_no_end, 2 },
                 { a_mark_from_before_a_truncation_is_neither_missing_nor_kept, 0 },
         };
 

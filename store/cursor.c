@@ -323,6 +323,12 @@ int logstore_cursor_seek(struct logstore_cursor *cursor, uint64_t number)
         return r;
 }
 
+/* Is @number known to be in the log without a look at its tail? */
+static bool is_bounded(struct logstore_cursor *cursor, uint64_t number)
+{
+        return cursor->snapshot || cursor->store->writer || number <= reader_durable(cursor->store);
+}
+
 /* Stand on @number, by the pinned segment's index if it is the right one. */
 static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *ret)
 {
@@ -336,7 +342,7 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
         segment = cursor->segment;
         if (segment && number >= segment->brief.start.first_number &&
             number <= atomic_load(&segment->last_number) && number <= cursor_last(cursor) &&
-            atomic_load(&segment->last_number) != UINT64_MAX &&
+            atomic_load(&segment->last_number) != UINT64_MAX && is_bounded(cursor, number) &&
             segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
                            &cursor->offset, &ret->view) == 0) {
                 ret->segment = segment;

@@ -109,7 +109,7 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
         r = segment_brief_read(store->directory, store->catalog.uuid, entry.id, &brief);
         info.state = LOGSTORE_SEGMENT_DAMAGED;
         *ret = info;
-        if (r < 0)
+        if (r < 0 || !brief.started)
                 return 0;
         has_next = catalog_entry_after(&store->catalog, entry.id, &next) == 0 &&
                    next.previous_id == entry.id;

@@ -110,6 +110,23 @@ static int follow_frame(struct logstore *store, struct segment *segment)
         return 1;
 }
 
+/* What was sealed was durable as a whole: damage in it does not end the log, but is told to whoever
+ * reads there. Where the log leaves the segment earlier, its frames lead there. */
+static int follow_seal(struct logstore *store, struct segment *segment)
+{
+        struct follower *follower = &store->follower;
+        const struct segment_brief *brief = &segment->brief;
+
+        if (!brief->sealed || follower->number >= brief->seal.last_number)
+                return 0;
+        catalog_find_end(&store->catalog, segment);
+        if (atomic_load(&segment->end) != brief->seal.end)
+                return 0;
+        follower->number = brief->seal.last_number;
+        follower->offset = brief->seal.end;
+        return 1;
+}
+
 /* At the end of a segment: on to the next, if the log really goes on there. */
 static int follow_segment(struct logstore *store, struct segment **segment)
 {
@@ -158,7 +175,8 @@ static int follow(struct logstore *store)
         }
         if (r < 0)
                 return r == -EBADMSG ? 0 : r; /* whoever reads there is told */
-        while (follow_frame(store, segment) || follow_segment(store, &segment))
+        while (follow_seal(store, segment) || follow_frame(store, segment) ||
+               follow_segment(store, &segment))
                 ;
         catalog_unpin(&store->catalog, segment);
         return 0;
@@ -326,9 +344,12 @@ static int copy_out(struct logstore *store, const struct place *place, uint64_t 
         struct logstore_record record;
         int r;
 
-        if (place->view.kind == FRAME_VOID)
-                return detail(-ENODATA, "record %llu is void: its claim was aborted",
-                              (unsigned long long)number);
+        if (place->view.kind == FRAME_VOID) {
+                r = reader_verify(store, place, number);
+                return r < 0 ? r
+                             : detail(-ENODATA, "record %llu is void: its claim was aborted",
+                                      (unsigned long long)number);
+        }
         if (place->view.size > capacity) {
                 ret->size = place->view.size;
                 return detail(-ENOBUFS, "record %llu has %u bytes, the buffer %zu",

@@ -385,6 +385,136 @@ START_TEST(a_sealed_segment_that_was_cut_is_reported)
 }
 END_TEST
 
+/* ---- what was closed, and what a segment is said to be ----------------------------------- */
+
+static uint64_t newest_segment(void)
+{
+        uint64_t id = 1;
+
+        while (file_exists(segment_path(id + 1)) && first_of_segment(id + 1) != 0)
+                id++;
+        return id;
+}
+
+/* Sealed ones alone need no look after a clean close. What would be refused after the next crash
+ * is refused before anything is appended to it. */
+START_TEST(after_a_clean_close_a_segment_without_seal_is_read)
+{
+        struct logstore *writer = NULL;
+        uint64_t last;
+
+        make_store();
+        last = newest_segment();
+        zero_range(segment_path(last - 1), SECTOR_BYTES, SECTOR_BYTES);
+        if (_i) {
+                flip_byte(segment_path(last - 1), FRAMES_OFFSET + 30);
+                expect_failure(try_open(LOGSTORE_NO_THREAD, &writer), -EBADMSG);
+                return;
+        }
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(append_text("one more"), COUNT + 1);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        crash_store();
+        open_store(LOGSTORE_NO_THREAD);
+        expect_numbered(store, 1, COUNT);
+        expect_text(store, COUNT + 1, "one more");
+}
+END_TEST
+
+START_TEST(without_a_mark_segments_below_the_first_number_ever_are_damage)
+{
+        struct logstore_verify_report report = { 0 };
+        struct logstore *writer = NULL;
+        uint64_t first = COUNT * 2;
+
+        make_store();
+        forge(scratch("store/control"), 0, offsetof(struct control_static, check),
+              offsetof(struct control_static, first_number), &first, sizeof(first));
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), -EBADMSG);
+        open_store(LOGSTORE_READ_ONLY);
+        expect_numbered(store, 1, COUNT);
+        close_store();
+        expect_failure(try_open(LOGSTORE_NO_THREAD, &writer), -EBADMSG);
+}
+END_TEST
+
+START_TEST(without_a_mark_damage_in_a_sealed_segment_does_not_end_the_log)
+{
+        struct logstore_record record;
+        struct place place;
+        char buffer[64];
+
+        make_store();
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        place = place_of(100);
+        flip_byte(scratch("store/%s", place.file), place.offset + FRAME_HEADER_BYTES);
+        open_store(LOGSTORE_READ_ONLY);
+        ck_assert_uint_eq(bounds_of(store).tail, COUNT);
+        expect_numbered(store, 1, 99);
+        expect_failure(logstore_get(store, 100, buffer, sizeof(buffer), &record), -EBADMSG);
+        expect_numbered(store, 101, COUNT);
+}
+END_TEST
+
+static void forget_seals_and_mark(void)
+{
+        uint64_t none[3] = { 0 }; /* number, segment and offset of the mark */
+
+        for (uint64_t id = newest_segment(); id > 0; id--)
+                zero_range(segment_path(id), SECTOR_BYTES, SECTOR_BYTES);
+        for (size_t slot = SECTOR_BYTES; slot < 3 * SECTOR_BYTES; slot += SECTOR_BYTES)
+                forge(scratch("store/control"), slot, offsetof(struct control_slot, check),
+                      offsetof(struct control_slot, mark_number), none, sizeof(none));
+}
+
+/* What follows a torn frame is no part of the log, although it is whole and the cursor near it. */
+START_TEST(a_cursor_gets_nothing_from_behind_the_tail)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct place place;
+
+        make_store();
+        forget_seals_and_mark();
+        place = place_of(5);
+        flip_byte(scratch("store/%s", place.file), place.offset + FRAME_HEADER_BYTES);
+        open_store(LOGSTORE_READ_ONLY);
+        ck_assert_uint_eq(bounds_of(store).tail, 4);
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
+        for (uint64_t number = 5; number < 9; number++) {
+                ck_assert_int_eq(logstore_cursor_get(cursor, 3, &record), 0);
+                expect_failure(logstore_cursor_get(cursor, number, &record), -EAGAIN);
+        }
+        ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        ck_assert_uint_eq(record.number, 4);
+        logstore_cursor_close(cursor);
+}
+END_TEST
+
+static int look_at_second(void *context, const struct logstore_segment_info *info)
+{
+        *(struct logstore_segment_info *)context = *info;
+        return info->id == 2;
+}
+
+START_TEST(a_segment_without_a_start_frame_is_described_as_damaged)
+{
+        struct logstore_segment_info info = { 0 };
+
+        make_store();
+        if (_i)
+                cut_file(segment_path(2), HEADER_BYTES);
+        else
+                flip_byte(segment_path(2), HEADER_BYTES + 30);
+        open_store(LOGSTORE_READ_ONLY);
+        ck_assert_int_eq(logstore_segments(store, look_at_second, &info), 1);
+        ck_assert_uint_eq(info.id, 2);
+        ck_assert_int_eq(info.state, LOGSTORE_SEGMENT_DAMAGED);
+        ck_assert_uint_eq(info.records, 0);
+        ck_assert_uint_eq(info.used_bytes, 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -402,6 +532,11 @@ int main(void)
                   sizeof(inner_bytes) / sizeof(inner_bytes[0]) },
                 { a_cursor_may_skip_damage, 0 },
                 { a_sealed_segment_that_was_cut_is_reported, 0 },
+                { after_a_clean_close_a_segment_without_seal_is_read, 2 },
+                { without_a_mark_segments_below_the_first_number_ever_are_damage, 0 },
+                { without_a_mark_damage_in_a_sealed_segment_does_not_end_the_log, 0 },
+                { a_cursor_gets_nothing_from_behind_the_tail, 0 },
+                { a_segment_without_a_start_frame_is_described_as_damaged, 2 },
         };
 
         return RUN_TESTS("bad_input_files", tests);

@@ -327,6 +327,30 @@ START_TEST(damage_after_a_clean_close_is_damage)
 }
 END_TEST
 
+/* A void proves itself as any frame does, however it is asked for. */
+START_TEST(a_damaged_void_is_damage)
+{
+        struct logstore_record record;
+        struct logstore_cursor *cursor;
+        struct logstore_claim claim;
+        char buffer[64];
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_numbered(1);
+        ck_assert_int_eq(logstore_claim(store, 10, &claim), 0);
+        ck_assert_int_eq(logstore_abort(store, &claim), 0);
+        append_text("record 3");
+        close_store();
+        flip_byte(segment_path(1), place_of(2).offset + offsetof(struct frame, check));
+        open_store(LOGSTORE_READ_ONLY);
+        expect_failure(logstore_get(store, 2, buffer, sizeof(buffer), &record), -EBADMSG);
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
+        expect_failure(logstore_cursor_get(cursor, 2, &record), -EBADMSG);
+        logstore_cursor_close(cursor);
+        expect_text(store, 3, "record 3");
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -345,6 +369,7 @@ int main(void)
                 { without_a_valid_mark_a_bad_frame_with_good_ones_behind_is_damage, 0 },
                 { without_a_valid_mark_a_bad_last_frame_is_a_torn_tail, 0 },
                 { damage_after_a_clean_close_is_damage, COUNT },
+                { a_damaged_void_is_damage, 0 },
         };
 
         return RUN_TESTS("bad_input_tail", tests);

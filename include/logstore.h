@@ -232,7 +232,7 @@ struct logstore_record {
  *
  * -EINVAL number 0. -EAGAIN beyond the tail. -ESTALE before the first, or truncated away.
  * -ENODATA void. -ENOBUFS too small: ret->size alone is set to what is needed. -EBADMSG damaged.
- * -EIO the disk failed.
+ * -EPROTONOSUPPORT its segment has another version or an unknown flag. -EIO the disk failed.
  */
 LOGSTORE_API int logstore_get(struct logstore *store, uint64_t number, void *buffer,
                               size_t capacity, struct logstore_record *ret);
@@ -265,7 +265,7 @@ LOGSTORE_API void logstore_cursor_close(struct logstore_cursor *cursor);
  *
  * -EAGAIN no record there (yet): the cursor stays. -ESTALE the place was trimmed or truncated
  * away: seek again. -EBADMSG damaged (detail: file, offset, number): the cursor stays before it,
- * unless LOGSTORE_SKIP_DAMAGE. -EIO the disk failed.
+ * unless LOGSTORE_SKIP_DAMAGE. -EPROTONOSUPPORT a segment of another version. -EIO the disk failed.
  */
 LOGSTORE_API int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record *ret);
 LOGSTORE_API int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record *ret);

@@ -13,8 +13,8 @@
 #include "head_private.h"
 #include "logstore.h"
 
-#define FOLIO_BYTES \
-        (UINT64_C(2) << 20) /* written at once and aligned, so that it can be one folio */
+/* Written at once and aligned, so that it can be one folio. */
+#define FOLIO_BYTES (UINT64_C(2) << 20)
 #define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
 #define POKE_BYTES (UINT64_C(2) << 20)      /* before the end of what is ready it is woken */
@@ -61,6 +61,12 @@ static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum
         return r;
 }
 
+/* Of the file system, of a quota, or of what this process may write. */
+static bool is_full(int r)
+{
+        return r == -ENOSPC || r == -EDQUOT || r == -EFBIG;
+}
+
 int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uint64_t ahead,
                   enum ready how)
 {
@@ -76,7 +82,7 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
         most = most < segment->brief.bytes ? most : segment->brief.bytes;
         if (most > *ready) {
                 r = ready_range(segment, *ready, most, how);
-                if (r == -ENOSPC && least < most && least > *ready) {
+                if (is_full(r) && least < most && least > *ready) {
                         most = least;
                         r = ready_range(segment, *ready, most, how);
                 }

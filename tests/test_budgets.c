@@ -4,6 +4,8 @@
  * Linked with --wrap of os_cachestat and os_start_writeback, so that the test is the disk that does
  * or does not get on with writing.
  */
+#include <sys/resource.h>
+
 #include "store.h"
 #include "test_public_support.h"
 
@@ -143,6 +145,27 @@ START_TEST(as_much_is_kept_ready_as_was_asked_for)
 }
 END_TEST
 
+/* Larger pieces do not fit any more, but what the next append needs does. */
+START_TEST(a_file_may_grow_to_the_last_unit_below_the_limit_of_its_size)
+{
+        struct rlimit limit = { (3 << 20) + (200 << 10), RLIM_INFINITY };
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        int r = 0;
+
+        options.flags = LOGSTORE_CREATE | LOGSTORE_NO_THREAD;
+        options.segment_bytes = 16 << 20;
+        open_store_with(&options);
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        while (r == 0)
+                r = append_some();
+        expect_failure(r, -EFBIG);
+        ck_assert_uint_ge(bounds_of(store).tail * 1024, limit.rlim_cur - (80 << 10));
+        limit.rlim_cur = RLIM_INFINITY;
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        ck_assert_int_eq(append_some(), 0);
+}
+END_TEST
+
 static unsigned mapped_segments(void)
 {
         FILE *maps = fopen("/proc/self/maps", "re");
@@ -190,6 +213,7 @@ int main(void)
                 { below_the_hard_limit_nobody_is_asked, 0 },
                 { writeback_starts_behind_the_tail_in_pieces_of_the_soft_limit, 0 },
                 { as_much_is_kept_ready_as_was_asked_for, 0 },
+                { a_file_may_grow_to_the_last_unit_below_the_limit_of_its_size, 0 },
                 { no_more_segments_are_mapped_than_was_said, 0 },
         };
 

@@ -20,7 +20,7 @@ static void compare_gets(struct logstore *store, const struct logstore_bounds *b
 
         if (fuzz_result(logstore_cursor_open(store, 0, &cursor)) < 0)
                 return;
-        for (uint64_t i = 0; i < NUMBERS_MAX; i++) {
+        for (uint64_t i = 0; i < NUMBERS_MAX && bounds->first - 1 + i <= bounds->tail + 2; i++) {
                 uint64_t number = bounds->first - 1 + i;
                 int r = (int)fuzz_result(logstore_get(store, number, buffer, sizeof(buffer), &got));
                 int s = (int)fuzz_result(logstore_cursor_get(cursor, number, &found));

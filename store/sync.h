@@ -22,7 +22,10 @@ struct sync {
         struct tail synced; /* everything up to here is durable */
         _Atomic uint64_t durable;
         _Atomic uint32_t waiting; /* threads that want a round */
-        uint32_t released;        /* threads that the last round released */
+        _Atomic uint32_t arrived; /* threads that ever wanted one */
+        uint32_t released;        /* threads that the last round released, */
+        uint32_t arrived_before;  /* those that had arrived when it ended, */
+        int64_t round_ns;         /* and how long it took */
         _Atomic uint64_t rounds;  /* that succeeded */
 
         /* Asynchronous form */

@@ -81,7 +81,11 @@ void catalog_add(struct catalog *catalog, struct segment *segment)
         size_t behind;
 
         pthread_mutex_lock(&catalog->lock);
-        behind = start->previous_id ? catalog_find_id(catalog, start->previous_id) + 1 : 0;
+        behind = catalog_find_id(catalog, start->previous_id);
+        if (behind < catalog->count && catalog->entries[behind].id == start->previous_id)
+                behind++;
+        else
+                behind = 0; /* none, or trimmed with all before it */
         if (behind < catalog->count)
                 catalog_leave_out(catalog, behind, catalog->count); /* reserved: cannot fail */
         catalog->entries[catalog->count++] = (struct catalog_entry){

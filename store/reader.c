@@ -83,6 +83,7 @@ static int follow_frame(struct logstore *store, struct segment *segment)
         struct follower *follower = &store->follower;
         struct place place = { segment, follower->offset, { 0 } };
         uint64_t number = follower->number, last;
+        uint64_t limit = atomic_load(&segment->last_number); /* as the next segment says */
         int r = segment_peek(segment, place.offset, &place.view);
 
         if (r < 0)
@@ -93,10 +94,10 @@ static int follow_frame(struct logstore *store, struct segment *segment)
                 follower->offset += place.view.frame_bytes;
                 return 1;
         }
-        if (segment_number(segment, place.view.ordinal) != number + 1)
+        if (segment_number(segment, place.view.ordinal) != number + 1 || number >= limit)
                 return 0;
         if (place.view.kind == FRAME_MORE) {
-                if (!reader_batch_whole(store, &place, number + 1, &last))
+                if (!reader_batch_whole(store, &place, number + 1, &last) || last > limit)
                         return 0;
                 while (follower->number < last &&
                        segment_peek(segment, follower->offset, &place.view) == 0) {

@@ -491,6 +491,39 @@ START_TEST(a_cursor_gets_nothing_from_behind_the_tail)
 }
 END_TEST
 
+/* Let segment 2 say that one record less precedes it than does. */
+static void miscount_before_second(void)
+{
+        struct bytes file = load_file(segment_path(2));
+        struct frame *frame = (struct frame *)(file.data + HEADER_BYTES);
+        struct start_payload *start = (struct start_payload *)frame->payload;
+        uint64_t place = frame->commit | (uint64_t)frame->ordinal << 32, salt;
+
+        memcpy(&salt, file.data + offsetof(struct segment_header, salt), sizeof(salt));
+        start->first_number--;
+        start->previous_records--;
+        frame->check = XXH3_64bits_withSeed(&frame->time_ns, 8 + sizeof(*start), salt) ^
+                       place * CHECK_WORD_FACTOR ^ HEADER_BYTES * CHECK_OFFSET_FACTOR;
+        save_file(segment_path(2), file.data, file.size);
+        free(file.data);
+}
+
+START_TEST(a_segment_holds_no_more_numbers_than_the_next_one_says)
+{
+        uint64_t first;
+
+        make_store();
+        first = first_of_segment(2);
+        forget_seals_and_mark();
+        open_store(LOGSTORE_READ_ONLY);
+        ck_assert_uint_eq(bounds_of(store).tail, COUNT);
+        close_store();
+        miscount_before_second();
+        open_store(LOGSTORE_READ_ONLY);
+        ck_assert_uint_eq(bounds_of(store).tail, first - 2);
+}
+END_TEST
+
 static int look_at_second(void *context, const struct logstore_segment_info *info)
 {
         *(struct logstore_segment_info *)context = *info;
@@ -536,6 +569,7 @@ int main(void)
                 { without_a_mark_segments_below_the_first_number_ever_are_damage, 0 },
                 { without_a_mark_damage_in_a_sealed_segment_does_not_end_the_log, 0 },
                 { a_cursor_gets_nothing_from_behind_the_tail, 0 },
+                { a_segment_holds_no_more_numbers_than_the_next_one_says, 0 },
                 { a_segment_without_a_start_frame_is_described_as_damaged, 2 },
         };
 

@@ -8,6 +8,14 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+/* The address sanitizer's allocator does not survive a fork beside another thread that allocates;
+ * that of the C library does. */
+#ifdef __SANITIZE_ADDRESS__
+enum { CHILD_MAY_ALLOCATE = 0 };
+#else
+enum { CHILD_MAY_ALLOCATE = 1 };
+#endif
+
 /* A child of fork may not free what its parent's store holds, so at its end that looks leaked. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
@@ -304,6 +312,17 @@ static void *append_until_enough(void *argument)
         return NULL;
 }
 
+static void open_own(int i)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore *own;
+
+        options.flags = LOGSTORE_CREATE;
+        must(logstore_open(scratch("own-%d", i), &options, &own) == 0);
+        must(logstore_append(own, "x", 1, NULL) == 0);
+        must(logstore_close(own) == 0);
+}
+
 START_TEST(fork_while_others_append)
 {
         pthread_t threads[2];
@@ -319,17 +338,10 @@ START_TEST(fork_while_others_append)
 
                 ck_assert_int_ge(child, 0);
                 if (child == 0) {
-                        struct logstore *own;
-
                         alarm(20);
                         touch_writer();
-                        must(logstore_open(scratch("own-%d", i),
-                                           &(struct logstore_options){
-                                                   .struct_bytes = sizeof(struct logstore_options),
-                                                   .flags = LOGSTORE_CREATE },
-                                           &own) == 0);
-                        must(logstore_append(own, "x", 1, NULL) == 0);
-                        must(logstore_close(own) == 0);
+                        if (CHILD_MAY_ALLOCATE)
+                                open_own(i);
                         _exit(0);
                 }
                 expect_child(child);
@@ -388,7 +400,7 @@ int main(void)
 {
         const struct test_entry tests[] = {
                 { every_call_in_a_child_is_refused, 0 },
-                { whatever_a_child_does_the_parent_is_unharmed, 4 },
+                { whatever_a_child_does_the_parent_is_unharmed, CHILD_MAY_ALLOCATE ? 4 : 2 },
                 { a_child_does_not_have_the_mappings, 0 },
                 { fork_while_others_append, 0 },
                 { the_lock_dies_with_the_parent_not_with_its_child, 0 },

@@ -88,21 +88,21 @@ static inline int after_append(struct logstore *store, uint64_t number)
         return 0;
 }
 
+static inline struct frame *frame_at(const struct claim *claim, uint64_t offset)
+{
+        return (struct frame *)(claim->slot->base + offset);
+}
+
 /* Everything of a frame but its commit word; returns that. */
 static inline uint32_t fill(const struct claim *claim, uint64_t offset, uint32_t ordinal,
                             enum frame_kind kind, uint32_t size, int64_t time_ns)
 {
-        struct frame *frame = (struct frame *)(claim->slot->base + offset);
+        struct frame *frame = frame_at(claim, offset);
         uint32_t word = record_word(kind, size);
 
         record_encode(&claim->slot->segment->key, frame, offset, word, ordinal, time_ns);
         index_set(claim->slot->index, ordinal, offset);
         return word;
-}
-
-static inline struct frame *frame_at(const struct claim *claim, uint64_t offset)
-{
-        return (struct frame *)(claim->slot->base + offset);
 }
 
 /* A fault while filling put zeros in the place of the file's page. */
@@ -131,10 +131,25 @@ static inline bool fits(struct logstore *store, uint64_t frame_bytes, uint64_t s
         return size <= PAYLOAD_BYTES_MAX && frame_bytes <= store->batch_bytes_max;
 }
 
+/* The payload of a claim for one record is in place: the rest of its frame, and what follows. */
+static inline int publish_one(struct logstore *store, const struct claim *claim, uint64_t size,
+                              uint64_t *ret_number)
+{
+        uint32_t word = fill(claim, claim->offset, claim->ordinal, FRAME_RECORD, (uint32_t)size,
+                             now(store));
+        int r = check_fault(store, claim);
+
+        head_publish(&store->head, frame_at(claim, claim->offset), word);
+        if (r == 0)
+                r = after_append(store, claim->number);
+        if (r == 0 && ret_number)
+                *ret_number = claim->number;
+        return r;
+}
+
 int logstore_append(struct logstore *store, const void *data, size_t size, uint64_t *ret_number)
 {
         struct claim claim;
-        uint32_t word;
         int r = store_enter_writer(store);
 
         if (__builtin_expect(r < 0, 0))
@@ -148,14 +163,7 @@ int logstore_append(struct logstore *store, const void *data, size_t size, uint6
         if (__builtin_expect(r == 0, 1)) {
                 if (size)
                         memcpy(frame_at(&claim, claim.offset)->payload, data, size);
-                word = fill(&claim, claim.offset, claim.ordinal, FRAME_RECORD, (uint32_t)size,
-                            now(store));
-                r = check_fault(store, &claim);
-                head_publish(&store->head, frame_at(&claim, claim.offset), word);
-                if (r == 0)
-                        r = after_append(store, claim.number);
-                if (r == 0 && ret_number)
-                        *ret_number = claim.number;
+                r = publish_one(store, &claim, size, ret_number);
         }
         store_leave();
         return r;
@@ -166,7 +174,6 @@ int logstore_appendv(struct logstore *store, const struct iovec *pieces, int cou
 {
         struct claim claim;
         uint64_t size = 0;
-        uint32_t word;
         uint8_t *to;
         int r = store_enter_writer(store);
 
@@ -189,14 +196,7 @@ int logstore_appendv(struct logstore *store, const struct iovec *pieces, int cou
                                 memcpy(to, pieces[i].iov_base, pieces[i].iov_len);
                         to += pieces[i].iov_len;
                 }
-                word = fill(&claim, claim.offset, claim.ordinal, FRAME_RECORD, (uint32_t)size,
-                            now(store));
-                r = check_fault(store, &claim);
-                head_publish(&store->head, frame_at(&claim, claim.offset), word);
-                if (r == 0)
-                        r = after_append(store, claim.number);
-                if (r == 0 && ret_number)
-                        *ret_number = claim.number;
+                r = publish_one(store, &claim, size, ret_number);
         }
         store_leave();
         return r;

@@ -56,7 +56,7 @@ struct head {
         _Atomic uint32_t asleep; /* the background thread wants to hear of the next append */
         _Atomic uint32_t poked;  /* the background threads' futex word */
         _Atomic uint64_t last_sync_bytes; /* covered by the last round; UINT64_MAX: none yet */
-        bool threaded;                    /* there is one */
+        bool threaded;                    /* there are background threads */
         struct wake *wake;
         struct memory *memory;
         struct catalog *catalog;

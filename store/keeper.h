@@ -25,7 +25,6 @@ struct keeper {
         uint64_t written_offset;
         uint64_t tail_seen;
         int64_t last_retention_ns, oldest_unsynced_ns;
-        uint64_t synced_bytes_seen;
 };
 
 int keeper_start(struct keeper *keeper);

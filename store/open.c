@@ -213,7 +213,6 @@ static int begin_head(struct logstore *store, const struct control_slot *slot)
                 }
                 return r;
         }
-        store->head_begun = true;
         sync_begin(&store->sync, &store->head.tail);
         return 0;
 }

@@ -46,7 +46,6 @@ struct logstore {
         struct sync sync;
         struct retention retention;
         struct keeper keeper;
-        bool head_begun;
         uint64_t batch_bytes_max; /* frames of one claim: what fits in a segment */
         uint64_t dropped_records, dropped_bytes;
         struct logstore *next_store; /* in the process-wide list for fork */

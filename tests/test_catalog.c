@@ -15,18 +15,9 @@ static struct start_payload next_start; /* of what would continue the chain */
 /* Segments 1..SEGMENTS with numbers from 1, all sealed but the last; the control page of a store. */
 static void make_chain(void)
 {
-        const struct control_options options = { SEGMENT_BYTES_MIN, 1, 0600 };
         struct start_payload start = { .first_number = 1, .epoch = 1 };
-        struct control_slot slot;
 
-        begin();
-        expect_ok(control_create(directory, &options));
-        expect_ok(control_open(&memory, directory, true, &control));
-        memcpy(control.page->fixed.uuid, uuid, sizeof(uuid));
-        expect_ok(control_read(&control, &slot));
-        control_adopt(&control, &slot);
-        control_set_head(&control, 1, control.current.first_number, control.current.mark_number,
-                         control.current.mark_id, control.current.mark_offset);
+        begin_with_control(&control);
         for (uint64_t id = 1; id <= SEGMENTS; id++)
                 start = chain_segment(id, &start, RECORDS, id < SEGMENTS);
         next_start = start;

@@ -15,18 +15,9 @@ static uint64_t offsets[17];
 
 static void make_log(uint64_t mark)
 {
-        const struct control_options options = { SEGMENT_BYTES_MIN, 1, 0600 };
         struct start_payload start = { .first_number = 1, .epoch = 1 };
-        struct control_slot slot;
 
-        begin();
-        expect_ok(control_create(directory, &options));
-        expect_ok(control_open(&memory, directory, true, &control));
-        memcpy(control.page->fixed.uuid, uuid, sizeof(uuid));
-        expect_ok(control_read(&control, &slot));
-        control_adopt(&control, &slot);
-        control_set_head(&control, 1, control.current.first_number, control.current.mark_number,
-                         control.current.mark_id, control.current.mark_offset);
+        begin_with_control(&control);
         start = chain_segment(1, &start, 5, true);
         draft = draft_new_sized(2, SEGMENT_BYTES_MIN, &start);
         for (uint64_t number = 6; number <= 15; number++)

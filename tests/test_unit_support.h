@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "segment.h"
 #include "test_public_support.h"
 
@@ -31,6 +32,22 @@ static inline void expect_ok_at(int64_t got, const char *call, const char *file,
 {
         ck_assert_msg(got >= 0, "%s:%d: %s gave %" PRId64 ": %s", file, line, call, got,
                       logstore_detail());
+}
+
+/* The same, with the control page of a new store, in epoch 1. */
+static inline void begin_with_control(struct control *ret)
+{
+        const struct control_options options = { SEGMENT_BYTES_MIN, 1, 0600 };
+        struct control_slot slot;
+
+        begin();
+        expect_ok(control_create(directory, &options));
+        expect_ok(control_open(&memory, directory, true, ret));
+        memcpy(ret->page->fixed.uuid, uuid, sizeof(uuid));
+        expect_ok(control_read(ret, &slot));
+        control_adopt(ret, &slot);
+        control_set_head(ret, 1, ret->current.first_number, ret->current.mark_number,
+                         ret->current.mark_id, ret->current.mark_offset);
 }
 
 /* A segment under construction: the next frame goes to @offset with @ordinal. */

@@ -103,6 +103,15 @@ static void drop_behind(struct logstore_cursor *cursor)
         cursor->dropped_offset = to;
 }
 
+/* The last number that the cursor could come to by now. */
+static int find_tail(struct logstore_cursor *cursor, uint64_t *ret)
+{
+        if (!cursor->snapshot)
+                return reader_tail(cursor->store, ret);
+        *ret = snapshot_bounds(cursor->snapshot)->tail;
+        return 0;
+}
+
 /* Behind the damage: the next number that leads somewhere, at the latest the next segment's. */
 static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uint64_t tail)
 {
@@ -127,17 +136,15 @@ static int skip_damage(struct logstore_cursor *cursor)
 
         snprintf(what, sizeof(what), "%s", logstore_detail());
         cursor_leave(cursor);
-        if (reader_tail(cursor->store, &tail) < 0)
+        if (find_tail(cursor, &tail) < 0)
                 return -EBADMSG;
-        if (cursor->snapshot)
-                tail = snapshot_bounds(cursor->snapshot)->tail;
-        if (cursor->at.number > tail && cursor->told_end == cursor->at.number)
-                return detail(-EAGAIN, "nothing follows the damage at record %llu",
-                              (unsigned long long)cursor->at.number);
-        if (cursor->at.number > tail)
+        if (cursor->at.number <= tail)
+                cursor->at.number = find_behind(cursor, cursor->at.number + 1, tail);
+        else if (cursor->told_end != cursor->at.number)
                 cursor->told_end = cursor->at.number;
         else
-                cursor->at.number = find_behind(cursor, cursor->at.number + 1, tail);
+                return detail(-EAGAIN, "nothing follows the damage at record %llu",
+                              (unsigned long long)cursor->at.number);
         return detail(-EBADMSG, "%s", what);
 }
 
@@ -285,14 +292,11 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
         struct logstore *store = cursor->store;
         struct stand to = { .epoch = atomic_load(&store->control.page->writer_epoch) };
         uint64_t tail, first;
-        int r = 0;
+        int r;
 
         do { /* until the tail is of the epoch */
                 to.known_epoch = cursor_known_epoch(store);
-                if (cursor->snapshot)
-                        tail = snapshot_bounds(cursor->snapshot)->tail;
-                else
-                        r = reader_tail(store, &tail);
+                r = find_tail(cursor, &tail);
         } while (r == 0 && to.known_epoch != cursor_known_epoch(store));
         if (r < 0)
                 return r;

@@ -81,14 +81,8 @@ static int check_record(struct logstore_cursor *cursor, const struct place *plac
                 r = reader_verify(store, place, cursor->at.number);
         else if (map_faulted(&place->segment->map))
                 r = segment_damage(place->segment, place->offset, cursor->at.number, "");
-        if (r < 0 || store->writer || place->view.kind != FRAME_MORE ||
-            cursor->at.number <= cursor->whole_until || place->segment->brief.sealed ||
-            cursor->at.number <= reader_durable(store))
-                return r; /* what was durable was whole */
-        if (!reader_batch_whole(store, place, cursor->at.number, &cursor->whole_until))
-                return reader_judge(store, place->segment, place->offset, cursor->at.number,
-                                    "its batch is not complete");
-        return 0;
+        return r < 0 ? r
+                     : reader_check_batch(store, place, cursor->at.number, &cursor->whole_until);
 }
 
 /* A long scan lets go of what is behind it, so that it displaces nothing. */

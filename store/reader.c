@@ -58,166 +58,6 @@ int reader_verify(struct logstore *store, const struct place *place, uint64_t nu
                             "the frame's checksum does not hold");
 }
 
-/* ---- a reading process's tail ---- */
-
-/* Start behind the durable mark; what is before it needs no look. */
-static void follower_restart(struct logstore *store)
-{
-        struct follower *follower = &store->follower;
-        struct control_slot slot;
-
-        catalog_slot(&store->catalog, &slot);
-        follower->epoch = slot.epoch;
-        follower->number = slot.mark_number;
-        follower->segment_id = slot.mark_id;
-        follower->offset = slot.mark_offset;
-        if (follower->number + 1 < reader_first(store)) {
-                follower->number = reader_first(store) - 1;
-                follower->segment_id = 0; /* the mark lags behind an emptied log: its first one */
-        }
-}
-
-/* Step over one frame, or one whole batch. 1: it counts. */
-static int follow_frame(struct logstore *store, struct segment *segment)
-{
-        struct follower *follower = &store->follower;
-        struct place place = { segment, follower->offset, { 0 } };
-        uint64_t number = follower->number, last;
-        uint64_t limit = atomic_load(&segment->last_number); /* as the next segment says */
-        int r = segment_peek(segment, place.offset, &place.view);
-
-        if (r < 0)
-                return 0;
-        if (!record_valid(&segment->key, segment->map.base, place.offset, &place.view))
-                return 0;
-        if (place.view.kind == FRAME_PAD) {
-                follower->offset += place.view.frame_bytes;
-                return 1;
-        }
-        if (segment_number(segment, place.view.ordinal) != number + 1 || number >= limit)
-                return 0;
-        if (place.view.kind == FRAME_MORE) {
-                if (!reader_batch_whole(store, &place, number + 1, &last) || last > limit)
-                        return 0;
-                while (follower->number < last &&
-                       segment_peek(segment, follower->offset, &place.view) == 0) {
-                        follower->offset += place.view.frame_bytes;
-                        follower->number++;
-                }
-                return 1;
-        }
-        follower->offset += place.view.frame_bytes;
-        follower->number++;
-        return 1;
-}
-
-/* What was sealed was durable as a whole: damage in it does not end the log, but is told to whoever
- * reads there. Where the log leaves the segment earlier, its frames lead there. */
-static int follow_seal(struct logstore *store, struct segment *segment)
-{
-        struct follower *follower = &store->follower;
-        const struct segment_brief *brief = &segment->brief;
-
-        if (!brief->sealed || follower->number >= brief->seal.last_number)
-                return 0;
-        catalog_find_end(&store->catalog, segment);
-        if (atomic_load(&segment->end) != brief->seal.end)
-                return 0;
-        follower->number = brief->seal.last_number;
-        follower->offset = brief->seal.end;
-        return 1;
-}
-
-/* At the end of a segment: on to the next, if the log really goes on there. */
-static int follow_segment(struct logstore *store, struct segment **segment)
-{
-        struct follower *follower = &store->follower;
-        struct segment *next;
-
-        if (catalog_pin_next(&store->catalog, *segment, &next) < 0)
-                return 0;
-        catalog_find_end(&store->catalog, *segment);
-        if (next->brief.start.previous_id != (*segment)->brief.id ||
-            next->brief.start.previous_end != follower->offset ||
-            next->brief.start.first_number != follower->number + 1) {
-                catalog_unpin(&store->catalog, next);
-                return 0;
-        }
-        catalog_unpin(&store->catalog, *segment);
-        *segment = next;
-        follower->segment_id = next->brief.id;
-        follower->offset = FRAMES_OFFSET;
-        return 1;
-}
-
-static int follow(struct logstore *store)
-{
-        struct follower *follower = &store->follower;
-        struct segment *segment;
-        int r = catalog_refresh(&store->catalog);
-
-        if (r < 0)
-                return r;
-        if (follower->number == 0 || follower->epoch != store->catalog.epoch ||
-            follower->number + 1 < reader_first(store))
-                follower_restart(store);
-        if (store->catalog.count == 0) { /* the slot may be newer than this look */
-                follower->number = 0;
-                return r;
-        }
-        r = catalog_pin_id(&store->catalog, follower->segment_id, &segment);
-        if (r == -ESTALE) { /* trimmed, or a store on which nothing was synced: its first segment */
-                r = catalog_pin(&store->catalog, follower->number + 1, &segment);
-                if (r == 0) {
-                        follower->segment_id = segment->brief.id;
-                        follower->number = segment->brief.start.first_number - 1;
-                        follower->offset = FRAMES_OFFSET;
-                }
-        }
-        if (r < 0)
-                return r == -EBADMSG ? 0 : r; /* whoever reads there is told */
-        while (follow_seal(store, segment) || follow_frame(store, segment) ||
-               follow_segment(store, &segment))
-                ;
-        catalog_unpin(&store->catalog, segment);
-        return 0;
-}
-
-int reader_tail(struct logstore *store, uint64_t *ret)
-{
-        int r = 0;
-
-        if (store->writer) {
-                *ret = head_tail_number(&store->head, UINT64_MAX);
-                return 0;
-        }
-        pthread_mutex_lock(&store->follower.lock);
-        r = follow(store);
-        *ret = store->follower.number;
-        pthread_mutex_unlock(&store->follower.lock);
-        return r;
-}
-
-/* ---- one record ---- */
-
-int reader_batch_whole(struct logstore *store, const struct place *place, uint64_t number,
-                       uint64_t *ret_last)
-{
-        struct place at = *place;
-
-        (void)store;
-        while (at.view.kind == FRAME_MORE) {
-                at.offset += at.view.frame_bytes;
-                if (segment_peek(at.segment, at.offset, &at.view) < 0 ||
-                    at.view.kind == FRAME_PAD || at.view.kind == FRAME_VOID ||
-                    segment_number(at.segment, at.view.ordinal) != ++number ||
-                    !record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
-                        return 0;
-        }
-        *ret_last = number;
-        return 1;
-}
-
 static int beyond_tail(struct logstore *store, uint64_t number)
 {
         int r = store->writer ? 0 : catalog_fault(&store->catalog);
@@ -343,6 +183,7 @@ static int copy_out(struct logstore *store, const struct place *place, uint64_t 
                     void *buffer, size_t capacity, struct logstore_record *ret)
 {
         struct logstore_record record;
+        uint64_t whole_until;
         int r;
 
         if (place->view.kind == FRAME_VOID) {
@@ -356,7 +197,10 @@ static int copy_out(struct logstore *store, const struct place *place, uint64_t 
                 return detail(-ENOBUFS, "record %llu has %u bytes, the buffer %zu",
                               (unsigned long long)number, place->view.size, capacity);
         }
+        whole_until = store->writer ? number : reader_followed(store, place->segment);
         r = reader_verify(store, place, number);
+        if (r == 0)
+                r = reader_check_batch(store, place, number, &whole_until);
         if (r < 0)
                 return r;
         reader_describe(place, number, &record);

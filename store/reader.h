@@ -39,9 +39,13 @@ int reader_verify(struct logstore *store, const struct place *place, uint64_t nu
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
                  const char *what);
 
-/* Is the batch that goes on behind @place complete? Beyond the mark a crash may have torn it. 1, 0. */
-int reader_batch_whole(struct logstore *store, const struct place *place, uint64_t number,
-                       uint64_t *ret_last);
+/* Judge the batch that goes on behind @place: beyond the mark a crash may have torn it, and it counts
+ * only as a whole. *whole_until is up to where that is known, and is moved. As reader_verify(). */
+int reader_check_batch(struct logstore *store, const struct place *place, uint64_t number,
+                       uint64_t *whole_until);
+
+/* Up to where in @segment the batches were found whole on the way to the tail. */
+uint64_t reader_followed(struct logstore *store, const struct segment *segment);
 
 void reader_describe(const struct place *place, uint64_t number, struct logstore_record *ret);
 

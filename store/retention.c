@@ -107,6 +107,20 @@ static int trim_alone(void *context)
         return r;
 }
 
+/* Segments may begin right behind what is durable: the log must not begin with one whose start frame
+ * is in memory only. */
+static int settle_starts(struct sync *sync)
+{
+        struct head *head = sync->head;
+        uint32_t newest = atomic_load(&head->newest);
+        int r = 0;
+
+        for (uint32_t turn = atomic_load(&head->oldest); r == 0 && newest - turn < HEAD_SLOTS;
+             turn++)
+                r = sync_started(sync, turn);
+        return r;
+}
+
 /* Only what is durable is trimmed: else a crash could leave a log that ends before it begins. */
 static int settle(struct retention *retention, struct trim *trim)
 {
@@ -120,6 +134,8 @@ static int settle(struct retention *retention, struct trim *trim)
         durable = atomic_load(&sync->durable);
         if (trim->number > durable + 1)
                 trim->number = durable + 1;
+        if (r == 0 && trim->number == durable + 1)
+                r = settle_starts(sync);
         return r;
 }
 

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROMISE_PAYLOAD_MAX (32u << 10)
+#define PROMISE_PAYLOAD_MAX (128u << 10) /* the largest segment drawn */
 
 enum entry_kind {
         ENTRY_RECORD,

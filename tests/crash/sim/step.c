@@ -103,10 +103,9 @@ static void step_batch(struct machine *m)
 
 /* ---- claims ---- */
 
-static void step_claim(struct machine *m)
+static void claim_bytes(struct machine *m, uint32_t size)
 {
         struct logstore_claim *claim = &m->claims[m->claim_count];
-        uint32_t size = draw_size(m);
         uint64_t first = ask(m, ENTRY_OPEN, &size, 1);
         int r = logstore_claim(m->store, size, claim);
 
@@ -123,6 +122,11 @@ static void step_claim(struct machine *m)
         if (claim->number != first)
                 machine_fail(m, "HOLE", "claim got number %llu, not %llu",
                              (unsigned long long)claim->number, (unsigned long long)first);
+}
+
+static void step_claim(struct machine *m)
+{
+        claim_bytes(m, draw_size(m));
 }
 
 static void resolve_claim(struct machine *m, uint32_t at, bool commit)
@@ -224,15 +228,12 @@ static void step_sync_start(struct machine *m)
 
 /* ---- letting go ---- */
 
-static void step_trim(struct machine *m)
+static void trim_before(struct machine *m, uint64_t number)
 {
         struct promise *p = &m->promise;
-        uint64_t number, first = 0, resolved = promise_resolved(p);
+        uint64_t first = 0;
         int r;
 
-        if (resolved < p->first_low)
-                return;
-        number = p->first_low + rng_below(&m->rng, (uint32_t)(resolved - p->first_low) + 2);
         disk_lock();
         if (p->first_high < number)
                 p->first_high = number;
@@ -249,6 +250,26 @@ static void step_trim(struct machine *m)
         disk_unlock();
         if (r < 0)
                 take_failure(m, r);
+}
+
+static void step_trim(struct machine *m)
+{
+        struct promise *p = &m->promise;
+        uint64_t resolved = promise_resolved(p);
+
+        if (resolved >= p->first_low)
+                trim_before(m, p->first_low +
+                                       rng_below(&m->rng, (uint32_t)(resolved - p->first_low) + 2));
+}
+
+/* All that is there is let go of, behind a claim that began a segment. */
+static void step_trim_all(struct machine *m)
+{
+        step_sync(m);
+        if (!m->failed && m->claim_count == 0)
+                claim_bytes(m, (uint32_t)logstore_max_record(m->store));
+        if (!m->failed && promise_resolved(&m->promise) >= m->promise.first_low)
+                trim_before(m, promise_resolved(&m->promise) + 1);
 }
 
 static void step_truncate(struct machine *m)
@@ -395,6 +416,7 @@ static const struct step {
         { "durable", 4, step_durable },
         { "sync_start", 4, step_sync_start },
         { "trim", 4, step_trim },
+        { "trim_all", 1, step_trim_all },
         { "truncate", 2, step_truncate },
         { "close", 2, step_close },
         { "kill", 2, step_kill },

@@ -341,11 +341,7 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
         if (offset > segment->end || segment_readable(segment, offset + PAD_HEADER_BYTES) < 0)
                 return -EAGAIN; /* the writer grows the file before it commits */
         r = record_peek(segment->map.base, offset, segment->end, ret);
-        if (r < 0 || ret->kind == FRAME_PAD)
-                return r;
-        /* What is behind the header of a void or a pad counts for nothing, and need not be there. */
-        return segment_readable(segment, offset + (ret->kind == FRAME_VOID ? FRAME_HEADER_BYTES
-                                                                           : ret->frame_bytes));
+        return r < 0 ? r : segment_readable(segment, offset + ret->frame_bytes);
 }
 
 /* Walk on from where the own index ends until it knows @ordinal. */

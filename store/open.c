@@ -78,10 +78,6 @@ static int create_control(struct logstore *store)
         };
         int r = control_create(store->directory, &create);
 
-        if (r == 0)
-                r = os_sync_directory(store->directory);
-        if (r == 0)
-                r = directory_sync_parent(store->path);
         return r < 0 ? detail_prefix(r, "%s: cannot create the store", store->path) : 0;
 }
 
@@ -178,8 +174,12 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
 
         *ret_records = 0;
         if (catalog->count == 0) {
-                /* Who made the directory may have died before it was durable; from the first
-                 * segment on it is known to be. */
+                /* The names of the control file and the directory, whoever made them and died
+                 * then; from the first segment on they are known to be durable. */
+                r = os_sync_directory(store->directory);
+                if (r < 0)
+                        return detail(r, "%s: cannot sync the directory: %s", store->path,
+                                      logstore_error_text(r));
                 r = directory_sync_parent(store->path);
                 return r < 0 ? r : recovery_start(catalog, &store->control, NULL, ret, ret_tail);
         }

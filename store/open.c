@@ -1,9 +1,8 @@
 /*
  * open.c - opening and closing a store
  *
- * Open for writing: directory, lock, control page, chain; then either go on where a clean close
- * ended, or recover; then the clean flag is off, durably, before the first claim; then the thread.
- * Open read-only: the same without lock, recovery, or any change.
+ * Open: directory, lock, control page, chain; for writing what open_writer.c does then. Read-only
+ * takes no lock and changes nothing.
  * Close: everything synced, then the clean flag.
  */
 #include "store.h"
@@ -14,7 +13,6 @@
 
 #include "directory.h"
 #include "fork.h"
-#include "recovery.h"
 
 #define DEFAULT(field, value) ((field) ? (field) : (value))
 
@@ -120,162 +118,6 @@ static int open_control(struct logstore *store)
         return control_open(&store->memory, store->directory, store->writer, &store->control);
 }
 
-static int refuse_fault(struct logstore *store)
-{
-        return store->catalog.fault ? detail(store->catalog.fault, "%s", store->catalog.fault_text)
-                                    : 0;
-}
-
-static int recover(struct logstore *store, const struct control_slot *slot, struct segment **ret,
-                   struct tail *ret_tail, uint32_t *ret_records)
-{
-        struct control_slot in_place;
-        struct recovery recovery;
-        int r = recovery_scan(&store->catalog, slot, !(store->options.flags & LOGSTORE_NO_RING),
-                              &recovery);
-
-        if (r == 0 && recovery.damage)
-                r = recovery.damage;
-        if (r == 0)
-                r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
-        if (r == -ENOSPC && recovery_in_place(&store->catalog, slot, &recovery, &in_place)) {
-                r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
-                ret_tail->greatest_ns = recovery.tail.greatest_ns;
-                return r;
-        }
-        if (r == 0) {
-                store->dropped_records = recovery.dropped_records;
-                store->dropped_bytes = recovery.dropped_bytes;
-        }
-        return r;
-}
-
-/* May the head go on at the mark, with nothing but the head read? A close seals what is full; what
- * is not sealed all the same, as a recovery on a full disk leaves it, was not read by anybody. */
-static bool closed_cleanly(struct catalog *catalog, const struct control_slot *slot)
-{
-        size_t head = catalog->count - 1;
-        struct segment_brief before;
-
-        if (!(slot->flags & CONTROL_CLEAN) || slot->flags & CONTROL_FAILED ||
-            catalog->entries[head].id != slot->mark_id)
-                return false;
-        return head == 0 || (segment_brief_read(catalog->directory, catalog->uuid,
-                                                catalog->entries[head - 1].id, &before) == 0 &&
-                             before.sealed);
-}
-
-/* Find or make the active segment; the caller gets it pinned. */
-static int find_active(struct logstore *store, const struct control_slot *slot,
-                       struct segment **ret, struct tail *ret_tail, uint32_t *ret_records)
-{
-        struct catalog *catalog = &store->catalog;
-        int r = 1;
-
-        *ret_records = 0;
-        if (catalog->count == 0) {
-                /* The names of the control file and the directory, whoever made them and died
-                 * then; from the first segment on they are known to be durable. */
-                r = os_sync_directory(store->directory);
-                if (r < 0)
-                        return detail(r, "%s: cannot sync the directory: %s", store->path,
-                                      logstore_error_text(r));
-                r = directory_sync_parent(store->path);
-                return r < 0 ? r : recovery_start(catalog, &store->control, NULL, ret, ret_tail);
-        }
-        if (closed_cleanly(catalog, slot))
-                r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
-        if (r == 1) {
-                *ret_records = 0;
-                return recover(store, slot, ret, ret_tail, ret_records);
-        }
-        return r < 0 ? r : catalog_drop_leftovers(catalog);
-}
-
-static int begin_head(struct logstore *store, const struct control_slot *slot)
-{
-        struct segment *segment = NULL;
-        uint32_t records;
-        struct tail tail;
-        int r = find_active(store, slot, &segment, &tail, &records);
-
-        if (r == 0 && store->catalog.first_number > tail.number + 1)
-                r = detail(-EBADMSG,
-                           CONTROL_NAME ": the first number, %llu, lies beyond the log, "
-                                        "which ends with %llu: run verify, then repair",
-                           (unsigned long long)slot->first_number, (unsigned long long)tail.number);
-        if (r == 0)
-                r = head_begin(&store->head, segment, &tail, records);
-        if (r < 0) {
-                if (segment) {
-                        catalog_forget(&store->catalog, segment);
-                        catalog_unpin(&store->catalog, segment);
-                }
-                return r;
-        }
-        sync_begin(&store->sync, &store->head.tail);
-        return 0;
-}
-
-static int start_keeper(struct logstore *store)
-{
-        struct keeper *keeper = &store->keeper;
-        const struct logstore_options *options = &store->options;
-        int r = 0;
-
-        *keeper = (struct keeper){
-                .head = &store->head,
-                .sync = &store->sync,
-                .retention = &store->retention,
-                .writeback_bytes = options->dirty_soft_bytes,
-                .sync_bytes =
-                        options->sync_policy == LOGSTORE_SYNC_INTERVAL ? options->sync_bytes : 0,
-                .sync_ns = options->sync_ms * INT64_C(1000000),
-                .written_turn = 1,
-        };
-        pthread_mutex_init(&keeper->lock, NULL);
-        if (!(options->flags & LOGSTORE_NO_THREAD))
-                r = keeper_start(keeper);
-        return r < 0 ? detail(r, "cannot start the background thread") : 0;
-}
-
-static int open_writer(struct logstore *store)
-{
-        struct control_slot slot;
-        int r = refuse_fault(store);
-
-        if (r < 0)
-                return r;
-        catalog_slot(&store->catalog, &slot);
-        control_adopt(&store->control, &slot);
-        head_init(&store->head, &store->catalog, &store->control, &store->wake);
-        store->head.dirty_hard_bytes = store->options.dirty_hard_bytes;
-        head_keep_ready(&store->head, store->options.ready_bytes);
-        store->head.dirty_refuses = store->options.flags & LOGSTORE_DIRTY_EAGAIN;
-        store->head.fine_time = store->options.flags & LOGSTORE_FINE_TIME;
-        sync_init(&store->sync, &store->head, &store->claims,
-                  store->options.flags & LOGSTORE_NO_RING);
-        retention_init(&store->retention, &store->sync, &store->catalog, &store->control);
-        store->retention.keep_bytes = store->options.keep_bytes;
-        store->retention.keep_records = store->options.keep_records;
-        store->retention.keep_ns = store->options.keep_ns;
-        r = claims_init(&store->claims, &store->head);
-        if (r == 0)
-                r = begin_head(store, &slot);
-        if (r == 0) {
-                control_set_flags(&store->control, 0, CONTROL_CLEAN | CONTROL_FAILED);
-                r = control_sync(&store->control);
-                if (r < 0)
-                        detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r));
-        }
-        if (r == 0) {
-                atomic_store(&store->control.page->writer_epoch, store->control.epoch);
-                store->batch_bytes_max = store->control.page->fixed.segment_bytes - FRAMES_OFFSET;
-                r = start_keeper(store);
-        }
-        return r;
-}
-
 static void free_store(struct logstore *store)
 {
         keeper_stop(&store->keeper);
@@ -325,7 +167,7 @@ static int open_rest(struct logstore *store)
                 r = control_believe_disk(&store->control, store->directory);
         if (r == 0)
                 r = catalog_load(&store->catalog);
-        return r == 0 && store->writer ? open_writer(store) : r;
+        return r == 0 && store->writer ? store_open_writer(store) : r;
 }
 
 int logstore_open(const char *path, const struct logstore_options *given, struct logstore **ret)

@@ -57,6 +57,9 @@ struct logstore {
 /* Open a new store. -EEXIST: there is something at @path. */
 int store_open_new(const char *path, const struct logstore_options *options, struct logstore **ret);
 
+/* Where the chain is loaded: find or make the active segment, and take appends from then on. */
+int store_open_writer(struct logstore *store);
+
 /* A call begins: the handle is usable here, and faults in mappings are ours. Every successful enter
  * needs a leave. */
 static inline int store_enter(struct logstore *store)

@@ -1,0 +1,187 @@
+/*
+ * segment_locate.c - from a number to its frame: what of the file may be touched, and its index
+ *
+ * The sealed index if there is a good one; else an anonymous one that is extended on demand, within
+ * the budget; else a walk from the segment's start.
+ */
+#include <errno.h>
+
+#include "detail.h"
+#include "logstore.h"
+#include "segment.h"
+
+int segment_reach(struct segment *segment, uint64_t end)
+{
+        struct os_stat st = { 0 };
+        int r = segment->fd >= 0 ? os_stat(segment->fd, &st) : 0;
+
+        if (r < 0)
+                return detail(r, "%s: cannot stat: %s", segment->name, logstore_error_text(r));
+        if (segment->fd >= 0)
+                atomic_store(&segment->file_bytes, st.bytes);
+        if (end <= atomic_load(&segment->file_bytes) && end <= segment->brief.bytes)
+                return 0;
+        return -EBADMSG;
+}
+
+int segment_peek(struct segment *segment, uint64_t offset, struct record_view *ret)
+{
+        int r;
+
+        if (offset > segment->end || segment_readable(segment, offset + PAD_HEADER_BYTES) < 0)
+                return -EAGAIN; /* the writer grows the file before it commits */
+        r = record_peek(segment->map.base, offset, segment->end, ret);
+        return r < 0 ? r : segment_readable(segment, offset + ret->frame_bytes);
+}
+
+/* Walk on from where the own index ends until it knows @ordinal. */
+static int extend_index(struct segment *segment, uint32_t ordinal)
+{
+        struct record_view view;
+        int r = 0;
+
+        while (segment->indexed_ordinal <= ordinal) {
+                r = segment_peek(segment, segment->indexed_offset, &view);
+                if (r < 0)
+                        return r;
+                if (view.kind != FRAME_PAD) {
+                        if (view.ordinal != segment->indexed_ordinal)
+                                return -EBADMSG;
+                        index_set(&segment->index, view.ordinal, segment->indexed_offset);
+                        segment->indexed_ordinal++;
+                }
+                segment->indexed_offset += view.frame_bytes;
+        }
+        return 0;
+}
+
+static int open_sealed_index(struct segment *segment)
+{
+        struct segment_brief *brief = &segment->brief;
+        int r = brief->sealed ? index_open(segment->memory, segment->directory, brief->id,
+                                           brief->salt, brief->seal.records, &segment->index)
+                              : -ENOENT;
+
+        if (r == 0) /* pairs with the load in segment_locate() */
+                __atomic_store_n(&segment->index_shared, true, __ATOMIC_RELEASE);
+        return r;
+}
+
+/* Make good what was deleted or garbled; failing to only costs the next opener the same walk. */
+static void save_index(struct segment *segment)
+{
+        struct segment_brief *brief = &segment->brief;
+        struct index built = segment->index;
+
+        if (!brief->sealed || brief->seal.records > UINT32_MAX ||
+            extend_index(segment, (uint32_t)brief->seal.records) < 0 ||
+            index_write(&built, segment->directory, segment->index_mode, brief->id, brief->salt,
+                        brief->seal.records, brief->seal.end) < 0)
+                return;
+        if (open_sealed_index(segment) == 0)
+                index_close(&built);
+        else
+                segment->index = built;
+}
+
+/* The sealed index if there is a good one, else an empty one to be extended. */
+static int open_index(struct segment *segment)
+{
+        int r;
+
+        if (open_sealed_index(segment) == 0)
+                return 0;
+        if (atomic_load(&segment->memory->mapped_bytes[MEMORY_ANONYMOUS]) +
+                    index_bytes(segment->brief.bytes) >
+            segment->memory->anonymous_budget_bytes)
+                return -ENOBUFS; /* then frames are walked from the segment's start */
+        r = index_new(segment->memory, segment->brief.bytes, &segment->index);
+        if (r < 0)
+                return detail(r, "%s: no memory for an index", segment->name);
+        segment->indexed_ordinal = 1;
+        segment->indexed_offset = FRAMES_OFFSET;
+        if (segment->index_mode)
+                save_index(segment);
+        return 0;
+}
+
+/* *ret_offset: how far the index reaches, for whom it does not lead to @ordinal. */
+static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset)
+{
+        int r = 0;
+
+        pthread_mutex_lock(&segment->index_lock);
+        if (!segment->index.map.base)
+                r = open_index(segment);
+        if (r == 0 && !segment->index_shared)
+                r = extend_index(segment, ordinal);
+        *ret_offset = segment->indexed_offset;
+        pthread_mutex_unlock(&segment->index_lock);
+        return r;
+}
+
+int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
+                   struct record_view *ret_view)
+{
+        uint32_t at;
+        uint64_t offset;
+        int r = 0;
+
+        /* Pairs with the store in open_index(). */
+        if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE)) {
+                r = index_ready(segment, ordinal, ret_offset);
+                if (r < 0 && r != -ENOBUFS)
+                        return r;
+        }
+        if (r == 0) {
+                offset = index_floor(&segment->index, ordinal, &at);
+        } else { /* over the budget */
+                at = 1;
+                offset = FRAMES_OFFSET;
+        }
+        for (;;) {
+                *ret_offset = offset;
+                if (offset < FRAMES_OFFSET)
+                        return -EBADMSG;
+                r = segment_peek(segment, offset, ret_view);
+                if (r < 0)
+                        return r;
+                if (ret_view->kind != FRAME_PAD) {
+                        if (ret_view->ordinal != at)
+                                return -EBADMSG;
+                        if (at == ordinal)
+                                return 0;
+                        at++;
+                }
+                offset += ret_view->frame_bytes;
+        }
+}
+
+int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset, uint64_t *ret_end)
+{
+        uint64_t ordinal = number - segment->brief.start.first_number + 1, reached, behind;
+        uint64_t records = segment->brief.sealed ? segment->brief.seal.records : 0;
+        uint32_t at;
+
+        if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE) &&
+            (!segment->brief.sealed || index_ready(segment, 1, &reached) < 0 ||
+             !segment->index_shared))
+                return -ENOENT;
+        if (ordinal > UINT32_MAX)
+                return -ENOENT;
+        *ret_offset = index_floor(&segment->index, (uint32_t)ordinal, &at);
+        behind = at + (UINT64_C(1) << segment->index.stride_shift);
+        *ret_end = *ret_offset + FRAME_HEADER_BYTES;
+        if (behind <= records)
+                *ret_end = index_floor(&segment->index, (uint32_t)behind, &at);
+        return *ret_offset < segment->end ? 0 : -ENOENT;
+}
+
+int segment_descriptor(struct segment *segment)
+{
+        pthread_mutex_lock(&segment->index_lock);
+        if (segment->fd < 0)
+                segment->fd = os_open(segment->directory, segment->name, OS_READ, 0);
+        pthread_mutex_unlock(&segment->index_lock);
+        return segment->fd;
+}

@@ -100,6 +100,17 @@ uint64_t cursor_first_now(struct logstore_cursor *cursor)
         return slot.first_number > first ? slot.first_number : first;
 }
 
+/* Does the log not reach the number, although a segment is there that begins with it? A crash may
+ * have left one whose predecessor's frames do not lead to it. */
+static bool beyond_tail(struct logstore_cursor *cursor)
+{
+        struct logstore *store = cursor->store;
+        uint64_t tail;
+
+        return !cursor->snapshot && !store->writer && cursor->at.number > reader_durable(store) &&
+               reader_tail(store, &tail) == 0 && cursor->at.number > tail;
+}
+
 /* The segment holds nothing more: stand at the start of the next one. */
 static int hop(struct logstore_cursor *cursor)
 {
@@ -107,6 +118,10 @@ static int hop(struct logstore_cursor *cursor)
         struct segment *next;
         int r = catalog_pin_next(catalog, cursor->segment, &next);
 
+        if (r == 0 && beyond_tail(cursor)) {
+                catalog_unpin(catalog, next);
+                return cursor_end_of_log(cursor);
+        }
         if (r == -ENOENT)
                 return cursor_end_of_log(cursor);
         if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->at.number))

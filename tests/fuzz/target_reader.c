@@ -7,7 +7,7 @@
 
 #include "fuzz.h"
 
-#define NUMBERS_MAX 200
+#define NUMBERS_MAX 64
 #define BUFFER_BYTES (128u << 10)
 
 static unsigned char buffer[BUFFER_BYTES];

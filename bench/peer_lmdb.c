@@ -1,8 +1,9 @@
 /*
  * peer_lmdb.c - LMDB
  *
- * Integer keys, MDB_APPEND and a map larger than the data. Not durable: MDB_WRITEMAP with
- * MDB_NOSYNC, many records in a transaction. Durable: a transaction and its two syncs per record.
+ * Integer keys and a map larger than the data. Not durable: MDB_APPEND, MDB_WRITEMAP with
+ * MDB_NOSYNC, many records in a transaction. Durable: a transaction and its two syncs per record;
+ * threads come in any order, which MDB_APPEND refuses.
  */
 #include "peer.h"
 
@@ -88,7 +89,7 @@ static int lmdb_put(struct lmdb *lmdb, uint64_t key, const void *data, size_t si
         if (!lmdb->write)
                 r = mdb_txn_begin(lmdb->env, NULL, 0, &lmdb->write);
         if (r == 0)
-                r = mdb_put(lmdb->write, lmdb->dbi, &k, &v, MDB_APPEND);
+                r = mdb_put(lmdb->write, lmdb->dbi, &k, &v, lmdb->durable ? 0 : MDB_APPEND);
         if (r == 0 && (lmdb->durable || ++lmdb->pending == PEER_BATCH)) {
                 r = mdb_txn_commit(lmdb->write);
                 lmdb->write = NULL;

@@ -143,17 +143,19 @@ static void read_start(const char *page, struct segment_brief *brief)
 
 static void read_seal(const char *page, struct segment_brief *brief)
 {
-        memcpy(&brief->seal, page + SECTOR_BYTES, sizeof(brief->seal));
-        brief->sealed =
-                brief->started &&
-                memcmp(brief->seal.magic, SEAL_MAGIC, sizeof(brief->seal.magic)) == 0 &&
-                brief->seal.check == hash_seeded(brief->salt, &brief->seal,
-                                                 offsetof(struct segment_seal, check)) &&
-                brief->seal.end >= FRAMES_OFFSET && brief->seal.end <= brief->bytes &&
-                brief->seal.end <= brief->file_bytes &&
-                brief->seal.first_number == brief->start.first_number &&
-                brief->seal.records <= (brief->seal.end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
-                brief->seal.last_number == brief->seal.first_number + brief->seal.records - 1;
+        struct segment_seal seal;
+
+        memcpy(&seal, page + SECTOR_BYTES, sizeof(seal));
+        brief->seal = (struct seal_brief){ seal.records, seal.end, seal.first_number,
+                                           seal.last_number, seal.greatest_ns };
+        brief->sealed = brief->started && memcmp(seal.magic, SEAL_MAGIC, sizeof(seal.magic)) == 0 &&
+                        seal.check == hash_seeded(brief->salt, &seal,
+                                                  offsetof(struct segment_seal, check)) &&
+                        seal.end >= FRAMES_OFFSET && seal.end <= brief->bytes &&
+                        seal.end <= brief->file_bytes &&
+                        seal.first_number == brief->start.first_number &&
+                        seal.records <= (seal.end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
+                        seal.last_number == seal.first_number + seal.records - 1;
 }
 
 static int brief_from_file(int fd, const char *name, const uint8_t uuid[16], uint64_t id,

@@ -12,6 +12,12 @@
 #include "memory.h"
 #include "record.h"
 
+/* What a valid seal says; the sector itself is not kept. */
+struct seal_brief {
+        uint64_t records, end, first_number, last_number;
+        int64_t greatest_ns;
+};
+
 /* What its first page says, checked. */
 struct segment_brief {
         uint64_t id;
@@ -24,7 +30,7 @@ struct segment_brief {
         int64_t started_ns;         /* time of the start frame */
         struct start_payload start; /* if started */
         bool sealed;                /* has a valid seal */
-        struct segment_seal seal;   /* if sealed */
+        struct seal_brief seal;     /* if sealed */
 };
 
 /* One mapped segment, shared by everything that reads it; pinned by a count. */

@@ -90,8 +90,9 @@ int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *s
 void catalog_hold(struct catalog *catalog, struct segment *segment);
 void catalog_unpin(struct catalog *catalog, struct segment *segment);
 
-/* Look again where a pinned segment ends, once it has a successor. */
-void catalog_find_end(struct catalog *catalog, struct segment *segment);
+/* Look again where a pinned segment ends, once it has a successor. False: it is not on the chain any
+ * more, and nothing is known. */
+bool catalog_find_end(struct catalog *catalog, struct segment *segment);
 
 /* The writer: a mapped, started segment becomes the newest; its predecessor ends where it says.
  * Entries between the two are forgotten and become leftovers. The caller gets one pin. */

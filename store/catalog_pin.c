@@ -221,15 +221,18 @@ int catalog_pin_previous(struct catalog *catalog, const struct segment *segment,
         return r;
 }
 
-void catalog_find_end(struct catalog *catalog, struct segment *segment)
+bool catalog_find_end(struct catalog *catalog, struct segment *segment)
 {
+        bool known;
         size_t at;
 
         pthread_mutex_lock(&catalog->lock);
         at = catalog_find_id(catalog, segment->brief.id);
-        if (at < catalog->count && catalog->entries[at].id == segment->brief.id)
+        known = at < catalog->count && catalog->entries[at].id == segment->brief.id;
+        if (known)
                 catalog_set_end(catalog, at, segment);
         pthread_mutex_unlock(&catalog->lock);
+        return known;
 }
 
 void catalog_hold(struct catalog *catalog, struct segment *segment)

@@ -153,31 +153,31 @@ static int hop(struct logstore_cursor *cursor)
 static int at_gap(struct logstore_cursor *cursor)
 {
         struct logstore *store = cursor->store;
+        const struct segment_brief *brief = &cursor->segment->brief;
         struct record_view view;
         /* Before the look at the chain: whatever is durable by now has a segment in it. */
         uint64_t durable = store->writer ? 0 : reader_durable(store);
-        uint64_t last, first;
+        uint64_t last;
+        bool known;
         int r = 0;
 
         if (!store->writer && !cursor->snapshot)
                 r = catalog_refresh(&store->catalog);
         if (r < 0)
                 return r;
-        catalog_find_end(cursor->catalog, cursor->segment);
+        known = catalog_find_end(cursor->catalog, cursor->segment);
         last = atomic_load(&cursor->segment->last_number);
         if (last != UINT64_MAX && cursor->at.number > last)
                 return hop(cursor);
         if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
                 return segment_damage(cursor->segment, cursor->offset, cursor->at.number,
                                       "the next segment says that more records are here");
-        first = cursor_first_now(
-                cursor); /* trimmed with its successor, its end is not known any more */
-        if (cursor->at.number < first)
+        if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
-        if (cursor->at.number == first && first > cursor->segment->brief.start.first_number)
-                return cursor_find_place(
-                        cursor); /* all of the pinned segment was trimmed, no more */
-        if (cursor->segment->brief.sealed || store->writer || cursor->at.number <= durable) {
+        if (!known) /* trimmed, or an empty one that a recovery dropped; its end is not known any more */
+                return cursor_find_place(cursor);
+        if (store->writer || cursor->at.number <= durable ||
+            (brief->sealed && cursor->at.number <= brief->seal.last_number)) {
                 /* It may have been committed, and synced or sealed, since the caller looked. */
                 if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
                         return 0;

@@ -101,43 +101,56 @@ static void damage_at(struct repair *repair, const char *file, uint64_t offset, 
         tell(repair, file, offset, number, what);
 }
 
-static int on_damage(void *context, const struct segment *segment, uint64_t offset, uint64_t end,
-                     uint32_t records, const char *what)
+static int on_damage(void *context, const struct segment *segment, uint64_t offset, uint64_t number,
+                     const char *what)
 {
         struct repair *repair = context;
-        uint64_t number = segment->brief.start.first_number + records;
 
         if (!repair->damaged && !segment->brief.sealed && number > repair->slot.mark_number &&
             atomic_load(&segment->last_number) == UINT64_MAX)
                 return 0; /* a torn tail that no sync covered */
-        if (!repair->damaged) {
-                repair->keep.tail.number = number - 1;
-                repair->keep.tail.segment_id = segment->brief.id;
-                repair->keep.tail.offset = end;
-                repair->keep.records = records;
-        }
         damage_at(repair, segment->name, offset, number, what);
         return 0;
 }
 
-static void keep_whole(struct repair *repair, const struct segment *segment)
+/* The log is sound up to here. */
+static void keep(struct repair *repair, const struct segment *segment,
+                 const struct salvage_prefix *prefix)
 {
-        uint64_t last = atomic_load(&segment->last_number);
+        const struct start_payload *start = &segment->brief.start;
+        struct tail *tail = &repair->keep.tail;
 
-        repair->keep.tail.segment_id = segment->brief.id;
-        repair->keep.tail.offset = segment->end;
-        repair->keep.tail.greatest_ns = segment->brief.sealed ? segment->brief.seal.greatest_ns
-                                                              : segment->brief.start.greatest_ns;
-        repair->keep.tail.number = last;
-        repair->keep.records = last + 1 - segment->brief.start.first_number;
+        tail->segment_id = segment->brief.id;
+        tail->offset = prefix->end;
+        tail->number = start->first_number + prefix->records - 1;
+        if (start->greatest_ns > tail->greatest_ns) /* of what was trimmed, too */
+                tail->greatest_ns = start->greatest_ns;
+        if (prefix->greatest_ns > tail->greatest_ns)
+                tail->greatest_ns = prefix->greatest_ns;
+        repair->keep.records = prefix->records;
+}
+
+/* Where the segment ends, and with which number, UINT64_MAX if nothing says so: its successor does,
+ * or, where the chain is broken, its seal. */
+static uint64_t find_end(const struct repair *repair, struct segment *segment, uint64_t *ret_end)
+{
+        const struct segment_brief *brief = &segment->brief;
+
+        *ret_end = atomic_load(&segment->end);
+        if (!brief->sealed || repair->store->catalog.fault == 0 || *ret_end != brief->bytes)
+                return atomic_load(&segment->last_number);
+        *ret_end = brief->seal.end;
+        return brief->seal.last_number;
 }
 
 static int read_segment(struct repair *repair, uint64_t id)
 {
         const struct salvage_hooks hooks = { on_record, on_damage, repair };
+        struct salvage_prefix prefix;
         struct segment *segment;
         char name[32];
-        uint64_t last;
+        uint64_t last, end;
+        bool sound;
         int r;
 
         segment_name(id, name);
@@ -150,11 +163,12 @@ static int read_segment(struct repair *repair, uint64_t id)
         if (repair->next_number && segment->brief.start.first_number != repair->next_number)
                 damage_at(repair, name, HEADER_BYTES, repair->next_number,
                           "records are missing before this segment");
-        last = atomic_load(&segment->last_number);
-        r = salvage_segment(segment, segment->end, last + 1 - segment->brief.start.first_number,
-                            last != UINT64_MAX, &hooks);
-        if (!repair->damaged && last != UINT64_MAX)
-                keep_whole(repair, segment);
+        sound = !repair->damaged;
+        last = find_end(repair, segment, &end);
+        r = salvage_segment(segment, end, last + 1 - segment->brief.start.first_number,
+                            last != UINT64_MAX, &hooks, &prefix);
+        if (sound) /* also a newest one that ends by itself: what is behind it may be gone */
+                keep(repair, segment, &prefix);
         repair->next_number = last == UINT64_MAX ? 0 : last + 1;
         catalog_unpin(&repair->store->catalog, segment);
         return r;
@@ -291,7 +305,7 @@ static int run(struct repair *repair, uint32_t flags, const char *salvage)
         if (r < 0)
                 return r;
         repair->report.kept_first = store->catalog.first_number;
-        repair->report.kept_last = repair->damaged ? repair->keep.tail.number : repair->last_known;
+        repair->report.kept_last = repair->keep.tail.number;
         if (!repair->damaged)
                 return 0;
         repair->report.lost_records = repair->last_known > repair->keep.tail.number

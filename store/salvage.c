@@ -34,11 +34,26 @@ static bool follows(struct segment *segment, uint64_t offset, uint64_t limit, ui
                (view->kind == FRAME_PAD || view->ordinal == ordinal + 1);
 }
 
-int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
-                    const struct salvage_hooks *hooks)
+/* Count the frame at @offset; a batch counts with its last one. */
+static void extend(const struct segment *segment, uint64_t offset, const struct record_view *view,
+                   uint32_t ordinal, int64_t *greatest_ns, struct salvage_prefix *prefix)
 {
-        uint64_t offset = FRAMES_OFFSET, good = FRAMES_OFFSET, whole_end = FRAMES_OFFSET;
-        uint32_t ordinal = 0, whole = 0;
+        if ((view->kind == FRAME_RECORD || view->kind == FRAME_MORE) &&
+            segment_frame(segment, offset)->time_ns > *greatest_ns)
+                *greatest_ns = segment_frame(segment, offset)->time_ns;
+        if (view->kind != FRAME_MORE)
+                *prefix = (struct salvage_prefix){ offset + view->frame_bytes, ordinal,
+                                                   *greatest_ns };
+}
+
+int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
+                    const struct salvage_hooks *hooks, struct salvage_prefix *ret_prefix)
+{
+        struct salvage_prefix prefix = { .end = FRAMES_OFFSET };
+        uint64_t first = segment->brief.start.first_number;
+        uint64_t offset = FRAMES_OFFSET, good = FRAMES_OFFSET;
+        uint32_t ordinal = 0;
+        int64_t greatest_ns = 0;
         struct record_view view;
         bool damaged = false;
         int r = 0;
@@ -50,7 +65,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                         if (!exact && segment_peek(segment, offset, &view) == -EAGAIN)
                                 break; /* simply the end */
                         damaged = true;
-                        r = hooks->damage(hooks->context, segment, offset, whole_end, whole,
+                        r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
                                           "the frame does not validate");
                         if (r != 0)
                                 break;
@@ -63,15 +78,14 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                         ordinal = view.ordinal;
                         r = hooks->record(hooks->context, segment, offset, &view);
                 }
+                if (!damaged)
+                        extend(segment, offset, &view, ordinal, &greatest_ns, &prefix);
                 good = offset += view.frame_bytes;
-                if (!damaged && view.kind != FRAME_MORE) {
-                        whole = ordinal;
-                        whole_end = offset;
-                }
         }
         if (r == 0 && !damaged && (map_faulted(&segment->map) || (exact && ordinal != expected)))
-                r = hooks->damage(hooks->context, segment, offset, whole_end, whole,
+                r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
                                   "the segment ends before its records do");
+        *ret_prefix = prefix;
         return r;
 }
 

@@ -10,16 +10,23 @@ struct salvage_hooks {
         /* A valid frame of a record or void; @frame is valid during the call. */
         int (*record)(void *context, const struct segment *segment, uint64_t offset,
                       const struct record_view *view);
-        /* The first damage of the segment: frames before it end at @end with @records numbers. */
-        int (*damage)(void *context, const struct segment *segment, uint64_t offset, uint64_t end,
-                      uint32_t records, const char *what);
+        /* The first damage of the segment, and the first number that is lost by it. */
+        int (*damage)(void *context, const struct segment *segment, uint64_t offset,
+                      uint64_t number, const char *what);
         void *context;
+};
+
+/* The whole batches before the first damage, or all. */
+struct salvage_prefix {
+        uint64_t end;
+        uint32_t records;
+        int64_t greatest_ns; /* of a record; 0: there is none */
 };
 
 /* Walk @segment up to @limit (where the log says that it ends, or the file does). @expected numbers
  * must be there, if @exact. */
 int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
-                    const struct salvage_hooks *hooks);
+                    const struct salvage_hooks *hooks, struct salvage_prefix *ret_prefix);
 
 /* Is there a valid frame beyond @offset, where that of @number should be? Then what is there was not
  * torn off the end of the log. */

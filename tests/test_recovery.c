@@ -253,6 +253,44 @@ START_TEST(a_mark_from_before_a_truncation_is_neither_missing_nor_kept)
 }
 END_TEST
 
+static void append_at(int64_t time_ns)
+{
+        static const char filled[20000] = { 1 };
+        const struct logstore_entry entry = { filled, sizeof(filled), time_ns };
+
+        ck_assert_int_eq(logstore_append_batch(store, &entry, 1, NULL), 0);
+}
+
+/* Three records a segment, at 1000 ns, 2000 ns and so on; the third's first page is damaged. With
+ * a seal or without, what is before it is sound. */
+START_TEST(repair_keeps_what_is_before_a_newest_segment_that_is_bad)
+{
+        struct logstore_repair_report report;
+        struct logstore *writer = NULL;
+        struct start_payload start;
+        struct bytes head;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int64_t number = 1; number <= 8; number++)
+                append_at(number * 1000);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        crash_store();
+        flip_byte(scratch("store/0000000003.log"), 4);
+        if (_i)
+                zero_range(scratch("store/0000000002.log"), SECTOR_BYTES, SECTOR_BYTES);
+        expect_failure(try_open(LOGSTORE_NO_THREAD, &writer), -EBADMSG);
+        expect_ok(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, &report));
+        ck_assert_uint_eq(report.kept_last, 6);
+        ck_assert_uint_eq(report.lost_records, 2);
+        head = load_file(scratch("store/0000000004.log"));
+        memcpy(&start, head.data + HEADER_BYTES + FRAME_HEADER_BYTES, sizeof(start));
+        ck_assert_int_eq(start.greatest_ns, 6000);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).tail, 6);
+        expect_ok(logstore_verify(store_path(), NULL, NULL));
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int main(void)
@@ -268,6 +306,7 @@ int main(void)
                 { a_head_that_is_not_as_it_was_closed_is_damage, COUNT(touched) },
                 { a_mark_inside_a_batch_is_no_end, 2 },
                 { a_mark_from_before_a_truncation_is_neither_missing_nor_kept, 0 },
+                { repair_keeps_what_is_before_a_newest_segment_that_is_bad, 2 },
         };
 
         return RUN_TESTS("recovery", tests);

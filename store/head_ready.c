@@ -189,6 +189,9 @@ static int extend_slot(struct head *head, struct slot *slot, uint64_t wanted, ui
         uint64_t ready = slot->ready;
         int r;
 
+        if (ready <
+            word_end(atomic_load(&slot->word))) /* opened on a full disk: frames lie in it */
+                how = READY_PAGES;
         head->readying = true;
         pthread_mutex_unlock(&head->lock);
         r = ready_segment(slot->segment, &ready, wanted, ahead, how);

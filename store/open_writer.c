@@ -16,10 +16,34 @@ static int refuse_fault(struct logstore *store)
                                     : 0;
 }
 
+/* No space for a new segment: go on in the one that the log ends in, where nothing torn is to be
+ * skipped. After a failed sync its start frame may be in the cache only, and is not built on. */
+static int recover_in_place(struct logstore *store, const struct control_slot *slot,
+                            struct recovery *recovery, struct segment **ret, struct tail *ret_tail,
+                            uint32_t *ret_records)
+{
+        uint64_t first = store->control.first_number;
+        struct control_slot in_place;
+        int r = -ENOSPC;
+
+        if (slot->flags & CONTROL_FAILED ||
+            !recovery_in_place(&store->catalog, slot, recovery, &in_place))
+                return r;
+        r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
+        if (r != 0)
+                return r < 0 ? r : detail(-EBADMSG, "the log ends elsewhere than was just read");
+        ret_tail->greatest_ns = recovery->tail.greatest_ns;
+        if (first < store->catalog.first_number)
+                first = store->catalog.first_number;
+        control_set_head(&store->control, slot->epoch, first, ret_tail->number,
+                         ret_tail->segment_id, ret_tail->offset);
+        r = control_sync(&store->control);
+        return r < 0 ? detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r)) : 0;
+}
+
 static int recover(struct logstore *store, const struct control_slot *slot, struct segment **ret,
                    struct tail *ret_tail, uint32_t *ret_records)
 {
-        struct control_slot in_place;
         struct recovery recovery;
         int r = recovery_scan(&store->catalog, slot, !(store->options.flags & LOGSTORE_NO_RING),
                               &recovery);
@@ -28,11 +52,8 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
                 r = recovery.damage;
         if (r == 0)
                 r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
-        if (r == -ENOSPC && recovery_in_place(&store->catalog, slot, &recovery, &in_place)) {
-                r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
-                ret_tail->greatest_ns = recovery.tail.greatest_ns;
-                return r;
-        }
+        if (r == -ENOSPC)
+                return recover_in_place(store, slot, &recovery, ret, ret_tail, ret_records);
         if (r == 0) {
                 store->dropped_records = recovery.dropped_records;
                 store->dropped_bytes = recovery.dropped_bytes;
@@ -77,7 +98,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                 r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
         if (r == 1) {
                 *ret_records = 0;
-                return recover(store, slot, ret, ret_tail, ret_records);
+                r = recover(store, slot, ret, ret_tail, ret_records);
         }
         return r < 0 ? r : catalog_drop_leftovers(catalog);
 }
@@ -137,6 +158,8 @@ int store_open_writer(struct logstore *store)
         if (r < 0)
                 return r;
         catalog_slot(&store->catalog, &slot);
+        if (slot.epoch < catalog_newest_epoch(&store->catalog)) /* cut before its slot was stored */
+                slot.epoch = catalog_newest_epoch(&store->catalog);
         control_adopt(&store->control, &slot);
         head_init(&store->head, &store->catalog, &store->control, &store->wake);
         store->head.dirty_hard_bytes = store->options.dirty_hard_bytes;

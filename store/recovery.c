@@ -84,6 +84,7 @@ static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_
 {
         size_t at = catalog->count;
         struct segment_brief brief = { 0 };
+        uint64_t end = 0; /* of the segment before, as this one says */
         int r = 0;
 
         while (at > 0) {
@@ -91,9 +92,13 @@ static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_
                                        catalog->entries[at - 1].id, &brief);
                 if (r < 0)
                         return r;
-                *ret_greatest = brief.sealed ? brief.seal.greatest_ns : brief.start.greatest_ns;
-                if (brief.sealed && at < catalog->count)
+                if (brief.sealed && at < catalog->count) {
+                        if (brief.seal.end == end) /* else it was cut since */
+                                *ret_greatest = brief.seal.greatest_ns;
                         break;
+                }
+                *ret_greatest = brief.start.greatest_ns;
+                end = brief.start.previous_end;
                 at--;
         }
         *ret_at = at;
@@ -253,14 +258,15 @@ static int describe_start(struct catalog *catalog, const struct control_slot *sl
                 return r;
         *start = brief.start;
         start->epoch = slot->epoch + 1;
-        if (recovery->records == 0 && start->previous_id != 0)
+        if (recovery->tail.greatest_ns > start->greatest_ns) /* of claims resolved after the roll */
+                start->greatest_ns = recovery->tail.greatest_ns;
+        if (recovery->records == 0)
                 return 0; /* nothing in it: take its place, and it is a leftover */
         start->first_number = recovery->tail.number + 1;
         start->previous_id = brief.id;
         start->previous_salt = brief.salt;
         start->previous_end = recovery->tail.offset;
         start->previous_records = recovery->records;
-        start->greatest_ns = recovery->tail.greatest_ns;
         return 0;
 }
 

@@ -113,7 +113,7 @@ int head_roll(struct head *head, uint32_t turn);
 
 /* Start the next segment as @start says, wherever that makes the log end: for truncation. Every
  * claim is resolved, and nobody claims meanwhile. Not synced. */
-int head_fork(struct head *head, const struct start_payload *start);
+int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed);
 
 /* Make, map, start a segment and add it to the catalog; not synced. Used to open. */
 int head_make(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,

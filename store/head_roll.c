@@ -36,9 +36,15 @@ static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32
                 r = ready_segment(segment, &ready, FRAMES_OFFSET, 0, READY_PAGES);
         if (r < 0) {
                 char name[32];
+                int left;
+
                 segment_name(id, name);
                 segment_close(segment);
-                os_unlink(catalog->directory, name); /* never started: a leftover at worst */
+                /* Left behind it would stand on the chain once its neighbours are sealed. */
+                left = os_unlink(catalog->directory, name);
+                if (left < 0 && left != -ENOENT && r != -EIO)
+                        r = detail(-EIO, "%s: cannot remove a segment that was not started: %s",
+                                   name, logstore_error_text(left));
                 return r;
         }
         segment->index_shared = true;
@@ -210,15 +216,29 @@ int head_roll(struct head *head, uint32_t turn)
         return r;
 }
 
-int head_fork(struct head *head, const struct start_payload *start)
+/* Close the active segment if it is the only one and nothing was claimed behind @claimed. */
+static int freeze_at(struct head *head, uint64_t claimed)
+{
+        struct slot *slot = head_slot(head, head->newest);
+        uint64_t word = freeze(slot);
+
+        if (head->newest == head->oldest &&
+            slot->first_number + word_records(slot, word) - 1 == claimed)
+                return 0;
+        atomic_fetch_and(&slot->word, ~HEAD_CLOSED); /* who saw it closed waits for head->lock */
+        return detail(-EBUSY, "records were appended meanwhile");
+}
+
+int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed)
 {
         int r;
 
         pthread_mutex_lock(&head->lock);
         while ((r = settle(head)) == 1)
                 ;
+        if (r == 0)
+                r = freeze_at(head, claimed);
         if (r == 0) {
-                freeze(head_slot(head, head->newest));
                 pthread_mutex_lock(&head->tail_lock);
                 start_next(head, start);
                 head->tail = (struct tail){

@@ -139,6 +139,16 @@ static int fail_sync(struct logstore *store, const char *what, int error)
         return head_failure(&store->head);
 }
 
+/* What was cut would be taken for the log once the new head is sealed; the next open tries again. */
+static int fail_left_behind(struct logstore *store)
+{
+        char why[384];
+
+        snprintf(why, sizeof(why), "a truncation cannot remove what it cut: %s", logstore_detail());
+        head_fail(&store->head, why);
+        return head_failure(&store->head);
+}
+
 /* The segment that was active is sealed as the log now ends in it, or is a leftover. */
 static int retire_active(struct logstore *store, const struct start_payload *start)
 {
@@ -183,7 +193,7 @@ static int truncate_alone(void *context)
                 return detail(-EAGAIN, "record %llu is not durable yet",
                               (unsigned long long)truncation->number);
         start.epoch = store->control.epoch + 1;
-        r = head_fork(head, &start);
+        r = head_fork(head, &start, tail.number);
         if (r < 0)
                 return r;
         segment = head->slots[head->newest % HEAD_SLOTS].segment;
@@ -198,14 +208,14 @@ static int truncate_alone(void *context)
                          tail.number, tail.segment_id, tail.offset);
         if (start.previous_id == 0)
                 catalog_set_first(&store->catalog, start.first_number);
+        atomic_store(&store->control.page->writer_epoch, start.epoch);
         r = control_sync(&store->control);
         if (r < 0)
                 return fail_sync(store, CONTROL_NAME, r);
-        atomic_store(&store->control.page->writer_epoch, start.epoch);
         r = retire_active(store, &start);
-        if (r == 0)
-                r = catalog_drop_leftovers(&store->catalog);
-        return r == -EIO ? fail_sync(store, "the directory", r) : r;
+        if (r == 0 && catalog_drop_leftovers(&store->catalog) < 0)
+                r = fail_left_behind(store);
+        return r;
 }
 
 static int check_truncation(struct logstore *store, uint64_t number, uint64_t next)
@@ -220,7 +230,7 @@ static int check_truncation(struct logstore *store, uint64_t number, uint64_t ne
                               "the next number must be %llu: only an emptied log may go "
                               "on elsewhere",
                               (unsigned long long)(number + 1));
-        if (next < first && number < first && next != number + 1)
+        if (next < first && number < first)
                 return detail(-EINVAL, "the next number must not be below the first, %llu",
                               (unsigned long long)first);
         return 0;
@@ -228,11 +238,14 @@ static int check_truncation(struct logstore *store, uint64_t number, uint64_t ne
 
 int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t next)
 {
-        struct truncation truncation = { store, number, next ? next : number + 1 };
+        struct truncation truncation = { store, number, next };
         int r = store_enter_writer(store);
 
         if (r < 0)
                 return r;
+        if (next == 0)
+                truncation.next =
+                        number + 1 < reader_first(store) ? reader_first(store) : number + 1;
         r = check_truncation(store, number, truncation.next);
         if (r == 0 && head_tail_number(&store->head, UINT64_MAX) != head_claimed(&store->head))
                 r = detail(-EBUSY, "a claim is open: commit, abort or cancel it");

@@ -92,7 +92,10 @@ static int trim_alone(void *context)
         if (r < 0)
                 return r;
         trim->first = catalog_trim(retention->catalog, trim->number);
-        if (trim->first > retention->control->first_number) {
+        /* The log must not begin with a segment whose start frame is in memory only. */
+        if (trim->first > atomic_load(&retention->sync->durable))
+                r = sync_all_started_alone(retention->sync);
+        if (r == 0 && trim->first > retention->control->first_number) {
                 control_set_first(retention->control, trim->first);
                 r = control_sync(retention->control);
         }
@@ -104,20 +107,6 @@ static int trim_alone(void *context)
                 head_fail(retention->sync->head, why);
                 r = head_failure(retention->sync->head);
         }
-        return r;
-}
-
-/* Segments may begin right behind what is durable: the log must not begin with one whose start frame
- * is in memory only. */
-static int settle_starts(struct sync *sync)
-{
-        struct head *head = sync->head;
-        uint32_t newest = atomic_load(&head->newest);
-        int r = 0;
-
-        for (uint32_t turn = atomic_load(&head->oldest); r == 0 && newest - turn < HEAD_SLOTS;
-             turn++)
-                r = sync_started(sync, turn);
         return r;
 }
 
@@ -134,8 +123,6 @@ static int settle(struct retention *retention, struct trim *trim)
         durable = atomic_load(&sync->durable);
         if (trim->number > durable + 1)
                 trim->number = durable + 1;
-        if (r == 0 && trim->number == durable + 1)
-                r = settle_starts(sync);
         return r;
 }
 

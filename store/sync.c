@@ -346,6 +346,17 @@ static int sync_start_frame(void *context)
         return r;
 }
 
+int sync_all_started_alone(struct sync *sync)
+{
+        struct started started = { sync, atomic_load(&sync->head->oldest) };
+        uint32_t newest = atomic_load(&sync->head->newest);
+        int r = 0;
+
+        for (; r == 0 && newest - started.turn < HEAD_SLOTS; started.turn++)
+                r = sync_start_frame(&started);
+        return r;
+}
+
 int sync_started(struct sync *sync, uint32_t turn)
 {
         struct started started = { sync, turn };

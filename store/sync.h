@@ -68,6 +68,9 @@ int sync_seal_alone(struct sync *sync);
 /* Make the start frame of slot @turn durable, so that its successor never stands on nothing. */
 int sync_started(struct sync *sync, uint32_t turn);
 
+/* The same for every slot, for who is in sync_alone() already. */
+int sync_all_started_alone(struct sync *sync);
+
 /* Run @what while no sync is running and none can start. */
 int sync_alone(struct sync *sync, int (*what)(void *context), void *context);
 

@@ -44,6 +44,7 @@ struct catalog {
                 cap; /* .epoch is later than the page's: marks beyond are of a cut log */
         _Atomic uint64_t capped_epoch; /* copy of cap.epoch, for a look without the lock */
         bool writer;                   /* may write indexes that are missing */
+        uint64_t head_missing;         /* announced, but lost in a crash: no cause to look again */
         uint64_t highest_id;           /* of any file seen, so that no name is used twice */
         int fault;                     /* the chain is broken: an open for writing is refused */
         char fault_text[512];

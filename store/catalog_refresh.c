@@ -120,8 +120,13 @@ int catalog_refresh(struct catalog *catalog)
                 uint64_t last = catalog->entries[catalog->count - 1].id;
                 if (head > last) /* so what was before the last one is sealed */
                         unmap_outgrown(catalog);
-                if (head > last && add_started(catalog, head) < 0)
+                if (head > last && head != catalog->head_missing &&
+                    add_started(catalog, head) < 0) {
                         r = catalog_load_locked(catalog);
+                        if (r == 0 && catalog->count &&
+                            catalog->entries[catalog->count - 1].id < head)
+                                catalog->head_missing = head;
+                }
                 catalog->first_number = slot.first_number > catalog->first_number
                                                 ? slot.first_number
                                                 : catalog->first_number;

@@ -39,13 +39,13 @@ int reader_check_batch(struct logstore *store, const struct place *place, uint64
 }
 
 /* Start behind the durable mark; what is before it needs no look. */
-static void follower_restart(struct logstore *store)
+static void follower_restart(struct logstore *store, uint64_t epoch)
 {
         struct follower *follower = &store->follower;
         struct control_slot slot;
 
         catalog_slot(&store->catalog, &slot);
-        follower->epoch = slot.epoch;
+        follower->epoch = epoch;
         follower->number = slot.mark_number;
         follower->segment_id = slot.mark_id;
         follower->offset = slot.mark_offset;
@@ -131,13 +131,16 @@ static int follow(struct logstore *store)
 {
         struct follower *follower = &store->follower;
         struct segment *segment;
+        uint64_t epoch;
         int r = catalog_refresh(&store->catalog);
 
         if (r < 0)
                 return r;
-        if (follower->number == 0 || follower->epoch != store->catalog.epoch ||
+        /* Of the chain that is walked: a slot may be newer, or, cut short, older. */
+        epoch = catalog_newest_epoch(&store->catalog);
+        if (follower->number == 0 || follower->epoch != epoch ||
             follower->number + 1 < reader_first(store))
-                follower_restart(store);
+                follower_restart(store, epoch);
         if (store->catalog.count == 0) { /* the slot may be newer than this look */
                 follower->number = 0;
                 return r;

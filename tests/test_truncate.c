@@ -113,6 +113,64 @@ START_TEST(an_emptied_log_goes_on_at_a_later_number)
 }
 END_TEST
 
+START_TEST(a_trimmed_log_is_emptied_and_never_begins_earlier)
+{
+        uint64_t first;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_marked(1000, "old");
+        ck_assert_int_eq(logstore_trim_before(store, 700, &first), 0);
+        ck_assert_uint_gt(first, 100);
+        expect_failure(logstore_truncate_after(store, 49, 50), -EINVAL);
+        expect_failure(logstore_truncate_after(store, 0, first - 1), -EINVAL);
+        ck_assert_int_eq(logstore_truncate_after(store, 0, 0), 0);
+        ck_assert_uint_eq(bounds_of(store).first, first);
+        append_marked(3, "new");
+        reopen_store();
+        ck_assert_uint_eq(bounds_of(store).first, first);
+        expect_marked(store, first, first + 2, "new");
+}
+END_TEST
+
+static atomic_bool appending;
+
+static void *append_on(void *unused)
+{
+        char data[3000] = { 0 };
+
+        (void)unused;
+        while (atomic_load(&appending))
+                must(logstore_append(store, data, sizeof(data), NULL) == 0);
+        return NULL;
+}
+
+/* Whoever appends while the log is cut makes the truncation busy, and loses nothing. */
+START_TEST(appends_beside_truncations_are_whole)
+{
+        struct logstore_verify_report report = { 0 };
+        pthread_t thread;
+
+        open_store(LOGSTORE_CREATE);
+        append_marked(10, "old");
+        atomic_store(&appending, true);
+        ck_assert_int_eq(pthread_create(&thread, NULL, append_on, NULL), 0);
+        for (unsigned i = 0; i < 60; i++) {
+                uint64_t tail = bounds_of(store).tail;
+                int r = logstore_truncate_after(store, tail, 0);
+
+                ck_assert_msg(r == 0 || r == -EBUSY || r == -EAGAIN, "%d: %s", r,
+                              logstore_detail());
+                ck_assert_uint_ge(bounds_of(store).tail, tail);
+        }
+        atomic_store(&appending, false);
+        pthread_join(thread, NULL);
+        ck_assert_int_eq(logstore_truncate_after(store, 10, 0), 0);
+        expect_marked(store, 1, 10, "old");
+        reopen_store();
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), 0);
+}
+END_TEST
+
 START_TEST(what_cannot_be_taken_back_is_refused)
 {
         struct logstore_entry batch[3] = { { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 } };
@@ -136,6 +194,8 @@ int main(void)
                 { a_shorter_rewrite_shows_nothing_stale, 2 * sizeof(cuts) / sizeof(cuts[0]) },
                 { readers_beyond_the_cut_are_stale_the_others_go_on, 2 },
                 { an_emptied_log_goes_on_at_a_later_number, 0 },
+                { a_trimmed_log_is_emptied_and_never_begins_earlier, 0 },
+                { appends_beside_truncations_are_whole, 0 },
                 { what_cannot_be_taken_back_is_refused, 0 },
         };
 

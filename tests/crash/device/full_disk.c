@@ -1,7 +1,7 @@
 /*
  * full_disk.c - no space left: small ext4, XFS and tmpfs, a quota, RLIMIT_FSIZE, shared extents
  *
- *   full_disk [--case NAME] [--seed S]      NAME: ext4 xfs tmpfs quota rlimit reflink
+ *   full_disk [--case NAME] [--seed S]      NAME: ext4 xfs tmpfs hole prepared quota rlimit reflink
  *
  * Promises held, in each case where the file system reserves what it promised:
  *   - a full disk is -ENOSPC from append (RLIMIT_FSIZE: -EFBIG), uses no number, sends no signal;
@@ -285,6 +285,96 @@ static void case_tmpfs(void)
         reopen_and_judge();
 }
 
+/* ---- opening on a full disk ------------------------------------------------------------- */
+
+/* The pages behind the last byte of @path that is not zero are given back, as a copy that keeps no
+ * zeros does. */
+static void punch_behind_content(const char *path)
+{
+        static char page[4096];
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        off_t end = 0, at = 0;
+
+        if (fd < 0)
+                rig_broken("%s", path);
+        for (; pread(fd, page, sizeof(page), at) == (ssize_t)sizeof(page); at += sizeof(page))
+                if (page[0] != 0 || memcmp(page, page + 1, sizeof(page) - 1) != 0)
+                        end = at + (off_t)sizeof(page);
+        if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, end, at - end) < 0)
+                rig_broken("punching %s", path);
+        close(fd);
+}
+
+static void case_hole(void)
+{
+        struct logstore *store = NULL;
+        uint64_t number;
+        int r;
+
+        if (rig_tmpfs(d.mountpoint, UINT64_C(16) << 20) < 0)
+                rig_broken("tmpfs");
+        r = writer_open(d.path, UINT64_C(8) << 20, 0, &store);
+        if (!expect(r == 0, "creating: %d", r))
+                return;
+        for (unsigned i = 0; i < 6; i++) /* beyond what is made ready page by page */
+                append_some(store, "filling");
+        close_or_complain(store, "filled");
+        punch_behind_content(rig_path(d.path, "0000000001.log"));
+        take_all_space();
+        store = open_or_complain(0, "full, with nothing behind the tail");
+        if (store == NULL)
+                return;
+        for (r = 0; r == 0;)
+                r = writer_append(store, d.seed, 3000, &number);
+        expect(r == -ENOSPC, "an append on a full disk gives %d", r);
+        writer_judge(store, d.oracle, "after a refused append");
+        give_space_back();
+        append_some(store, "space again");
+        close_or_complain(store, "space again");
+        reopen_and_judge();
+}
+
+/* Dies with the next segment prepared. */
+static void die_prepared(void)
+{
+        const char *next = rig_path(d.path, "0000000002.log");
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0) {
+                struct logstore *store = open_or_complain(0, "writer that will die");
+
+                for (unsigned i = 0; i < 2 && store != NULL; i++)
+                        append_some(store, "before the death");
+                for (unsigned i = 0; i < 500 && access(next, F_OK) < 0; i++)
+                        usleep(10000);
+                expect(access(next, F_OK) == 0, "no segment was prepared");
+                _exit(expectations_failed > 0);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) < 0)
+                rig_broken("child");
+        expect(status == 0, "the writer that prepares ended with status %x", (unsigned)status);
+}
+
+static void case_prepared(void)
+{
+        struct logstore *store;
+
+        if (rig_tmpfs(d.mountpoint, UINT64_C(16) << 20) < 0)
+                rig_broken("tmpfs");
+        die_prepared();
+        take_all_space();
+        store = open_or_complain(0, "recovering full");
+        if (store == NULL)
+                return;
+        writer_judge(store, d.oracle, "recovered full");
+        give_space_back();
+        for (unsigned i = 0; i < 10; i++) /* so that its neighbours are sealed */
+                append_some(store, "space again");
+        close_or_complain(store, "space again");
+        reopen_and_judge();
+}
+
 /* ---- quota ------------------------------------------------------------------------------ */
 
 static void limit_user(void)
@@ -446,8 +536,9 @@ static const struct {
         const char *name;
         void (*run)(void);
 } cases[] = {
-        { "ext4", case_ext4 },   { "xfs", case_xfs },       { "tmpfs", case_tmpfs },
-        { "quota", case_quota }, { "rlimit", case_rlimit }, { "reflink", case_reflink },
+        { "ext4", case_ext4 },         { "xfs", case_xfs },         { "tmpfs", case_tmpfs },
+        { "hole", case_hole },         { "quota", case_quota },     { "rlimit", case_rlimit },
+        { "prepared", case_prepared }, { "reflink", case_reflink },
 };
 
 static void __attribute__((noreturn)) run_in_child(unsigned i)

@@ -317,9 +317,11 @@ LOGSTORE_API int logstore_apply_retention(struct logstore *store, int dry_run, u
 
 /*
  * Take back everything after @number (which becomes the tail) durably; readers standing beyond
- * get -ESTALE. @next is the number of the next append: number + 1, or 0 for that; any other value
- * needs an emptied log, that is @number < first. -EBUSY claims are open. -EINVAL @number is
- * inside a batch, or @next is out of place. -EAGAIN @number is beyond the tail.
+ * get -ESTALE. @next is the number of the next append: 0 for number + 1, or for the first number
+ * where that is greater; any other value needs an emptied log, that is @number < first, and is not
+ * below the first. -EBUSY claims are open, or records were appended meanwhile: nothing was cut.
+ * -EINVAL @number is inside a batch, or @next is out of place. -EAGAIN @number is beyond the tail.
+ * -EIO a sync failed, or what was cut cannot be removed: nothing is accepted any more.
  */
 LOGSTORE_API int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t next);
 

@@ -474,7 +474,8 @@ LOGSTORE_API int logstore_snapshot_drop(struct logstore_snapshot *snapshot, uint
                                         uint64_t to);
 
 /* Write the snapshot as edited into a new store at @path, numbers and times kept, durable on
- * return. @options: of the new store, or NULL. -EEXIST: there is something at @path. */
+ * return. @options: of the new store, or NULL. -EEXIST: there is something at @path. Others as
+ * logstore_snapshot_get() and logstore_append(): what is at @path then ends before the failure. */
 LOGSTORE_API int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *path,
                                           const struct logstore_options *options);
 

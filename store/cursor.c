@@ -81,8 +81,9 @@ static int check_record(struct logstore_cursor *cursor, const struct place *plac
                 r = reader_verify(store, place, cursor->at.number);
         else if (map_faulted(&place->segment->map))
                 r = segment_damage(place->segment, place->offset, cursor->at.number, "");
-        return r < 0 ? r
-                     : reader_check_batch(store, place, cursor->at.number, &cursor->whole_until);
+        if (r < 0 || cursor->snapshot) /* which has whole batches only; an edited part fails */
+                return r;
+        return reader_check_batch(store, place, cursor->at.number, &cursor->whole_until);
 }
 
 /* A long scan lets go of what is behind it, so that it displaces nothing. */

@@ -20,29 +20,40 @@ static int append_voids(struct logstore *to, uint64_t until)
         return r;
 }
 
+static int copy_record(struct logstore *to, const struct logstore_record *record,
+                       uint64_t *expected)
+{
+        struct logstore_entry entry = { record->data, record->size, record->time_ns };
+        int r = record->number != *expected ? append_voids(to, record->number) : 0;
+
+        if (r == 0)
+                r = logstore_append_batch(to, &entry, 1, NULL);
+        *expected = record->number + 1;
+        return r;
+}
+
+/* The cursor's -EAGAIN is the end only behind the tail; elsewhere, and from the new store, it is a
+ * failure: what is not copied must not become voids. */
 static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
 {
         struct logstore_cursor *cursor;
         struct logstore_record record;
         uint64_t expected = snapshot_bounds(snapshot)->first;
-        int r = logstore_snapshot_cursor(snapshot, 0, &cursor);
+        uint64_t tail = snapshot_bounds(snapshot)->tail, end;
+        int r = logstore_snapshot_cursor(snapshot, 0, &cursor), copied = 0;
 
         if (r < 0)
                 return r;
-        while ((r = logstore_cursor_next(cursor, &record)) == 0) {
-                struct logstore_entry entry = { record.data, record.size, record.time_ns };
-                if (record.number != expected)
-                        r = append_voids(to, record.number);
-                if (r == 0)
-                        r = logstore_append_batch(to, &entry, 1, NULL);
-                if (r < 0)
-                        break;
-                expected = record.number + 1;
-        }
+        while (copied == 0 && (r = logstore_cursor_next(cursor, &record)) == 0)
+                copied = copy_record(to, &record, &expected);
+        end = logstore_cursor_position(cursor);
         logstore_cursor_close(cursor);
-        if (r == -EAGAIN) /* the end */
-                r = append_voids(to, snapshot_bounds(snapshot)->tail + 1);
-        return r;
+        if (copied < 0)
+                return copied;
+        if (r == -EAGAIN && end <= tail)
+                return detail(-EBADMSG, "record %llu was in the snapshot and is damaged since",
+                              (unsigned long long)end);
+        return r == -EAGAIN ? append_voids(to, tail + 1) : r;
 }
 
 int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *path,

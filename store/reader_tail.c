@@ -9,32 +9,35 @@
 
 #include "reader.h"
 
-/* Is the batch that goes on behind @place complete? Beyond the mark a crash may have torn it. */
-static bool batch_whole(const struct place *place, uint64_t number, uint64_t *ret_last)
+/* Go on from @at, the frame of *@number, to the last one of its batch. False: it is not complete, as
+ * beyond the mark a crash may have left it; then to the place where the missing one should be. */
+static bool batch_whole(struct place *at, uint64_t *number)
 {
-        struct place at = *place;
-
-        while (at.view.kind == FRAME_MORE) {
-                at.offset += at.view.frame_bytes;
-                if (segment_peek(at.segment, at.offset, &at.view) < 0 ||
-                    at.view.kind == FRAME_PAD || at.view.kind == FRAME_VOID ||
-                    segment_number(at.segment, at.view.ordinal) != ++number ||
-                    !record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
+        while (at->view.kind == FRAME_MORE) {
+                at->offset += at->view.frame_bytes;
+                ++*number;
+                if (segment_peek(at->segment, at->offset, &at->view) < 0 ||
+                    at->view.kind == FRAME_PAD || at->view.kind == FRAME_VOID ||
+                    segment_number(at->segment, at->view.ordinal) != *number ||
+                    !record_valid(&at->segment->key, at->segment->map.base, at->offset, &at->view))
                         return false;
         }
-        *ret_last = number;
         return true;
 }
 
 int reader_check_batch(struct logstore *store, const struct place *place, uint64_t number,
                        uint64_t *whole_until)
 {
+        struct place at = *place;
+        uint64_t last = number;
+
         if (store->writer || place->view.kind != FRAME_MORE || number <= *whole_until ||
             place->segment->brief.sealed || number <= reader_durable(store))
-                return 0; /* what was durable was whole */
-        if (!batch_whole(place, number, whole_until))
-                return reader_judge(store, place->segment, place->offset, number,
+                return 0;             /* what was durable was whole */
+        if (!batch_whole(&at, &last)) /* where it is torn: its own good frames tell nothing */
+                return reader_judge(store, at.segment, at.offset, number,
                                     "its batch is not complete");
+        *whole_until = last;
         return 0;
 }
 
@@ -60,7 +63,7 @@ static int follow_frame(struct logstore *store, struct segment *segment)
 {
         struct follower *follower = &store->follower;
         struct place place = { segment, follower->offset, { 0 } };
-        uint64_t number = follower->number, last;
+        uint64_t number = follower->number + 1;
         uint64_t limit = atomic_load(&segment->last_number); /* as the next segment says */
         int r = segment_peek(segment, place.offset, &place.view);
 
@@ -72,20 +75,11 @@ static int follow_frame(struct logstore *store, struct segment *segment)
                 follower->offset += place.view.frame_bytes;
                 return 1;
         }
-        if (segment_number(segment, place.view.ordinal) != number + 1 || number >= limit)
+        if (segment_number(segment, place.view.ordinal) != number ||
+            !batch_whole(&place, &number) || number > limit)
                 return 0;
-        if (place.view.kind == FRAME_MORE) {
-                if (!batch_whole(&place, number + 1, &last) || last > limit)
-                        return 0;
-                while (follower->number < last &&
-                       segment_peek(segment, follower->offset, &place.view) == 0) {
-                        follower->offset += place.view.frame_bytes;
-                        follower->number++;
-                }
-                return 1;
-        }
-        follower->offset += place.view.frame_bytes;
-        follower->number++;
+        follower->offset = place.offset + place.view.frame_bytes;
+        follower->number = number;
         return 1;
 }
 

@@ -3,7 +3,7 @@
  *
  * Behind a frame that does not count, the next one may begin at any multiple of 8. One is believed
  * only if its checksum holds, which covers its offset and ordinal, and if its ordinal is one that
- * could have been reached in the bytes passed over; that also keeps the search linear in practice,
+ * could have been reached in the bytes before it; that also keeps the search linear in practice,
  * because few places pass it and are hashed.
  */
 #include "salvage.h"
@@ -12,14 +12,15 @@
 
 #include "logstore.h"
 
-/* Is there a numbered frame at @offset that could follow @ordinal numbers, @gap bytes ago? */
+/* Is there a frame at @offset with a number beyond @ordinal, and that many had room before it? */
 static bool plausible(struct segment *segment, uint64_t offset, uint64_t limit, uint32_t ordinal,
-                      uint64_t gap, struct record_view *view)
+                      struct record_view *view)
 {
+        uint64_t most = (offset - FRAMES_OFFSET) / FRAME_HEADER_BYTES + 1;
+
         return segment_readable(segment, offset + FRAME_HEADER_BYTES) == 0 &&
                record_peek(segment->map.base, offset, limit, view) == 0 &&
-               view->kind != FRAME_PAD && view->ordinal > ordinal &&
-               view->ordinal - ordinal <= gap / FRAME_HEADER_BYTES + 1 &&
+               view->kind != FRAME_PAD && view->ordinal > ordinal && view->ordinal <= most &&
                segment_readable(segment, offset + view->frame_bytes) == 0 &&
                record_valid(&segment->key, segment->map.base, offset, view);
 }
@@ -70,7 +71,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                         if (r != 0)
                                 break;
                 }
-                if (!next && !plausible(segment, offset, limit, ordinal, offset - good, &view)) {
+                if (!next && !plausible(segment, offset, limit, ordinal, &view)) {
                         offset += FRAME_ALIGN;
                         continue;
                 }
@@ -98,7 +99,7 @@ bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
              at + FRAME_HEADER_BYTES <= segment->brief.bytes &&
              segment_readable(segment, at + FRAME_HEADER_BYTES) == 0;
              at += FRAME_ALIGN)
-                if (plausible(segment, at, segment->brief.bytes, ordinal, at - offset, &view))
+                if (plausible(segment, at, segment->brief.bytes, ordinal, &view))
                         return true;
         return false;
 }

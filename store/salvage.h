@@ -28,8 +28,8 @@ struct salvage_prefix {
 int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
                     const struct salvage_hooks *hooks, struct salvage_prefix *ret_prefix);
 
-/* Is there a valid frame beyond @offset, where that of @number should be? Then what is there was not
- * torn off the end of the log. */
+/* Is there a valid frame of @number or a later one beyond @offset, where the log seems to be torn? Then
+ * it is not its end. */
 bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number);
 
 #endif

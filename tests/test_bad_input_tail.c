@@ -168,7 +168,8 @@ START_TEST(an_old_frame_copied_behind_the_tail_is_not_believed)
 }
 END_TEST
 
-START_TEST(half_a_batch_is_dropped_whole)
+/* A batch of 4 behind the mark, with its frame @torn, from 0, zeroed; returns where that is. */
+static struct place tear_batch(unsigned torn)
 {
         struct logstore_entry entries[4];
         struct place place;
@@ -180,8 +181,14 @@ START_TEST(half_a_batch_is_dropped_whole)
         ck_assert_int_eq(logstore_sync(store, 0), 0);
         ck_assert_int_eq(logstore_append_batch(store, entries, 4, NULL), 0);
         crash_store();
-        place = place_of(DURABLE + 1 + (uint64_t)_i);
+        place = place_of(DURABLE + 1 + torn);
         zero_range(scratch("store/%s", place.file), place.offset, place.bytes);
+        return place;
+}
+
+START_TEST(half_a_batch_is_dropped_whole)
+{
+        tear_batch((unsigned)_i);
         expect_tail_dropped(DURABLE);
 }
 END_TEST
@@ -308,6 +315,35 @@ START_TEST(without_a_valid_mark_a_bad_last_frame_is_a_torn_tail)
 }
 END_TEST
 
+/* A torn batch is judged by what lies behind the tear; its own good frames before it tell nothing. */
+START_TEST(without_a_valid_mark_half_a_batch_at_the_end_is_a_torn_tail)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+
+        tear_batch(3);
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        open_store(LOGSTORE_READ_ONLY);
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
+        for (uint64_t good = 1; good <= DURABLE; good++)
+                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        expect_failure(logstore_cursor_next(cursor, &record), -EAGAIN);
+        logstore_cursor_close(cursor);
+        close_store();
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).tail, DURABLE);
+}
+END_TEST
+
+START_TEST(without_a_valid_mark_half_a_batch_with_good_frames_behind_is_damage)
+{
+        struct place place = tear_batch(1 + (unsigned)_i);
+
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        expect_damage_at(DURABLE + 1, place);
+}
+END_TEST
+
 START_TEST(damage_after_a_clean_close_is_damage)
 {
         struct place place;
@@ -368,6 +404,8 @@ int main(void)
                 { a_file_cut_within_the_durable_part_is_damage, 8 },
                 { without_a_valid_mark_a_bad_frame_with_good_ones_behind_is_damage, 0 },
                 { without_a_valid_mark_a_bad_last_frame_is_a_torn_tail, 0 },
+                { without_a_valid_mark_half_a_batch_at_the_end_is_a_torn_tail, 0 },
+                { without_a_valid_mark_half_a_batch_with_good_frames_behind_is_damage, 2 },
                 { damage_after_a_clean_close_is_damage, COUNT },
                 { a_damaged_void_is_damage, 0 },
         };

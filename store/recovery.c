@@ -284,7 +284,7 @@ int recovery_start(struct catalog *catalog, struct control *control,
 {
         const struct control_static *fixed = &control->page->fixed;
         struct start_payload start = {
-                .first_number = fixed->first_number,
+                .first_number = control->first_number,
                 .epoch = control->epoch + 1,
         };
         struct segment *segment = NULL;

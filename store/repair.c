@@ -218,6 +218,31 @@ static int each_cut_file(struct repair *repair, bool copy)
         return r;
 }
 
+/* What is kept may be in the cache only, of a writer that was killed; a mark is set behind it. */
+static int sync_kept(struct repair *repair, struct catalog *catalog)
+{
+        struct segment_brief brief;
+        char name[32];
+        int r = 0, fd;
+
+        for (size_t i = 0; r == 0 && i < catalog->count; i++) {
+                uint64_t id = catalog->entries[i].id;
+
+                if (id > repair->keep.tail.segment_id ||
+                    (segment_brief_read(catalog->directory, catalog->uuid, id, &brief) == 0 &&
+                     brief.sealed))
+                        continue;
+                segment_name(id, name);
+                fd = os_open(catalog->directory, name, OS_WRITE, 0);
+                r = fd < 0 ? fd : os_sync_file(fd);
+                if (fd >= 0 && os_close(fd) < 0 && r == 0)
+                        r = -EIO;
+                if (r < 0)
+                        detail(r, "%s: a sync failed: %s", name, logstore_error_text(r));
+        }
+        return r;
+}
+
 /* Become the writer of a chain that ends at the kept prefix. */
 static int cut(struct repair *repair)
 {
@@ -234,6 +259,8 @@ static int cut(struct repair *repair)
         control_adopt(&control, &repair->slot);
         catalog_init(&catalog, &store->memory, &control, store->directory, 8);
         r = catalog_load(&catalog);
+        if (r == 0)
+                r = sync_kept(repair, &catalog);
         if (r == 0)
                 r = recovery_start(&catalog, &control,
                                    repair->keep.tail.segment_id ? &repair->keep : NULL, &segment,

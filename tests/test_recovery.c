@@ -291,6 +291,29 @@ START_TEST(repair_keeps_what_is_before_a_newest_segment_that_is_bad)
 }
 END_TEST
 
+START_TEST(repair_of_a_trimmed_store_without_a_sound_segment_goes_on_at_its_first)
+{
+        struct logstore_repair_report report;
+        uint64_t first;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int64_t number = 1; number <= 8; number++)
+                append_at(number * 1000);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(logstore_trim_before(store, 4, &first), 0);
+        ck_assert_uint_eq(first, 4);
+        crash_store();
+        flip_byte(scratch("store/0000000002.log"), 4);
+        flip_byte(scratch("store/0000000003.log"), 4);
+        expect_ok(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, &report));
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).first, first);
+        ck_assert_uint_eq(bounds_of(store).tail, first - 1);
+        append_numbered(1);
+        expect_ok(logstore_verify(store_path(), NULL, NULL));
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int main(void)
@@ -307,6 +330,7 @@ int main(void)
                 { a_mark_inside_a_batch_is_no_end, 2 },
                 { a_mark_from_before_a_truncation_is_neither_missing_nor_kept, 0 },
                 { repair_keeps_what_is_before_a_newest_segment_that_is_bad, 2 },
+                { repair_of_a_trimmed_store_without_a_sound_segment_goes_on_at_its_first, 0 },
         };
 
         return RUN_TESTS("recovery", tests);

@@ -63,12 +63,12 @@ static int find_checked(struct logstore_snapshot *snapshot, uint64_t number, str
                 return r;
         /* All segments are pinned by the snapshot itself. */
         catalog_unpin(snapshot_catalog(snapshot), place->segment);
-        if (place->view.kind == FRAME_VOID)
+        if (!snapshot_is_edited(snapshot, number)) /* else as the caller left it */
+                r = reader_verify(snapshot_store(snapshot), place, number);
+        if (r == 0 && place->view.kind == FRAME_VOID)
                 return detail(-ENODATA, "record %llu is void: its claim was aborted",
                               (unsigned long long)number);
-        return snapshot_is_edited(snapshot, number)
-                       ? 0
-                       : reader_verify(snapshot_store(snapshot), place, number);
+        return r;
 }
 
 int logstore_snapshot_get(struct logstore_snapshot *snapshot, uint64_t number,

@@ -1,6 +1,6 @@
 /*
- * test_snapshot_reader.c - a snapshot in a reading process, where what no sync covered counts as well,
- * and its export
+ * test_snapshot_reader.c - a snapshot in a reading process, where what no sync covered counts as well:
+ * its cursor, its export, and what is damaged there
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -61,13 +61,13 @@ static void edit(uint64_t number, char byte)
         *(char *)data = byte;
 }
 
-/* One byte of a file that is mapped: it must not be cut meanwhile. */
-static void garble(const char *path, off_t offset)
+/* One byte of the first segment, which is mapped: its file must not be cut meanwhile. */
+static void put_byte(uint64_t offset, char byte)
 {
-        int fd = open(path, O_WRONLY);
+        int fd = open(scratch("store/0000000001.log"), O_WRONLY);
 
         ck_assert_int_ge(fd, 0);
-        ck_assert_int_eq(pwrite(fd, "?", 1, offset), 1);
+        ck_assert_int_eq(pwrite(fd, &byte, 1, (off_t)offset), 1);
         ck_assert_int_eq(close(fd), 0);
 }
 
@@ -117,8 +117,7 @@ END_TEST
 START_TEST(an_export_does_not_end_before_the_snapshot)
 {
         snapshot_of_four();
-        garble(scratch("store/0000000001.log"),
-               (off_t)(FRAMES_OFFSET + 2 * record_frame_bytes(1) + FRAME_HEADER_BYTES));
+        put_byte(FRAMES_OFFSET + 2 * record_frame_bytes(1) + FRAME_HEADER_BYTES, '?');
         expect_failure(logstore_snapshot_export(snapshot, scratch("copy"), NULL), -EBADMSG);
         leave();
 }
@@ -135,6 +134,30 @@ START_TEST(an_export_does_not_end_before_the_last_append)
 }
 END_TEST
 
+/* A void is told by its frame: that has to be sound first. */
+START_TEST(a_record_turned_into_a_void_is_damaged)
+{
+        struct logstore_record record;
+        struct logstore_claim claim;
+        void *data;
+        size_t size;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_text("a");
+        ck_assert_int_eq(logstore_claim(store, 1, &claim), 0);
+        ck_assert_int_eq(logstore_abort(store, &claim), 0);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        put_byte(FRAMES_OFFSET + 3, (char)(record_word(FRAME_VOID, 1) >> 24));
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_snapshot_open(reader, 0, &snapshot), 0);
+        expect_failure(logstore_snapshot_get(snapshot, 1, &record), -EBADMSG);
+        expect_failure(logstore_snapshot_edit(snapshot, 1, &data, &size), -EBADMSG);
+        expect_failure(logstore_snapshot_get(snapshot, 2, &record), -ENODATA);
+        expect_failure(logstore_snapshot_edit(snapshot, 2, &data, &size), -ENODATA);
+        leave();
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -142,6 +165,7 @@ int main(void)
                 { an_export_has_the_whole_batch, 0 },
                 { an_export_does_not_end_before_the_snapshot, 0 },
                 { an_export_does_not_end_before_the_last_append, 4 },
+                { a_record_turned_into_a_void_is_damaged, 0 },
         };
 
         return RUN_TESTS("snapshot_reader", tests);

@@ -228,7 +228,7 @@ struct logstore_record {
 
 /*
  * Copy record @number into @buffer (@capacity bytes) and describe it in *ret, whose data is
- * @buffer. The checksum is verified.
+ * @buffer. The checksum is verified before anything of it is told.
  *
  * -EINVAL number 0. -EAGAIN beyond the tail. -ESTALE before the first, or truncated away.
  * -ENODATA void. -ENOBUFS too small: ret->size alone is set to what is needed. -EBADMSG damaged.

@@ -186,23 +186,20 @@ static int copy_out(struct logstore *store, const struct place *place, uint64_t 
         uint64_t whole_until;
         int r;
 
-        if (place->view.kind == FRAME_VOID) {
-                r = reader_verify(store, place, number);
-                return r < 0 ? r
-                             : detail(-ENODATA, "record %llu is void: its claim was aborted",
-                                      (unsigned long long)number);
-        }
+        whole_until = store->writer ? number : reader_followed(store, place->segment);
+        r = reader_verify(store, place, number); /* before anything that the frame says is told */
+        if (r == 0)
+                r = reader_check_batch(store, place, number, &whole_until);
+        if (r < 0)
+                return r;
+        if (place->view.kind == FRAME_VOID)
+                return detail(-ENODATA, "record %llu is void: its claim was aborted",
+                              (unsigned long long)number);
         if (place->view.size > capacity) {
                 ret->size = place->view.size;
                 return detail(-ENOBUFS, "record %llu has %u bytes, the buffer %zu",
                               (unsigned long long)number, place->view.size, capacity);
         }
-        whole_until = store->writer ? number : reader_followed(store, place->segment);
-        r = reader_verify(store, place, number);
-        if (r == 0)
-                r = reader_check_batch(store, place, number, &whole_until);
-        if (r < 0)
-                return r;
         reader_describe(place, number, &record);
         if (record.size)
                 memcpy(buffer, record.data, record.size);

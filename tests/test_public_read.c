@@ -93,6 +93,28 @@ START_TEST(get_into_too_small_a_buffer_says_the_size_needed)
 }
 END_TEST
 
+/* A size that nobody wrote is damage, not a buffer to be made larger. */
+START_TEST(get_does_not_ask_for_the_size_of_a_damaged_record)
+{
+        struct logstore_record record = { .size = 77 };
+        uint64_t number = 1;
+        struct logstore *reader;
+        char buffer[8];
+
+        setup_store();
+        append_text("0123456");
+        append_filled(1000, 'x');
+        close_store();
+        flip_byte(scratch("store/0000000001.log"), 4176); /* the first frame, its size: 7 to 248 */
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        expect_failure(logstore_get(reader, 1, buffer, 8, &record), -EBADMSG);
+        ck_assert_uint_eq(record.size, 77);
+        ck_assert_int_eq(logstore_get_many(reader, &number, 1, buffer, 8, &record), 1);
+        ck_assert_int_eq((int)record.size, -EBADMSG);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
 START_TEST(get_finds_every_number_in_any_order)
 {
         setup_store();
@@ -505,6 +527,7 @@ int main(void)
                 { get_refuses_numbers_that_are_not_there_and_touches_nothing, 0 },
                 { get_before_the_first_is_stale, 0 },
                 { get_into_too_small_a_buffer_says_the_size_needed, 0 },
+                { get_does_not_ask_for_the_size_of_a_damaged_record, 0 },
                 { get_finds_every_number_in_any_order, 0 },
                 { get_many_reads_in_any_order_and_names_each_failure, 0 },
                 { get_many_stops_when_the_buffer_is_full, 0 },

@@ -245,17 +245,25 @@ static int open_store(struct machine *m)
         if (!m->promise.created)
                 m->options.flags |= LOGSTORE_CREATE;
         store_path(m, path);
+        if (rng_one_in(&m->rng, 6)) /* a disk that is full, or all but */
+                m->disk->growth_to_refuse = 1 + rng_below(&m->rng, 3);
         do {
                 uint32_t failed = m->disk->syncs_failed;
+                uint32_t refused = m->disk->growth_refused;
                 r = logstore_open(path, &m->options, &m->store);
                 machine_trace(m, "open: %d%s%s", r, r < 0 ? ", " : "",
                               r < 0 ? logstore_detail() : "");
                 if (r < 0)
                         m->store = NULL;
+                if (r == -ENOSPC && m->disk->growth_refused > refused) {
+                        m->disk->growth_to_refuse = 0;
+                        continue;
+                }
                 if (r == 0 || m->disk->syncs_failed == failed)
                         break;
                 figures.failed_syncs++;
         } while (++tries < 8); /* a sync failed: the device is repaired by and by */
+        m->disk->growth_to_refuse = m->disk->growth_refused = 0;
         return r;
 }
 

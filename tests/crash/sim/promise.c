@@ -25,11 +25,13 @@ const uint8_t *promise_payload(uint64_t number, uint32_t size, uint32_t generati
         return table + where % TABLE_BYTES;
 }
 
-void promise_begin(struct promise *promise, uint32_t generation)
+void promise_begin(struct promise *promise, uint64_t first, uint32_t generation)
 {
-        *promise = (struct promise){
-                .first_low = 1, .first_high = 1, .base = 1, .generation = generation
-        };
+        *promise = (struct promise){ .first_low = first,
+                                     .first_high = first,
+                                     .base = first,
+                                     .tail = first - 1,
+                                     .generation = generation };
 }
 
 void promise_copy(struct promise *to, const struct promise *from)

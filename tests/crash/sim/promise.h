@@ -46,7 +46,7 @@ struct promise {
         struct entry *entries;
 };
 
-void promise_begin(struct promise *promise, uint32_t generation);
+void promise_begin(struct promise *promise, uint64_t first, uint32_t generation);
 void promise_copy(struct promise *to, const struct promise *from);
 void promise_free(struct promise *promise);
 

@@ -290,10 +290,12 @@ static void step_truncate(struct machine *m)
                 entry = promise_entry(p, number + 1);
         if (number < p->first_low && rng_one_in(&m->rng, 2))
                 next = number + 1 + rng_below(&m->rng, 1000);
+        else if (number < p->first_low) /* whatever is said, it goes on at the first */
+                number = rng_below(&m->rng, (uint32_t)p->first_low);
         disk_lock();
         p->truncating = true;
         p->emptying = number < p->first_low;
-        p->cut = next ? next - 1 : number;
+        p->cut = next ? next - 1 : number < p->first_low ? p->first_low - 1 : number;
         disk_unlock();
         r = logstore_truncate_after(m->store, number, next);
         machine_trace(m, "truncate %llu, %llu: %d", (unsigned long long)number,
@@ -515,8 +517,9 @@ void machine_run(const struct machine_plan *what)
         m.options.sync_policy = rng_below(&m.rng, 3);
         m.options.sync_bytes = 1 + rng_below(&m.rng, 20000);
         m.options.sync_ms = 1;
+        m.options.first_number = rng_one_in(&m.rng, 4) ? 100 : 1;
         m.faulty = rng_one_in(&m.rng, 3);
-        promise_begin(&m.promise, (uint32_t)rng_next(&m.rng));
+        promise_begin(&m.promise, m.options.first_number, (uint32_t)rng_next(&m.rng));
         machine_watch(&m, 2);
         machine_open(&m, false);
         machine_examine_images(&m);

@@ -60,12 +60,7 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
 
 int cursor_end_of_log(struct logstore_cursor *cursor)
 {
-        int r = cursor->store->writer ? 0 : catalog_fault(cursor->catalog);
-
-        if (r < 0)
-                return r;
-        return detail(-EAGAIN, "record %llu was not appended yet",
-                      (unsigned long long)cursor->at.number);
+        return reader_beyond_tail(cursor->store, cursor->snapshot, cursor->at.number);
 }
 
 /* Find the place of cursor->at.number by index. */

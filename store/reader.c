@@ -58,16 +58,21 @@ int reader_verify(struct logstore *store, const struct place *place, uint64_t nu
                             "the frame's checksum does not hold");
 }
 
-static int beyond_tail(struct logstore *store, uint64_t number)
+int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)
 {
-        int r = store->writer ? 0 : catalog_fault(&store->catalog);
+        int r = 0;
 
-        if (r < 0) /* the chain is broken: that is no mere end */
+        if (!store->writer) /* a broken chain is no mere end */
+                r = catalog_fault(snapshot ? snapshot_catalog(snapshot) : &store->catalog);
+        if (r == 0 && !store->writer && !snapshot)
+                r = reader_judge_end(store);
+        if (r < 0)
                 return r;
         return detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
 }
 
-static int locate(struct logstore *store, uint64_t number, struct place *place)
+static int locate(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
+                  struct place *place)
 {
         uint64_t ordinal = number - place->segment->brief.start.first_number + 1;
         int r;
@@ -79,7 +84,7 @@ static int locate(struct logstore *store, uint64_t number, struct place *place)
 
         if (r == -EAGAIN && !place->segment->brief.sealed && !store->writer &&
             number > reader_durable(store))
-                return beyond_tail(store, number);
+                return reader_beyond_tail(store, snapshot, number);
         if (r == -EAGAIN || r == -EBADMSG)
                 return reader_judge(store, place->segment, place->offset, number,
                                     "no valid frame leads to the record");
@@ -103,14 +108,14 @@ static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint
         if (number == 0)
                 return detail(-EINVAL, "record numbers start at 1");
         if (snapshot && number > snapshot_bounds(snapshot)->tail)
-                return beyond_tail(store, number);
+                return reader_beyond_tail(store, snapshot, number);
         if (!snapshot && store->writer && head_tail_number(&store->head, number) < number)
-                return beyond_tail(store, number);
+                return reader_beyond_tail(store, snapshot, number);
         if (!snapshot && !store->writer) {
                 r = number > reader_durable(store) ? reader_tail(store, &tail)
                                                    : catalog_refresh(catalog);
                 if (r == 0 && number > tail)
-                        return beyond_tail(store, number);
+                        return reader_beyond_tail(store, snapshot, number);
         }
         if (r == 0)
                 r = catalog_pin(catalog, number, &place.segment);
@@ -118,7 +123,7 @@ static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint
                 return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
         if (r < 0)
                 return r;
-        r = locate(store, number, &place);
+        r = locate(store, snapshot, number, &place);
         if (r < 0) {
                 catalog_unpin(catalog, place.segment);
                 return r;

@@ -20,6 +20,13 @@ uint64_t reader_durable(struct logstore *store);
 uint64_t reader_first(struct logstore *store);
 int reader_tail(struct logstore *store, uint64_t *ret);
 
+/* In a reading process, if the control page has no mark: -EBADMSG if the tail is no mere end, because
+ * good frames lie behind it. */
+int reader_judge_end(struct logstore *store);
+
+/* There is no @number yet: -EAGAIN, or what ended the log before it. */
+int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number);
+
 /* Is what looks missing merely trimmed since by the writer? */
 bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "reader.h"
+#include "salvage.h"
 
 /* Go on from @at, the frame of *@number, to the last one of its batch. False: it is not complete, as
  * beyond the mark a crash may have left it; then to the place where the missing one should be. */
@@ -156,6 +157,45 @@ static int follow(struct logstore *store)
                 ;
         catalog_unpin(&store->catalog, segment);
         return 0;
+}
+
+/* Where the follower stopped nothing is known to have been durable: is it damage all the same? */
+static int judge_end(struct logstore *store)
+{
+        struct follower *follower = &store->follower;
+        struct place at = { .offset = follower->offset };
+        uint64_t number = follower->number + 1, due = number;
+        int r = catalog_pin_id(&store->catalog, follower->segment_id, &at.segment);
+
+        if (r < 0) /* no segment, or a damaged one, of which whoever reads there is told */
+                return 0;
+        if (segment_peek(at.segment, at.offset, &at.view) == 0 &&
+            record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
+                batch_whole(&at, &due);
+        if (at.offset < atomic_load(&at.segment->end) &&
+            salvage_beyond(at.segment, at.offset, number))
+                r = segment_damage(at.segment, at.offset, number,
+                                   "no valid frame is here, but there are good ones behind");
+        else
+                follower->ended = number;
+        catalog_unpin(&store->catalog, at.segment);
+        return r;
+}
+
+int reader_judge_end(struct logstore *store)
+{
+        struct control_slot slot;
+        int r;
+
+        catalog_slot(&store->catalog, &slot);
+        if (slot.generation != 0)
+                return 0;
+        pthread_mutex_lock(&store->follower.lock);
+        r = follow(store);
+        if (r == 0 && store->follower.ended != store->follower.number + 1)
+                r = judge_end(store);
+        pthread_mutex_unlock(&store->follower.lock);
+        return r;
 }
 
 uint64_t reader_followed(struct logstore *store, const struct segment *segment)

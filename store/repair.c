@@ -101,14 +101,25 @@ static void damage_at(struct repair *repair, const char *file, uint64_t offset, 
         tell(repair, file, offset, number, what);
 }
 
-static int on_damage(void *context, const struct segment *segment, uint64_t offset, uint64_t number,
+/* Is what does not validate the end, or a torn tail that no sync covered? */
+static bool is_mere_end(const struct repair *repair, struct segment *segment, uint64_t offset,
+                        uint64_t number)
+{
+        const struct segment_brief *brief = &segment->brief;
+
+        return atomic_load(&segment->last_number) == UINT64_MAX &&
+               number > repair->slot.mark_number &&
+               (!brief->sealed || number > brief->seal.last_number) &&
+               (repair->slot.generation != 0 || !salvage_beyond(segment, offset, number));
+}
+
+static int on_damage(void *context, struct segment *segment, uint64_t offset, uint64_t number,
                      const char *what)
 {
         struct repair *repair = context;
 
-        if (!repair->damaged && !segment->brief.sealed && number > repair->slot.mark_number &&
-            atomic_load(&segment->last_number) == UINT64_MAX)
-                return 0; /* a torn tail that no sync covered */
+        if (is_mere_end(repair, segment, offset, number))
+                return 0;
         damage_at(repair, segment->name, offset, number, what);
         return 0;
 }
@@ -308,17 +319,11 @@ static int run(struct repair *repair, uint32_t flags, const char *salvage)
 
         if (control_read(&store->control, &repair->slot) < 0) {
                 tell(repair, CONTROL_NAME, SECTOR_BYTES, 0, "neither slot is valid");
-                repair->slot = (struct control_slot){
-                        .first_number =
-                                store->catalog.count && store->catalog.entries[0].first_number
-                                        ? store->catalog.entries[0].first_number
-                                        : store->control.page->fixed.first_number,
-                };
-                store->catalog.first_number = repair->slot.first_number;
                 repair->damaged = store->catalog.count == 0;
-        } else { /* what a later epoch cut off is not lost */
-                catalog_slot(&store->catalog, &repair->slot);
         }
+        catalog_slot(&store->catalog, &repair->slot); /* what a later epoch cut off is not lost */
+        if (catalog_newest_epoch(&store->catalog) > repair->slot.epoch)
+                repair->slot.epoch = catalog_newest_epoch(&store->catalog);
         repair->keep.tail.number = store->catalog.first_number - 1;
         repair->last_known = repair->slot.mark_number;
         if (salvage)

@@ -63,9 +63,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                 bool next = offset == good && follows(segment, offset, limit, ordinal, &view);
 
                 if (!next && !damaged) {
-                        if (!exact && segment_peek(segment, offset, &view) == -EAGAIN)
-                                break; /* simply the end */
-                        damaged = true;
+                        damaged = true; /* or simply the end: that is for the caller to judge */
                         r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
                                           "the frame does not validate");
                         if (r != 0)

@@ -10,9 +10,10 @@ struct salvage_hooks {
         /* A valid frame of a record or void; @frame is valid during the call. */
         int (*record)(void *context, const struct segment *segment, uint64_t offset,
                       const struct record_view *view);
-        /* The first damage of the segment, and the first number that is lost by it. */
-        int (*damage)(void *context, const struct segment *segment, uint64_t offset,
-                      uint64_t number, const char *what);
+        /* The first place where no frame validates, and the first number that is lost by it: damage,
+         * a torn tail or, unless the walk is exact, the end. */
+        int (*damage)(void *context, struct segment *segment, uint64_t offset, uint64_t number,
+                      const char *what);
         void *context;
 };
 

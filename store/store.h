@@ -24,6 +24,7 @@ struct follower {
         uint64_t segment_id;
         uint64_t offset; /* behind it */
         uint64_t epoch;
+        uint64_t ended; /* without a mark: number that is due where a mere end was found; 0: none */
 };
 
 struct logstore {

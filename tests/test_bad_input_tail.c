@@ -226,14 +226,17 @@ static void expect_named_damage(struct place place, uint64_t number)
                       logstore_detail());
 }
 
-/* Writing is refused and changes nothing; reading goes on up to the damage, and says so there. */
+/* Writing is refused and changes nothing; reading goes on up to the damage, and says so there. Repair
+ * keeps what is before it. */
 static void expect_damage_at(uint64_t number, struct place place)
 {
         struct logstore_verify_report report = { 0 };
+        struct logstore_repair_report repaired;
         struct logstore_cursor *cursor;
         struct logstore_record record;
         struct logstore *none = NULL;
         struct bytes before, after;
+        char buffer[4096];
 
         before = load_file(scratch("store/%s", place.file));
         expect_failure(try_open(0, &none), -EBADMSG);
@@ -253,6 +256,16 @@ static void expect_damage_at(uint64_t number, struct place place)
         expect_failure(logstore_cursor_next(cursor, &record), -EBADMSG);
         expect_named_damage(place, number);
         logstore_cursor_close(cursor);
+        expect_failure(logstore_get(store, number, buffer, sizeof(buffer), &record), -EBADMSG);
+        expect_named_damage(place, number);
+        close_store();
+
+        ck_assert_int_eq(
+                logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, &repaired), 0);
+        ck_assert_uint_eq(repaired.kept_last, number - 1);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).tail, number - 1);
+        expect_numbered(store, 1, number - 1);
 }
 
 START_TEST(a_durable_frame_with_any_byte_changed_is_damage)
@@ -301,6 +314,18 @@ START_TEST(without_a_valid_mark_a_bad_frame_with_good_ones_behind_is_damage)
 }
 END_TEST
 
+START_TEST(without_a_valid_mark_a_lost_frame_with_good_ones_behind_is_damage)
+{
+        struct place place;
+
+        write_and_crash();
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        place = place_of(1 + (uint64_t)_i);
+        zero_range(scratch("store/%s", place.file), place.offset, place.bytes);
+        expect_damage_at(1 + (uint64_t)_i, place);
+}
+END_TEST
+
 START_TEST(without_a_valid_mark_a_bad_last_frame_is_a_torn_tail)
 {
         struct place place;
@@ -337,7 +362,7 @@ END_TEST
 
 START_TEST(without_a_valid_mark_half_a_batch_with_good_frames_behind_is_damage)
 {
-        struct place place = tear_batch(1 + (unsigned)_i);
+        struct place place = tear_batch((unsigned)_i);
 
         zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
         expect_damage_at(DURABLE + 1, place);
@@ -403,9 +428,10 @@ int main(void)
                 { a_durable_frame_that_is_gone_is_damage, DURABLE },
                 { a_file_cut_within_the_durable_part_is_damage, 8 },
                 { without_a_valid_mark_a_bad_frame_with_good_ones_behind_is_damage, 0 },
+                { without_a_valid_mark_a_lost_frame_with_good_ones_behind_is_damage, COUNT - 1 },
                 { without_a_valid_mark_a_bad_last_frame_is_a_torn_tail, 0 },
                 { without_a_valid_mark_half_a_batch_at_the_end_is_a_torn_tail, 0 },
-                { without_a_valid_mark_half_a_batch_with_good_frames_behind_is_damage, 2 },
+                { without_a_valid_mark_half_a_batch_with_good_frames_behind_is_damage, 3 },
                 { damage_after_a_clean_close_is_damage, COUNT },
                 { a_damaged_void_is_damage, 0 },
         };

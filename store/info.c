@@ -77,7 +77,7 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
         return r;
 }
 
-/* What the segment holds, where its own page and its successor's do not say: up to the tail. */
+/* What the segment holds, where neither its own page nor its successor's says so: up to the tail. */
 static void count_unsealed(struct logstore *store, const struct segment_brief *brief, uint64_t tail,
                            struct logstore_segment_info *info)
 {
@@ -119,14 +119,14 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
         info.state = brief.sealed ? LOGSTORE_SEGMENT_SEALED
                      : has_next   ? LOGSTORE_SEGMENT_FULL
                                   : LOGSTORE_SEGMENT_ACTIVE;
-        if (has_next) {
+        if (has_next && (brief.sealed || next.first_number <= tail + 1)) {
                 info.records = next.first_number - brief.start.first_number;
                 info.used_bytes =
                         next.previous_end < info.file_bytes ? next.previous_end : info.file_bytes;
         } else if (brief.sealed) {
                 info.records = brief.seal.records;
                 info.used_bytes = brief.seal.end;
-        } else {
+        } else { /* also one in which the tail waits for a claim, or was torn */
                 count_unsealed(store, &brief, tail, &info);
         }
         *ret = info;

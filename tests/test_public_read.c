@@ -488,6 +488,42 @@ START_TEST(a_reader_does_not_see_unresolved_claims)
 }
 END_TEST
 
+static int count_records(void *context, const struct logstore_segment_info *info)
+{
+        uint64_t **next = context;
+
+        *(*next)++ = info->records;
+        return 0;
+}
+
+/* Records behind an open claim are not in the log yet, for a reader after a crash never: the
+ * segments have what the bounds say. */
+START_TEST(segments_hold_no_records_beyond_the_tail)
+{
+        uint64_t records[4] = { 0 }, *next = records;
+        struct logstore_claim claim;
+        struct logstore *reader;
+
+        setup_store();
+        append_text("one");
+        ck_assert_int_eq(logstore_claim(store, 8, &claim), 0);
+        for (unsigned i = 0; i < 7; i++)
+                append_filled(20000, 'x');
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_uint_eq(bounds_of(reader).tail, 1);
+        ck_assert_int_eq(logstore_segments(_i ? store : reader, count_records, &next), 0);
+        ck_assert_int_eq(next - records, 3);
+        ck_assert_uint_eq(records[0], 1);
+        ck_assert_uint_eq(records[1], 0);
+        ck_assert_uint_eq(records[2], 0);
+        ck_assert_int_eq(logstore_abort(store, &claim), 0);
+        next = records;
+        ck_assert_int_eq(logstore_segments(_i ? store : reader, count_records, &next), 0);
+        ck_assert_uint_eq(records[0] + records[1] + records[2], 9);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
 START_TEST(a_reader_may_not_write)
 {
         struct logstore_entry entry = { .data = "x", .size = 1 };
@@ -544,6 +580,7 @@ int main(void)
                 { wait_ends_when_a_record_comes, 0 },
                 { a_reader_sees_what_the_writer_appends, 0 },
                 { a_reader_does_not_see_unresolved_claims, 0 },
+                { segments_hold_no_records_beyond_the_tail, 2 },
                 { a_reader_may_not_write, 0 },
         };
 

@@ -9,6 +9,17 @@
 #include "cursor_private.h"
 #include "snapshot.h"
 
+/* What a segment's first page says. A snapshot's are as they were mapped: since then a trim may have
+ * taken the name, and a truncation sealed another end. */
+static int read_brief(const struct catalog *catalog, const struct catalog_entry *entry,
+                      struct segment_brief *ret)
+{
+        if (catalog->kind != OS_PRIVATE || !entry->segment)
+                return segment_brief_read(catalog->directory, catalog->uuid, entry->id, ret);
+        *ret = entry->segment->brief;
+        return 0;
+}
+
 /* Position of the first segment whose greatest time reaches @time_ns: those are sorted. */
 static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_first,
                         bool *ret_reached)
@@ -22,8 +33,7 @@ static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_
         high = catalog->count;
         while (r == 0 && low < high) {
                 size_t middle = low + (high - low) / 2;
-                r = segment_brief_read(catalog->directory, catalog->uuid,
-                                       catalog->entries[middle].id, &brief);
+                r = read_brief(catalog, &catalog->entries[middle], &brief);
                 if (r == -ENOENT) { /* trimmed since */
                         r = 0;
                         low = middle + 1;
@@ -39,7 +49,7 @@ static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_
         *ret_first = r == 0 ? entry.first_number : UINT64_MAX;
         *ret_reached = false;
         if (r == 0 && low == 0) { /* what was trimmed before it may have been there already */
-                r = segment_brief_read(catalog->directory, catalog->uuid, entry.id, &brief);
+                r = read_brief(catalog, &entry, &brief);
                 *ret_reached = r == 0 && brief.start.greatest_ns != 0 &&
                                brief.start.greatest_ns >= time_ns;
         }
@@ -63,6 +73,8 @@ int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
                 r = find_segment(cursor->catalog, time_ns, &number, &reached);
         if (r == 0 && number != UINT64_MAX && number < cursor_first(cursor))
                 number = 0;
+        if (cursor->snapshot && number > snapshot_bounds(cursor->snapshot)->tail)
+                number = UINT64_MAX; /* its chain may know of segments that were started since */
         if (r == 0)
                 r = logstore_cursor_seek(cursor, number);
         if (r == 0 && reached) {

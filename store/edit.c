@@ -12,22 +12,43 @@ static int enter(struct logstore_snapshot *snapshot)
         return store_enter(snapshot ? snapshot_store(snapshot) : NULL);
 }
 
-/* Beside somebody who trims, segments may go between the look at the bounds and the mapping. */
-static int open_between_trims(struct logstore *store, uint64_t budget_bytes,
-                              struct logstore_snapshot **ret)
+/* 1: the log was cut since its newest segment was one of @epoch. What the snapshot's chain says of it,
+ * the store's must come to say: whoever cut the log may have died before that was announced. */
+static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_snapshot *taken)
 {
-        struct logstore_bounds bounds, again;
-        int r = logstore_bounds(store, &bounds);
+        int r = 0;
 
-        while (r == 0) {
-                r = snapshot_new(store, &bounds, budget_bytes, ret);
-                if ((r != -EBADMSG && r != -ESTALE) || logstore_bounds(store, &again) < 0 ||
-                    again.first == bounds.first)
-                        return r;
-                bounds = again;
-                r = 0;
-        }
-        return r;
+        if (!taken || catalog_newest_epoch(snapshot_catalog(taken)) <= epoch)
+                return catalog_newest_epoch(&store->catalog) != epoch;
+        if (!store->writer)
+                r = catalog_load(&store->catalog);
+        return r < 0 ? r : 1;
+}
+
+/* First the bounds are looked at, then the chain is read, then it is mapped. 1: once more, for the
+ * log was cut meanwhile, and the three are not of the same one, or trimmed below what was wanted. */
+static int open_once(struct logstore *store, uint64_t budget_bytes, struct logstore_snapshot **ret)
+{
+        uint64_t epoch = catalog_newest_epoch(&store->catalog);
+        struct logstore_snapshot *taken = NULL;
+        struct logstore_bounds bounds, now;
+        int r = logstore_bounds(store, &bounds), again;
+
+        if (r < 0)
+                return r;
+        r = snapshot_new(store, &bounds, budget_bytes, &taken);
+        if (r < 0 && r != -EBADMSG && r != -ESTALE && r != -EAGAIN)
+                return r;
+        again = logstore_bounds(store, &now);
+        if (again == 0)
+                again = cut_since(store, epoch, taken);
+        if (again == 0 && r < 0)
+                again = now.first != bounds.first;
+        if (again == 0 && r == 0)
+                *ret = taken;
+        else
+                logstore_snapshot_close(taken);
+        return again ? again : r;
 }
 
 int logstore_snapshot_open(struct logstore *store, uint64_t budget_bytes,
@@ -37,7 +58,9 @@ int logstore_snapshot_open(struct logstore *store, uint64_t budget_bytes,
 
         if (r < 0)
                 return r;
-        r = ret ? open_between_trims(store, budget_bytes, ret) : detail(-EINVAL, "ret is NULL");
+        r = ret ? 1 : detail(-EINVAL, "ret is NULL");
+        while (r == 1) /* beside somebody who trims or truncates */
+                r = open_once(store, budget_bytes, ret);
         store_leave();
         return r;
 }

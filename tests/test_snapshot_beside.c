@@ -6,8 +6,8 @@
 
 static struct logstore_snapshot *snapshot;
 
-/* What somebody else does right before the next load of a snapshot's chain. */
-static void (*before_load)(void);
+/* What somebody else does right before a snapshot's chain is read, or its first segment mapped. */
+static void (*before_load)(void), (*before_pin)(void);
 
 static void happen(void (**once)(void))
 {
@@ -25,6 +25,15 @@ int __wrap_catalog_load(struct catalog *catalog)
         if (catalog->kind == OS_PRIVATE)
                 happen(&before_load);
         return __real_catalog_load(catalog);
+}
+
+int __real_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
+int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
+int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)
+{
+        if (catalog->kind == OS_PRIVATE)
+                happen(&before_pin);
+        return __real_catalog_pin(catalog, number, ret);
 }
 
 static void append_at(int64_t time_ns)
@@ -106,12 +115,91 @@ START_TEST(a_time_beyond_the_snapshot_is_behind_its_tail)
 }
 END_TEST
 
+/* ---- opening beside a truncation ---- */
+
+static uint64_t cut_to;
+
+static void cut(void)
+{
+        ck_assert_int_eq(logstore_truncate_after(store, cut_to, 0), 0);
+}
+
+/* Record n is of time n, and what is appended later is not. */
+static void expect_the_log_as_cut(void)
+{
+        struct logstore_bounds bounds;
+        struct logstore_record record;
+
+        append_times(100, 109);
+        ck_assert_int_eq(logstore_snapshot_bounds(snapshot, &bounds), 0);
+        ck_assert_uint_eq(bounds.tail, cut_to);
+        for (uint64_t number = 1; number <= cut_to; number++) {
+                ck_assert_int_eq(logstore_snapshot_get(snapshot, number, &record), 0);
+                ck_assert_int_eq(record.time_ns, (int64_t)number);
+        }
+        expect_failure(logstore_snapshot_get(snapshot, cut_to + 1, &record), -EAGAIN);
+}
+
+static const struct {
+        bool by_reader, at_pin;
+        uint64_t cut_to;
+} cuts[] = {
+        { false, false, 8 }, /* in the active segment, which is sealed anew */
+        { true, false, 8 },  { false, true, 8 }, { true, true, 8 },
+        { false, false, 5 }, /* before it: its file goes */
+        { true, false, 5 },  { false, true, 5 }, { true, true, 5 },
+};
+
+START_TEST(a_snapshot_opened_beside_a_cut_is_of_one_log)
+{
+        struct logstore *reader;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_times(1, 9);
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        cut_to = cuts[_i].cut_to;
+        *(cuts[_i].at_pin ? &before_pin : &before_load) = cut;
+        ck_assert_int_eq(logstore_snapshot_open(cuts[_i].by_reader ? reader : store, 0, &snapshot),
+                         0);
+        expect_the_log_as_cut();
+        logstore_snapshot_close(snapshot);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
+/* The writer died when the new head was there and nothing said so yet. */
+START_TEST(a_snapshot_sees_a_cut_that_was_not_announced)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore_bounds bounds;
+        struct logstore *reader;
+        struct bytes head;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_times(1, 3);
+        copy_directory(store_path(), scratch("image"));
+        options.flags = LOGSTORE_READ_ONLY;
+        ck_assert_int_eq(logstore_open(scratch("image"), &options, &reader), 0);
+        ck_assert_uint_eq(bounds_of(reader).tail, 3);
+        ck_assert_int_eq(logstore_truncate_after(store, 2, 0), 0);
+        head = load_file(scratch("store/0000000002.log"));
+        save_file(scratch("image/0000000002.log"), head.data, head.size);
+        ck_assert_int_eq(logstore_snapshot_open(reader, 0, &snapshot), 0);
+        ck_assert_int_eq(logstore_snapshot_bounds(snapshot, &bounds), 0);
+        ck_assert_uint_eq(bounds.tail, 2);
+        logstore_snapshot_close(snapshot);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
                 { a_time_is_found_in_what_was_trimmed, 0 },
                 { a_time_is_found_in_what_was_cut_off, 8 },
                 { a_time_beyond_the_snapshot_is_behind_its_tail, 0 },
+                { a_snapshot_opened_beside_a_cut_is_of_one_log, sizeof(cuts) / sizeof(cuts[0]) },
+                { a_snapshot_sees_a_cut_that_was_not_announced, 0 },
         };
 
         return RUN_TESTS("snapshot_beside", tests);

@@ -243,6 +243,33 @@ static int fall_back(struct catalog *catalog)
         return r;
 }
 
+/* Without a slot the newest seal tells what was durable, but for what its successor cut off since. */
+static int find_mark(struct catalog *catalog)
+{
+        struct control_slot *slot = &catalog->fallback;
+
+        for (size_t at = catalog->count; at > 0; at--) {
+                struct catalog_entry *entry = &catalog->entries[at - 1];
+                struct segment_brief brief;
+                int r = segment_brief_read(catalog->directory, catalog->uuid, entry->id, &brief);
+
+                if (r < 0)
+                        return broken(catalog, r);
+                if (!brief.sealed)
+                        continue;
+                slot->mark_number = brief.seal.last_number;
+                slot->mark_id = entry->id;
+                slot->mark_offset = brief.seal.end;
+                if (at < catalog->count && entry[1].previous_id == entry->id &&
+                    entry[1].first_number - 1 < slot->mark_number) {
+                        slot->mark_number = entry[1].first_number - 1;
+                        slot->mark_offset = entry[1].previous_end;
+                }
+                return 0;
+        }
+        return 0;
+}
+
 /* A mark belongs to its epoch: what a later one cut off is not missing. */
 static int find_cap(struct catalog *catalog, const struct control_slot *slot)
 {
@@ -301,8 +328,8 @@ static int load_once(struct catalog *catalog)
                 broken(catalog, -EBADMSG);
         }
         r = walk_back(catalog);
-        if (r == 0 && known)
-                r = find_cap(catalog, &slot);
+        if (r == 0)
+                r = known ? find_cap(catalog, &slot) : find_mark(catalog);
         if (r == 0) /* before the gaps: of what a trim was unlinking a crash may leave any part */
                 r = check_oldest(catalog);
         if (r == 0 && catalog->count > 0)

@@ -456,15 +456,45 @@ START_TEST(without_a_mark_damage_in_a_sealed_segment_does_not_end_the_log)
 }
 END_TEST
 
-static void forget_seals_and_mark(void)
+/* What a seal covers was durable, whatever lies before it. */
+START_TEST(without_a_mark_a_damaged_sealed_segment_does_not_end_the_log)
 {
-        uint64_t none[3] = { 0 }; /* number, segment and offset of the mark */
+        struct logstore_record record;
+        uint64_t first, behind;
+        char buffer[64];
+
+        make_store();
+        first = first_of_segment(2);
+        behind = first_of_segment(3);
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        flip_byte(segment_path(2), 20);
+        for (int writing = 0; writing < 2; writing++) {
+                open_store(writing ? LOGSTORE_NO_THREAD : LOGSTORE_READ_ONLY);
+                ck_assert_uint_eq(bounds_of(store).tail, COUNT);
+                expect_numbered(store, 1, first - 1);
+                for (uint64_t number = first; number < behind; number++)
+                        expect_failure(logstore_get(store, number, buffer, sizeof(buffer), &record),
+                                       -EBADMSG);
+                expect_numbered(store, behind, COUNT);
+                close_store();
+        }
+}
+END_TEST
+
+static void forget_seals(uint64_t number, uint64_t id, uint64_t offset)
+{
+        uint64_t mark[3] = { number, id, offset };
 
         for (uint64_t id = newest_segment(); id > 0; id--)
                 zero_range(segment_path(id), SECTOR_BYTES, SECTOR_BYTES);
         for (size_t slot = SECTOR_BYTES; slot < 3 * SECTOR_BYTES; slot += SECTOR_BYTES)
                 forge(scratch("store/control"), slot, offsetof(struct control_slot, check),
-                      offsetof(struct control_slot, mark_number), none, sizeof(none));
+                      offsetof(struct control_slot, mark_number), mark, sizeof(mark));
+}
+
+static void forget_seals_and_mark(void)
+{
+        forget_seals(0, 0, 0);
 }
 
 /* What follows a torn frame is no part of the log, although it is whole and the cursor near it. */
@@ -568,6 +598,7 @@ int main(void)
                 { after_a_clean_close_a_segment_without_seal_is_read, 2 },
                 { without_a_mark_segments_below_the_first_number_ever_are_damage, 0 },
                 { without_a_mark_damage_in_a_sealed_segment_does_not_end_the_log, 0 },
+                { without_a_mark_a_damaged_sealed_segment_does_not_end_the_log, 0 },
                 { a_cursor_gets_nothing_from_behind_the_tail, 0 },
                 { a_segment_holds_no_more_numbers_than_the_next_one_says, 0 },
                 { a_segment_without_a_start_frame_is_described_as_damaged, 2 },

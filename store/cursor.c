@@ -120,7 +120,7 @@ static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uin
                 return number;
         }
         first = catalog_first_after(cursor->catalog, number);
-        return first != UINT64_MAX ? first : tail + 1;
+        return first <= tail ? first : tail + 1; /* a torn tail may have a segment behind it */
 }
 
 /* Damage that ends the log, as a missing segment does, is told once; then it is a mere end. */
@@ -307,6 +307,8 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
                               (unsigned long long)to.number, (unsigned long long)tail);
         if (to.number != cursor->at.number || cursor->at.cut || to.epoch != cursor->at.epoch)
                 cursor_leave(cursor);
+        if (to.epoch != cursor->at.epoch)
+                cursor->whole_until = 0;
         cursor->at = to;
         return 0;
 }

@@ -521,6 +521,30 @@ START_TEST(a_cursor_gets_nothing_from_behind_the_tail)
 }
 END_TEST
 
+/* Damage below the mark, behind it a torn frame, and a segment behind that: the log ends between. */
+START_TEST(a_cursor_skips_damage_to_the_tail_and_not_beyond)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct place torn;
+
+        make_store();
+        ck_assert_int_eq(unlink(index_path(1)), 0);
+        forget_seals(3, 1, place_of(4).offset);
+        torn = place_of(6);
+        zero_range(segment_path(1), torn.offset, torn.bytes);
+        zero_range(segment_path(1), place_of(2).offset, FRAME_HEADER_BYTES);
+        open_store(LOGSTORE_READ_ONLY);
+        ck_assert_uint_eq(bounds_of(store).tail, 5);
+        ck_assert_int_eq(logstore_cursor_open(store, LOGSTORE_SKIP_DAMAGE, &cursor), 0);
+        ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        expect_failure(logstore_cursor_next(cursor, &record), -EBADMSG);
+        ck_assert_uint_eq(logstore_cursor_position(cursor), 6);
+        expect_failure(logstore_cursor_next(cursor, &record), -EAGAIN);
+        logstore_cursor_close(cursor);
+}
+END_TEST
+
 /* Let segment 2 say that one record less precedes it than does. */
 static void miscount_before_second(void)
 {
@@ -600,6 +624,7 @@ int main(void)
                 { without_a_mark_damage_in_a_sealed_segment_does_not_end_the_log, 0 },
                 { without_a_mark_a_damaged_sealed_segment_does_not_end_the_log, 0 },
                 { a_cursor_gets_nothing_from_behind_the_tail, 0 },
+                { a_cursor_skips_damage_to_the_tail_and_not_beyond, 0 },
                 { a_segment_holds_no_more_numbers_than_the_next_one_says, 0 },
                 { a_segment_without_a_start_frame_is_described_as_damaged, 2 },
         };

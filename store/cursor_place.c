@@ -97,13 +97,18 @@ uint64_t cursor_first_now(struct logstore_cursor *cursor)
 
 /* Does the log not reach the number, although a segment is there that begins with it? A crash may
  * have left one whose predecessor's frames do not lead to it. */
-static bool beyond_tail(struct logstore_cursor *cursor)
+static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
 {
         struct logstore *store = cursor->store;
         uint64_t tail;
+        int r;
 
-        return !cursor->snapshot && !store->writer && cursor->at.number > reader_durable(store) &&
-               reader_tail(store, &tail) == 0 && cursor->at.number > tail;
+        *ret = false;
+        if (cursor->snapshot || store->writer || cursor->at.number <= reader_durable(store))
+                return 0;
+        r = reader_tail(store, &tail);
+        *ret = r == 0 && cursor->at.number > tail;
+        return r;
 }
 
 /* The segment holds nothing more: stand at the start of the next one. */
@@ -111,11 +116,12 @@ static int hop(struct logstore_cursor *cursor)
 {
         struct catalog *catalog = cursor->catalog;
         struct segment *next;
+        bool beyond;
         int r = catalog_pin_next(catalog, cursor->segment, &next);
 
-        if (r == 0 && beyond_tail(cursor)) {
+        if (r == 0 && ((r = beyond_tail(cursor, &beyond)) < 0 || beyond)) {
                 catalog_unpin(catalog, next);
-                return cursor_end_of_log(cursor);
+                return r < 0 ? r : cursor_end_of_log(cursor);
         }
         if (r == -ENOENT)
                 return cursor_end_of_log(cursor);

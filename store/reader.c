@@ -167,12 +167,14 @@ int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
 
         if (r < 0)
                 return r;
+        bounds.durable = reader_durable(store); /* before the tail, which is never below it */
         r = ret ? reader_tail(store, &bounds.tail) : detail(-EINVAL, "ret is NULL");
         if (r == 0) {
+                if (bounds.durable > bounds.tail) /* cut off in between */
+                        bounds.durable = bounds.tail;
                 bounds.first = reader_first(store);
                 if (bounds.tail + 1 < bounds.first)
                         bounds.tail = bounds.first - 1;
-                bounds.durable = reader_durable(store);
                 if (bounds.durable + 1 < bounds.first) /* what was trimmed counts as safe */
                         bounds.durable = bounds.first - 1;
                 bounds.epoch = store->catalog.epoch;

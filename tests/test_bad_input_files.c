@@ -481,9 +481,9 @@ START_TEST(without_a_mark_a_damaged_sealed_segment_does_not_end_the_log)
 }
 END_TEST
 
-static void forget_seals(uint64_t number, uint64_t id, uint64_t offset)
+static void forget_seals(uint64_t mark_number, uint64_t mark_id, uint64_t mark_offset)
 {
-        uint64_t mark[3] = { number, id, offset };
+        uint64_t mark[3] = { mark_number, mark_id, mark_offset };
 
         for (uint64_t id = newest_segment(); id > 0; id--)
                 zero_range(segment_path(id), SECTOR_BYTES, SECTOR_BYTES);

@@ -61,12 +61,6 @@ static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum
         return r;
 }
 
-/* Of the file system, of a quota, or of what this process may write. */
-static bool is_full(int r)
-{
-        return r == -ENOSPC || r == -EDQUOT || r == -EFBIG;
-}
-
 int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uint64_t ahead,
                   enum ready how)
 {
@@ -82,7 +76,7 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
         most = most < segment->brief.bytes ? most : segment->brief.bytes;
         if (most > *ready) {
                 r = ready_range(segment, *ready, most, how);
-                if (is_full(r) && least < most && least > *ready) {
+                if (os_is_full(r) && least < most && least > *ready) {
                         most = least;
                         r = ready_range(segment, *ready, most, how);
                 }

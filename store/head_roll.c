@@ -149,7 +149,7 @@ int head_begin(struct head *head, struct segment *segment, const struct tail *ta
         uint64_t ready = 0;
         int r = ready_segment(segment, &ready, tail->offset, 0, READY_PAGES);
 
-        if (r == -ENOSPC) /* a full disk: open all the same, the next append asks again */
+        if (os_is_full(r)) /* a full disk: open all the same, the next append asks again */
                 ready = tail->offset & ~(uint64_t)(os_page_bytes() - 1);
         else if (r < 0)
                 return r;

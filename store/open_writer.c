@@ -19,16 +19,16 @@ static int refuse_fault(struct logstore *store)
 /* No space for a new segment: go on in the one that the log ends in, where nothing torn is to be
  * skipped. After a failed sync its start frame may be in the cache only, and is not built on. */
 static int recover_in_place(struct logstore *store, const struct control_slot *slot,
-                            struct recovery *recovery, struct segment **ret, struct tail *ret_tail,
-                            uint32_t *ret_records)
+                            struct recovery *recovery, int full, struct segment **ret,
+                            struct tail *ret_tail, uint32_t *ret_records)
 {
         uint64_t first = store->control.first_number;
         struct control_slot in_place;
-        int r = -ENOSPC;
+        int r;
 
         if (slot->flags & CONTROL_FAILED ||
             !recovery_in_place(&store->catalog, slot, recovery, &in_place))
-                return r;
+                return full;
         r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
         if (r != 0)
                 return r < 0 ? r : detail(-EBADMSG, "the log ends elsewhere than was just read");
@@ -52,8 +52,8 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
                 r = recovery.damage;
         if (r == 0)
                 r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
-        if (r == -ENOSPC)
-                return recover_in_place(store, slot, &recovery, ret, ret_tail, ret_records);
+        if (os_is_full(r))
+                return recover_in_place(store, slot, &recovery, r, ret, ret_tail, ret_records);
         if (r == 0) {
                 store->dropped_records = recovery.dropped_records;
                 store->dropped_bytes = recovery.dropped_bytes;

@@ -8,6 +8,7 @@
 #ifndef LOGSTORE_OS_H
 #define LOGSTORE_OS_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +51,12 @@ int os_list(int directory, int (*each)(void *context, const char *name), void *c
 int os_read(int fd, void *buffer, size_t bytes, uint64_t offset,
             size_t *ret_bytes); /* short: end */
 int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset);
+/* Is there no space: of the file system, of a quota, or of what this process may write? */
+static inline bool os_is_full(int r)
+{
+        return r == -ENOSPC || r == -EDQUOT || r == -EFBIG;
+}
+
 int os_grow(int fd, uint64_t bytes); /* never shrinks; -EFBIG beyond RLIMIT_FSIZE, no signal */
 int os_rename(int directory, const char *from, const char *to);       /* replaces */
 int os_rename_fresh(int directory, const char *from, const char *to); /* -EEXIST */

@@ -1,0 +1,219 @@
+/*
+ * recovery_start.c - going on where the log ends
+ *
+ * After a clean close in the head, at the durable mark. After a crash in a new segment, which says
+ * where the log ended before it; that is all that is written: no byte that anybody may have mapped is
+ * changed, zeroed or cut. On a full disk in the head, if nothing was torn.
+ */
+#include "recovery.h"
+
+#include <errno.h>
+
+#include "detail.h"
+#include "logstore.h"
+
+/* What was scanned to its end and has a durable successor is sealed now, so that the next open
+ * need not read it. */
+static int seal_scanned(struct catalog *catalog, const struct recovery *recovery, uint64_t before)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++) {
+                struct segment *segment;
+
+                if (recovery->unsealed[i] >= before)
+                        break;
+                r = segment_open(catalog->memory, catalog->directory, catalog->uuid,
+                                 recovery->unsealed[i], OS_SHARED_WRITE, &segment);
+                if (r < 0)
+                        break;
+                if (segment->brief.started && !segment->brief.sealed) {
+                        segment_seal(segment, recovery->counts[i], recovery->ends[i],
+                                     recovery->greatest[i]);
+                        r = os_sync_map(segment->map.base, HEADER_BYTES);
+                        if (r < 0)
+                                detail(r, "%s: offset 0: a sync failed: %s", segment->name,
+                                       logstore_error_text(r));
+                }
+                segment_close(segment);
+        }
+        return r;
+}
+
+static int describe_start(struct catalog *catalog, const struct control_slot *slot,
+                          const struct recovery *recovery, struct start_payload *start)
+{
+        struct segment_brief brief;
+        int r = segment_brief_read(catalog->directory, catalog->uuid, recovery->tail.segment_id,
+                                   &brief);
+
+        if (r < 0)
+                return r;
+        *start = brief.start;
+        start->epoch = slot->epoch + 1;
+        if (recovery->tail.greatest_ns > start->greatest_ns) /* of claims resolved after the roll */
+                start->greatest_ns = recovery->tail.greatest_ns;
+        if (recovery->records == 0)
+                return 0; /* nothing in it: take its place, and it is a leftover */
+        start->first_number = recovery->tail.number + 1;
+        start->previous_id = brief.id;
+        start->previous_salt = brief.salt;
+        start->previous_end = recovery->tail.offset;
+        start->previous_records = recovery->records;
+        return 0;
+}
+
+static int sync_start_frame(struct segment *segment)
+{
+        int r = os_sync_map((char *)segment->map.base, FRAMES_OFFSET);
+
+        return r < 0 ? detail(r, "%s: offset 0: a sync failed: %s", segment->name,
+                              logstore_error_text(r))
+                     : 0;
+}
+
+int recovery_start(struct catalog *catalog, struct control *control,
+                   const struct recovery *recovery, struct segment **ret, struct tail *ret_tail)
+{
+        const struct control_static *fixed = &control->page->fixed;
+        struct start_payload start = {
+                .first_number = control->first_number,
+                .epoch = control->epoch + 1,
+        };
+        struct segment *segment = NULL;
+        int r = 0;
+
+        if (recovery)
+                r = describe_start(catalog, &control->current, recovery, &start);
+        if (r == 0)
+                r = head_make(catalog, fixed->segment_bytes, fixed->file_mode, &start, &segment);
+        if (r < 0)
+                return r;
+        r = sync_start_frame(segment);
+        if (r == 0 && recovery)
+                r = seal_scanned(catalog, recovery, segment->brief.id);
+        if (r == 0)
+                r = catalog_drop_leftovers(catalog);
+        if (r < 0) {
+                catalog_forget(catalog, segment);
+                catalog_unpin(catalog, segment);
+                return r;
+        }
+        *ret_tail = (struct tail){
+                .number = start.first_number - 1,
+                .segment_id = segment->brief.id,
+                .offset = FRAMES_OFFSET,
+                .greatest_ns = start.greatest_ns,
+        };
+        control_set_head(control, start.epoch,
+                         catalog->first_number > control->first_number
+                                 ? catalog->first_number /* the log was being emptied */
+                                 : control->first_number,
+                         ret_tail->number, ret_tail->segment_id, ret_tail->offset);
+        *ret = segment;
+        return 0;
+}
+
+/* Check what the head holds up to the mark, entering it into the index. */
+static int rebuild(struct segment *segment, const struct control_slot *slot, struct tail *tail,
+                   uint32_t *ret_records)
+{
+        struct record_view view;
+        uint64_t offset = FRAMES_OFFSET;
+        uint32_t ordinal = 0;
+        bool in_batch = false;
+
+        while (offset < slot->mark_offset) {
+                const struct frame *frame = segment_frame(segment, offset);
+                int r = segment_peek(segment, offset, &view);
+
+                if (r == 0 && !record_valid(&segment->key, segment->map.base, offset, &view))
+                        r = -EBADMSG;
+                if (r == 0 && view.kind != FRAME_PAD && view.ordinal != ordinal + 1)
+                        r = -EBADMSG;
+                if (r == 0 && in_batch && (view.kind == FRAME_PAD || view.kind == FRAME_VOID))
+                        r = -EBADMSG;
+                if (r < 0)
+                        return segment_damage(segment, offset, segment_number(segment, ordinal + 1),
+                                              "the frame does not validate, but it was durable");
+                if (view.kind != FRAME_PAD) {
+                        index_set(&segment->index, ++ordinal, offset);
+                        if (view.kind != FRAME_VOID && frame->time_ns > tail->greatest_ns)
+                                tail->greatest_ns = frame->time_ns;
+                }
+                in_batch = view.kind == FRAME_MORE;
+                offset += view.frame_bytes;
+        }
+        if (in_batch || offset != slot->mark_offset ||
+            segment_number(segment, ordinal) != slot->mark_number)
+                return segment_damage(segment, offset, slot->mark_number,
+                                      "the segment does not end where the control page says");
+        *ret_records = ordinal;
+        return 0;
+}
+
+int recovery_resume(struct catalog *catalog, const struct control_slot *slot, struct segment **ret,
+                    struct tail *ret_tail, uint32_t *ret_records)
+{
+        struct tail tail = { .number = slot->mark_number,
+                             .segment_id = slot->mark_id,
+                             .offset = slot->mark_offset };
+        struct record_view view;
+        struct segment *segment;
+        int r = segment_open(catalog->memory, catalog->directory, catalog->uuid, slot->mark_id,
+                             OS_SHARED_WRITE, &segment);
+
+        if (r < 0)
+                return r;
+        r = index_new(catalog->memory, segment->brief.bytes, &segment->index);
+        segment->index_shared = r == 0;
+        tail.greatest_ns = catalog_greatest_before(catalog, segment);
+        if (r == 0)
+                r = rebuild(segment, slot, &tail, ret_records);
+        if (r == 0 && segment_peek(segment, slot->mark_offset, &view) != -EAGAIN)
+                r = 1; /* the slot is older than the log: another one was lost */
+        if (r == 0)
+                r = catalog_adopt(catalog, segment);
+        if (r != 0) {
+                segment_close(segment);
+                return r;
+        }
+        *ret = segment;
+        *ret_tail = tail;
+        return 0;
+}
+
+/* By read(2): a look through the mapping at a hole of a full tmpfs would be a SIGBUS. */
+static bool zeros_from(struct segment *segment, uint64_t offset)
+{
+        uint8_t piece[4096];
+        size_t got = sizeof(piece);
+
+        while (got == sizeof(piece)) {
+                if (os_read(segment->fd, piece, sizeof(piece), offset, &got) < 0)
+                        return false;
+                for (size_t i = 0; i < got; i++)
+                        if (piece[i] != 0)
+                                return false;
+                offset += got;
+        }
+        return true;
+}
+
+bool recovery_in_place(struct catalog *catalog, const struct control_slot *slot,
+                       const struct recovery *recovery, struct control_slot *ret)
+{
+        struct segment *segment;
+        bool empty;
+
+        if (recovery->why || catalog->entries[catalog->count - 1].id != recovery->tail.segment_id ||
+            catalog_pin_id(catalog, recovery->tail.segment_id, &segment) < 0)
+                return false;
+        empty = zeros_from(segment, recovery->tail.offset);
+        catalog_unpin(catalog, segment);
+        *ret = *slot;
+        ret->mark_number = recovery->tail.number;
+        ret->mark_id = recovery->tail.segment_id;
+        ret->mark_offset = recovery->tail.offset;
+        return empty;
+}

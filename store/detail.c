@@ -13,6 +13,10 @@
 #include "logstore.h"
 
 static __thread char line[512];
+static __thread struct {
+        const char *before, *behind; /* NULL: the line is complete */
+        uint64_t number;
+} later;
 
 int detail(int error, const char *format, ...)
 {
@@ -21,7 +25,24 @@ int detail(int error, const char *format, ...)
         va_start(arguments, format);
         vsnprintf(line, sizeof(line), format, arguments);
         va_end(arguments);
+        later.before = NULL;
         return error;
+}
+
+int detail_number(int error, const char *before, uint64_t number, const char *behind)
+{
+        later.before = before;
+        later.behind = behind;
+        later.number = number;
+        return error;
+}
+
+static void complete(void)
+{
+        if (later.before)
+                snprintf(line, sizeof(line), "%s%llu%s", later.before,
+                         (unsigned long long)later.number, later.behind);
+        later.before = NULL;
 }
 
 int detail_prefix(int error, const char *format, ...)
@@ -30,6 +51,7 @@ int detail_prefix(int error, const char *format, ...)
         va_list arguments;
         int length;
 
+        complete();
         memcpy(below, line, sizeof(line));
         va_start(arguments, format);
         length = vsnprintf(line, sizeof(line), format, arguments);
@@ -42,10 +64,12 @@ int detail_prefix(int error, const char *format, ...)
 void detail_clear(void)
 {
         line[0] = '\0';
+        later.before = NULL;
 }
 
 const char *logstore_detail(void)
 {
+        complete();
         return line;
 }
 

@@ -4,7 +4,7 @@
 #ifndef LOGSTORE_DETAIL_H
 #define LOGSTORE_DETAIL_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 /* Remember the formatted line for logstore_detail() and return @error, so that a failure is one
  * statement: return detail(-EBADMSG, "..."). */
@@ -12,6 +12,10 @@ int detail(int error, const char *format, ...) __attribute__((format(printf, 2, 
 
 /* Add to the front of the line that a lower level left. */
 int detail_prefix(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for a line that a reader which follows makes each time it comes to the end: formatted when
+ * it is asked for. The two texts must live for ever. */
+int detail_number(int error, const char *before, uint64_t number, const char *behind);
 
 void detail_clear(void);
 

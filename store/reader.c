@@ -68,7 +68,7 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
                 r = reader_judge_end(store);
         if (r < 0)
                 return r;
-        return detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
+        return detail_number(-EAGAIN, "record ", number, " was not appended yet");
 }
 
 static int locate(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,

@@ -14,7 +14,7 @@
 #define POLL_LEAST_NS INT64_C(20000)
 #define POLL_MOST_NS INT64_C(1000000)
 #define POLL_FAILED_NS INT64_C(100000000)
-#define SPINS 200 /* looks before the first sleep */
+#define SPIN_NS INT64_C(50000)
 
 /* What a sleeper waits for. */
 struct awaited {
@@ -22,6 +22,7 @@ struct awaited {
         uint64_t number;
         uint64_t epoch;           /* of the writer; another one is something to be told, too */
         const _Atomic bool *stop; /* NULL: nothing ends the wait early */
+        int64_t *waited_ns;       /* how long the last wait took */
 };
 
 /* Is there something for next, were it only an error to be told? */
@@ -42,7 +43,7 @@ static bool stopped(const struct awaited *awaited)
         return awaited->stop && atomic_load(awaited->stop);
 }
 
-/* One sleep of at most @most_ns, ended by the writer. */
+/* One sleep of at most @most_ns, ended by the writer; none, and 1, if there is something already. */
 static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns)
 {
         struct wake *wake = &awaited->store->wake;
@@ -51,14 +52,18 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns
         int r;
 
         if (!wake->page) {
+                if (ready(awaited))
+                        return 1;
                 os_sleep(most_ns < *poll_ns ? most_ns : *poll_ns);
                 *poll_ns = *poll_ns * 2 < POLL_MOST_NS ? *poll_ns * 2 : POLL_MOST_NS;
                 return 0;
         }
         ticket = wake_prepare(wake);
         /* Behind the ticket: whoever stops us makes it worthless afterwards. */
-        if (stopped(awaited) || ready(awaited))
-                return 0;
+        if (stopped(awaited))
+                return -ECANCELED;
+        if (ready(awaited))
+                return 1;
         /* A writer may die without waking anybody, and another come: look now and then. One without
          * a background thread does not tick for those who cannot announce themselves. */
         longest = wake->writable ? INT64_C(1000000000) : POLL_MOST_NS;
@@ -66,36 +71,51 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns
         return r == -ETIMEDOUT ? 0 : r;
 }
 
-static int wait_for(const struct awaited *awaited, int64_t deadline_ns)
+/*
+ * Where the last wait was short the next one is expected to be, and looks for as long before it
+ * sleeps: the writer then has nobody to wake. Elsewhere it sleeps at once, since the kernel lets one
+ * who has just worked for 30 us run later when he is woken (after 19 us instead of 8).
+ */
+static bool spin(const struct awaited *awaited, int64_t start_ns)
 {
-        int64_t poll_ns = POLL_LEAST_NS, left;
-        int r = 0;
+        bool there = false;
 
-        for (int i = 0; i < SPINS; i++)
-                if (ready(awaited))
-                        return 0;
-        while (r == 0 && !ready(awaited)) {
-                left = deadline_ns < 0 ? INT64_MAX : deadline_ns - os_monotonic();
-                if (left <= 0)
-                        return detail(-ETIMEDOUT, "record %llu was not appended in time",
-                                      (unsigned long long)awaited->number);
-                if (stopped(awaited))
-                        return -ECANCELED;
-                r = doze(awaited, left, &poll_ns);
+        if (*awaited->waited_ns < SPIN_NS)
+                do
+                        there = ready(awaited);
+                while (!there && os_monotonic() - start_ns < SPIN_NS);
+        return there;
+}
+
+static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
+{
+        int64_t poll_ns = POLL_LEAST_NS, start_ns = os_monotonic(), left;
+        int r = spin(awaited, start_ns) ? 1 : 0;
+
+        while (r == 0) {
+                left = timeout_ns < 0 ? INT64_MAX : start_ns + timeout_ns - os_monotonic();
+                if (left > 0)
+                        r = doze(awaited, left, &poll_ns);
+                else if (ready(awaited))
+                        r = 1;
+                else
+                        r = detail(-ETIMEDOUT, "record %llu was not appended in time",
+                                   (unsigned long long)awaited->number);
         }
-        return r == -EINTR ? detail(r, "a signal ended the wait") : r;
+        *awaited->waited_ns = os_monotonic() - start_ns;
+        return r == -EINTR ? detail(r, "a signal ended the wait") : r < 0 ? r : 0;
 }
 
 static int wait_at(struct logstore_cursor *cursor, int timeout_ms)
 {
-        struct awaited awaited = { cursor->store, cursor->at.number, cursor->at.epoch, NULL };
+        struct awaited awaited = { cursor->store, cursor->at.number, cursor->at.epoch, NULL,
+                                   &cursor->waited_ns };
 
         if (cursor->snapshot)
                 return detail(-EINVAL, "a snapshot does not grow");
         if (cursor->at.cut) /* that is to be told at once */
                 return 0;
-        return wait_for(&awaited,
-                        timeout_ms < 0 ? -1 : os_monotonic() + timeout_ms * INT64_C(1000000));
+        return wait_for(&awaited, timeout_ms < 0 ? -1 : timeout_ms * INT64_C(1000000));
 }
 
 int logstore_cursor_wait(struct logstore_cursor *cursor, int timeout_ms)
@@ -128,8 +148,9 @@ static int await_more(struct awaited *awaited)
 static void *watch(void *context)
 {
         struct logstore_cursor *cursor = context;
+        int64_t waited_ns = INT64_MAX;
         struct awaited awaited = { cursor->store, cursor->watched.number, cursor->watched.epoch,
-                                   &cursor->stop };
+                                   &cursor->stop, &waited_ns };
 
         guard_enter();
         while (!atomic_load(&cursor->stop)) {

@@ -32,7 +32,9 @@ int ours_open(const struct work *work, uint32_t flags, struct logstore **ret)
         options.segment_bytes = work->segment_bytes;
         options.sync_policy = work->sync_policy;
         if (work->burst) {
-                options.segment_bytes = options.segment_bytes ? options.segment_bytes : GIB;
+                if (options.segment_bytes == 0) /* what is ready is all: none is made meanwhile */
+                        options.segment_bytes =
+                                work->ready_bytes ? (work->ready_bytes + MIB - 1) / MIB * MIB : GIB;
                 options.dirty_soft_bytes = options.dirty_hard_bytes = 4 * GIB;
         }
         options.ready_bytes = work->ready_bytes;

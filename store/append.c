@@ -93,18 +93,6 @@ static inline struct frame *frame_at(const struct claim *claim, uint64_t offset)
         return (struct frame *)(claim->slot->base + offset);
 }
 
-/* Everything of a frame but its commit word; returns that. */
-static inline uint32_t fill(const struct claim *claim, uint64_t offset, uint32_t ordinal,
-                            enum frame_kind kind, uint32_t size, int64_t time_ns)
-{
-        struct frame *frame = frame_at(claim, offset);
-        uint32_t word = record_word(kind, size);
-
-        record_encode(&claim->slot->segment->key, frame, offset, word, ordinal, time_ns);
-        index_set(claim->slot->index, ordinal, offset);
-        return word;
-}
-
 /* A fault while filling put zeros in the place of the file's page. */
 static int check_fault(struct logstore *store, const struct claim *claim)
 {
@@ -135,11 +123,15 @@ static inline bool fits(struct logstore *store, uint64_t frame_bytes, uint64_t s
 static inline int publish_one(struct logstore *store, const struct claim *claim, uint64_t size,
                               uint64_t *ret_number)
 {
-        uint32_t word = fill(claim, claim->offset, claim->ordinal, FRAME_RECORD, (uint32_t)size,
-                             now(store));
-        int r = check_fault(store, claim);
+        uint32_t word = record_word(FRAME_RECORD, (uint32_t)size);
+        struct frame *frame = frame_at(claim, claim->offset);
+        int r;
 
-        head_publish(&store->head, frame_at(claim, claim->offset), word);
+        record_encode(&claim->slot->segment->key, frame, claim->offset, word, claim->ordinal,
+                      now(store));
+        index_set(claim->slot->index, claim->ordinal, claim->offset);
+        r = check_fault(store, claim);
+        head_publish(&store->head, frame, word);
         if (r == 0)
                 r = after_append(store, claim->number);
         if (r == 0 && ret_number)
@@ -204,58 +196,79 @@ int logstore_appendv(struct logstore *store, const struct iovec *pieces, int cou
 
 /* ---- batch ---- */
 
+/* Why a batch is refused: the first entry that cannot be, or all of them together. */
+static int refuse_batch(struct logstore *store, const struct logstore_entry *entries, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                if (!entries[i].data && entries[i].size)
+                        return detail(-EINVAL, "the data of entry %zu is NULL", i);
+                if (!fits(store, record_frame_bytes(entries[i].size), entries[i].size))
+                        return too_large(store, entries[i].size);
+        }
+        return detail(-EMSGSIZE,
+                      "the batch is larger than a segment, which holds %llu bytes of frames",
+                      (unsigned long long)store->batch_bytes_max);
+}
+
+/* Without a branch per entry. The sum cannot wrap unless a size is impossible by itself. */
 static int measure_batch(struct logstore *store, const struct logstore_entry *entries, size_t count,
                          uint64_t *ret_bytes)
 {
-        uint64_t bytes = 0;
+        uint64_t bytes = 0, sizes = 0;
+        bool null = false;
 
         if (!entries || count == 0 || count > UINT32_MAX)
                 return detail(-EINVAL, "a batch needs entries");
         for (size_t i = 0; i < count; i++) {
-                if (!entries[i].data && entries[i].size)
-                        return detail(-EINVAL, "the data of entry %zu is NULL", i);
-                if (entries[i].size > PAYLOAD_BYTES_MAX)
-                        return too_large(store, entries[i].size);
                 bytes += record_frame_bytes(entries[i].size);
-                if (bytes > store->batch_bytes_max)
-                        return count == 1 ? too_large(store, entries[i].size)
-                                          : detail(-EMSGSIZE,
-                                                   "the batch is larger than a segment, "
-                                                   "which holds %llu bytes of frames",
-                                                   (unsigned long long)store->batch_bytes_max);
+                sizes |= entries[i].size;
+                null |= !entries[i].data & (entries[i].size != 0);
         }
+        if (null || sizes > PAYLOAD_BYTES_MAX || bytes > store->batch_bytes_max)
+                return refuse_batch(store, entries, count);
         *ret_bytes = bytes;
         return 0;
 }
 
 /* Copy all, commit all but the first; then the first, which makes the batch visible and is the last
  * touch: the segment may be sealed and closed from then on. */
-static int fill_batch(struct logstore *store, const struct claim *claim,
+static int fill_batch(struct logstore *store, const struct claim *claim, uint64_t bytes,
                       const struct logstore_entry *entries, size_t count)
 {
-        int64_t stamp = now(store);
+        const struct hash_key *key = &claim->slot->segment->key;
+        uint64_t place = batch_place(claim->slot->segment->brief.id, claim->offset);
+        struct frame *const first = frame_at(claim, claim->offset), *frame = first;
+        struct index *index = claim->slot->index;
+        int64_t stamp = now(store), greatest_ns = INT64_MIN;
         uint64_t offset = claim->offset;
         uint32_t first_word = 0;
         int r;
 
         for (size_t i = 0; i < count; i++) {
                 const struct logstore_entry *entry = &entries[i];
-                struct frame *frame = frame_at(claim, offset);
-                uint32_t word;
+                uint32_t ordinal = claim->ordinal + (uint32_t)i;
+                uint32_t word = record_word(i + 1 < count ? FRAME_MORE : FRAME_RECORD,
+                                            (uint32_t)entry->size);
+                int64_t time_ns = entry->time_ns ? entry->time_ns : stamp;
+                uint64_t frame_bytes = record_frame_bytes(entry->size);
 
                 if (entry->size)
                         memcpy(frame->payload, entry->data, entry->size);
-                word = fill(claim, offset, claim->ordinal + (uint32_t)i,
-                            i + 1 < count ? FRAME_MORE : FRAME_RECORD, (uint32_t)entry->size,
-                            entry->time_ns ? entry->time_ns : stamp);
+                record_encode(key, frame, offset, word, ordinal, time_ns);
+                index_set(index, ordinal, offset);
+                if (time_ns > greatest_ns)
+                        greatest_ns = time_ns;
                 if (i == 0)
                         first_word = word;
                 else /* pairs with the acquire load in record_peek() */
                         atomic_store_explicit(&frame->commit, word, memory_order_release);
-                offset += record_frame_bytes(entry->size);
+                offset += frame_bytes;
+                frame = (struct frame *)((char *)frame + frame_bytes);
         }
         r = check_fault(store, claim);
-        head_publish(&store->head, frame_at(claim, claim->offset), first_word);
+        if (count >= BATCH_NOTE_RECORDS)
+                batch_note_put(store->head.batch_notes, place, bytes, (uint32_t)count, greatest_ns);
+        head_publish(&store->head, first, first_word);
         return r;
 }
 
@@ -272,7 +285,7 @@ int logstore_append_batch(struct logstore *store, const struct logstore_entry *e
         if (r == 0)
                 r = claim_space(store, bytes, (uint32_t)count, &claim);
         if (r == 0) {
-                r = fill_batch(store, &claim, entries, count);
+                r = fill_batch(store, &claim, bytes, entries, count);
                 if (r == 0)
                         r = after_append(store, claim.number + count - 1);
                 if (r == 0 && ret_first)

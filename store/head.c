@@ -118,6 +118,24 @@ int head_pin(struct head *head, uint32_t turn, struct segment **ret, uint64_t *r
 
 /* ---- tail ---- */
 
+/* Over a batch whose end was noted; @at is its first frame, and that is committed. */
+static bool hop_batch(struct head *head, uint64_t end, struct tail *at)
+{
+        uint64_t bytes;
+        uint32_t records;
+        int64_t greatest_ns;
+
+        if (!batch_note_find(head->batch_notes, batch_place(at->segment_id, at->offset), &bytes,
+                             &records, &greatest_ns) ||
+            bytes > end - at->offset)
+                return false;
+        at->offset += bytes;
+        at->number += records;
+        if (greatest_ns > at->greatest_ns)
+                at->greatest_ns = greatest_ns;
+        return true;
+}
+
 static void walk_slot(struct head *head, struct slot *slot, uint64_t end, struct tail *tail)
 {
         struct tail at = *tail;
@@ -131,6 +149,10 @@ static void walk_slot(struct head *head, struct slot *slot, uint64_t end, struct
                         head_fail(head, "a frame in memory was overwritten by a stray write");
                 if (r < 0)
                         break;
+                if (view.kind == FRAME_MORE && hop_batch(head, end, &at)) {
+                        *tail = at;
+                        continue;
+                }
                 at.offset += view.frame_bytes;
                 if (view.kind != FRAME_PAD) {
                         at.number = slot->first_number + view.ordinal - 1;

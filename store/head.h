@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "batch_note.h"
 #include "catalog.h"
 #include "wake.h"
 
@@ -83,6 +84,7 @@ struct head {
         pthread_mutex_t tail_lock;
         struct tail tail;
         _Atomic uint64_t tail_number; /* copy for a look without the lock */
+        struct batch_note batch_notes[BATCH_NOTES];
 };
 
 void head_init(struct head *head, struct catalog *catalog, struct control *control,
@@ -104,6 +106,11 @@ void head_keep_ready(struct head *head, uint64_t bytes);
 
 /* Keep pieces ahead of the claims ready; the background thread's part. */
 int head_ready_ahead(struct head *head);
+
+/* After a rest: the kernel may have written what lies ready. Its pages are mapped no more and an
+ * append's fault maps a folio at once, where each page of a mapping would fault by itself (132,000
+ * times in 512 MiB instead of 3,600). */
+void head_unmap_ready(struct head *head);
 
 /* Prepare the next segment; nothing if that has been done. */
 int head_prepare(struct head *head);

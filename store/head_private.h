@@ -30,10 +30,6 @@ enum ready {
         /* Zeros written in large pieces: large folios, made four times as fast, then mapped. For bulk:
          * one store dirties a whole folio. */
         READY_BULK,
-        /* The same but mapped by the fault of an append, a folio at a time: for what may lie ready
-         * until it has been written, which makes each page of a mapping fault again by itself
-         * (132,000 faults in 512 MiB instead of 3,600). */
-        READY_RESERVE,
         /* Zeros written around the page cache, then pages populated: blocks are there and written, so
          * a sync of a few records is a plain overwrite without a journal commit. For frequent
          * syncs, which folios and fresh blocks would make slow. */

@@ -49,12 +49,12 @@ static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum
         if (direct >= 0) { /* where there is none, as on tmpfs, nothing is lost */
                 r = write_zeros(direct, from, to);
                 os_close(direct); /* a failed write was told by the write */
-        } else if (how == READY_BULK || how == READY_RESERVE) {
+        } else if (how == READY_BULK) {
                 r = write_zeros(segment->fd, from, to);
         }
         if (r == 0)
                 r = os_grow(segment->fd, to);
-        if (r == 0 && how != READY_RESERVE)
+        if (r == 0)
                 r = os_populate((char *)segment->map.base + from, to - from);
         if (r == 0)
                 atomic_store(&segment->file_bytes, to);
@@ -65,7 +65,7 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
                   enum ready how)
 {
         uint64_t unit = GROW_BYTES > os_page_bytes() ? GROW_BYTES : os_page_bytes();
-        uint64_t larger = how == READY_BULK || how == READY_RESERVE ? FOLIO_BYTES : unit;
+        uint64_t larger = how == READY_BULK ? FOLIO_BYTES : unit;
         uint64_t least, most;
         int r = 0;
 
@@ -170,9 +170,7 @@ static enum ready ready_how(struct head *head, uint64_t used)
 
         if (often)
                 return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
-        if (head->ready_bytes >= BULK_BYTES)
-                return READY_RESERVE;
-        return used >= BULK_BYTES ? READY_BULK : READY_PAGES;
+        return used >= BULK_BYTES || head->ready_bytes >= BULK_BYTES ? READY_BULK : READY_PAGES;
 }
 
 /* Make the active slot ready further, by one thread at a time and without the lock: appends go on in
@@ -261,4 +259,20 @@ int head_ready_ahead(struct head *head)
         }
         pthread_mutex_unlock(&head->lock);
         return r == 1 ? 0 : r;
+}
+
+void head_unmap_ready(struct head *head)
+{
+        uint64_t page = os_page_bytes(), from, to;
+        struct segment *segment;
+
+        pthread_mutex_lock(&head->lock);
+        segment = head_slot(head, head->newest)->segment;
+        from = (word_end(atomic_load(&head_slot(head, head->newest)->word)) + page) & ~(page - 1);
+        to = head_slot(head, head->newest)->ready;
+        catalog_hold(head->catalog, segment);
+        pthread_mutex_unlock(&head->lock);
+        if (from < to)
+                os_zap((char *)segment->map.base + from, to - from);
+        catalog_unpin(head->catalog, segment);
 }

@@ -22,6 +22,7 @@
 #define TICK_NS INT64_C(1000000)
 #define IDLE_TICKS 100 /* ticks without movement before it sleeps for good */
 #define RETENTION_NS INT64_C(1000000000)
+#define WRITTEN_NS INT64_C(5000000000) /* dirty_writeback_centisecs: how often the kernel writes */
 
 /*
  * Forget the page table entries of finished pages, then start their writeback. With the entries in
@@ -139,17 +140,21 @@ static void rest(struct keeper *keeper, uint32_t poked, int *idle_ticks)
 {
         struct head *head = keeper->head;
         bool moved = head_tail_number(head, UINT64_MAX) != keeper->tail_seen;
+        int64_t slept_ns;
 
         *idle_ticks = moved || keeper->oldest_unsynced_ns ? 0 : *idle_ticks + 1;
         if (*idle_ticks < IDLE_TICKS) {
                 os_futex_wait(&head->poked, poked, TICK_NS, false);
                 return;
         }
+        slept_ns = os_monotonic();
         atomic_store(&head->asleep, 1); /* pairs with head_publish(), which looks after its store */
         if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen && !atomic_load(&keeper->stop))
                 os_futex_wait(&head->poked, poked, keeper->retention->keep_ns ? RETENTION_NS : -1,
                               false);
         atomic_store(&head->asleep, 0);
+        if (os_monotonic() - slept_ns > WRITTEN_NS)
+                head_unmap_ready(head);
         *idle_ticks = 0;
 }
 

@@ -71,6 +71,71 @@ START_TEST(claims_are_dense_in_number_and_place)
 }
 END_TEST
 
+/* A batch of @claim's @count records whose end is noted; its frames are of time 1. */
+static void commit_noted(const struct claim *claim, uint32_t count, uint64_t bytes,
+                         int64_t greatest_ns)
+{
+        for (uint32_t i = 1; i < count; i++)
+                commit(claim, i, i + 1 < count ? FRAME_MORE : FRAME_RECORD);
+        batch_note_put(head->batch_notes,
+                       batch_place(claim->slot->segment->brief.id, claim->offset), bytes, count,
+                       greatest_ns);
+        commit(claim, 0, FRAME_MORE);
+}
+
+START_TEST(the_tail_goes_over_noted_batches_in_one_step)
+{
+        struct claim first, second, third;
+        struct tail tail;
+
+        begin();
+        first = claim_empty(20);
+        second = claim_empty(30);
+        third = claim_empty(40);
+        commit_noted(&second, 30, 30 * FRAME_HEADER_BYTES, 2);
+        ck_assert_uint_eq(tail_now(), 0);
+        commit_noted(&first, 20, 20 * FRAME_HEADER_BYTES, 77);
+        head_tail(head, &tail);
+        ck_assert_uint_eq(tail.number, 50);
+        ck_assert_uint_eq(tail.offset, third.offset);
+        ck_assert_int_eq(tail.greatest_ns, 77); /* as noted: the frames were not looked at */
+        commit_noted(&third, 40, 41 * FRAME_HEADER_BYTES, 99);
+        head_tail(head, &tail);
+        ck_assert_uint_eq(tail.number, 90);
+        ck_assert_int_eq(tail.greatest_ns, 77); /* a note beyond the claims is not believed */
+}
+END_TEST
+
+START_TEST(a_note_is_of_one_place_only)
+{
+        uint64_t place = batch_place(1, FRAMES_OFFSET), bytes;
+        int64_t greatest_ns;
+        uint32_t records;
+        unsigned left = 0;
+
+        begin();
+        batch_note_put(head->batch_notes, place, 800, 20, 5);
+        ck_assert(batch_note_find(head->batch_notes, place, &bytes, &records, &greatest_ns));
+        ck_assert_uint_eq(bytes, 800);
+        ck_assert_uint_eq(records, 20);
+        ck_assert_int_eq(greatest_ns, 5);
+        ck_assert(!batch_note_find(head->batch_notes, batch_place(2, FRAMES_OFFSET), &bytes,
+                                   &records, &greatest_ns));
+        for (uint64_t i = 0; i < 4 * BATCH_NOTES; i++) /* more than there is room for */
+                batch_note_put(head->batch_notes, batch_place(3, FRAMES_OFFSET + 8 * i), 8 * i, 20,
+                               (int64_t)i);
+        for (uint64_t i = 0; i < 4 * BATCH_NOTES; i++)
+                if (batch_note_find(head->batch_notes, batch_place(3, FRAMES_OFFSET + 8 * i),
+                                    &bytes, &records, &greatest_ns)) {
+                        ck_assert_uint_eq(bytes, 8 * i);
+                        ck_assert_int_eq(greatest_ns, (int64_t)i);
+                        left++;
+                }
+        ck_assert_uint_ge(left, BATCH_NOTES / 2);
+        ck_assert_uint_le(left, BATCH_NOTES);
+}
+END_TEST
+
 START_TEST(a_claim_beyond_what_is_ready_changes_nothing)
 {
         struct slot *slot;
@@ -278,6 +343,8 @@ int main(void)
                 { a_whole_page_stays_beyond_every_claim_until_the_segment_is_full, 0 },
                 { the_tail_stops_before_the_first_unresolved_claim, 0 },
                 { a_batch_enters_the_tail_as_a_whole, 0 },
+                { the_tail_goes_over_noted_batches_in_one_step, 0 },
+                { a_note_is_of_one_place_only, 0 },
                 { a_roll_says_where_the_segment_before_ended, 0 },
                 { two_that_want_to_roll_the_same_segment_roll_once, 0 },
                 { a_reused_slot_never_shows_the_same_word, 0 },

@@ -121,8 +121,12 @@ static void round_behind(struct keeper *keeper)
                 retention_apply(keeper->retention);
                 keeper->last_retention_ns = now;
         }
-        if (tail.number != keeper->tail_seen)
+        if (tail.number != keeper->tail_seen) {
                 wake_tick(keeper->head->wake);
+                if (keeper->moved_ns && now - keeper->moved_ns > WRITTEN_NS)
+                        head_unmap_ready(keeper->head);
+                keeper->moved_ns = now;
+        }
         keeper->tail_seen = tail.number;
 }
 
@@ -140,21 +144,17 @@ static void rest(struct keeper *keeper, uint32_t poked, int *idle_ticks)
 {
         struct head *head = keeper->head;
         bool moved = head_tail_number(head, UINT64_MAX) != keeper->tail_seen;
-        int64_t slept_ns;
 
         *idle_ticks = moved || keeper->oldest_unsynced_ns ? 0 : *idle_ticks + 1;
         if (*idle_ticks < IDLE_TICKS) {
                 os_futex_wait(&head->poked, poked, TICK_NS, false);
                 return;
         }
-        slept_ns = os_monotonic();
         atomic_store(&head->asleep, 1); /* pairs with head_publish(), which looks after its store */
         if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen && !atomic_load(&keeper->stop))
                 os_futex_wait(&head->poked, poked, keeper->retention->keep_ns ? RETENTION_NS : -1,
                               false);
         atomic_store(&head->asleep, 0);
-        if (os_monotonic() - slept_ns > WRITTEN_NS)
-                head_unmap_ready(head);
         *idle_ticks = 0;
 }
 

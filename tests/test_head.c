@@ -207,6 +207,20 @@ START_TEST(a_batch_enters_the_tail_as_a_whole)
 }
 END_TEST
 
+START_TEST(what_lies_ready_can_be_unmapped_at_any_time)
+{
+        begin();
+        for (uint64_t number = 1; number <= 300; number++) {
+                struct claim before = claim_empty(1), behind = claim_empty(1);
+
+                commit(&before, 0, FRAME_RECORD);
+                head_unmap_ready(head);
+                commit(&behind, 0, FRAME_RECORD);
+                ck_assert_uint_eq(tail_now(), 2 * number);
+        }
+}
+END_TEST
+
 START_TEST(a_roll_says_where_the_segment_before_ended)
 {
         struct segment *before, *after;
@@ -345,6 +359,7 @@ int main(void)
                 { a_batch_enters_the_tail_as_a_whole, 0 },
                 { the_tail_goes_over_noted_batches_in_one_step, 0 },
                 { a_note_is_of_one_place_only, 0 },
+                { what_lies_ready_can_be_unmapped_at_any_time, 0 },
                 { a_roll_says_where_the_segment_before_ended, 0 },
                 { two_that_want_to_roll_the_same_segment_roll_once, 0 },
                 { a_reused_slot_never_shows_the_same_word, 0 },

@@ -49,13 +49,18 @@ static void run_case(struct watch *watch, unsigned worker, uint64_t index)
                 on_disk = harmed;
 }
 
-/* --case N: that one alone, in this process. --from N, --count N: a part. */
+/* --all: see harm_all; first. --case N: that one alone, in this process. --from N, --count N: a part. */
 int main(int argc, char **argv)
 {
         struct watch *watch = watch_new();
         uint64_t total = 0, from = 0, count = UINT64_MAX;
-        bool single = argc > 2 && strcmp(argv[1], "--case") == 0;
+        bool single;
         char path[512];
+
+        harm_all = argc > 1 && strcmp(argv[1], "--all") == 0;
+        argc -= harm_all;
+        argv += harm_all;
+        single = argc > 2 && strcmp(argv[1], "--case") == 0;
 
         for (int i = 1; i + 1 < argc; i += 2) {
                 if (strcmp(argv[i], "--count") == 0)

@@ -14,8 +14,11 @@
 
 #include "format.h"
 
+bool harm_all;
+
 enum harm_kind {
-        HARM_BIT,
+        HARM_BIT, /* in the first page: headers, slots, seal */
+        HARM_FRAME_BIT,
         HARM_CUT,
         HARM_ZERO_SMALL,
         HARM_SWAP_SMALL,
@@ -28,6 +31,7 @@ enum harm_kind {
 };
 static const char *const kind_names[] = {
         "bit flipped",
+        "bit flipped behind the first page",
         "cut",
         "512 bytes zeroed",
         "512 bytes swapped",
@@ -67,25 +71,39 @@ static size_t block_bytes(enum harm_kind kind)
         return kind >= HARM_ZERO_LARGE ? 4096 : 512;
 }
 
-/* Every bit of the stores that a crash leaves; of the one that was closed, which is the same but
- * for its control page, one bit of each byte. */
-static uint64_t bits_of(const struct base *base, const struct tree_file *file)
+/*
+ * Of how many places one is damaged. All of the crashed store; the frames of the sealed one are the
+ * same frames, and the closed one is the same but for its control page: there one bit of each byte
+ * and every eighth truncation, unless all is asked for.
+ */
+static uint64_t stride(const struct base *base, const struct tree_file *file, enum harm_kind kind)
 {
-        bool known = strcmp(base->name, "closed") == 0 && strcmp(file->name, "control") != 0;
+        bool closed = strcmp(base->name, "closed") == 0, sealed = strcmp(base->name, "sealed") == 0;
 
-        return known ? 1 : 8;
+        if (harm_all || strcmp(file->name, "control") == 0)
+                return 1;
+        return closed || (sealed && kind != HARM_BIT) ? 8 : 1;
+}
+
+static uint64_t place_of(const struct base *base, const struct tree_file *file, enum harm_kind kind,
+                         uint64_t index)
+{
+        return stride(base, file, kind) == 1 ? index : index * 8 + index % 8;
 }
 
 static uint64_t kind_count(const struct base *base, const struct tree_file *file,
                            enum harm_kind kind)
 {
         uint64_t used = used_bytes(file), blocks = used / block_bytes(kind);
+        uint64_t head = used < HEADER_BYTES ? used : HEADER_BYTES;
 
         switch (kind) {
         case HARM_BIT:
-                return used * bits_of(base, file);
+                return head * 8 / stride(base, file, kind);
+        case HARM_FRAME_BIT:
+                return (used - head) * 8 / stride(base, file, kind);
         case HARM_CUT:
-                return used;
+                return used / stride(base, file, kind);
         case HARM_ZERO_SMALL:
         case HARM_ZERO_LARGE:
                 return blocks;
@@ -127,12 +145,13 @@ static void harm_content(const struct base *base, struct tree_file *file, enum h
 
         switch (kind) {
         case HARM_BIT:
-                if (bits_of(base, file) == 1)
-                        index = index * 8 + index % 8;
+        case HARM_FRAME_BIT:
+                index = place_of(base, file, kind, index) +
+                        (kind == HARM_BIT ? 0 : HEADER_BYTES * 8);
                 file->data[index / 8] ^= (unsigned char)(1u << index % 8);
                 break;
         case HARM_CUT:
-                file->bytes = index;
+                file->bytes = place_of(base, file, kind, index);
                 break;
         case HARM_ZERO_SMALL:
         case HARM_ZERO_LARGE:
@@ -202,7 +221,10 @@ bool harm_do(const struct base *base, uint64_t index, struct tree *tree, char *t
                                 harm_names(tree, name, index);
                         else
                                 harm_content(base, tree_find(tree, name), kind, index);
-                        return kind != HARM_BIT || index % 8 == index / 8 % 8;
+                        if (kind != HARM_BIT && kind != HARM_FRAME_BIT)
+                                return true;
+                        index = place_of(base, &base->tree.files[i], kind, index);
+                        return index % 8 == index / 8 % 8;
                 }
         }
         abort();

@@ -6,6 +6,9 @@
 
 #include "base.h"
 
+/* Every place of every store, not only of the one that a crash leaves. Set before the rest. */
+extern bool harm_all;
+
 /* How many damages there are for @base. */
 uint64_t harm_count(const struct base *base);
 

@@ -226,6 +226,7 @@ static int measure_batch(struct logstore *store, const struct logstore_entry *en
         }
         if (null || sizes > PAYLOAD_BYTES_MAX || bytes > store->batch_bytes_max)
                 return refuse_batch(store, entries, count);
+        static_assert((PAYLOAD_BYTES_MAX & (PAYLOAD_BYTES_MAX + 1)) == 0, "sizes are bits");
         *ret_bytes = bytes;
         return 0;
 }
@@ -266,7 +267,7 @@ static int fill_batch(struct logstore *store, const struct claim *claim, uint64_
                 frame = (struct frame *)((char *)frame + frame_bytes);
         }
         r = check_fault(store, claim);
-        if (count >= BATCH_NOTE_RECORDS)
+        if (r == 0 && count >= BATCH_NOTE_RECORDS)
                 batch_note_put(store->head.batch_notes, place, bytes, (uint32_t)count, greatest_ns);
         head_publish(&store->head, first, first_word);
         return r;

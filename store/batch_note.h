@@ -9,6 +9,7 @@
 #ifndef LOGSTORE_BATCH_NOTE_H
 #define LOGSTORE_BATCH_NOTE_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,8 @@
 #define BATCH_NOTES 512       /* two threads make 200 batches of 256 in the ms between two walks */
 #define BATCH_NOTE_RECORDS 16 /* fewer are walked as fast */
 #define BATCH_NOTE_BUSY 1     /* no place: an offset is beyond the header */
+
+static_assert((BATCH_NOTES & (BATCH_NOTES - 1)) == 0, "a power of two");
 
 struct batch_note {
         _Atomic uint64_t place;  /* segment id mod 2^32 << 32 | offset / 8; 0: none */

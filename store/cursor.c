@@ -29,6 +29,7 @@ int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint3
         cursor->catalog = snapshot ? snapshot_catalog(snapshot) : &store->catalog;
         cursor->flags = flags;
         cursor->eventfd = -1;
+        cursor->waited_ns = INT64_MAX;
         cursor->at.epoch = atomic_load(&store->control.page->writer_epoch);
         cursor->at.known_epoch = cursor_known_epoch(store);
         cursor->at.number = snapshot ? snapshot_bounds(snapshot)->first : reader_first(store);

@@ -12,6 +12,7 @@
 #include "reader.h"
 
 #define DEPTH 128
+#define AT_ONCE 16 /* the device works on these while the next are looked up */
 #define SCRATCH_BYTES 4096u
 
 #define PAGES_MAX 4 /* of one record; larger ones are better read ahead by the kernel */
@@ -22,8 +23,9 @@
 struct prefetch {
         struct logstore *store;
         struct ring *ring;
-        uint8_t *scratch; /* each read its own page, so that no two write one */
-        unsigned queued;
+        uint8_t *scratch;      /* each read its own page, so that no two write one */
+        unsigned queued, sent; /* of queued ones the kernel has taken so many */
+        bool failed;           /* the ring is of no more use: the next call has a new one */
 };
 
 static struct ring *get_ring(struct logstore *store)
@@ -34,27 +36,39 @@ static struct ring *get_ring(struct logstore *store)
         return store->get_ring;
 }
 
+static void submit(struct prefetch *prefetch)
+{
+        int r = ring_submit(prefetch->ring);
+
+        prefetch->failed |= r < 0;
+        prefetch->sent += r > 0 ? (unsigned)r : 0;
+}
+
 /* Wait for everything queued. A failed read is no matter: the mapping meets it again. */
 static void drain(struct prefetch *prefetch)
 {
         uint64_t tag;
         int result;
 
-        if (prefetch->queued == 0)
-                return;
-        if (ring_submit(prefetch->ring) >= 0)
-                while (prefetch->queued > 0 && ring_reap(prefetch->ring, 1, &tag, &result) == 1)
-                        prefetch->queued--;
-        prefetch->queued = 0;
+        if (prefetch->sent < prefetch->queued && !prefetch->failed)
+                submit(prefetch);
+        prefetch->failed |= prefetch->sent < prefetch->queued;
+        for (prefetch->queued = 0; prefetch->sent > 0; prefetch->sent--)
+                if (ring_reap(prefetch->ring, 1, &tag, &result) != 1) {
+                        prefetch->failed = true;
+                        return; /* with reads in flight: the scratch pages are theirs for ever */
+                }
 }
 
 static void queue(struct prefetch *prefetch, int fd, uint64_t offset)
 {
         if (prefetch->queued == DEPTH)
                 drain(prefetch);
-        if (ring_read(prefetch->ring, fd, prefetch->scratch + prefetch->queued * SCRATCH_BYTES,
-                      SCRATCH_BYTES, offset & ~(uint64_t)(SCRATCH_BYTES - 1), 0) == 0)
-                prefetch->queued++;
+        if (!prefetch->failed &&
+            ring_read(prefetch->ring, fd, prefetch->scratch + prefetch->queued * SCRATCH_BYTES,
+                      SCRATCH_BYTES, offset & ~(uint64_t)(SCRATCH_BYTES - 1), 0) == 0 &&
+            ++prefetch->queued % AT_ONCE == 0)
+                submit(prefetch);
 }
 
 static bool resident(const struct segment *segment, uint64_t offset)
@@ -100,7 +114,12 @@ static void prefetch_all(struct logstore *store, const uint64_t *numbers, size_t
                         if (numbers[i] != 0)
                                 prefetch_one(&prefetch, numbers[i]);
                 drain(&prefetch);
-                memory_free(&store->memory, prefetch.scratch);
+                if (prefetch.failed) { /* nothing that it still holds may be sent later */
+                        ring_free(store->get_ring);
+                        store->get_ring = NULL;
+                }
+                if (prefetch.sent == 0)
+                        memory_free(&store->memory, prefetch.scratch);
         }
         pthread_mutex_unlock(&store->ring_lock);
 }

@@ -2,7 +2,7 @@
  * head_ready.c - making space ready for claims: blocks reserved, pages in memory
  *
  * A limit is raised only over what is ready, so that a claim within it can be filled without a
- * fault, a full disk or a signal. Ahead of the claims by the background thread, in steps; by an
+ * full disk, a signal or, as a rule, a fault. Ahead of the claims by the background thread, in steps; by an
  * append itself where that has not come far enough. One step at a time per store, and not under
  * head->lock: a step takes as long as the kernel needs.
  */

@@ -7,7 +7,7 @@
  *         segments, applies retention, wakes readers that cannot announce themselves. It may wait
  *         for the disk at each of these (starting writeback was seen to take 157 ms), which is why
  *         it is a thread of its own. It looks every millisecond while the log moves; when nothing
- *         moves it sleeps until the next append.
+ *         moves it sleeps until the next append; after a long rest it unmaps what lies ready.
  *
  * Errors: none are lost. A failed sync is sticky in the head; whatever else fails here (no space,
  *         no descriptors) is met again, and reported, by the append that needs it.
@@ -106,8 +106,10 @@ static void prepare_next(struct keeper *keeper, const struct tail *tail)
                 head_prepare(keeper->head);
 }
 
-static void round_behind(struct keeper *keeper)
+/* Returns whether the log has moved again after a rest. */
+static bool round_behind(struct keeper *keeper)
 {
+        bool rested = false;
         struct tail tail;
         int64_t now = os_monotonic();
 
@@ -123,11 +125,11 @@ static void round_behind(struct keeper *keeper)
         }
         if (tail.number != keeper->tail_seen) {
                 wake_tick(keeper->head->wake);
-                if (keeper->moved_ns && now - keeper->moved_ns > WRITTEN_NS)
-                        head_unmap_ready(keeper->head);
-                keeper->moved_ns = now;
+                rested = now - keeper->moved_ns > WRITTEN_NS;
+                keeper->moved_ns = os_monotonic(); /* this round may have waited for the disk */
         }
         keeper->tail_seen = tail.number;
+        return rested;
 }
 
 void keeper_round(struct keeper *keeper)
@@ -183,7 +185,8 @@ static void *run_behind(void *context)
         while (!atomic_load(&keeper->stop)) {
                 uint32_t poked = atomic_load(&keeper->head->poked);
                 pthread_mutex_lock(&keeper->lock);
-                round_behind(keeper);
+                if (round_behind(keeper))
+                        head_unmap_ready(keeper->head);
                 pthread_mutex_unlock(&keeper->lock);
                 if (!atomic_load(&keeper->stop))
                         rest(keeper, poked, &idle_ticks);
@@ -209,6 +212,7 @@ int keeper_start(struct keeper *keeper)
         sigdelset(&all, SIGSEGV);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         keeper->head->threaded = true;
+        keeper->moved_ns = os_monotonic();
         r = -pthread_create(&keeper->ahead, NULL, run_ahead, keeper);
         if (r == 0) {
                 r = -pthread_create(&keeper->behind, NULL, run_behind, keeper);

@@ -24,7 +24,7 @@ struct keeper {
         uint32_t written_turn; /* writeback was started up to here */
         uint64_t written_offset;
         uint64_t tail_seen;
-        int64_t moved_ns; /* when the tail was last seen to move; 0: not yet */
+        int64_t moved_ns; /* when the tail was last seen to move, or the threads began */
         int64_t last_retention_ns, oldest_unsynced_ns;
 };
 

@@ -22,7 +22,7 @@ struct awaited {
         uint64_t number;
         uint64_t epoch;           /* of the writer; another one is something to be told, too */
         const _Atomic bool *stop; /* NULL: nothing ends the wait early */
-        int64_t *waited_ns;       /* how long the last wait took */
+        int64_t *waited_ns;       /* until the last record came; INT64_MAX: none did */
 };
 
 /* Is there something for next, were it only an error to be told? */
@@ -43,27 +43,25 @@ static bool stopped(const struct awaited *awaited)
         return awaited->stop && atomic_load(awaited->stop);
 }
 
-/* One sleep of at most @most_ns, ended by the writer; none, and 1, if there is something already. */
+/* One sleep of at most @most_ns, ended by the writer. None, and 1, if there is something already;
+ * -ECANCELED if nobody waits any more. */
 static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns)
 {
         struct wake *wake = &awaited->store->wake;
+        uint32_t ticket = wake->page ? wake_prepare(wake) : 0;
         int64_t longest;
-        uint32_t ticket;
         int r;
 
-        if (!wake->page) {
-                if (ready(awaited))
-                        return 1;
-                os_sleep(most_ns < *poll_ns ? most_ns : *poll_ns);
-                *poll_ns = *poll_ns * 2 < POLL_MOST_NS ? *poll_ns * 2 : POLL_MOST_NS;
-                return 0;
-        }
-        ticket = wake_prepare(wake);
         /* Behind the ticket: whoever stops us makes it worthless afterwards. */
         if (stopped(awaited))
                 return -ECANCELED;
         if (ready(awaited))
                 return 1;
+        if (!wake->page) {
+                os_sleep(most_ns < *poll_ns ? most_ns : *poll_ns);
+                *poll_ns = *poll_ns * 2 < POLL_MOST_NS ? *poll_ns * 2 : POLL_MOST_NS;
+                return 0;
+        }
         /* A writer may die without waking anybody, and another come: look now and then. One without
          * a background thread does not tick for those who cannot announce themselves. */
         longest = wake->writable ? INT64_C(1000000000) : POLL_MOST_NS;
@@ -72,9 +70,9 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns
 }
 
 /*
- * Where the last wait was short the next one is expected to be, and looks for as long before it
- * sleeps: the writer then has nobody to wake. Elsewhere it sleeps at once, since the kernel lets one
- * who has just worked for 30 us run later when he is woken (after 19 us instead of 8).
+ * Where the last record came soon the next one is expected to: then look for a while before sleeping,
+ * so that the writer has nobody to wake. Elsewhere sleep at once, since the kernel lets one who has
+ * just worked for 30 us run later when he is woken (after 19 us instead of 8).
  */
 static bool spin(const struct awaited *awaited, int64_t start_ns)
 {
@@ -90,7 +88,7 @@ static bool spin(const struct awaited *awaited, int64_t start_ns)
 static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
 {
         int64_t poll_ns = POLL_LEAST_NS, start_ns = os_monotonic(), left;
-        int r = spin(awaited, start_ns) ? 1 : 0;
+        int r = timeout_ns != 0 && spin(awaited, start_ns) ? 1 : 0;
 
         while (r == 0) {
                 left = timeout_ns < 0 ? INT64_MAX : start_ns + timeout_ns - os_monotonic();
@@ -102,7 +100,7 @@ static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
                         r = detail(-ETIMEDOUT, "record %llu was not appended in time",
                                    (unsigned long long)awaited->number);
         }
-        *awaited->waited_ns = os_monotonic() - start_ns;
+        *awaited->waited_ns = r == 1 ? os_monotonic() - start_ns : INT64_MAX;
         return r == -EINTR ? detail(r, "a signal ended the wait") : r < 0 ? r : 0;
 }
 

@@ -216,6 +216,28 @@ static uint64_t signals_within(int fd, int ms)
 
 /* What was waited for is taken back: one signal for that, none while nobody asks why, and the next
  * record, which has a number that was there before, has a signal again. */
+/* The wake file is a help only: without it, as in a copied store, readers poll. */
+START_TEST(without_a_wake_file_waits_and_descriptors_work)
+{
+        int fd;
+
+        open_store(LOGSTORE_CREATE);
+        append_text("1");
+        ck_assert_int_eq(unlink(scratch("store/wake")), 0);
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_cursor_open(reader, 0, &cursor), 0);
+        expect_next(cursor, 1, "1");
+        expect_failure(logstore_cursor_wait(cursor, 0), -ETIMEDOUT);
+        expect_failure(logstore_cursor_wait(cursor, 50), -ETIMEDOUT);
+        fd = logstore_cursor_fd(cursor);
+        ck_assert_int_ge(fd, 3);
+        append_text("2");
+        ck_assert(readable(fd, 10000));
+        expect_next(cursor, 2, "2");
+        leave(); /* ends the thread behind the descriptor, which nobody wakes */
+}
+END_TEST
+
 START_TEST(the_descriptor_tells_of_a_truncation_once)
 {
         struct logstore_record record;
@@ -248,6 +270,7 @@ int main(void)
                 { the_descriptor_is_readable_when_there_is_a_record, 2 },
                 { a_sleeper_makes_no_system_calls, 2 },
                 { a_watched_cursor_closes_at_once, 2 },
+                { without_a_wake_file_waits_and_descriptors_work, 0 },
                 { the_descriptor_tells_of_a_truncation_once, 2 },
         };
 

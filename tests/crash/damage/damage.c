@@ -1,5 +1,6 @@
 /*
  * damage.c - the damage matrix: every bit, every truncation, every block and every name of a store
+ * (of the second and third store a part, unless --all is given: see harm_all)
  *
  * Three small stores are damaged in every way that harm.c lists, one way at a time, and each
  * result is opened and read in every way by judge.c. Prints one line of figures.
@@ -39,7 +40,8 @@ static void run_case(struct watch *watch, unsigned worker, uint64_t index)
                 inner -= counts[kind++];
         tree_copy(&bases[kind].tree, &harmed);
         write = harm_do(&bases[kind], inner, &harmed, text, sizeof(text));
-        snprintf(name, sizeof(name), "case %" PRIu64 ": %s", index, text);
+        snprintf(name, sizeof(name), "%s--case %" PRIu64 ": %s", harm_all ? "--all " : "", index,
+                 text);
         snprintf(path, sizeof(path), "%s/%u", scratch, worker);
         put(&harmed, path);
         judge(watch, &bases[kind], &harmed, path, name, write);

@@ -109,7 +109,7 @@ int head_ready_ahead(struct head *head);
 
 /* After a rest: the kernel may have written what lies ready. Its pages are mapped no more and an
  * append's fault maps a folio at once, where each page of a mapping would fault by itself (132,000
- * times in 512 MiB instead of 3,600). */
+ * times in 512 MiB). */
 void head_unmap_ready(struct head *head);
 
 /* Prepare the next segment; nothing if that has been done. */

@@ -159,9 +159,6 @@ void frames_walk(const struct iovec *file, bool verified, struct frame_sum *sum)
 uint64_t now_ns(void);
 void sleep_until(uint64_t time_ns);
 void machine_print(const struct options *options, FILE *to);
-void *machine_hold(uint64_t *ret_bytes);
-void machine_let_go(void *held, uint64_t bytes);
-uint64_t machine_available_bytes(void);
 int cgroup_enter(void);
 int cgroup_make(uint64_t memory_bytes); /* -errno where there is none */
 void cgroup_drop(void);

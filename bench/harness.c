@@ -220,6 +220,7 @@ void variant_run(struct variant *variant)
         unsigned rounds = variant->work.options->rounds;
         unsigned peer_rounds = variant->heavy || variant->work.options->quick ? 1 : 3;
         struct contender *list = calloc(CONTENDERS_MAX, sizeof(*list));
+        bool twice = variant->work.burst && !variant->work.options->quick;
         struct sample unused;
         unsigned count;
         int r;
@@ -238,10 +239,13 @@ void variant_run(struct variant *variant)
                         fprintf(stderr, "  %s, %s: preparing: %s\n", variant->name, list[i].name,
                                 logstore_error_text(r));
         }
-        for (unsigned round = variant->heavy ? 1 : 0; round <= rounds; round++)
+        for (unsigned round = variant->heavy || twice ? 1 : 0; round <= rounds; round++)
                 for (unsigned i = 0; i < count; i++)
-                        if (!list[i].peer || (round > 0 && round <= peer_rounds))
+                        if (!list[i].peer || (round > 0 && round <= peer_rounds)) {
+                                if (twice) /* in memory that was in use a moment ago */
+                                        contender_round(variant, &list[i], false);
                                 contender_round(variant, &list[i], round > 0);
+                        }
         for (unsigned i = 0; i < count; i++)
                 if (list[i].prepare)
                         directory_remove(list[i].dir);

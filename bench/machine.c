@@ -17,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOLD_LEAVES (3 * GIB)
-
 uint64_t now_ns(void)
 {
         struct timespec t;
@@ -55,14 +53,6 @@ static void proc_value(const char *path, const char *key, char *ret, size_t capa
                 fclose(f);
 }
 
-uint64_t machine_available_bytes(void)
-{
-        char text[128];
-
-        proc_value("/proc/meminfo", "MemAvailable", text, sizeof(text));
-        return strtoull(text, NULL, 10) * KIB;
-}
-
 static const char *file_system_name(const char *dir)
 {
         struct statfs s;
@@ -94,37 +84,6 @@ void machine_print(const struct options *options, FILE *to)
         fprintf(to, "machine: %s, %ld CPUs, %llu GiB, Linux %s, %s\n", cpu,
                 sysconf(_SC_NPROCESSORS_ONLN), (strtoull(memory, NULL, 10) + MIB / 2) / MIB,
                 u.release, file_system_name(options->dir));
-}
-
-/*
- * A virtual machine may report its free memory to the host, which takes it away and gives it back at
- * the next touch: 2.7 us a page were seen, after four seconds of rest 10 to 15, while the
- * records of 100 bytes in a page take 1.5 us. So rows that measure memory run in the little that is
- * left, which is used again and again. NULL: there is not enough, or too little to need it.
- */
-void *machine_hold(uint64_t *ret_bytes)
-{
-        uint64_t available = machine_available_bytes();
-        void *p;
-
-        if (available < 2 * HOLD_LEAVES)
-                return NULL;
-        *ret_bytes = available - HOLD_LEAVES;
-        p = mmap(NULL, *ret_bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (p == MAP_FAILED)
-                return NULL;
-        madvise(p, *ret_bytes, MADV_HUGEPAGE);
-        madvise(p, *ret_bytes, MADV_DONTFORK);
-        for (uint64_t at = 0; at < *ret_bytes; at += 4096)
-                ((uint8_t *)p)[at] = 1;
-        return p;
-}
-
-void machine_let_go(void *held, uint64_t bytes)
-{
-        if (held)
-                munmap(held, bytes);
 }
 
 /* Bytes ever written to the block device below @dir, by everybody (/sys/dev/block/M:N/stat). */

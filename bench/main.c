@@ -15,21 +15,20 @@ static const struct row {
         const char *name;
         void (*run)(const struct options *options);
         const char *what;
-        bool in_memory; /* measured with most of the machine's memory held: see machine_hold() */
 } rows[] = {
-        { "append", row_append, "1: append, no sync", true },
-        { "sustained", row_sustained, "2: append more than fits, to the last byte durable", false },
-        { "sync", row_sync_one, "3: one sync per record", false },
-        { "sync-threads", row_sync_threads, "4: one sync per record, many threads", false },
-        { "scan", row_scan_warm, "5: scan, warm", false },
-        { "get", row_get_warm, "6: random get, warm", false },
-        { "get-cold", row_get_cold, "7: random get, cold", false },
-        { "scan-cold", row_scan_cold, "8: scan, cold", false },
-        { "open", row_open, "9: open after kill -9", false },
-        { "follow", row_follow, "10: append while others read", false },
-        { "tool", row_tool, "11: the command against cat", false },
-        { "threads", row_threads, "12: append by several threads", true },
-        { "latency", row_latency, "13: from append to a reader in another process", false },
+        { "append", row_append, "1: append, no sync" },
+        { "sustained", row_sustained, "2: append more than fits, to the last byte durable" },
+        { "sync", row_sync_one, "3: one sync per record" },
+        { "sync-threads", row_sync_threads, "4: one sync per record, many threads" },
+        { "scan", row_scan_warm, "5: scan, warm" },
+        { "get", row_get_warm, "6: random get, warm" },
+        { "get-cold", row_get_cold, "7: random get, cold" },
+        { "scan-cold", row_scan_cold, "8: scan, cold" },
+        { "open", row_open, "9: open after kill -9" },
+        { "follow", row_follow, "10: append while others read" },
+        { "tool", row_tool, "11: the command against cat" },
+        { "threads", row_threads, "12: append by several threads" },
+        { "latency", row_latency, "13: from append to a reader in another process" },
 };
 enum { ROWS = sizeof(rows) / sizeof(*rows) };
 
@@ -175,15 +174,6 @@ static void begin(const struct options *options)
                         peers_missing[i]);
 }
 
-static void row_run(const struct row *row, const struct options *options)
-{
-        uint64_t bytes = 0;
-        void *held = row->in_memory && !options->quick ? machine_hold(&bytes) : NULL;
-
-        row->run(options);
-        machine_let_go(held, bytes);
-}
-
 int main(int argc, char **argv)
 {
         struct options options = { .dir = ".", .tool = tool_beside() };
@@ -209,7 +199,7 @@ int main(int argc, char **argv)
         for (int i = optind; i < argc; i++)
                 for (int k = 0; k < ROWS; k++)
                         if (strcmp(argv[i], "all") == 0 || row_find(argv[i]) == &rows[k])
-                                row_run(&rows[k], &options);
+                                rows[k].run(&options);
         directory_remove(dir);
         return 0;
 }

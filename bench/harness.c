@@ -217,10 +217,10 @@ static unsigned contenders_make(const struct variant *v, struct contender *list)
 
 void variant_run(struct variant *variant)
 {
-        unsigned rounds = variant->work.options->rounds;
-        unsigned peer_rounds = variant->heavy || variant->work.options->quick ? 1 : 3;
+        bool quick = variant->work.options->quick, twice = variant->work.burst;
+        unsigned rounds = variant->work.options->rounds - (variant->heavy && quick);
+        unsigned peer_rounds = variant->heavy || quick ? 1 : 3;
         struct contender *list = calloc(CONTENDERS_MAX, sizeof(*list));
-        bool twice = variant->work.burst && !variant->work.options->quick;
         struct sample unused;
         unsigned count;
         int r;
@@ -242,7 +242,9 @@ void variant_run(struct variant *variant)
         for (unsigned round = variant->heavy || twice ? 1 : 0; round <= rounds; round++)
                 for (unsigned i = 0; i < count; i++)
                         if (!list[i].peer || (round > 0 && round <= peer_rounds)) {
-                                if (twice) /* in memory that was in use a moment ago */
+                                if (twice &&
+                                    !(quick &&
+                                      list[i].peer)) /* in memory that was in use a moment ago */
                                         contender_round(variant, &list[i], false);
                                 contender_round(variant, &list[i], round > 0);
                         }

@@ -30,6 +30,8 @@ enum ready {
         /* Zeros written in large pieces: large folios, made four times as fast, then mapped. For bulk:
          * one store dirties a whole folio. */
         READY_BULK,
+        /* The same in larger pieces, for long appends. */
+        READY_LONG,
         /* Zeros written around the page cache, then pages populated: blocks are there and written, so
          * a sync of a few records is a plain overwrite without a journal commit. For frequent
          * syncs, which folios and fresh blocks would make slow. */

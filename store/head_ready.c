@@ -13,9 +13,14 @@
 #include "head_private.h"
 #include "logstore.h"
 
-/* Written at once and aligned, so that it can be one folio. Of 2 MiB it would be a block of memory that
- * a virtual machine may have handed back to its host: 2 to 10 million records/s instead of 15. */
-#define FOLIO_BYTES (UINT64_C(256) << 10)
+/*
+ * Written at once and aligned, so that each can be one folio. Large ones are for long appends, whose
+ * pages come from what was written and let go. A burst takes free memory, and blocks of 2 MiB of that
+ * may have been handed back to the host of a virtual machine: 2 to 10 million records/s instead of 15.
+ */
+#define BURST_FOLIO_BYTES (UINT64_C(256) << 10)
+#define LONG_FOLIO_BYTES (UINT64_C(2) << 20)
+#define BURST_BYTES (UINT64_C(512) << 20)   /* made ready since the store was opened */
 #define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
 #define POKE_BYTES (UINT64_C(2) << 20)      /* before the end of what is ready it is woken */
@@ -29,16 +34,20 @@ static uint64_t limit_of(const struct segment *segment, uint64_t ready)
         return (ready >= segment->brief.bytes ? ready : ready - os_page_bytes()) / 8;
 }
 
-static int write_zeros(int fd, uint64_t from, uint64_t to)
+static int write_zeros(int fd, uint64_t from, uint64_t to, uint64_t piece)
 {
         /* Never stored to: the kernel's one page of zeros. Aligned for OS_DIRECT. */
-        static _Alignas(4096) char zeros[FOLIO_BYTES];
+        static _Alignas(4096) char zeros[LONG_FOLIO_BYTES];
         int r = 0;
 
-        for (; r == 0 && from < to; from += sizeof(zeros))
-                r = os_write(fd, zeros, to - from < sizeof(zeros) ? to - from : sizeof(zeros),
-                             from);
+        for (; r == 0 && from < to; from += piece)
+                r = os_write(fd, zeros, to - from < piece ? to - from : piece, from);
         return r;
+}
+
+static uint64_t piece_of(enum ready how)
+{
+        return how == READY_BULK ? BURST_FOLIO_BYTES : LONG_FOLIO_BYTES;
 }
 
 static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum ready how)
@@ -48,10 +57,10 @@ static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum
         if (how == READY_OVERWRITE)
                 direct = os_open(segment->directory, segment->name, OS_WRITE | OS_DIRECT, 0);
         if (direct >= 0) { /* where there is none, as on tmpfs, nothing is lost */
-                r = write_zeros(direct, from, to);
+                r = write_zeros(direct, from, to, piece_of(how));
                 os_close(direct); /* a failed write was told by the write */
-        } else if (how == READY_BULK) {
-                r = write_zeros(segment->fd, from, to);
+        } else if (how == READY_BULK || how == READY_LONG) {
+                r = write_zeros(segment->fd, from, to, piece_of(how));
         }
         if (r == 0)
                 r = os_grow(segment->fd, to);
@@ -66,7 +75,7 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
                   enum ready how)
 {
         uint64_t unit = GROW_BYTES > os_page_bytes() ? GROW_BYTES : os_page_bytes();
-        uint64_t larger = how == READY_BULK ? FOLIO_BYTES : unit;
+        uint64_t larger = how == READY_BULK || how == READY_LONG ? piece_of(how) : unit;
         uint64_t least, most;
         int r = 0;
 
@@ -171,7 +180,9 @@ static enum ready ready_how(struct head *head, uint64_t used)
 
         if (often)
                 return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
-        return used >= BULK_BYTES || head->ready_bytes >= BULK_BYTES ? READY_BULK : READY_PAGES;
+        if (used < BULK_BYTES && head->ready_bytes < BULK_BYTES)
+                return READY_PAGES;
+        return head->readied < BURST_BYTES ? READY_BULK : READY_LONG;
 }
 
 /* Make the active slot ready further, by one thread at a time and without the lock: appends go on in

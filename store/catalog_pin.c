@@ -49,6 +49,20 @@ int catalog_remember(struct catalog *catalog, struct segment *segment)
         return 0;
 }
 
+/* What a seal says, but for numbers that the next readable segment has: the one between is damaged. */
+static uint64_t sealed_last(struct catalog *catalog, size_t at, const struct segment *segment)
+{
+        uint64_t last = segment->brief.seal.last_number;
+        size_t next = at + 1;
+
+        while (next < catalog->count && catalog_fill(catalog, &catalog->entries[next]) < 0)
+                next++;
+        if (next < catalog->count && catalog->entries[next].first_number <= last &&
+            catalog->entries[next].first_number > segment->brief.start.first_number)
+                last = catalog->entries[next].first_number - 1;
+        return last;
+}
+
 /* Where does the log in @at end? The successor says so; without one the seal may. */
 void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment)
 {
@@ -59,7 +73,7 @@ void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment
                 atomic_store(&segment->end, next->previous_end);
                 atomic_store(&segment->last_number, next->first_number - 1);
         } else if (next && segment->brief.sealed) {
-                atomic_store(&segment->last_number, segment->brief.seal.last_number);
+                atomic_store(&segment->last_number, sealed_last(catalog, at, segment));
         }
 }
 

@@ -91,10 +91,10 @@ def draw(ways, data, limit, out):
     data, limit = data / MIB, limit / MIB
     whole = TOP + ROW * ((len(ways) + 1) // 3)
     script = (f"set terminal svg size {WIDTH},{whole} font 'Helvetica,Arial,sans-serif' enhanced "
-              f"background rgb 'white'\nset output '{out}/contrast.svg'\nset multiplot\n")
+              f"background rgb 'white'\nset output 'contrast.svg'\nset multiplot\n")
     for index, way in enumerate(ways):
-        path = os.path.join(out, f"contrast-{way['way']}.dat")
-        write_data(way, path)
+        path = f"contrast-{way['way']}.dat"  # gnuplot puts it into the picture
+        write_data(way, os.path.join(out, path))
         if index == 0:
             frame = (24, 96, WIDTH - 48, TOP - 140)
             script += panel(way, path, frame, data, limit, whole, True)
@@ -104,4 +104,4 @@ def draw(ways, data, limit, out):
             frame = (24 + column * 312, TOP + 24 + row * ROW, 288, ROW - 62)
             script += panel(way, path, frame, data, limit, whole, False)
     script += "unset multiplot\n"
-    subprocess.run(["gnuplot", "-"], input=script, text=True, check=True)
+    subprocess.run(["gnuplot", "-"], input=script, text=True, check=True, cwd=out)

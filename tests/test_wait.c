@@ -214,8 +214,6 @@ static uint64_t signals_within(int fd, int ms)
         return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
-/* What was waited for is taken back: one signal for that, none while nobody asks why, and the next
- * record, which has a number that was there before, has a signal again. */
 /* The wake file is a help only: without it, as in a copied store, readers poll. */
 START_TEST(without_a_wake_file_waits_and_descriptors_work)
 {
@@ -238,6 +236,8 @@ START_TEST(without_a_wake_file_waits_and_descriptors_work)
 }
 END_TEST
 
+/* What was waited for is taken back: one signal for that, none while nobody asks why, and the next
+ * record, which has a number that was there before, has a signal again. */
 START_TEST(the_descriptor_tells_of_a_truncation_once)
 {
         struct logstore_record record;

@@ -45,6 +45,11 @@ static int write_zeros(int fd, uint64_t from, uint64_t to, uint64_t piece)
         return r;
 }
 
+static bool in_folios(enum ready how)
+{
+        return how == READY_BULK || how == READY_LONG;
+}
+
 static uint64_t piece_of(enum ready how)
 {
         return how == READY_BULK ? BURST_FOLIO_BYTES : LONG_FOLIO_BYTES;
@@ -59,7 +64,7 @@ static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum
         if (direct >= 0) { /* where there is none, as on tmpfs, nothing is lost */
                 r = write_zeros(direct, from, to, piece_of(how));
                 os_close(direct); /* a failed write was told by the write */
-        } else if (how == READY_BULK || how == READY_LONG) {
+        } else if (in_folios(how)) {
                 r = write_zeros(segment->fd, from, to, piece_of(how));
         }
         if (r == 0)
@@ -75,7 +80,7 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
                   enum ready how)
 {
         uint64_t unit = GROW_BYTES > os_page_bytes() ? GROW_BYTES : os_page_bytes();
-        uint64_t larger = how == READY_BULK || how == READY_LONG ? piece_of(how) : unit;
+        uint64_t larger = in_folios(how) ? piece_of(how) : unit;
         uint64_t least, most;
         int r = 0;
 
@@ -278,12 +283,10 @@ void head_unmap_ready(struct head *head)
         uint64_t page = os_page_bytes(), from, to;
         struct segment *segment;
 
-        pthread_mutex_lock(&head->lock);
-        segment = head_slot(head, head->newest)->segment;
-        from = (word_end(atomic_load(&head_slot(head, head->newest)->word)) + page) & ~(page - 1);
-        to = head_slot(head, head->newest)->ready;
-        catalog_hold(head->catalog, segment);
-        pthread_mutex_unlock(&head->lock);
+        if (head_pin(head, atomic_load(&head->newest), &segment, &from) < 0)
+                return; /* sealed meanwhile: nothing of it lies ready */
+        from = (from + page) & ~(page - 1);
+        to = atomic_load(&segment->file_bytes);
         if (from < to)
                 os_zap((char *)segment->map.base + from, to - from);
         catalog_unpin(head->catalog, segment);

@@ -69,7 +69,7 @@ static int append_peer(const struct work *work, struct sample *ret)
 static void append_variant(const struct options *options, const char *label, size_t record_bytes,
                            bool ready, const char *required)
 {
-        uint64_t bytes = options->bytes ? options->bytes : (options->quick ? 64 : 512) * MIB;
+        uint64_t bytes = bytes_in_memory(options);
         struct variant variant = {
                 .row = 1,
                 .work = { .options = options,

@@ -88,6 +88,7 @@ struct variant {
 };
 
 void variant_run(struct variant *variant);
+uint64_t bytes_in_memory(const struct options *options); /* of frames, in rows that need no disk */
 
 struct result {
         int row;

@@ -179,7 +179,7 @@ static int paced_control(const struct work *work, struct sample *ret)
 static void follow_variant(const struct options *options, const char *name, uint32_t flags,
                            const char *required)
 {
-        uint64_t bytes = options->bytes ? options->bytes : (options->quick ? 64 : 512) * MIB;
+        uint64_t bytes = bytes_in_memory(options);
         size_t record_bytes = options->record_bytes ? options->record_bytes : 100;
         struct variant variant = {
                 .row = 10,

@@ -215,9 +215,15 @@ static unsigned contenders_make(const struct variant *v, struct contender *list)
         return count;
 }
 
+uint64_t bytes_in_memory(const struct options *options)
+{
+        return options->bytes ? options->bytes : (options->quick ? 64 : 512) * MIB;
+}
+
 void variant_run(struct variant *variant)
 {
-        bool quick = variant->work.options->quick, twice = variant->work.burst;
+        bool quick = variant->work.options->quick;
+        bool twice = variant->work.burst; /* in memory that was in use a moment ago */
         unsigned rounds = variant->work.options->rounds - (variant->heavy && quick);
         unsigned peer_rounds = variant->heavy || quick ? 1 : 3;
         struct contender *list = calloc(CONTENDERS_MAX, sizeof(*list));
@@ -240,14 +246,13 @@ void variant_run(struct variant *variant)
                                 logstore_error_text(r));
         }
         for (unsigned round = variant->heavy || twice ? 1 : 0; round <= rounds; round++)
-                for (unsigned i = 0; i < count; i++)
-                        if (!list[i].peer || (round > 0 && round <= peer_rounds)) {
-                                if (twice &&
-                                    !(quick &&
-                                      list[i].peer)) /* in memory that was in use a moment ago */
-                                        contender_round(variant, &list[i], false);
-                                contender_round(variant, &list[i], round > 0);
-                        }
+                for (unsigned i = 0; i < count; i++) {
+                        if (list[i].peer && (round == 0 || round > peer_rounds))
+                                continue;
+                        if (twice && !(quick && list[i].peer))
+                                contender_round(variant, &list[i], false);
+                        contender_round(variant, &list[i], round > 0);
+                }
         for (unsigned i = 0; i < count; i++)
                 if (list[i].prepare)
                         directory_remove(list[i].dir);

@@ -79,7 +79,7 @@ static int scan_limit(const struct work *work, struct sample *ret)
 static void scan_warm_variant(const struct options *options, size_t record_bytes, uint32_t flags,
                               const char *required)
 {
-        uint64_t bytes = options->bytes ? options->bytes : (options->quick ? 64 : 512) * MIB;
+        uint64_t bytes = bytes_in_memory(options);
         bool unverified = flags & LOGSTORE_UNVERIFIED;
         struct variant variant = {
                 .row = 5,

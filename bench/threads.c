@@ -153,7 +153,7 @@ static int threads_limit(const struct work *work, struct sample *ret)
 static void threads_variant(const struct options *options, unsigned threads, uint32_t flags,
                             bool ready, const char *required)
 {
-        uint64_t bytes = options->bytes ? options->bytes : (options->quick ? 64 : 512) * MIB;
+        uint64_t bytes = bytes_in_memory(options);
         size_t record_bytes = options->record_bytes ? options->record_bytes : 100;
         struct variant variant = {
                 .row = 12,

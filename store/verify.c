@@ -42,7 +42,7 @@ static void tell(struct verification *v, const char *file, uint64_t offset, uint
         if (fatal && error != -EPROTONOSUPPORT)
                 v->damaged = true;
         else if (fatal)
-                snprintf(v->unknown, sizeof(v->unknown), "%s", what);
+                snprintf(v->unknown, sizeof(v->unknown), "%.255s", what);
         if (v->hooks && v->hooks->fault)
                 v->hooks->fault(v->hooks->context, &fault);
 }

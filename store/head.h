@@ -65,7 +65,6 @@ struct head {
         int directory;
         bool fine_time;
         uint64_t ready_bytes;              /* to be kept ready ahead; 0: by what was used */
-        uint64_t poke_bytes;               /* before the end of what is ready */
         uint64_t dirty_hard_bytes;         /* beyond it nothing more is made ready */
         bool dirty_refuses;                /* then appends are refused instead of slowed */
         uint64_t readied;                  /* bytes ever made ready; this and the next under lock */

@@ -24,6 +24,7 @@
 #define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
 #define POKE_BYTES (UINT64_C(2) << 20)      /* before the end of what is ready it is woken */
+#define OFTEN_AHEAD_MAX (UINT64_C(256) << 10) /* where zeros ahead cost what is synced: 60 ms of it */
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define OVERWRITE_BYTES (UINT64_C(48) << 10)
 #define DIRTY_PAUSE_NS 1000000
@@ -112,7 +113,11 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
 void head_keep_ready(struct head *head, uint64_t bytes)
 {
         head->ready_bytes = bytes < SEGMENT_BYTES_MAX ? bytes : SEGMENT_BYTES_MAX;
-        head->poke_bytes = head->ready_bytes / 2 > POKE_BYTES ? head->ready_bytes / 2 : POKE_BYTES;
+}
+
+static bool synced_often(struct head *head)
+{
+        return atomic_load(&head->last_sync_bytes) < BULK_BYTES;
 }
 
 static uint64_t ahead_of(uint64_t used, uint64_t most)
@@ -120,14 +125,31 @@ static uint64_t ahead_of(uint64_t used, uint64_t most)
         return used < GROW_BYTES ? GROW_BYTES / 2 : used < most ? used : most;
 }
 
+/* What the background thread keeps ready behind @used. */
+static uint64_t keep_ahead(struct head *head, uint64_t used)
+{
+        if (head->ready_bytes)
+                return head->ready_bytes;
+        return ahead_of(used, synced_often(head) ? OFTEN_AHEAD_MAX : READY_AHEAD_MAX);
+}
+
+/* How long before @limit, the end of what is ready, it is woken. */
+static uint64_t poke_before(struct head *head, uint64_t limit)
+{
+        uint64_t poke = head->ready_bytes / 2 > POKE_BYTES            ? head->ready_bytes / 2
+                        : head->ready_bytes == 0 && synced_often(head) ? OFTEN_AHEAD_MAX / 2
+                                                                       : POKE_BYTES;
+
+        return poke < limit ? poke : limit / 2;
+}
+
 void ready_raise_limit(struct head *head, struct slot *slot)
 {
         uint64_t limit = limit_of(slot->segment, slot->ready);
-        uint64_t poke = head->poke_bytes / 8;
 
-        atomic_store(&slot->poke, slot->ready >= slot->segment->brief.bytes ? limit
-                                  : limit > poke                            ? limit - poke
-                                                                            : limit / 2);
+        atomic_store(&slot->poke, slot->ready >= slot->segment->brief.bytes
+                                          ? limit
+                                          : limit - poke_before(head, limit * 8) / 8);
         atomic_store(&slot->limit, limit);
         if (atomic_load(
                     &head->failed)) /* pairs with head_fail(), which stores in the other order */
@@ -181,9 +203,7 @@ static int wait_clean(struct head *head)
 /* By what there is and how often it is synced. */
 static enum ready ready_how(struct head *head, uint64_t used)
 {
-        bool often = atomic_load(&head->last_sync_bytes) < BULK_BYTES;
-
-        if (often)
+        if (synced_often(head))
                 return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
         if (used < BULK_BYTES && head->ready_bytes < BULK_BYTES)
                 return READY_PAGES;
@@ -253,8 +273,7 @@ static int step_ahead(struct head *head)
 {
         struct slot *slot = head_slot(head, head->newest);
         uint64_t used = word_end(atomic_load(&slot->word));
-        uint64_t until =
-                used + (head->ready_bytes ? head->ready_bytes : ahead_of(used, READY_AHEAD_MAX));
+        uint64_t until = used + keep_ahead(head, used);
         uint64_t step = slot->ready + READY_STEP_MAX;
 
         if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head))

@@ -7,9 +7,9 @@
  *         before anybody is told anything.
  * Order:  take the tail; sync its bytes; only then advance the durable number; then the mark in
  *         the control page, which is a lower bound and reaches the disk when it likes.
- * Group:  a lone caller leads at once. Who comes during a round shares the next one, whose leader
- *         waits a moment for those whom the last one released: without that, two halves of the
- *         callers take turns, each with a round of its own.
+ * Group:  a lone caller leads at once. Who comes during a round shares the next one, which begins
+ *         when the last of those has come back whom the one before released, and is led by him:
+ *         without that, two halves of the callers take turns, each with a round of its own.
  * Seal:   sync all of the segment, store the seal, sync that, sync the control page; the index file
  *         is written but never synced, because it is never evidence.
  */
@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,10 +24,10 @@
 #include "logstore.h"
 #include "sync_private.h"
 
-/* A leader waits for those whom the last round released: at least so long, and else as long as that
- * round took. (With 32 threads on two cores the last one is back after some 200 us.) */
-#define GATHER_LEAST_NS 100000
-#define GATHER_MOST_NS 1000000
+/* Those whom a round released are waited for so many times as long as it took. (32 threads on two
+ * cores take some 500 us to come back, a round 200 or more.) */
+#define GATHER_ROUNDS 4
+#define GATHER_MOST_NS 4000000
 
 int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring)
 {
@@ -103,12 +102,17 @@ int sync_conclude(struct sync *sync, const struct tail *to, int error)
 static int round_blocking(struct sync *sync)
 {
         struct tail to;
+        int64_t begin_ns = os_monotonic(), end_ns, longest;
         int r = head_failure(sync->head);
 
         if (r < 0)
                 return r;
         head_tail(sync->head, &to);
         r = sync_for_each_piece(sync, &to, sync_piece);
+        end_ns = os_monotonic();
+        longest = GATHER_ROUNDS * (end_ns - begin_ns);
+        sync->arrived_before = atomic_load(&sync->arrived);
+        sync->gather_until_ns = end_ns + (longest < GATHER_MOST_NS ? longest : GATHER_MOST_NS);
         return sync_conclude(sync, &to, r);
 }
 
@@ -116,14 +120,13 @@ static int round_blocking(struct sync *sync)
 
 void sync_wake(struct sync *sync)
 {
-        atomic_fetch_add(&sync->ended, 1);
         os_futex_wake(&sync->ended, INT_MAX, false);
 }
 
 void sync_end_round(struct sync *sync)
 {
         sync->running = SYNC_IDLE;
-        sync_wake(sync);
+        atomic_fetch_add(&sync->ended, 1);
         sync_continue(sync);
 }
 
@@ -132,9 +135,14 @@ void sync_end_round(struct sync *sync)
 static int wait_unlock(struct sync *sync, int64_t deadline_ns)
 {
         uint32_t ended = atomic_load(&sync->ended);
+        bool gathering = sync->running == SYNC_IDLE;
         int64_t left_ns = -1;
         int r = 0;
 
+        if (gathering && (deadline_ns < 0 || sync->gather_until_ns < deadline_ns))
+                deadline_ns = sync->gather_until_ns;
+        else
+                gathering = false;
         if (sync->running == SYNC_RING && !sync->reaping) {
                 r = sync_wait_ring(sync, deadline_ns);
                 pthread_mutex_unlock(&sync->lock);
@@ -144,9 +152,9 @@ static int wait_unlock(struct sync *sync, int64_t deadline_ns)
         }
         pthread_mutex_unlock(&sync->lock);
         if (deadline_ns >= 0 && (left_ns = deadline_ns - os_monotonic()) <= 0)
-                return -ETIMEDOUT;
+                return gathering ? 0 : -ETIMEDOUT;
         r = os_futex_wait(&sync->ended, ended, left_ns, false);
-        return r == -ETIMEDOUT ? r : 0;
+        return r == -ETIMEDOUT && !gathering ? r : 0;
 }
 
 /* Take sync->lock with nothing running, and keep others out. */
@@ -166,34 +174,26 @@ static void end_alone(struct sync *sync)
         pthread_mutex_lock(&sync->lock);
         sync_end_round(sync);
         pthread_mutex_unlock(&sync->lock);
+        sync_wake(sync);
 }
 
-/* Let those come back whom the last round released, so that they share this one. One who is alone
- * has come back himself. */
-static void gather(struct sync *sync)
+/* May a round begin: has everybody come back whom the last one released, or had the time to? Under
+ * sync->lock. */
+static bool gathered(struct sync *sync)
 {
-        int64_t longest = sync->round_ns < GATHER_MOST_NS ? sync->round_ns : GATHER_MOST_NS;
-        int64_t until = os_monotonic() + (longest > GATHER_LEAST_NS ? longest : GATHER_LEAST_NS);
-
-        while (atomic_load(&sync->arrived) - sync->arrived_before < sync->released &&
-               os_monotonic() < until)
-                sched_yield();
+        return atomic_load(&sync->arrived) - sync->arrived_before >= sync->released ||
+               os_monotonic() >= sync->gather_until_ns;
 }
 
 /* Run a round for all who wait. Under sync->lock, which is let go of. */
 static int lead_unlock(struct sync *sync)
 {
-        int64_t begin_ns;
         int r;
 
         sync->running = SYNC_BLOCKING;
         pthread_mutex_unlock(&sync->lock);
-        gather(sync);
         sync->released = atomic_load(&sync->waiting);
-        begin_ns = os_monotonic();
         r = round_blocking(sync);
-        sync->round_ns = os_monotonic() - begin_ns;
-        sync->arrived_before = atomic_load(&sync->arrived);
         end_alone(sync);
         return r;
 }
@@ -247,7 +247,7 @@ int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns)
                 pthread_mutex_lock(&sync->lock);
                 if (atomic_load(&sync->durable) >= number)
                         pthread_mutex_unlock(&sync->lock);
-                else if (sync->running == SYNC_IDLE)
+                else if (sync->running == SYNC_IDLE && gathered(sync))
                         r = lead_unlock(sync);
                 else
                         r = wait_unlock(sync, deadline_ns);
@@ -319,6 +319,9 @@ static int seal(void *context)
 
 int sync_seal(struct sync *sync)
 {
+        /* Asked every millisecond: to take a turn for nothing would hold up every fifth sync. */
+        if (atomic_load(&sync->head->oldest) == atomic_load(&sync->head->newest))
+                return -EAGAIN;
         return sync_alone(sync, seal, sync);
 }
 

@@ -25,7 +25,7 @@ struct sync {
         _Atomic uint32_t arrived; /* threads that ever wanted one */
         uint32_t released;        /* threads that the last round released, */
         uint32_t arrived_before;  /* those that had arrived when it ended, */
-        int64_t round_ns;         /* and how long it took */
+        int64_t gather_until_ns;  /* and until when they are waited for */
         _Atomic uint64_t rounds;  /* that succeeded */
 
         /* Asynchronous form */

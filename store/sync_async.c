@@ -62,6 +62,7 @@ static void finish_round(struct sync *sync)
 {
         sync_conclude(sync, &sync->target, sync->error);
         sync_end_round(sync);
+        sync_wake(sync);
 }
 
 /* Could a round now finish what was started? Behind an open claim it is the helper's. */
@@ -115,8 +116,10 @@ int sync_wait_ring(struct sync *sync, int64_t deadline_ns)
         pthread_mutex_lock(&sync->lock);
         sync->reaping = false;
         sync_reap_ring(sync);
-        if (sync->running == SYNC_RING) /* another waiter's turn to look */
+        if (sync->running == SYNC_RING) { /* another waiter's turn to look */
+                atomic_fetch_add(&sync->ended, 1);
                 sync_wake(sync);
+        }
         return r;
 }
 

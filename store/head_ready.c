@@ -24,7 +24,8 @@
 #define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
 #define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
 #define POKE_BYTES (UINT64_C(2) << 20)      /* before the end of what is ready it is woken */
-#define OFTEN_AHEAD_MAX (UINT64_C(256) << 10) /* where zeros ahead cost what is synced: 60 ms of it */
+#define OFTEN_AHEAD_MAX \
+        (UINT64_C(256) << 10) /* where zeros ahead cost what is synced: 60 ms of it */
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define OVERWRITE_BYTES (UINT64_C(48) << 10)
 #define DIRTY_PAUSE_NS 1000000
@@ -136,7 +137,7 @@ static uint64_t keep_ahead(struct head *head, uint64_t used)
 /* How long before @limit, the end of what is ready, it is woken. */
 static uint64_t poke_before(struct head *head, uint64_t limit)
 {
-        uint64_t poke = head->ready_bytes / 2 > POKE_BYTES            ? head->ready_bytes / 2
+        uint64_t poke = head->ready_bytes / 2 > POKE_BYTES             ? head->ready_bytes / 2
                         : head->ready_bytes == 0 && synced_often(head) ? OFTEN_AHEAD_MAX / 2
                                                                        : POKE_BYTES;
 

@@ -93,8 +93,9 @@ uint64_t bytes_in_memory(const struct options *options); /* of frames, in rows t
 struct result {
         int row;
         const char *name, *peer, *unit, *required;
-        double ours, limit, best_peer; /* NAN: none */
-        double spread;                 /* (max - min) / median of ours */
+        double ours, limit, best_peer;  /* NAN: none */
+        double ratio_limit, ratio_peer; /* ours by theirs, of runs side by side */
+        double spread;                  /* (max - min) / median of ours */
 };
 void result_print(const struct options *options, const struct result *result);
 

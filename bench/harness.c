@@ -142,15 +142,23 @@ static int compare(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
-/* Median over the rounds; *ret_spread (may be NULL) is the whole range as a part of it. */
-static double median(const struct contender *c, int metric, double *ret_spread)
+/* Median over the rounds, of values or, with @by, of their ratios: what ran side by side met the same
+ * machine, which may be another a minute later. *ret_spread (may be NULL) is the whole range as a
+ * part of it. */
+static double median(const struct contender *c, const struct contender *by, int metric,
+                     double *ret_spread)
 {
         double values[ROUNDS_MAX], middle;
         unsigned n = 0;
 
-        for (unsigned i = 0; i < c->rounds; i++)
-                if (!isnan(c->samples[i].value[metric]))
-                        values[n++] = c->samples[i].value[metric];
+        for (unsigned i = 0; i < c->rounds && (!by || i < by->rounds); i++) {
+                double value = c->samples[i].value[metric];
+
+                if (by)
+                        value /= by->samples[i].value[metric];
+                if (!isnan(value))
+                        values[n++] = value;
+        }
         if (n == 0)
                 return NAN;
         qsort(values, n, sizeof(*values), compare);
@@ -170,16 +178,18 @@ static void conclude(struct variant *variant, const struct contender *list, unsi
                                          .name = name,
                                          .unit = metric->unit,
                                          .required = metric->required,
-                                         .best_peer = NAN };
+                                         .best_peer = NAN,
+                                         .ratio_peer = NAN };
 
                 snprintf(name, sizeof(name), "%s%s%s", variant->name, *metric->name ? ", " : "",
                          metric->name);
-                result.ours = median(&list[0], m, &result.spread);
-                result.limit = median(&list[1], m, NULL);
+                result.ours = median(&list[0], NULL, m, &result.spread);
+                result.limit = median(&list[1], NULL, m, NULL);
+                result.ratio_limit = median(&list[0], &list[1], m, NULL);
                 variant->ret_ours.value[m] = result.ours;
                 variant->ret_limit.value[m] = result.limit;
                 for (unsigned i = 2; i < count; i++) {
-                        double value = median(&list[i], m, NULL);
+                        double value = median(&list[i], NULL, m, NULL);
 
                         if (isnan(value))
                                 continue;
@@ -188,6 +198,7 @@ static void conclude(struct variant *variant, const struct contender *list, unsi
                         if (!isnan(result.best_peer) && (value < result.best_peer) != less)
                                 continue;
                         result.best_peer = value;
+                        result.ratio_peer = median(&list[0], &list[i], m, NULL);
                         result.peer = list[i].name;
                 }
                 result_print(variant->work.options, &result);

@@ -160,9 +160,11 @@ static double open_variant(const struct options *options, const char *name, uint
 void row_open(const struct options *options)
 {
         uint64_t small = options->quick ? 256 * MIB : GIB, many = options->quick ? 1000 : 10000;
-        struct result result = {
-                .row = 9, .unit = "ms", .required = "limit<=1.2", .best_peer = NAN
-        };
+        struct result result = { .row = 9,
+                                 .unit = "ms",
+                                 .required = "limit<=1.2",
+                                 .best_peer = NAN,
+                                 .ratio_peer = NAN };
         char name[32];
 
         if (options->bytes) {
@@ -173,6 +175,7 @@ void row_open(const struct options *options)
                                     options->segment_bytes);
         result.ours = open_variant(options, options->quick ? "2 GiB" : "8 GiB", 8 * small,
                                    options->segment_bytes);
+        result.ratio_limit = result.ours / result.limit;
         result.name = "the same, 8 times the size (limit: the small)";
         result_print(options, &result);
         snprintf(name, sizeof(name), "%llu segments", (unsigned long long)many);

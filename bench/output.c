@@ -15,8 +15,8 @@ bool metric_less_is_better(const char *unit)
 /* Whether one word of `required` holds; NAN never holds. */
 static bool holds(const struct result *result, const char *what, const char *op, double figure)
 {
-        double value = strcmp(what, "limit") == 0  ? result->ours / result->limit
-                       : strcmp(what, "peer") == 0 ? result->ours / result->best_peer
+        double value = strcmp(what, "limit") == 0  ? result->ratio_limit
+                       : strcmp(what, "peer") == 0 ? result->ratio_peer
                        : strcmp(what, "over") == 0 ? result->ours - result->limit
                                                    : result->ours;
 
@@ -68,8 +68,8 @@ static void table_line(FILE *to, const struct result *r)
         number(ours, sizeof(ours), r->ours);
         number(limit, sizeof(limit), r->limit);
         number(peer, sizeof(peer), r->best_peer);
-        number(to_limit, sizeof(to_limit), r->ours / r->limit);
-        number(to_peer, sizeof(to_peer), r->ours / r->best_peer);
+        number(to_limit, sizeof(to_limit), r->ratio_limit);
+        number(to_peer, sizeof(to_peer), r->ratio_peer);
         fprintf(to, "%3d %-44s %10s %10s %10s %-9s %-10s %7s %7s %3.0f%% %s %s\n", r->row, r->name,
                 ours, limit, peer, r->peer ? r->peer : "", r->unit, to_limit, to_peer,
                 r->spread * 100, verdict(r), r->required ? r->required : "");
@@ -101,8 +101,8 @@ static void json_line(const struct result *r)
         json_number("best_peer", r->best_peer);
         json_text("peer", r->peer);
         json_text("unit", r->unit);
-        json_number("ratio_limit", r->ours / r->limit);
-        json_number("ratio_peer", r->ours / r->best_peer);
+        json_number("ratio_limit", r->ratio_limit);
+        json_number("ratio_peer", r->ratio_peer);
         json_text("required", r->required);
         printf("}\n");
         fflush(stdout);

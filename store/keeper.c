@@ -4,10 +4,11 @@
  * Ahead:  makes space ready in front of the claims. Works in memory, and is woken when a claim
  *         passes a mark in the active segment.
  * Behind: prepares the next segment, starts writeback behind the tail, syncs by policy, seals full
- *         segments, applies retention, wakes readers that cannot announce themselves. It may wait
- *         for the disk at each of these (starting writeback was seen to take 157 ms), which is why
- *         it is a thread of its own. It looks every millisecond while the log moves; when nothing
- *         moves it sleeps until the next append; after a long rest it unmaps what lies ready.
+ *         segments, applies retention, wakes readers whose turn a killed one did not pass on. It may
+ *         wait for the disk at each of these (starting writeback was seen to take 157 ms), which is
+ *         why it is a thread of its own. It looks every millisecond where there is much to do, else
+ *         every ten; when nothing moves it sleeps until the next append; after a long rest it
+ *         unmaps what lies ready.
  *
  * Errors: none are lost. A failed sync is sticky in the head; whatever else fails here (no space,
  *         no descriptors) is met again, and reported, by the append that needs it.
@@ -19,8 +20,11 @@
 
 #include "guard.h"
 
-#define TICK_NS INT64_C(1000000)
-#define IDLE_TICKS 100 /* ticks without movement before it sleeps for good */
+/* Each look costs a lone thread that syncs its records some of its time: 5 % at one every ms. */
+#define TICK_NS INT64_C(10000000)
+#define BUSY_TICK_NS INT64_C(1000000)
+#define BUSY_BYTES (UINT64_C(256) << 10) /* in one tick */
+#define IDLE_NS INT64_C(100000000)       /* without movement before it sleeps for good */
 #define RETENTION_NS INT64_C(1000000000)
 #define WRITTEN_NS INT64_C(5000000000) /* dirty_writeback_centisecs: how often the kernel writes */
 
@@ -123,12 +127,14 @@ static bool round_behind(struct keeper *keeper)
                 retention_apply(keeper->retention);
                 keeper->last_retention_ns = now;
         }
-        if (tail.number != keeper->tail_seen) {
+        keeper->busy = keeper->sync_bytes != 0 || tail.turn != keeper->tail_seen.turn ||
+                       tail.offset - keeper->tail_seen.offset >= BUSY_BYTES;
+        if (tail.number != keeper->tail_seen.number) {
                 wake_tick(keeper->head->wake);
                 rested = now - keeper->moved_ns > WRITTEN_NS;
                 keeper->moved_ns = os_monotonic(); /* this round may have waited for the disk */
         }
-        keeper->tail_seen = tail.number;
+        keeper->tail_seen = tail;
         return rested;
 }
 
@@ -142,22 +148,24 @@ void keeper_round(struct keeper *keeper)
 }
 
 /* Sleep until poked; when idle, until an append says that it is not. */
-static void rest(struct keeper *keeper, uint32_t poked, int *idle_ticks)
+static void rest(struct keeper *keeper, uint32_t poked)
 {
         struct head *head = keeper->head;
-        bool moved = head_tail_number(head, UINT64_MAX) != keeper->tail_seen;
+        int64_t tick_ns = keeper->busy ? BUSY_TICK_NS : TICK_NS;
+        bool moved = head_tail_number(head, UINT64_MAX) != keeper->tail_seen.number;
 
-        *idle_ticks = moved || keeper->oldest_unsynced_ns ? 0 : *idle_ticks + 1;
-        if (*idle_ticks < IDLE_TICKS) {
-                os_futex_wait(&head->poked, poked, TICK_NS, false);
+        keeper->idle_ns = moved || keeper->oldest_unsynced_ns ? 0 : keeper->idle_ns + tick_ns;
+        if (keeper->idle_ns < IDLE_NS) {
+                os_futex_wait(&head->poked, poked, tick_ns, false);
                 return;
         }
         atomic_store(&head->asleep, 1); /* pairs with head_publish(), which looks after its store */
-        if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen && !atomic_load(&keeper->stop))
+        if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen.number &&
+            !atomic_load(&keeper->stop))
                 os_futex_wait(&head->poked, poked, keeper->retention->keep_ns ? RETENTION_NS : -1,
                               false);
         atomic_store(&head->asleep, 0);
-        *idle_ticks = 0;
+        keeper->idle_ns = 0;
 }
 
 static void *run_ahead(void *context)
@@ -179,7 +187,6 @@ static void *run_ahead(void *context)
 static void *run_behind(void *context)
 {
         struct keeper *keeper = context;
-        int idle_ticks = 0;
 
         guard_enter();
         while (!atomic_load(&keeper->stop)) {
@@ -189,7 +196,7 @@ static void *run_behind(void *context)
                         head_unmap_ready(keeper->head);
                 pthread_mutex_unlock(&keeper->lock);
                 if (!atomic_load(&keeper->stop))
-                        rest(keeper, poked, &idle_ticks);
+                        rest(keeper, poked);
         }
         guard_leave();
         return NULL;

@@ -23,8 +23,10 @@ struct keeper {
         /* Its own memory */
         uint32_t written_turn; /* writeback was started up to here */
         uint64_t written_offset;
-        uint64_t tail_seen;
+        struct tail tail_seen;
+        bool busy;        /* much has happened since the last look */
         int64_t moved_ns; /* when the tail was last seen to move, or the threads began */
+        int64_t idle_ns;  /* how long it has not moved, in ticks */
         int64_t last_retention_ns, oldest_unsynced_ns;
 };
 

@@ -319,7 +319,7 @@ static int seal(void *context)
 
 int sync_seal(struct sync *sync)
 {
-        /* Asked every millisecond: to take a turn for nothing would hold up every fifth sync. */
+        /* Asked at every tick: to take a turn for nothing would hold up every fifth sync. */
         if (atomic_load(&sync->head->oldest) == atomic_load(&sync->head->newest))
                 return -EAGAIN;
         return sync_alone(sync, seal, sync);

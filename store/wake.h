@@ -12,7 +12,7 @@
 struct wake {
         struct map map;
         struct wake_page *page; /* NULL: there is none; then readers poll */
-        bool writable;          /* else a reader is woken by the writer's tick */
+        bool writable;          /* else a reader cannot announce itself and looks by itself */
         bool ticked; /* wake_tick() follows: it is enough to wake one, who wakes the next */
 };
 
@@ -22,7 +22,7 @@ int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, 
 void wake_close(struct wake *wake);
 void wake_slow(struct wake *wake);
 
-/* Writer, about every ms while the tail moves: wake those who cannot announce themselves. */
+/* Writer, now and then while the tail moves: wake all, for a killed reader passes no turn on. */
 void wake_tick(struct wake *wake);
 
 /*

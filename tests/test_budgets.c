@@ -111,7 +111,7 @@ START_TEST(writeback_starts_behind_the_tail_in_pieces_of_the_soft_limit)
         for (int i = 0; i < 8 << 10; i++) {
                 append_filled(1000, 'x');
                 if (i % 1100 == 0)
-                        os_sleep(10000000); /* it looks each millisecond */
+                        os_sleep(30000000); /* it looks every 10 ms at least */
         }
         ck_assert_uint_ge(atomic_load(&writebacks), 4);
         ck_assert_uint_le(atomic_load(&writebacks), 8);

@@ -1,31 +1,40 @@
 /*
- * get_many.c - many records in any order, their cold pages read side by side
+ * get_many.c - many records in any order, read side by side
  *
- * One page fault at a time reads 14,000 cold pages a second, a ring at depth 32 105,000. So the
- * pages of all records are first asked for through io_uring, into a small buffer that nobody looks
- * at: what matters is that they are then in the page cache, from where the mapping gives them
- * without waiting. Pages already there are not asked for.
+ * One page fault at a time reads 14,000 cold pages a second. So where a segment is sealed, and its
+ * index says between which places a record lies, those bytes are read for many records at once,
+ * through io_uring and the page cache, and each record is checked in and taken from the buffer: to
+ * map its page as well takes as long as the read. Whatever is not simply there in this way, for
+ * whichever reason, is left to logstore_get(), which knows why.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "reader.h"
 
-#define DEPTH 128
-#define AT_ONCE 16 /* the device works on these while the next are looked up */
-#define SCRATCH_BYTES 4096u
-
-#define PAGES_MAX 4 /* of one record; larger ones are better read ahead by the kernel */
+#define DEPTH 128u
+#define ARENA_BYTES (512u << 10)
+#define SPAN_BYTES_MAX (64u << 10) /* what is longer is better read ahead by the kernel */
 
 /* Not worth a ring below this many records. */
 #define LEAST 4
 
-struct prefetch {
+/* The frames that one record is among. */
+struct wanted {
+        struct segment *segment; /* pinned; NULL: left to logstore_get() */
+        struct segment_span span;
+        uint8_t *bytes; /* of the span, in the arena */
+        bool there;
+};
+
+struct many {
         struct logstore *store;
-        struct ring *ring;
-        uint8_t *scratch;      /* each read its own page, so that no two write one */
-        unsigned queued, sent; /* of queued ones the kernel has taken so many */
-        bool failed;           /* the ring is of no more use: the next call has a new one */
+        struct ring *ring; /* NULL: none, or it has failed */
+        uint8_t *arena;
+        uint32_t used;
+        unsigned queued;
+        bool lost; /* reads that nobody waits for may still write into the arena */
+        struct wanted wanted[DEPTH];
 };
 
 static struct ring *get_ring(struct logstore *store)
@@ -36,97 +45,136 @@ static struct ring *get_ring(struct logstore *store)
         return store->get_ring;
 }
 
-static void submit(struct prefetch *prefetch)
+/* Queue the read of what @number is among, if it can be. False: the arena is full. */
+static bool want(struct many *many, uint64_t number, unsigned at)
 {
-        int r = ring_submit(prefetch->ring);
-
-        prefetch->failed |= r < 0;
-        prefetch->sent += r > 0 ? (unsigned)r : 0;
-}
-
-/* Wait for everything queued. A failed read is no matter: the mapping meets it again. */
-static void drain(struct prefetch *prefetch)
-{
-        uint64_t tag;
-        int result;
-
-        if (prefetch->sent < prefetch->queued && !prefetch->failed)
-                submit(prefetch);
-        prefetch->failed |= prefetch->sent < prefetch->queued;
-        for (prefetch->queued = 0; prefetch->sent > 0; prefetch->sent--)
-                if (ring_reap(prefetch->ring, 1, &tag, &result) != 1) {
-                        prefetch->failed = true;
-                        return; /* with reads in flight: the scratch pages are theirs for ever */
-                }
-}
-
-static void queue(struct prefetch *prefetch, int fd, uint64_t offset)
-{
-        if (prefetch->queued == DEPTH)
-                drain(prefetch);
-        if (!prefetch->failed &&
-            ring_read(prefetch->ring, fd, prefetch->scratch + prefetch->queued * SCRATCH_BYTES,
-                      SCRATCH_BYTES, offset & ~(uint64_t)(SCRATCH_BYTES - 1), 0) == 0 &&
-            ++prefetch->queued % AT_ONCE == 0)
-                submit(prefetch);
-}
-
-static bool resident(const struct segment *segment, uint64_t offset)
-{
-        uint64_t page = os_page_bytes();
-        unsigned char there = 0;
-
-        return os_mincore((char *)segment->map.base + (offset & ~(page - 1)), page, &there) < 0 ||
-               there & 1;
-}
-
-/* Ask for the pages between the places that the index knows on both sides of the record. */
-static void prefetch_one(struct prefetch *prefetch, uint64_t number)
-{
-        struct catalog *catalog = &prefetch->store->catalog;
+        struct catalog *catalog = &many->store->catalog;
+        struct wanted *wanted = &many->wanted[at];
         struct segment *segment;
-        uint64_t offset, end;
+        bool room = true;
+        uint64_t bytes;
         int fd;
 
-        if (catalog_pin(catalog, number, &segment) < 0)
-                return; /* the get says why */
-        if (segment_hint(segment, number, &offset, &end) == 0) {
-                offset &= ~(uint64_t)(SCRATCH_BYTES - 1);
-                if (end > offset + PAGES_MAX * SCRATCH_BYTES)
-                        end = offset + PAGES_MAX * SCRATCH_BYTES;
-                for (; offset < end; offset += SCRATCH_BYTES)
-                        if (!resident(segment, offset) && (fd = segment_descriptor(segment)) >= 0)
-                                queue(prefetch, fd, offset);
+        *wanted = (struct wanted){ 0 };
+        if (number == 0 || catalog_pin(catalog, number, &segment) < 0)
+                return true;
+        if (segment_span(segment, number, &wanted->span) == 0 &&
+            (bytes = wanted->span.end - wanted->span.offset) <= SPAN_BYTES_MAX &&
+            (fd = segment_descriptor(segment)) >= 0) {
+                wanted->bytes = many->arena + many->used;
+                room = record_align(bytes) <= ARENA_BYTES - many->used;
+                if (room &&
+                    ring_read(many->ring, fd, wanted->bytes, bytes, wanted->span.offset, at) == 0) {
+                        wanted->segment = segment;
+                        many->used += (uint32_t)record_align(bytes);
+                        many->queued++;
+                        return true;
+                }
         }
         catalog_unpin(catalog, segment);
+        return room;
 }
 
-static void prefetch_all(struct logstore *store, const uint64_t *numbers, size_t count)
+/* A failed read is no matter: logstore_get() meets it again. A ring that fails is given up, so that
+ * nothing that it still holds is sent later. */
+static void read_queued(struct many *many)
 {
-        struct prefetch prefetch = { .store = store };
+        unsigned sent = 0, reaped = 0;
+        uint64_t tag;
+        int r = 0, result;
 
-        pthread_mutex_lock(&store->ring_lock);
-        prefetch.ring = count >= LEAST ? get_ring(store) : NULL;
-        if (prefetch.ring)
-                prefetch.scratch = memory_new(&store->memory, DEPTH * SCRATCH_BYTES);
-        if (prefetch.scratch) {
-                for (size_t i = 0; i < count; i++)
-                        if (numbers[i] != 0)
-                                prefetch_one(&prefetch, numbers[i]);
-                drain(&prefetch);
-                if (prefetch.failed) { /* nothing that it still holds may be sent later */
-                        ring_free(store->get_ring);
-                        store->get_ring = NULL;
-                }
-                if (prefetch.sent == 0)
-                        memory_free(&store->memory, prefetch.scratch);
+        while (sent < many->queued && (r = ring_submit(many->ring)) > 0)
+                sent += (unsigned)r;
+        for (; reaped < sent && ring_reap(many->ring, 1, &tag, &result) == 1; reaped++) {
+                struct wanted *wanted = &many->wanted[tag];
+                wanted->there =
+                        result >= 0 && (uint64_t)result == wanted->span.end - wanted->span.offset;
         }
-        pthread_mutex_unlock(&store->ring_lock);
+        if (sent < many->queued || reaped < sent) {
+                many->lost = reaped < sent;
+                ring_free(many->store->get_ring);
+                many->store->get_ring = many->ring = NULL;
+        }
+}
+
+/* Read for as many of @numbers as there is room for; returns how many those are. */
+static unsigned read_group(struct many *many, const uint64_t *numbers, size_t count)
+{
+        unsigned at = 0;
+
+        pthread_mutex_lock(&many->store->ring_lock);
+        many->ring = count >= LEAST && !many->lost ? get_ring(many->store) : NULL;
+        if (many->ring && !many->arena)
+                many->arena = memory_new(&many->store->memory, ARENA_BYTES);
+        if (!many->arena)
+                many->ring = NULL;
+        many->used = many->queued = 0;
+        for (; at < DEPTH && at < count; at++)
+                if (!many->ring)
+                        many->wanted[at].segment = NULL;
+                else if (!want(many, numbers[at], at))
+                        break;
+        if (many->queued)
+                read_queued(many);
+        pthread_mutex_unlock(&many->store->ring_lock);
+        return at;
+}
+
+/* Take a record out of what was read. -ENOBUFS: @capacity is too small. 1: it is not there like that. */
+static int take(const struct wanted *wanted, uint64_t number, uint8_t *buffer, size_t capacity,
+                struct logstore_record *ret)
+{
+        /* Places in the arena by their offsets in the segment, as the checks have them. */
+        const char *base = (const char *)wanted->bytes - wanted->span.offset;
+        uint64_t offset = wanted->span.offset;
+        uint32_t ordinal = wanted->span.ordinal;
+        const struct frame *frame;
+        struct record_view view;
+
+        for (;; offset += view.frame_bytes) {
+                if (record_peek(base, offset, wanted->span.end, &view) < 0)
+                        return 1;
+                if (view.kind == FRAME_PAD)
+                        continue;
+                if (view.ordinal != ordinal++)
+                        return 1;
+                if (segment_number(wanted->segment, view.ordinal) == number)
+                        break;
+        }
+        if (view.kind == FRAME_VOID || !record_valid(&wanted->segment->key, base, offset, &view))
+                return 1;
+        ret->size = view.size;
+        if (view.size > capacity)
+                return -ENOBUFS;
+        frame = (const struct frame *)(base + offset);
+        if (view.size)
+                memcpy(buffer, frame->payload, view.size);
+        *ret = (struct logstore_record){
+                .number = number,
+                .time_ns = frame->time_ns,
+                .data = buffer,
+                .size = view.size,
+        };
+        return 0;
+}
+
+static int deliver(struct logstore *store, const struct wanted *wanted, uint64_t number,
+                   uint8_t *buffer, size_t capacity, struct logstore_record *ret)
+{
+        int r = wanted->there ? take(wanted, number, buffer, capacity, ret) : 1;
+
+        if (r == 1)
+                r = logstore_get(store, number, buffer, capacity, ret);
+        if (r == 0 || r == -ENOBUFS)
+                return r;
+        *ret = (struct logstore_record){ .number = number, .size = (size_t)r };
+        return 0;
 }
 
 int logstore_get_many(struct logstore *store, const uint64_t *numbers, size_t count, void *buffer,
                       size_t capacity, struct logstore_record *ret_records)
 {
+        struct many many = { .store = store };
         size_t done = 0, used = 0;
         int r = store_enter(store);
 
@@ -136,19 +184,28 @@ int logstore_get_many(struct logstore *store, const uint64_t *numbers, size_t co
                 store_leave();
                 return detail(-EINVAL, "numbers, buffer or ret_records is NULL");
         }
-        prefetch_all(store, numbers, count);
-        for (; done < count; done++) {
-                struct logstore_record *record = &ret_records[done];
-                r = logstore_get(store, numbers[done], (uint8_t *)buffer + used, capacity - used,
-                                 record);
-                if (r == -ENOBUFS)
-                        break;
-                if (r < 0)
-                        *record = (struct logstore_record){ .number = numbers[done],
-                                                            .size = (size_t)r };
-                else
-                        used += record->size;
+        if (!store->writer)
+                catalog_refresh(&store->catalog); /* logstore_get() tells its failure */
+        while (r == 0 && done < count) {
+                unsigned group = read_group(&many, numbers + done, count - done);
+
+                for (unsigned at = 0; at < group; at++) {
+                        struct wanted *wanted = &many.wanted[at];
+                        struct logstore_record *record = &ret_records[done];
+
+                        if (r == 0)
+                                r = deliver(store, wanted, numbers[done], (uint8_t *)buffer + used,
+                                            capacity - used, record);
+                        if (r == 0) {
+                                used += record->data ? record->size : 0;
+                                done++;
+                        }
+                        if (wanted->segment)
+                                catalog_unpin(&store->catalog, wanted->segment);
+                }
         }
+        if (!many.lost)
+                memory_free(&store->memory, many.arena);
         store_leave();
         return done == 0 && count > 0 ? -ENOBUFS : (int)done;
 }

@@ -104,8 +104,15 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
 int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
                    struct record_view *ret_view);
 
-/* Between which places @number is, by the index alone: no frame is touched. -ENOENT: no index is ready. */
-int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset, uint64_t *ret_end);
+/* Frames that lie together. */
+struct segment_span {
+        uint64_t offset, end;
+        uint32_t ordinal; /* of the first one */
+};
+
+/* The frames that @number is among, by the index alone: none is touched. -ENOENT: it is not sealed,
+ * or has no index. */
+int segment_span(struct segment *segment, uint64_t number, struct segment_span *ret);
 
 /* A descriptor of the file for reading, kept open with the segment. */
 int segment_descriptor(struct segment *segment);

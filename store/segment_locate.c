@@ -157,24 +157,22 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
         }
 }
 
-int segment_hint(struct segment *segment, uint64_t number, uint64_t *ret_offset, uint64_t *ret_end)
+int segment_span(struct segment *segment, uint64_t number, struct segment_span *ret)
 {
-        uint64_t ordinal = number - segment->brief.start.first_number + 1, reached, behind;
-        uint64_t records = segment->brief.sealed ? segment->brief.seal.records : 0;
-        uint32_t at;
+        uint64_t ordinal = number - segment->brief.start.first_number + 1, behind, reached;
+        uint32_t unused;
 
+        if (!segment->brief.sealed || ordinal > segment->brief.seal.records)
+                return -ENOENT;
         if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE) &&
-            (!segment->brief.sealed || index_ready(segment, 1, &reached) < 0 ||
-             !segment->index_shared))
+            (index_ready(segment, 1, &reached) < 0 || !segment->index_shared))
                 return -ENOENT;
-        if (ordinal > UINT32_MAX)
-                return -ENOENT;
-        *ret_offset = index_floor(&segment->index, (uint32_t)ordinal, &at);
-        behind = at + (UINT64_C(1) << segment->index.stride_shift);
-        *ret_end = *ret_offset + FRAME_HEADER_BYTES;
-        if (behind <= records)
-                *ret_end = index_floor(&segment->index, (uint32_t)behind, &at);
-        return *ret_offset < segment->end ? 0 : -ENOENT;
+        ret->offset = index_floor(&segment->index, (uint32_t)ordinal, &ret->ordinal);
+        behind = ret->ordinal + (UINT64_C(1) << segment->index.stride_shift);
+        ret->end = behind <= segment->brief.seal.records
+                           ? index_floor(&segment->index, (uint32_t)behind, &unused)
+                           : segment->brief.seal.end;
+        return ret->offset < ret->end && ret->end <= segment->end ? 0 : -ENOENT;
 }
 
 int segment_descriptor(struct segment *segment)

@@ -210,6 +210,57 @@ START_TEST(get_many_agrees_with_get_over_segments)
 }
 END_TEST
 
+/* Small ones, ones of which few fit into what is read at once, ones that are too large for it, a void. */
+START_TEST(get_many_reads_records_of_any_size)
+{
+        enum { COUNT = 300, LARGE = 100000 };
+        struct logstore_record *records = calloc(COUNT, sizeof(*records));
+        char *buffer = malloc(COUNT * LARGE);
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore_claim claim;
+        uint64_t numbers[COUNT];
+
+        options.flags = LOGSTORE_CREATE;
+        options.segment_bytes = 1 << 20;
+        open_store_with(&options);
+        for (unsigned i = 0; i < COUNT; i++) {
+                static const size_t sizes[] = { 0, 1, 100, 9000, 15000, LARGE };
+                if (i == 7) {
+                        ck_assert_int_eq(logstore_claim(store, 50, &claim), 0);
+                        ck_assert_int_eq(logstore_abort(store, &claim), 0);
+                        numbers[i] = claim.number;
+                } else {
+                        numbers[i] = append_filled(sizes[i * 7 % 6], (unsigned char)i);
+                }
+        }
+        reopen_store();
+        for (unsigned i = 0; i < COUNT / 2; i++) { /* not in their order */
+                uint64_t other = numbers[i];
+                numbers[i] = numbers[COUNT - 1 - i];
+                numbers[COUNT - 1 - i] = other;
+        }
+        ck_assert_int_eq(logstore_get_many(store, numbers, COUNT, buffer, COUNT * LARGE, records),
+                         COUNT);
+        for (unsigned i = 0; i < COUNT; i++) {
+                const unsigned char *data = records[i].data;
+                uint64_t number = COUNT - i;
+
+                ck_assert_uint_eq(records[i].number, number);
+                if (number == 8) {
+                        ck_assert_ptr_null(data);
+                        ck_assert_int_eq((int)records[i].size, -ENODATA);
+                        continue;
+                }
+                ck_assert_ptr_nonnull(data);
+                for (size_t at = 0; at < records[i].size; at++)
+                        ck_assert_uint_eq(data[at], (unsigned char)(number - 1));
+        }
+        ck_assert_uint_eq(records[COUNT - 6].size, LARGE); /* number 6: 5 * 7 % 6 is 5 */
+        free(records);
+        free(buffer);
+}
+END_TEST
+
 /* ---- cursors ---------------------------------------------------------------------------- */
 
 START_TEST(a_cursor_walks_there_and_back_again)
@@ -568,6 +619,7 @@ int main(void)
                 { get_many_reads_in_any_order_and_names_each_failure, 0 },
                 { get_many_stops_when_the_buffer_is_full, 0 },
                 { get_many_agrees_with_get_over_segments, 2 },
+                { get_many_reads_records_of_any_size, 0 },
                 { a_cursor_walks_there_and_back_again, 0 },
                 { a_cursor_follows_the_tail, 0 },
                 { a_failed_step_leaves_cursor_and_record_alone, 0 },

@@ -18,12 +18,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct hash_key key; /* zeros do */
+static struct hash_key key;
+
+/* Any seed, but none that the compiler could know. */
+static void key_init(void)
+{
+        key.seed = now_ns();
+        XXH3_generateSecret_fromSeed(key.secret, key.seed);
+}
 
 uint8_t *memory_ready(uint64_t bytes)
 {
-        uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        uint8_t *p;
+
+        key_init();
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+                 -1, 0);
 
         return p == MAP_FAILED ? NULL : p;
 }
@@ -90,6 +100,7 @@ int frames_map(const char *dir, struct iovec **ret_files, size_t *ret_count)
 
         if (count < 0)
                 return -errno;
+        key_init();
         files = calloc((size_t)count + 1, sizeof(*files));
         for (int i = 0; i < count; i++) {
                 if (r == 0)

@@ -184,7 +184,8 @@ LOGSTORE_API int logstore_cancel_claims(struct logstore *store, uint32_t age_ms)
  * Return 0 only when every record up to @number survives a power cut. 0 means: everything that was
  * appended or claimed so far.
  *
- * Threads that wait at the same time share one sync. -EAGAIN: @number was not yet appended.
+ * Threads that wait at the same time share one sync. -EAGAIN: @number was not yet appended, or was
+ * truncated away meanwhile.
  * -EDEADLK: it would wait for a claim of the calling thread. -EIO: a sync failed, now or earlier:
  * nothing is acknowledged any more until the store is reopened. -EROFS: opened read-only.
  */

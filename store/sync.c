@@ -107,6 +107,7 @@ static int round_blocking(struct sync *sync)
 
         if (r < 0)
                 return r;
+        sync->released = atomic_load(&sync->waiting);
         head_tail(sync->head, &to);
         r = sync_for_each_piece(sync, &to, sync_piece);
         end_ns = os_monotonic();
@@ -139,10 +140,8 @@ static int wait_unlock(struct sync *sync, int64_t deadline_ns)
         int64_t left_ns = -1;
         int r = 0;
 
-        if (gathering && (deadline_ns < 0 || sync->gather_until_ns < deadline_ns))
+        if (gathering)
                 deadline_ns = sync->gather_until_ns;
-        else
-                gathering = false;
         if (sync->running == SYNC_RING && !sync->reaping) {
                 r = sync_wait_ring(sync, deadline_ns);
                 pthread_mutex_unlock(&sync->lock);
@@ -177,12 +176,13 @@ static void end_alone(struct sync *sync)
         sync_wake(sync);
 }
 
-/* May a round begin: has everybody come back whom the last one released, or had the time to? Under
- * sync->lock. */
-static bool gathered(struct sync *sync)
+/* May a round begin: has everybody come back whom the last one released, or had the time to? One who
+ * has less time himself does not wait for them. Under sync->lock. */
+static bool gathered(struct sync *sync, int64_t deadline_ns)
 {
         return atomic_load(&sync->arrived) - sync->arrived_before >= sync->released ||
-               os_monotonic() >= sync->gather_until_ns;
+               os_monotonic() >= sync->gather_until_ns ||
+               (deadline_ns >= 0 && deadline_ns <= sync->gather_until_ns);
 }
 
 /* Run a round for all who wait. Under sync->lock, which is let go of. */
@@ -192,9 +192,17 @@ static int lead_unlock(struct sync *sync)
 
         sync->running = SYNC_BLOCKING;
         pthread_mutex_unlock(&sync->lock);
-        sync->released = atomic_load(&sync->waiting);
         r = round_blocking(sync);
         end_alone(sync);
+        return r;
+}
+
+int sync_check_number(struct sync *sync, uint64_t number)
+{
+        int r = head_failure(sync->head);
+
+        if (r == 0 && number > head_claimed(sync->head))
+                r = detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
         return r;
 }
 
@@ -204,7 +212,7 @@ static int wait_resolved(struct sync *sync, uint64_t number, int64_t deadline_ns
         int64_t pause_ns = 20000;
 
         while (head_tail_number(sync->head, number) < number) {
-                int r = head_failure(sync->head);
+                int r = sync_check_number(sync, number); /* it may be truncated away */
                 if (r < 0)
                         return r;
                 if (claims_mine(sync->claims, number))
@@ -217,15 +225,6 @@ static int wait_resolved(struct sync *sync, uint64_t number, int64_t deadline_ns
                 pause_ns = pause_ns < 1000000 ? pause_ns * 2 : pause_ns;
         }
         return 0;
-}
-
-int sync_check_number(struct sync *sync, uint64_t number)
-{
-        int r = head_failure(sync->head);
-
-        if (r == 0 && number > head_claimed(sync->head))
-                r = detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
-        return r;
 }
 
 int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns)
@@ -241,13 +240,13 @@ int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns)
         atomic_fetch_add(&sync->waiting, 1);
         atomic_fetch_add(&sync->arrived, 1);
         while (r == 0 && atomic_load(&sync->durable) < number) {
-                r = head_failure(sync->head);
+                r = sync_check_number(sync, number);
                 if (r < 0)
                         break;
                 pthread_mutex_lock(&sync->lock);
                 if (atomic_load(&sync->durable) >= number)
                         pthread_mutex_unlock(&sync->lock);
-                else if (sync->running == SYNC_IDLE && gathered(sync))
+                else if (sync->running == SYNC_IDLE && gathered(sync, deadline_ns))
                         r = lead_unlock(sync);
                 else
                         r = wait_unlock(sync, deadline_ns);

@@ -2,9 +2,9 @@
  * wait.c - waiting for the next record
  *
  * Sleeping: announce in the wake page, look again, sleep on its futex word; the writer wakes who has
- * announced. A reader that may not write the page sleeps on the same word and is woken by the
- * background thread's tick; without any page it polls with back-off. The thread behind a descriptor
- * does the same in the cursor's place.
+ * announced. A reader that may not write the page sleeps on the same word for a millisecond at most;
+ * without any page it polls with back-off. The thread behind a descriptor does the same in the
+ * cursor's place.
  */
 #include <errno.h>
 

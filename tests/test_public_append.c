@@ -4,6 +4,7 @@
 #include "test_public_support.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 static void setup_store(void)
 {
@@ -473,6 +474,42 @@ START_TEST(sync_moves_the_durable_number)
 }
 END_TEST
 
+static _Atomic bool syncing_along;
+
+static void *sync_along(void *unused)
+{
+        (void)unused;
+        while (atomic_load(&syncing_along))
+                if (logstore_append(store, "x", 1, NULL) != 0 || logstore_sync(store, 0) != 0)
+                        abort();
+        return NULL;
+}
+
+/* Who is alone does not wait for those with whom he shared a sync before, least of all one without
+ * time. */
+START_TEST(who_has_no_time_syncs_at_once)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        pthread_t thread;
+
+        options.flags = LOGSTORE_CREATE;
+        options.segment_bytes = 16 << 20; /* none is sealed meanwhile */
+        open_store_with(&options);
+        for (unsigned round = 0; round < 30; round++) {
+                atomic_store(&syncing_along, true);
+                ck_assert_int_eq(pthread_create(&thread, NULL, sync_along, NULL), 0);
+                for (unsigned i = 0; i < 20; i++) {
+                        append_numbered(1);
+                        ck_assert_int_eq(logstore_sync(store, 0), 0);
+                }
+                atomic_store(&syncing_along, false);
+                ck_assert_int_eq(pthread_join(thread, NULL), 0);
+                append_numbered(1);
+                ck_assert_int_eq(logstore_sync_timed(store, 0, 0), 0);
+        }
+}
+END_TEST
+
 START_TEST(sync_of_what_was_not_appended_is_refused)
 {
         setup_store();
@@ -636,6 +673,7 @@ int main(void)
                 { the_claim_of_a_thread_that_ended_is_aborted, 0 },
                 { close_with_an_open_claim_is_busy_and_the_store_goes_on, 0 },
                 { sync_moves_the_durable_number, 0 },
+                { who_has_no_time_syncs_at_once, 0 },
                 { sync_of_what_was_not_appended_is_refused, 0 },
                 { sync_behind_ones_own_claim_is_a_deadlock, 0 },
                 { sync_behind_the_claim_of_another_times_out, 0 },

@@ -171,6 +171,46 @@ START_TEST(appends_beside_truncations_are_whole)
 }
 END_TEST
 
+static void *append_and_sync_on(void *unused)
+{
+        uint64_t number;
+
+        (void)unused;
+        while (atomic_load(&appending)) {
+                int r = logstore_append(store, "x", 1, &number);
+                if (r == 0)
+                        r = logstore_sync(store, number);
+                must(r == 0 || r == -EAGAIN);
+        }
+        return NULL;
+}
+
+/* Whoever waits for a record that is taken back is told; nobody syncs on and on for it. */
+START_TEST(a_sync_of_what_is_taken_back_ends)
+{
+        pthread_t threads[2];
+        unsigned cuts_made = 0;
+
+        open_store(LOGSTORE_CREATE);
+        append_marked(10, "old");
+        atomic_store(&appending, true);
+        for (int i = 0; i < 2; i++)
+                ck_assert_int_eq(pthread_create(&threads[i], NULL, append_and_sync_on, NULL), 0);
+        for (unsigned i = 0; i < 600; i++) {
+                uint64_t durable = bounds_of(store).durable;
+
+                cuts_made +=
+                        logstore_truncate_after(store, durable > 13 ? durable - 3 : 10, 0) == 0;
+                usleep(200);
+        }
+        atomic_store(&appending, false);
+        for (int i = 0; i < 2; i++)
+                pthread_join(threads[i], NULL);
+        ck_assert_uint_gt(cuts_made, 0);
+        expect_marked(store, 1, 10, "old");
+}
+END_TEST
+
 START_TEST(what_cannot_be_taken_back_is_refused)
 {
         struct logstore_entry batch[3] = { { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 } };
@@ -196,6 +236,7 @@ int main(void)
                 { an_emptied_log_goes_on_at_a_later_number, 0 },
                 { a_trimmed_log_is_emptied_and_never_begins_earlier, 0 },
                 { appends_beside_truncations_are_whole, 0 },
+                { a_sync_of_what_is_taken_back_ends, 0 },
                 { what_cannot_be_taken_back_is_refused, 0 },
         };
 

@@ -19,7 +19,7 @@ static void unmap_at(struct catalog *catalog, size_t at)
         segment_close(segment);
 }
 
-static void unmap_oldest_unpinned(struct catalog *catalog)
+static bool unmap_oldest_unpinned(struct catalog *catalog)
 {
         size_t oldest = SIZE_MAX;
 
@@ -30,12 +30,14 @@ static void unmap_oldest_unpinned(struct catalog *catalog)
                         oldest = i;
         if (oldest != SIZE_MAX)
                 unmap_at(catalog, oldest);
+        return oldest != SIZE_MAX;
 }
 
 int catalog_remember(struct catalog *catalog, struct segment *segment)
 {
-        if (catalog->mapped_count >= catalog->mapped_limit)
-                unmap_oldest_unpinned(catalog);
+        /* More than one if they were pinned when the limit was passed. */
+        while (catalog->mapped_count >= catalog->mapped_limit && unmap_oldest_unpinned(catalog))
+                ;
         if (catalog->mapped_count == catalog->mapped_room) {
                 size_t room = catalog->mapped_room * 2 + 8;
                 void *mapped = memory_resize(catalog->memory, catalog->mapped,

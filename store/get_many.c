@@ -19,6 +19,9 @@
 /* Not worth a ring below this many records. */
 #define LEAST 4
 
+/* A group is full when it has pinned such a part of what may be mapped. */
+#define PINNED_PART 2
+
 /* The frames that one record is among. */
 struct wanted {
         struct segment *segment; /* pinned; NULL: left to logstore_get() */
@@ -33,7 +36,9 @@ struct many {
         uint8_t *arena;
         uint32_t used;
         unsigned queued;
-        bool lost; /* reads that nobody waits for may still write into the arena */
+        unsigned pinned; /* different segments, in this group */
+        bool plain;      /* no ring for this call any more */
+        bool lost;       /* reads that nobody waits for may still write into the arena */
         struct wanted wanted[DEPTH];
 };
 
@@ -45,7 +50,15 @@ static struct ring *get_ring(struct logstore *store)
         return store->get_ring;
 }
 
-/* Queue the read of what @number is among, if it can be. False: the arena is full. */
+static bool pinned_before(const struct many *many, unsigned at, const struct segment *segment)
+{
+        while (at > 0)
+                if (many->wanted[--at].segment == segment)
+                        return true;
+        return false;
+}
+
+/* Queue the read of what @number is among, if it can be. False: the group is full. */
 static bool want(struct many *many, uint64_t number, unsigned at)
 {
         struct catalog *catalog = &many->store->catalog;
@@ -55,19 +68,22 @@ static bool want(struct many *many, uint64_t number, unsigned at)
         uint64_t bytes;
         int fd;
 
-        *wanted = (struct wanted){ 0 };
         if (number == 0 || catalog_pin(catalog, number, &segment) < 0)
                 return true;
         if (segment_span(segment, number, &wanted->span) == 0 &&
             (bytes = wanted->span.end - wanted->span.offset) <= SPAN_BYTES_MAX &&
             (fd = segment_descriptor(segment)) >= 0) {
+                bool more = !pinned_before(many, at, segment);
+
                 wanted->bytes = many->arena + many->used;
-                room = record_align(bytes) <= ARENA_BYTES - many->used;
+                room = record_align(bytes) <= ARENA_BYTES - many->used &&
+                       (!more || many->pinned <= catalog->mapped_limit / PINNED_PART);
                 if (room &&
                     ring_read(many->ring, fd, wanted->bytes, bytes, wanted->span.offset, at) == 0) {
                         wanted->segment = segment;
                         many->used += (uint32_t)record_align(bytes);
                         many->queued++;
+                        many->pinned += more;
                         return true;
                 }
         }
@@ -91,6 +107,7 @@ static void read_queued(struct many *many)
                         result >= 0 && (uint64_t)result == wanted->span.end - wanted->span.offset;
         }
         if (sent < many->queued || reaped < sent) {
+                many->plain = true;
                 many->lost = reaped < sent;
                 ring_free(many->store->get_ring);
                 many->store->get_ring = many->ring = NULL;
@@ -103,26 +120,26 @@ static unsigned read_group(struct many *many, const uint64_t *numbers, size_t co
         unsigned at = 0;
 
         pthread_mutex_lock(&many->store->ring_lock);
-        many->ring = count >= LEAST && !many->lost ? get_ring(many->store) : NULL;
+        many->ring = count >= LEAST && !many->plain ? get_ring(many->store) : NULL;
         if (many->ring && !many->arena)
                 many->arena = memory_new(&many->store->memory, ARENA_BYTES);
         if (!many->arena)
                 many->ring = NULL;
-        many->used = many->queued = 0;
-        for (; at < DEPTH && at < count; at++)
-                if (!many->ring)
-                        many->wanted[at].segment = NULL;
-                else if (!want(many, numbers[at], at))
+        many->used = many->queued = many->pinned = 0;
+        for (; at < DEPTH && at < count; at++) {
+                many->wanted[at] = (struct wanted){ 0 };
+                if (many->ring && !want(many, numbers[at], at))
                         break;
+        }
         if (many->queued)
                 read_queued(many);
         pthread_mutex_unlock(&many->store->ring_lock);
         return at;
 }
 
-/* Take a record out of what was read. -ENOBUFS: @capacity is too small. 1: it is not there like that. */
-static int take(const struct wanted *wanted, uint64_t number, uint8_t *buffer, size_t capacity,
-                struct logstore_record *ret)
+/* Take a record out of what was read. False: it is not simply there. */
+static bool take(const struct wanted *wanted, uint64_t number, uint8_t *buffer, size_t capacity,
+                 struct logstore_record *ret)
 {
         /* Places in the arena by their offsets in the segment, as the checks have them. */
         const char *base = (const char *)wanted->bytes - wanted->span.offset;
@@ -133,19 +150,17 @@ static int take(const struct wanted *wanted, uint64_t number, uint8_t *buffer, s
 
         for (;; offset += view.frame_bytes) {
                 if (record_peek(base, offset, wanted->span.end, &view) < 0)
-                        return 1;
+                        return false;
                 if (view.kind == FRAME_PAD)
                         continue;
                 if (view.ordinal != ordinal++)
-                        return 1;
+                        return false;
                 if (segment_number(wanted->segment, view.ordinal) == number)
                         break;
         }
-        if (view.kind == FRAME_VOID || !record_valid(&wanted->segment->key, base, offset, &view))
-                return 1;
-        ret->size = view.size;
-        if (view.size > capacity)
-                return -ENOBUFS;
+        if (view.kind == FRAME_VOID || view.size > capacity ||
+            !record_valid(&wanted->segment->key, base, offset, &view))
+                return false;
         frame = (const struct frame *)(base + offset);
         if (view.size)
                 memcpy(buffer, frame->payload, view.size);
@@ -155,16 +170,17 @@ static int take(const struct wanted *wanted, uint64_t number, uint8_t *buffer, s
                 .data = buffer,
                 .size = view.size,
         };
-        return 0;
+        return true;
 }
 
 static int deliver(struct logstore *store, const struct wanted *wanted, uint64_t number,
                    uint8_t *buffer, size_t capacity, struct logstore_record *ret)
 {
-        int r = wanted->there ? take(wanted, number, buffer, capacity, ret) : 1;
+        int r;
 
-        if (r == 1)
-                r = logstore_get(store, number, buffer, capacity, ret);
+        if (wanted->there && take(wanted, number, buffer, capacity, ret))
+                return 0;
+        r = logstore_get(store, number, buffer, capacity, ret);
         if (r == 0 || r == -ENOBUFS)
                 return r;
         *ret = (struct logstore_record){ .number = number, .size = (size_t)r };
@@ -184,8 +200,8 @@ int logstore_get_many(struct logstore *store, const uint64_t *numbers, size_t co
                 store_leave();
                 return detail(-EINVAL, "numbers, buffer or ret_records is NULL");
         }
-        if (!store->writer)
-                catalog_refresh(&store->catalog); /* logstore_get() tells its failure */
+        /* Without a look at what the writer did meanwhile, logstore_get() tells why. */
+        many.plain = !store->writer && catalog_refresh(&store->catalog) < 0;
         while (r == 0 && done < count) {
                 unsigned group = read_group(&many, numbers + done, count - done);
 

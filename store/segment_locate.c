@@ -172,7 +172,9 @@ int segment_span(struct segment *segment, uint64_t number, struct segment_span *
         ret->end = behind <= segment->brief.seal.records
                            ? index_floor(&segment->index, (uint32_t)behind, &unused)
                            : segment->brief.seal.end;
-        return ret->offset < ret->end && ret->end <= segment->end ? 0 : -ENOENT;
+        return FRAMES_OFFSET <= ret->offset && ret->offset < ret->end && ret->end <= segment->end
+                       ? 0
+                       : -ENOENT;
 }
 
 int segment_descriptor(struct segment *segment)

@@ -210,6 +210,63 @@ START_TEST(get_many_agrees_with_get_over_segments)
 }
 END_TEST
 
+/* They are read in groups of 128, of which what is left may be too few to be read at once. */
+START_TEST(get_many_reads_what_is_left_of_a_group)
+{
+        enum { MOST = 134 };
+        uint64_t numbers[MOST];
+        struct logstore_record records[MOST];
+        char buffer[64 * MOST];
+
+        setup_store();
+        append_numbered(SEVERAL_SEGMENTS);
+        for (unsigned i = 0; i < MOST; i++)
+                numbers[i] = 1 + i * 7;
+        for (unsigned count = 126; count <= MOST; count++) {
+                ck_assert_int_eq(
+                        logstore_get_many(store, numbers, count, buffer, sizeof(buffer), records),
+                        count);
+                for (unsigned i = 0; i < count; i++) {
+                        char text[32];
+
+                        snprintf(text, sizeof(text), "record %" PRIu64, numbers[i]);
+                        ck_assert_uint_eq(records[i].size, strlen(text));
+                        ck_assert_mem_eq(records[i].data, text, strlen(text));
+                }
+        }
+}
+END_TEST
+
+/* However many segments the records of one call lie in. */
+START_TEST(get_many_keeps_to_the_limit_of_mapped_segments)
+{
+        enum { COUNT = 64 };
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore_memory memory = { .struct_bytes = sizeof(memory) };
+        uint64_t numbers[COUNT], one;
+        struct logstore_record records[COUNT];
+        char *buffer = malloc(COUNT * 40000);
+
+        setup_store();
+        for (unsigned i = 0; i < COUNT; i++) /* one in each segment */
+                numbers[i] = append_filled(40000, (unsigned char)i);
+        close_store();
+        options.flags = LOGSTORE_READ_ONLY;
+        options.mapped_segments = 4;
+        open_store_with(&options);
+        ck_assert_int_eq(logstore_get(store, numbers[0], buffer, 40000, records), 0);
+        ck_assert_int_eq(logstore_memory(store, &memory), 0);
+        one = memory.shared_mapped;
+        ck_assert_int_eq(logstore_get_many(store, numbers, COUNT, buffer, COUNT * 40000, records),
+                         COUNT);
+        for (unsigned i = 0; i < COUNT; i++)
+                ck_assert_uint_eq(((const unsigned char *)records[i].data)[39999], i);
+        ck_assert_int_eq(logstore_memory(store, &memory), 0);
+        ck_assert_uint_le(memory.shared_mapped, one + 4 * (SMALL_SEGMENT_BYTES + 8192));
+        free(buffer);
+}
+END_TEST
+
 /* Small ones, ones of which few fit into what is read at once, ones that are too large for it, a void. */
 START_TEST(get_many_reads_records_of_any_size)
 {
@@ -619,6 +676,8 @@ int main(void)
                 { get_many_reads_in_any_order_and_names_each_failure, 0 },
                 { get_many_stops_when_the_buffer_is_full, 0 },
                 { get_many_agrees_with_get_over_segments, 2 },
+                { get_many_reads_what_is_left_of_a_group, 0 },
+                { get_many_keeps_to_the_limit_of_mapped_segments, 0 },
                 { get_many_reads_records_of_any_size, 0 },
                 { a_cursor_walks_there_and_back_again, 0 },
                 { a_cursor_follows_the_tail, 0 },

@@ -20,12 +20,11 @@
  */
 #define BURST_FOLIO_BYTES (UINT64_C(256) << 10)
 #define LONG_FOLIO_BYTES (UINT64_C(2) << 20)
-#define BURST_BYTES (UINT64_C(512) << 20)   /* made ready since the store was opened */
-#define READY_STEP_MAX (UINT64_C(1) << 20)  /* made ready by one call in an append's way */
-#define READY_AHEAD_MAX (UINT64_C(8) << 20) /* kept ready by the background thread */
-#define POKE_BYTES (UINT64_C(2) << 20)      /* before the end of what is ready it is woken */
-#define OFTEN_AHEAD_MAX \
-        (UINT64_C(256) << 10) /* where zeros ahead cost what is synced: 60 ms of it */
+#define BURST_BYTES (UINT64_C(512) << 20)       /* made ready since the store was opened */
+#define READY_STEP_MAX (UINT64_C(1) << 20)      /* made ready by one call in an append's way */
+#define READY_AHEAD_MAX (UINT64_C(8) << 20)     /* kept ready by the background thread */
+#define POKE_BYTES (UINT64_C(2) << 20)          /* before the end of what is ready it is woken */
+#define OFTEN_AHEAD_LEAST (UINT64_C(256) << 10) /* where zeros ahead cost what is synced */
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define OVERWRITE_BYTES (UINT64_C(48) << 10)
 #define DIRTY_PAUSE_NS 1000000
@@ -126,32 +125,40 @@ static uint64_t ahead_of(uint64_t used, uint64_t most)
         return used < GROW_BYTES ? GROW_BYTES / 2 : used < most ? used : most;
 }
 
+/* Where syncs are frequent: 60 ms of one thread's, and several syncs of large records. */
+static uint64_t often_ahead(struct head *head)
+{
+        uint64_t syncs = 4 * atomic_load(&head->last_sync_bytes);
+
+        return syncs > OFTEN_AHEAD_LEAST ? syncs : OFTEN_AHEAD_LEAST;
+}
+
 /* What the background thread keeps ready behind @used. */
 static uint64_t keep_ahead(struct head *head, uint64_t used)
 {
         if (head->ready_bytes)
                 return head->ready_bytes;
-        return ahead_of(used, synced_often(head) ? OFTEN_AHEAD_MAX : READY_AHEAD_MAX);
+        return ahead_of(used, synced_often(head) ? often_ahead(head) : READY_AHEAD_MAX);
 }
 
-/* How long before @limit, the end of what is ready, it is woken. */
-static uint64_t poke_before(struct head *head, uint64_t limit)
+/* Where a claim wakes the background thread, in units of 8 bytes. */
+static uint64_t poke_place(struct head *head, const struct slot *slot)
 {
-        uint64_t poke = head->ready_bytes / 2 > POKE_BYTES             ? head->ready_bytes / 2
-                        : head->ready_bytes == 0 && synced_often(head) ? OFTEN_AHEAD_MAX / 2
-                                                                       : POKE_BYTES;
+        uint64_t limit = limit_of(slot->segment, slot->ready), before = POKE_BYTES;
 
-        return poke < limit ? poke : limit / 2;
+        if (slot->ready >= slot->segment->brief.bytes)
+                return limit;
+        if (head->ready_bytes / 2 > before)
+                before = head->ready_bytes / 2;
+        else if (head->ready_bytes == 0 && synced_often(head))
+                before = often_ahead(head) / 2;
+        return before / 8 < limit ? limit - before / 8 : limit / 2;
 }
 
 void ready_raise_limit(struct head *head, struct slot *slot)
 {
-        uint64_t limit = limit_of(slot->segment, slot->ready);
-
-        atomic_store(&slot->poke, slot->ready >= slot->segment->brief.bytes
-                                          ? limit
-                                          : limit - poke_before(head, limit * 8) / 8);
-        atomic_store(&slot->limit, limit);
+        atomic_store(&slot->poke, poke_place(head, slot));
+        atomic_store(&slot->limit, limit_of(slot->segment, slot->ready));
         if (atomic_load(
                     &head->failed)) /* pairs with head_fail(), which stores in the other order */
                 atomic_store(&slot->limit, 0);
@@ -277,8 +284,11 @@ static int step_ahead(struct head *head)
         uint64_t until = used + keep_ahead(head, used);
         uint64_t step = slot->ready + READY_STEP_MAX;
 
-        if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head))
+        if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head)) {
+                if (used / 8 < poke_place(head, slot)) /* it was woken early: again, in time */
+                        atomic_store(&slot->poke, poke_place(head, slot));
                 return 1;
+        }
         return extend_slot(head, slot, (step < until ? step : until) - os_page_bytes(), 0,
                            ready_how(head, used));
 }

@@ -306,9 +306,9 @@ static bool is_blank(const char *line, size_t size)
 static int take_json(struct input *in, struct logstore_entry *ret)
 {
         /* An escape is 6 characters at most for a byte; the rest is for the other members. */
-        size_t limit = in->record_limit * 6 + 4096, size;
+        size_t limit = in->record_limit * 6 + 4096, size = 0;
         json_error_t error;
-        const char *line;
+        const char *line = NULL;
         json_t *object;
         int r;
 

@@ -4,7 +4,8 @@
  * Limit: pwrite and fdatasync of the same bytes at the same offsets as our frames, overwriting a
  * file whose blocks are written and whose pages are cached in single pages, so that nothing but
  * those pages needs to reach the device. With threads it is that rate times the threads: as if
- * one sync could serve all of them.
+ * one sync could serve all of them. Beside it: the same with a store into a shared mapping and msync,
+ * which is what a log in mapped files can reach.
  * Device bytes are what /sys/dev/block/M:N/stat counts, the file system's own included; whatever
  * else runs on the device is counted too.
  */
@@ -18,9 +19,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { FRAMES_START = 4176 }; /* of the first record in a segment */
+
+#define LIMIT_BYTES (64 * MIB)
 
 /* One durable append by whomever; @context is the store, the peer's handle or the limit's file. */
 typedef int (*append_durable)(void *context, const struct work *work, uint64_t number);
@@ -129,15 +133,30 @@ static int sync_peer(const struct work *work, struct sample *ret)
         return r < 0 ? r : closed;
 }
 
+static uint64_t limit_place(const struct work *work, uint64_t number)
+{
+        return FRAMES_START + (number - 1) * frame_bytes(work->record_bytes);
+}
+
 static int limit_append(void *context, const struct work *work, uint64_t number)
 {
         uint64_t bytes = frame_bytes(work->record_bytes);
-        off_t at = (off_t)(FRAMES_START + (number - 1) * bytes);
+        off_t at = (off_t)limit_place(work, number);
         int fd = *(int *)context;
 
         if (pwrite(fd, record_data(number), bytes, at) != (ssize_t)bytes)
                 return -EIO;
         return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+static int mapped_append(void *context, const struct work *work, uint64_t number)
+{
+        uint64_t bytes = frame_bytes(work->record_bytes), at = limit_place(work, number);
+        uint64_t page = at & ~(uint64_t)4095;
+        uint8_t *base = context;
+
+        memcpy(base + at, record_data(number), bytes);
+        return msync(base + page, at + bytes - page, MS_SYNC) < 0 ? -errno : 0;
 }
 
 /* Zeros, page by page: a page cache filled by large writes is made of large folios, and one
@@ -164,13 +183,27 @@ static int limit_prepare(const struct work *work, uint64_t bytes, int *ret_fd)
         return r;
 }
 
+static int sync_mapped(const struct work *work, struct sample *ret)
+{
+        void *base;
+        int fd, r;
+
+        r = limit_prepare(work, LIMIT_BYTES, &fd);
+        if (r < 0)
+                return r;
+        base = mmap(NULL, LIMIT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        r = base == MAP_FAILED ? -errno : team_run(work, mapped_append, base, ret);
+        close(fd);
+        return r;
+}
+
 static int sync_limit(const struct work *work, struct sample *ret)
 {
         struct work alone = *work;
         int fd, r;
 
         alone.threads = 1;
-        r = limit_prepare(work, 64 * MIB, &fd);
+        r = limit_prepare(work, LIMIT_BYTES, &fd);
         if (r < 0)
                 return r;
         r = team_run(&alone, limit_append, &fd, ret);
@@ -199,6 +232,19 @@ static struct variant sync_variant(const struct options *options, int row, size_
         };
 }
 
+static void row_sync_mapped(const struct options *options, size_t size)
+{
+        struct variant variant = sync_variant(options, 3, size, 1);
+
+        variant.metrics[0] = (struct metric){ "", "syncs/s", "" };
+        variant.metrics[1] = (struct metric){ "p50", "us", "" };
+        variant.ours = sync_mapped;
+        variant.peer = NULL;
+        snprintf(variant.name, sizeof(variant.name), "no store, %zu B stored to a mapping, msync",
+                 size);
+        variant_run(&variant);
+}
+
 void row_sync_one(const struct options *options)
 {
         const size_t sizes[] = { 128, 4 * KIB };
@@ -214,6 +260,8 @@ void row_sync_one(const struct options *options)
                 variant.metrics[4] = (struct metric){ "device", "bytes", "limit<=1.1" };
                 snprintf(variant.name, sizeof(variant.name), "one sync per record, %zu B", size);
                 variant_run(&variant);
+                if (!options->quick)
+                        row_sync_mapped(options, size);
         }
 }
 

@@ -19,9 +19,6 @@
 /* Not worth a ring below this many records. */
 #define LEAST 4
 
-/* A group is full when it has pinned such a part of what may be mapped. */
-#define PINNED_PART 2
-
 /* The frames that one record is among. */
 struct wanted {
         struct segment *segment; /* pinned; NULL: left to logstore_get() */
@@ -77,7 +74,7 @@ static bool want(struct many *many, uint64_t number, unsigned at)
 
                 wanted->bytes = many->arena + many->used;
                 room = record_align(bytes) <= ARENA_BYTES - many->used &&
-                       (!more || many->pinned <= catalog->mapped_limit / PINNED_PART);
+                       (!more || many->pinned < catalog->mapped_limit);
                 if (room &&
                     ring_read(many->ring, fd, wanted->bytes, bytes, wanted->span.offset, at) == 0) {
                         wanted->segment = segment;

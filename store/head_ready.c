@@ -285,8 +285,10 @@ static int step_ahead(struct head *head)
         uint64_t step = slot->ready + READY_STEP_MAX;
 
         if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head)) {
-                if (used / 8 < poke_place(head, slot)) /* it was woken early: again, in time */
-                        atomic_store(&slot->poke, poke_place(head, slot));
+                uint64_t poke = poke_place(head, slot);
+
+                if (used / 8 < poke) /* it was woken early: again, in time */
+                        atomic_store(&slot->poke, poke);
                 return 1;
         }
         return extend_slot(head, slot, (step < until ? step : until) - os_page_bytes(), 0,

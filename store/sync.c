@@ -131,29 +131,31 @@ void sync_end_round(struct sync *sync)
         sync_continue(sync);
 }
 
-/* Until something has changed. Under sync->lock, which is let go of: whoever was waited for may be all
+/* Until a round has ended. Under sync->lock, which is let go of: whoever was waited for may be all
  * that the caller wants, and does not take it again. */
-static int wait_unlock(struct sync *sync, int64_t deadline_ns)
+static int sleep_unlock(struct sync *sync, int64_t deadline_ns)
 {
         uint32_t ended = atomic_load(&sync->ended);
-        bool gathering = sync->running == SYNC_IDLE;
         int64_t left_ns = -1;
-        int r = 0;
 
-        if (gathering)
-                deadline_ns = sync->gather_until_ns;
-        if (sync->running == SYNC_RING && !sync->reaping) {
-                r = sync_wait_ring(sync, deadline_ns);
-                pthread_mutex_unlock(&sync->lock);
-                return r == 0 || r == -ETIMEDOUT
-                               ? r
-                               : detail(r, "cannot wait for a sync: %s", logstore_error_text(r));
-        }
         pthread_mutex_unlock(&sync->lock);
         if (deadline_ns >= 0 && (left_ns = deadline_ns - os_monotonic()) <= 0)
-                return gathering ? 0 : -ETIMEDOUT;
-        r = os_futex_wait(&sync->ended, ended, left_ns, false);
-        return r == -ETIMEDOUT && !gathering ? r : 0;
+                return -ETIMEDOUT;
+        return os_futex_wait(&sync->ended, ended, left_ns, false) == -ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
+/* The same; if it is a round in the ring, somebody has to take its completions in. */
+static int wait_unlock(struct sync *sync, int64_t deadline_ns)
+{
+        int r;
+
+        if (sync->running != SYNC_RING || sync->reaping)
+                return sleep_unlock(sync, deadline_ns);
+        r = sync_wait_ring(sync, deadline_ns);
+        pthread_mutex_unlock(&sync->lock);
+        return r == 0 || r == -ETIMEDOUT
+                       ? r
+                       : detail(r, "cannot wait for a sync: %s", logstore_error_text(r));
 }
 
 /* Take sync->lock with nothing running, and keep others out. */
@@ -248,6 +250,8 @@ int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns)
                         pthread_mutex_unlock(&sync->lock);
                 else if (sync->running == SYNC_IDLE && gathered(sync, deadline_ns))
                         r = lead_unlock(sync);
+                else if (sync->running == SYNC_IDLE)
+                        sleep_unlock(sync, sync->gather_until_ns); /* then it is time to lead */
                 else
                         r = wait_unlock(sync, deadline_ns);
         }

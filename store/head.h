@@ -12,7 +12,8 @@
 #include "wake.h"
 
 #define HEAD_SLOTS 8 /* unsealed segments at once; more than two only behind a stalled claim */
-#define HEAD_CLOSED UINT64_C(0x80000000) /* in a claim word: no more claims */
+#define LONG_FOLIO_BYTES (UINT64_C(2) << 20) /* the largest pieces in which pages are made ready */
+#define HEAD_CLOSED UINT64_C(0x80000000)     /* in a claim word: no more claims */
 
 /*
  * Where claims happen in one unsealed segment. Slots are never freed, because a thread may hold on

@@ -19,7 +19,6 @@
  * may have been handed back to the host of a virtual machine: 2 to 10 million records/s instead of 15.
  */
 #define BURST_FOLIO_BYTES (UINT64_C(256) << 10)
-#define LONG_FOLIO_BYTES (UINT64_C(2) << 20)
 #define BURST_BYTES (UINT64_C(512) << 20)       /* made ready since the store was opened */
 #define READY_STEP_MAX (UINT64_C(1) << 20)      /* made ready by one call in an append's way */
 #define READY_AHEAD_MAX (UINT64_C(8) << 20)     /* kept ready by the background thread */

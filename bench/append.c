@@ -76,6 +76,7 @@ static void append_variant(const struct options *options, const char *label, siz
                           .records = bytes / frame_bytes(record_bytes),
                           .record_bytes = record_bytes,
                           .segment_bytes = options->segment_bytes,
+                          .takes_bytes = 2 * bytes,
                           .ready_bytes = ready ? bytes + 2 * MIB : 0,
                           .burst = true,
                           .sync_policy = options->sync_policy },

@@ -52,6 +52,7 @@ struct work {
         size_t record_bytes;
         unsigned threads;
         uint64_t memory_bytes; /* limit of a memory cgroup around it; 0: none */
+        uint64_t takes_bytes;  /* of memory, which is held ready for it; 0: little */
         uint64_t segment_bytes;
         uint64_t ready_bytes; /* made ready before the run begins; 0: while it lasts */
         uint32_t sync_policy;
@@ -156,6 +157,15 @@ struct frame_sum {
         uint64_t records, bytes, sum;
 };
 void frames_walk(const struct iovec *file, bool verified, struct frame_sum *sum);
+
+/*
+ * ---- memory for a run (memory.c) ----
+ * Hold at least so much, or half of what is free; let go of some if the run has used what was free (and
+ * say whether there is more); let go of all.
+ */
+void memory_hold(uint64_t bytes);
+bool memory_yield(void);
+void memory_drop(void);
 
 /* ---- the machine (machine.c) ---- */
 uint64_t now_ns(void);

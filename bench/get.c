@@ -168,6 +168,7 @@ void row_get_cold(const struct options *options)
                 .row = 7,
                 .name = "random get 100 B, cold, batches of 128",
                 .work = { .options = options,
+                          .takes_bytes = options->quick ? 512 * MIB : 2 * GIB,
                           .records = options->bytes ? get_records(options)
                                                     : (options->quick ? 4000000 : 32000000),
                           .record_bytes = 100,

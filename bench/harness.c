@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTENDERS_MAX = 8, ROUNDS_MAX = 64, RUN_SECONDS_MAX = 900 };
+enum { CONTENDERS_MAX = 8, ROUNDS_MAX = 64, RUN_SECONDS_MAX = 900, YIELD_US = 2000 };
 
 struct contender {
         const char *name;
@@ -62,20 +62,26 @@ static void child_main(const struct work *work, measure run)
 /* Run @run in a process of its own. */
 static int run_apart(const struct work *work, measure run, struct sample *ret)
 {
+        pid_t pid, done;
         int status;
-        pid_t pid;
 
         for (int i = 0; i < METRICS_MAX; i++)
                 outcome->sample.value[i] = NAN;
         outcome->error = -ECHILD; /* stays if the child dies */
+        memory_hold(work->takes_bytes);
         fflush(NULL);
         pid = fork();
         if (pid < 0)
                 return -errno;
         if (pid == 0)
                 child_main(work, run);
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-                ;
+        do {
+                bool more = memory_yield();
+
+                done = waitpid(pid, &status, more ? WNOHANG : 0);
+                if (done == 0)
+                        usleep(YIELD_US);
+        } while (done == 0 || (done < 0 && errno == EINTR));
         if (WIFSIGNALED(status))
                 fprintf(stderr, "    killed by signal %d\n", WTERMSIG(status));
         if (outcome->error == 0)
@@ -234,7 +240,6 @@ uint64_t bytes_in_memory(const struct options *options)
 void variant_run(struct variant *variant)
 {
         bool quick = variant->work.options->quick;
-        bool twice = variant->work.burst; /* in memory that was in use a moment ago */
         unsigned rounds = variant->work.options->rounds - (variant->heavy && quick);
         unsigned peer_rounds = variant->heavy || quick ? 1 : 3;
         struct contender *list = calloc(CONTENDERS_MAX, sizeof(*list));
@@ -256,17 +261,16 @@ void variant_run(struct variant *variant)
                         fprintf(stderr, "  %s, %s: preparing: %s\n", variant->name, list[i].name,
                                 logstore_error_text(r));
         }
-        for (unsigned round = variant->heavy || twice ? 1 : 0; round <= rounds; round++)
+        for (unsigned round = variant->heavy ? 1 : 0; round <= rounds; round++)
                 for (unsigned i = 0; i < count; i++) {
                         if (list[i].peer && (round == 0 || round > peer_rounds))
                                 continue;
-                        if (twice && !(quick && list[i].peer))
-                                contender_round(variant, &list[i], false);
                         contender_round(variant, &list[i], round > 0);
                 }
         for (unsigned i = 0; i < count; i++)
                 if (list[i].prepare)
                         directory_remove(list[i].dir);
+        memory_drop();
         conclude(variant, list, count);
         free(list);
 }

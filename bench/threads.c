@@ -162,6 +162,7 @@ static void threads_variant(const struct options *options, unsigned threads, uin
                           .record_bytes = record_bytes,
                           .threads = threads,
                           .segment_bytes = options->segment_bytes,
+                          .takes_bytes = 2 * bytes,
                           .ready_bytes = ready ? bytes + 2 * MIB : 0,
                           .burst = true,
                           .flags = flags },

@@ -49,6 +49,8 @@ enum logstore_sync_policy {
         LOGSTORE_SYNC_EACH = 2,     /* an append returns once its record is durable */
 };
 
+/* segment_bytes: a roll costs six syncs, so large segments suit long appends (256 MiB: 1.1 to 1.5 times
+ * as fast as 64), small ones leave less to recover and let go of old records in smaller steps. */
 struct logstore_options {
         uint32_t struct_bytes;    /* set by LOGSTORE_OPTIONS_INIT */
         uint32_t flags;           /* enum logstore_open_flags */

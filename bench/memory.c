@@ -8,7 +8,6 @@
  */
 #include "bench.h"
 
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 

@@ -16,11 +16,13 @@ int __wrap_os_start_writeback(int fd, uint64_t offset, uint64_t bytes);
 int __wrap_os_cachestat(int fd, uint64_t offset, uint64_t bytes, struct os_cachestat *ret);
 
 static _Atomic uint64_t writebacks;
-static _Atomic int looks_until_clean; /* the disk has written everything after so many looks */
+static _Atomic uint64_t writeback_ends; /* their bits, ored */
+static _Atomic int looks_until_clean;   /* the disk has written everything after so many looks */
 
 int __wrap_os_start_writeback(int fd, uint64_t offset, uint64_t bytes)
 {
         atomic_fetch_add(&writebacks, 1);
+        atomic_fetch_or(&writeback_ends, offset + bytes);
         return __real_os_start_writeback(fd, offset, bytes);
 }
 
@@ -118,6 +120,24 @@ START_TEST(writeback_starts_behind_the_tail_in_pieces_of_the_soft_limit)
 }
 END_TEST
 
+/* The kernel writes a folio as a whole: one that is being filled would be written twice. */
+START_TEST(writeback_ends_between_folios)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        options.flags = LOGSTORE_CREATE;
+        options.segment_bytes = 64 << 20;
+        open_store_with(&options);
+        for (int i = 0; i < 20 << 10; i++) {
+                append_filled(1000, 'x');
+                if (i % 1100 == 0)
+                        os_sleep(30000000); /* it looks every 10 ms at least */
+        }
+        ck_assert_uint_ge(atomic_load(&writebacks), 3);
+        ck_assert_uint_eq(atomic_load(&writeback_ends) % (2 << 20), 0);
+}
+END_TEST
+
 static int newest_bytes(void *context, const struct logstore_segment_info *info)
 {
         *(uint64_t *)context = info->file_bytes;
@@ -212,6 +232,7 @@ int main(void)
                 { beyond_the_hard_limit_appends_wait_and_have_it_written, 0 },
                 { below_the_hard_limit_nobody_is_asked, 0 },
                 { writeback_starts_behind_the_tail_in_pieces_of_the_soft_limit, 0 },
+                { writeback_ends_between_folios, 0 },
                 { as_much_is_kept_ready_as_was_asked_for, 0 },
                 { a_file_may_grow_to_the_last_unit_below_the_limit_of_its_size, 0 },
                 { no_more_segments_are_mapped_than_was_said, 0 },

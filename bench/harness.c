@@ -261,7 +261,7 @@ void variant_run(struct variant *variant)
                         fprintf(stderr, "  %s, %s: preparing: %s\n", variant->name, list[i].name,
                                 logstore_error_text(r));
         }
-        for (unsigned round = variant->heavy ? 1 : 0; round <= rounds; round++)
+        for (unsigned round = variant->heavy || variant->work.takes_bytes; round <= rounds; round++)
                 for (unsigned i = 0; i < count; i++) {
                         if (list[i].peer && (round == 0 || round > peer_rounds))
                                 continue;

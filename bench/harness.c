@@ -110,7 +110,7 @@ static int contender_run(const struct variant *variant, struct contender *c, mea
         work.dir = c->dir;
         work.peer = c->peer;
         if (run == c->prepare)
-                work.memory_bytes = 0;
+                work.memory_bytes = work.takes_bytes = 0;
         if (work.memory_bytes) {
                 r = cgroup_make(work.memory_bytes);
                 if (r < 0)

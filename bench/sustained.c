@@ -101,19 +101,28 @@ static int sustained_limit(const struct work *work, struct sample *ret)
         return r;
 }
 
-static void sustained_variant(const struct options *options, const char *name, uint64_t bytes,
-                              uint64_t memory_bytes, uint64_t segment_bytes, const char *required)
+static void size_text(char ret[16], uint64_t bytes)
+{
+        bool large = bytes % GIB == 0;
+
+        snprintf(ret, 16, "%llu %s", (unsigned long long)(bytes / (large ? GIB : MIB)),
+                 large ? "GiB" : "MiB");
+}
+
+/* With @segment_bytes the store has those, and the peers were compared in the variant without. */
+static void sustained_variant(const struct options *options, uint64_t bytes, uint64_t memory_bytes,
+                              uint64_t segment_bytes, const char *required)
 {
         size_t record_bytes = options->record_bytes ? options->record_bytes : KIB;
+        uint64_t given = options->bytes ? options->bytes : bytes;
         struct variant variant = {
                 .row = 2,
                 .work = { .options = options,
-                          .records = (options->bytes ? options->bytes : bytes) /
-                                     frame_bytes(record_bytes),
+                          .records = given / frame_bytes(record_bytes),
                           .record_bytes = record_bytes,
                           .memory_bytes = memory_bytes,
-                          .takes_bytes = memory_bytes ? memory_bytes : bytes + bytes / 8,
-                          .segment_bytes = segment_bytes },
+                          .takes_bytes = memory_bytes ? memory_bytes : given + given / 8,
+                          .segment_bytes = segment_bytes ? segment_bytes : options->segment_bytes },
                 .metrics = { { "", "bytes/s", required },
                              { "p50", "us", "" },
                              { "p99.9", "us", "ours<=10" },
@@ -124,27 +133,26 @@ static void sustained_variant(const struct options *options, const char *name, u
                 .peer = options->quick || segment_bytes ? NULL : sustained_peer,
                 .heavy = true,
         };
+        char size[16], memory[16], segment[16];
 
-        snprintf(variant.name, sizeof(variant.name), "%s", name);
+        size_text(size, bytes);
+        size_text(memory, memory_bytes);
+        size_text(segment, segment_bytes);
+        snprintf(variant.name, sizeof(variant.name), "sustained %s%s%s%s%s", size,
+                 memory_bytes ? " in " : "", memory_bytes ? memory : "",
+                 segment_bytes ? ", segments of " : "", segment_bytes ? segment : "");
         variant_run(&variant);
 }
 
 void row_sustained(const struct options *options)
 {
         uint64_t limit = options->quick ? 256 * MIB : GIB;
-        const char *limited = options->quick ? "1 GiB in 256 MiB" : "4 GiB in 1 GiB";
-        const char *unlimited = options->quick ? "1 GiB" : "8 GiB";
-        char name[80];
+        uint64_t bytes = options->quick ? GIB : 8 * GIB;
 
-        snprintf(name, sizeof(name), "sustained %s", limited);
-        sustained_variant(options, name, 4 * limit, limit, options->segment_bytes, "limit>=0.95");
-        snprintf(name, sizeof(name), "sustained %s", unlimited);
-        sustained_variant(options, name, 8 * limit / (options->quick ? 2 : 1), 0,
-                          options->segment_bytes, "limit>=1.2");
+        sustained_variant(options, 4 * limit, limit, 0, "limit>=0.95");
+        sustained_variant(options, bytes, 0, 0, "limit>=1.2");
         if (options->segment_bytes || options->quick)
                 return;
-        snprintf(name, sizeof(name), "sustained %s, segments of 256 MiB", limited);
-        sustained_variant(options, name, 4 * limit, limit, 256 * MIB, "limit>=0.95");
-        snprintf(name, sizeof(name), "sustained %s, segments of 256 MiB", unlimited);
-        sustained_variant(options, name, 8 * limit, 0, 256 * MIB, "limit>=1.2");
+        sustained_variant(options, 4 * limit, limit, 256 * MIB, "limit>=0.95");
+        sustained_variant(options, bytes, 0, 256 * MIB, "limit>=1.2");
 }

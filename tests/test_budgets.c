@@ -101,20 +101,26 @@ START_TEST(below_the_hard_limit_nobody_is_asked)
 }
 END_TEST
 
-/* 8 MiB in pieces of 1 MiB at least. */
-START_TEST(writeback_starts_behind_the_tail_in_pieces_of_the_soft_limit)
+/* So many records of 1 KiB, in steps that the background thread sees. */
+static void append_slowly(uint64_t segment_bytes, uint64_t dirty_soft_bytes, int records)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
 
         options.flags = LOGSTORE_CREATE;
-        options.segment_bytes = 16 << 20;
-        options.dirty_soft_bytes = 1 << 20;
+        options.segment_bytes = segment_bytes;
+        options.dirty_soft_bytes = dirty_soft_bytes;
         open_store_with(&options);
-        for (int i = 0; i < 8 << 10; i++) {
+        for (int i = 0; i < records; i++) {
                 append_filled(1000, 'x');
                 if (i % 1100 == 0)
                         os_sleep(30000000); /* it looks every 10 ms at least */
         }
+}
+
+/* 8 MiB in pieces of 1 MiB at least. */
+START_TEST(writeback_starts_behind_the_tail_in_pieces_of_the_soft_limit)
+{
+        append_slowly(16 << 20, 1 << 20, 8 << 10);
         ck_assert_uint_ge(atomic_load(&writebacks), 4);
         ck_assert_uint_le(atomic_load(&writebacks), 8);
 }
@@ -123,16 +129,7 @@ END_TEST
 /* The kernel writes a folio as a whole: one that is being filled would be written twice. */
 START_TEST(writeback_ends_between_folios)
 {
-        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
-
-        options.flags = LOGSTORE_CREATE;
-        options.segment_bytes = 64 << 20;
-        open_store_with(&options);
-        for (int i = 0; i < 20 << 10; i++) {
-                append_filled(1000, 'x');
-                if (i % 1100 == 0)
-                        os_sleep(30000000); /* it looks every 10 ms at least */
-        }
+        append_slowly(64 << 20, 0, 20 << 10);
         ck_assert_uint_ge(atomic_load(&writebacks), 3);
         ck_assert_uint_eq(atomic_load(&writeback_ends) % (2 << 20), 0);
 }

@@ -1,14 +1,16 @@
 /*
- * append.c - claim, fill, commit: the public ways to append
+ * append.c - claim, fill, commit: one record
  *
- * Path: claim_space -> memcpy -> record_encode -> head_publish. No lock, no allocation, no system
- *       call; whatever is rare (growing, rolling, a full disk, a failed store) is claim_slowly().
+ * Path: append_claim -> memcpy -> record_encode -> head_publish. No lock, no allocation, no system
+ *       call; whatever is rare (growing, rolling, a full disk, a failed store) is
+ *       append_claim_slowly().
  */
+#include "append_private.h"
+
 #include <errno.h>
+#include <string.h>
 
-#include "store.h"
-
-static int too_large(struct logstore *store, uint64_t size)
+int append_too_large(struct logstore *store, uint64_t size)
 {
         return detail(-EMSGSIZE, "%llu bytes are more than a record of this store can have: %lld",
                       (unsigned long long)size, (long long)logstore_max_record(store));
@@ -43,8 +45,7 @@ static int roll(struct logstore *store, uint32_t turn)
         return r == -EAGAIN ? stalled(store) : r;
 }
 
-static __attribute__((noinline)) int claim_slowly(struct logstore *store, uint64_t bytes,
-                                                  uint32_t count, struct claim *ret)
+int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, struct claim *ret)
 {
         int r, cancel, claimed = -EAGAIN;
         uint32_t turn;
@@ -63,41 +64,8 @@ static __attribute__((noinline)) int claim_slowly(struct logstore *store, uint64
         return r;
 }
 
-static inline int claim_space(struct logstore *store, uint64_t bytes, uint32_t count,
-                              struct claim *ret)
+int append_faulted(struct logstore *store)
 {
-        int r = head_claim(&store->head, bytes, count, ret);
-
-        return __builtin_expect(r == 0, 1) ? 0 : claim_slowly(store, bytes, count, ret);
-}
-
-static inline int64_t now(const struct logstore *store)
-{
-        return store->head.fine_time ? os_now() : os_now_coarse();
-}
-
-/* What a policy demands once records up to @number are there. */
-static inline int after_append(struct logstore *store, uint64_t number)
-{
-        if (__builtin_expect(store->options.sync_policy == LOGSTORE_SYNC_NONE, 1))
-                return 0;
-        if (store->options.sync_policy == LOGSTORE_SYNC_EACH)
-                return sync_until(&store->sync, number, -1);
-        if (!store->keeper.started)
-                keeper_sync(&store->keeper);
-        return 0;
-}
-
-static inline struct frame *frame_at(const struct claim *claim, uint64_t offset)
-{
-        return (struct frame *)(claim->slot->base + offset);
-}
-
-/* A fault while filling put zeros in the place of the file's page. */
-static int check_fault(struct logstore *store, const struct claim *claim)
-{
-        if (__builtin_expect(!map_faulted(&claim->slot->segment->map), 1))
-                return 0;
         head_fail(&store->head, "the disk, or the file's length, failed under an append");
         return head_failure(&store->head);
 }
@@ -114,26 +82,21 @@ int64_t logstore_max_record(const struct logstore *store)
         return (int64_t)(most < PAYLOAD_BYTES_MAX ? most : PAYLOAD_BYTES_MAX);
 }
 
-static inline bool fits(struct logstore *store, uint64_t frame_bytes, uint64_t size)
-{
-        return size <= PAYLOAD_BYTES_MAX && frame_bytes <= store->batch_bytes_max;
-}
-
 /* The payload of a claim for one record is in place: the rest of its frame, and what follows. */
 static inline int publish_one(struct logstore *store, const struct claim *claim, uint64_t size,
                               uint64_t *ret_number)
 {
         uint32_t word = record_word(FRAME_RECORD, (uint32_t)size);
-        struct frame *frame = frame_at(claim, claim->offset);
+        struct frame *frame = append_frame(claim, claim->offset);
         int r;
 
         record_encode(&claim->slot->segment->key, frame, claim->offset, word, claim->ordinal,
-                      now(store));
+                      append_now(store));
         index_set(claim->slot->index, claim->ordinal, claim->offset);
-        r = check_fault(store, claim);
+        r = append_check_fault(store, claim);
         head_publish(&store->head, frame, word);
         if (r == 0)
-                r = after_append(store, claim->number);
+                r = append_done(store, claim->number);
         if (r == 0 && ret_number)
                 *ret_number = claim->number;
         return r;
@@ -146,15 +109,15 @@ int logstore_append(struct logstore *store, const void *data, size_t size, uint6
 
         if (__builtin_expect(r < 0, 0))
                 return r;
-        if (__builtin_expect(!fits(store, record_frame_bytes(size), size), 0))
-                r = too_large(store, size);
+        if (__builtin_expect(!append_fits(store, record_frame_bytes(size), size), 0))
+                r = append_too_large(store, size);
         else if (__builtin_expect(!data && size, 0))
                 r = detail(-EINVAL, "data is NULL");
         else
-                r = claim_space(store, record_frame_bytes(size), 1, &claim);
+                r = append_claim(store, record_frame_bytes(size), 1, &claim);
         if (__builtin_expect(r == 0, 1)) {
                 if (size)
-                        memcpy(frame_at(&claim, claim.offset)->payload, data, size);
+                        memcpy(append_frame(&claim, claim.offset)->payload, data, size);
                 r = publish_one(store, &claim, size, ret_number);
         }
         store_leave();
@@ -177,12 +140,13 @@ int logstore_appendv(struct logstore *store, const struct iovec *pieces, int cou
                 if (__builtin_add_overflow(size, pieces[i].iov_len, &size) ||
                     (!pieces[i].iov_base && pieces[i].iov_len))
                         r = detail(-EINVAL, "piece %d is NULL or the sizes overflow", i);
-        if (r == 0 && (size > PAYLOAD_BYTES_MAX || !fits(store, record_frame_bytes(size), size)))
-                r = too_large(store, size);
+        if (r == 0 &&
+            (size > PAYLOAD_BYTES_MAX || !append_fits(store, record_frame_bytes(size), size)))
+                r = append_too_large(store, size);
         if (r == 0)
-                r = claim_space(store, record_frame_bytes(size), 1, &claim);
+                r = append_claim(store, record_frame_bytes(size), 1, &claim);
         if (r == 0) {
-                to = frame_at(&claim, claim.offset)->payload;
+                to = append_frame(&claim, claim.offset)->payload;
                 for (int i = 0; i < count; i++) {
                         if (pieces[i].iov_len)
                                 memcpy(to, pieces[i].iov_base, pieces[i].iov_len);
@@ -190,181 +154,6 @@ int logstore_appendv(struct logstore *store, const struct iovec *pieces, int cou
                 }
                 r = publish_one(store, &claim, size, ret_number);
         }
-        store_leave();
-        return r;
-}
-
-/* ---- batch ---- */
-
-/* Why a batch is refused: the first entry that cannot be, or all of them together. */
-static int refuse_batch(struct logstore *store, const struct logstore_entry *entries, size_t count)
-{
-        for (size_t i = 0; i < count; i++) {
-                if (!entries[i].data && entries[i].size)
-                        return detail(-EINVAL, "the data of entry %zu is NULL", i);
-                if (!fits(store, record_frame_bytes(entries[i].size), entries[i].size))
-                        return too_large(store, entries[i].size);
-        }
-        return detail(-EMSGSIZE,
-                      "the batch is larger than a segment, which holds %llu bytes of frames",
-                      (unsigned long long)store->batch_bytes_max);
-}
-
-/* Without a branch per entry. The sum cannot wrap unless a size is impossible by itself. */
-static int measure_batch(struct logstore *store, const struct logstore_entry *entries, size_t count,
-                         uint64_t *ret_bytes)
-{
-        uint64_t bytes = 0, sizes = 0;
-        bool null = false;
-
-        if (!entries || count == 0 || count > UINT32_MAX)
-                return detail(-EINVAL, "a batch needs entries");
-        for (size_t i = 0; i < count; i++) {
-                bytes += record_frame_bytes(entries[i].size);
-                sizes |= entries[i].size;
-                null |= !entries[i].data & (entries[i].size != 0);
-        }
-        if (null || sizes > PAYLOAD_BYTES_MAX || bytes > store->batch_bytes_max)
-                return refuse_batch(store, entries, count);
-        static_assert((PAYLOAD_BYTES_MAX & (PAYLOAD_BYTES_MAX + 1)) == 0, "sizes are bits");
-        *ret_bytes = bytes;
-        return 0;
-}
-
-/* Copy all, commit all but the first; then the first, which makes the batch visible and is the last
- * touch: the segment may be sealed and closed from then on. */
-static int fill_batch(struct logstore *store, const struct claim *claim, uint64_t bytes,
-                      const struct logstore_entry *entries, size_t count)
-{
-        const struct hash_key *key = &claim->slot->segment->key;
-        uint64_t place = batch_place(claim->slot->segment->brief.id, claim->offset);
-        struct frame *const first = frame_at(claim, claim->offset), *frame = first;
-        struct index *index = claim->slot->index;
-        int64_t stamp = now(store), greatest_ns = INT64_MIN;
-        uint64_t offset = claim->offset;
-        uint32_t first_word = 0;
-        int r;
-
-        for (size_t i = 0; i < count; i++) {
-                const struct logstore_entry *entry = &entries[i];
-                uint32_t ordinal = claim->ordinal + (uint32_t)i;
-                uint32_t word = record_word(i + 1 < count ? FRAME_MORE : FRAME_RECORD,
-                                            (uint32_t)entry->size);
-                int64_t time_ns = entry->time_ns ? entry->time_ns : stamp;
-                uint64_t frame_bytes = record_frame_bytes(entry->size);
-
-                if (entry->size)
-                        memcpy(frame->payload, entry->data, entry->size);
-                record_encode(key, frame, offset, word, ordinal, time_ns);
-                index_set(index, ordinal, offset);
-                if (time_ns > greatest_ns)
-                        greatest_ns = time_ns;
-                if (i == 0)
-                        first_word = word;
-                else /* pairs with the acquire load in record_peek() */
-                        atomic_store_explicit(&frame->commit, word, memory_order_release);
-                offset += frame_bytes;
-                frame = (struct frame *)((char *)frame + frame_bytes);
-        }
-        r = check_fault(store, claim);
-        if (r == 0 && count >= BATCH_NOTE_RECORDS)
-                batch_note_put(store->head.batch_notes, place, bytes, (uint32_t)count, greatest_ns);
-        head_publish(&store->head, first, first_word);
-        return r;
-}
-
-int logstore_append_batch(struct logstore *store, const struct logstore_entry *entries,
-                          size_t count, uint64_t *ret_first)
-{
-        struct claim claim;
-        uint64_t bytes = 0;
-        int r = store_enter_writer(store);
-
-        if (r < 0)
-                return r;
-        r = measure_batch(store, entries, count, &bytes);
-        if (r == 0)
-                r = claim_space(store, bytes, (uint32_t)count, &claim);
-        if (r == 0) {
-                r = fill_batch(store, &claim, bytes, entries, count);
-                if (r == 0)
-                        r = after_append(store, claim.number + count - 1);
-                if (r == 0 && ret_first)
-                        *ret_first = claim.number;
-        }
-        store_leave();
-        return r;
-}
-
-/* ---- claims that callers hold ---- */
-
-int logstore_claim(struct logstore *store, size_t size, struct logstore_claim *ret)
-{
-        struct open_claim *open = NULL;
-        struct claim claim;
-        int r = store_enter_writer(store);
-
-        if (r < 0)
-                return r;
-        if (!ret)
-                r = detail(-EINVAL, "ret is NULL");
-        else if (size > PAYLOAD_BYTES_MAX || !fits(store, record_frame_bytes(size), size))
-                r = too_large(store, size);
-        if (r == 0 && !(open = memory_new(&store->memory, sizeof(*open))))
-                r = detail(-ENOMEM, "no memory for a claim");
-        if (r == 0)
-                r = claim_space(store, record_frame_bytes(size), 1, &claim);
-        if (r == 0) {
-                claims_add(&store->claims, open, &claim, (uint32_t)size);
-                *ret = (struct logstore_claim){
-                        .number = claim.number,
-                        .data = frame_at(&claim, claim.offset)->payload,
-                        .size = size,
-                        .opaque = { (uintptr_t)open },
-                };
-        } else {
-                memory_free(&store->memory, open);
-        }
-        store_leave();
-        return r;
-}
-
-static int resolve(struct logstore *store, struct logstore_claim *claim, int64_t size)
-{
-        int r = store_enter_writer(store);
-
-        if (r < 0)
-                return r;
-        if (!claim)
-                r = detail(-EINVAL, "claim is NULL");
-        else
-                r = claims_resolve(&store->claims, (struct open_claim *)(uintptr_t)claim->opaque[0],
-                                   claim->number, size, now(store));
-        if (r == 0 && size >= 0)
-                r = after_append(store, claim->number);
-        store_leave();
-        return r;
-}
-
-int logstore_commit(struct logstore *store, struct logstore_claim *claim, size_t size)
-{
-        if (size > PAYLOAD_BYTES_MAX)
-                return detail(-EMSGSIZE, "more bytes than were claimed");
-        return resolve(store, claim, (int64_t)size);
-}
-
-int logstore_abort(struct logstore *store, struct logstore_claim *claim)
-{
-        return resolve(store, claim, -1);
-}
-
-int logstore_cancel_claims(struct logstore *store, uint32_t age_ms)
-{
-        int r = store_enter_writer(store);
-
-        if (r < 0)
-                return r;
-        r = claims_cancel(&store->claims, age_ms * INT64_C(1000000));
         store_leave();
         return r;
 }

@@ -9,16 +9,14 @@
 #ifndef LOGSTORE_BATCH_NOTE_H
 #define LOGSTORE_BATCH_NOTE_H
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BATCH_NOTES 512       /* two threads make 200 batches of 256 in the ms between two walks */
+#define BATCH_NOTES_LOG2 11 /* two threads make 600 batches of 256 in the ms between two walks */
+#define BATCH_NOTES (1 << BATCH_NOTES_LOG2)
 #define BATCH_NOTE_RECORDS 16 /* fewer are walked as fast */
 #define BATCH_NOTE_BUSY 1     /* no place: an offset is beyond the header */
-
-static_assert((BATCH_NOTES & (BATCH_NOTES - 1)) == 0, "a power of two");
 
 struct batch_note {
         _Atomic uint64_t place;  /* segment id mod 2^32 << 32 | offset / 8; 0: none */
@@ -31,9 +29,11 @@ static inline uint64_t batch_place(uint64_t segment_id, uint64_t offset)
         return segment_id << 32 | offset / 8;
 }
 
+/* The highest bits of a product with the golden ratio spread places that lie evenly, as those of equal
+ * batches do, evenly over the table. */
 static inline struct batch_note *batch_note_of(struct batch_note *batch_notes, uint64_t place)
 {
-        return &batch_notes[place * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (BATCH_NOTES - 1)];
+        return &batch_notes[place * UINT64_C(0x9e3779b97f4a7c15) >> (64 - BATCH_NOTES_LOG2)];
 }
 
 /* Each store is a release and each load an acquire: who reads a part of a later note finds its place

@@ -27,6 +27,7 @@
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define OVERWRITE_BYTES (UINT64_C(48) << 10)
 #define DIRTY_PAUSE_NS 1000000
+#define TYPICAL_FRAME_BYTES 128 /* before there is one */
 
 /* A reader polls the commit word behind the last frame, so a whole page beyond must be there. */
 static uint64_t limit_of(const struct segment *segment, uint64_t ready)
@@ -217,6 +218,16 @@ static enum ready ready_how(struct head *head, uint64_t used)
         return head->readied < BURST_BYTES ? READY_BULK : READY_LONG;
 }
 
+/* The index for the records that what is ready will have, if they are as long as those so far. */
+static void populate_index(struct slot *slot, uint64_t ready)
+{
+        uint64_t word = atomic_load(&slot->word), used = word_end(word) - FRAMES_OFFSET;
+        uint32_t records = word_records(slot, word);
+        uint64_t each = records ? used / records : TYPICAL_FRAME_BYTES;
+
+        index_populate(slot->index, (ready - FRAMES_OFFSET) / each);
+}
+
 /* Make the active slot ready further, by one thread at a time and without the lock: appends go on in
  * what is ready, and nothing rolls meanwhile. Under head->lock. */
 static int extend_slot(struct head *head, struct slot *slot, uint64_t wanted, uint64_t ahead,
@@ -231,6 +242,8 @@ static int extend_slot(struct head *head, struct slot *slot, uint64_t wanted, ui
         head->readying = true;
         pthread_mutex_unlock(&head->lock);
         r = ready_segment(slot->segment, &ready, wanted, ahead, how);
+        if (r == 0 && in_folios(how))
+                populate_index(slot, ready);
         pthread_mutex_lock(&head->lock);
         head->readying = false;
         head->readied += ready - slot->ready;

@@ -39,6 +39,19 @@ int index_new(struct memory *memory, uint64_t segment_bytes, struct index *ret)
         return 0;
 }
 
+void index_populate(struct index *index, uint64_t records)
+{
+        uint64_t page = os_page_bytes();
+        uint64_t bytes =
+                ((records >> index->stride_shift) * sizeof(uint32_t) + page - 1) & ~(page - 1);
+
+        bytes = bytes < index->map.bytes ? bytes : index->map.bytes;
+        if (bytes > index->populated_bytes &&
+            os_populate((char *)index->map.base + index->populated_bytes,
+                        bytes - index->populated_bytes) == 0)
+                index->populated_bytes = bytes;
+}
+
 static bool header_valid(const struct index_header *header, uint64_t file_bytes, uint64_t id,
                          uint64_t salt, uint64_t records)
 {

@@ -18,6 +18,7 @@ struct index {
         const uint32_t *entries;
         uint64_t count; /* entries that there is room for, or that are there */
         uint32_t stride_shift;
+        uint64_t populated_bytes; /* of the entries, in memory before they are set */
 };
 
 /* Address space that one for a segment of @segment_bytes takes. */
@@ -34,6 +35,10 @@ int index_open(struct memory *memory, int directory, uint64_t id, uint64_t salt,
 int index_write(const struct index *index, int directory, uint32_t mode, uint64_t id, uint64_t salt,
                 uint64_t records, uint64_t end);
 void index_close(struct index *index);
+
+/* Take memory for the first @records, so that setting their entries does not fault. What there is none for
+ * is taken as entries are set. Anonymous; one thread at a time. */
+void index_populate(struct index *index, uint64_t records);
 
 static inline void index_set(struct index *index, uint32_t ordinal, uint64_t offset)
 {

@@ -1,6 +1,8 @@
 /*
  * test_index.c - an index leads near a record, and one that is wrong is refused
  */
+#include <sys/resource.h>
+
 #include "test_unit_support.h"
 
 #define RECORDS 1000u
@@ -125,6 +127,38 @@ START_TEST(it_takes_less_than_a_hundredth_of_the_segment)
 }
 END_TEST
 
+/* Minor faults of this thread while the first @records entries are set. */
+static long faults_of_setting(struct index *index, uint32_t records)
+{
+        struct rusage before, after;
+
+        getrusage(RUSAGE_THREAD, &before);
+        for (uint32_t ordinal = 1; ordinal <= records; ordinal++)
+                index_set(index, ordinal, offset_of(ordinal));
+        getrusage(RUSAGE_THREAD, &after);
+        return after.ru_minflt - before.ru_minflt;
+}
+
+START_TEST(what_was_populated_does_not_fault)
+{
+        const uint32_t records = 256 * 1024, pages = records / INDEX_STRIDE * 4 / 4096;
+        struct index bare, populated;
+
+        begin();
+        expect_ok(index_new(&memory, SEGMENT_BYTES_DEFAULT, &bare));
+        expect_ok(index_new(&memory, SEGMENT_BYTES_DEFAULT, &populated));
+        index_populate(&populated, records / 2);
+        index_populate(&populated, records);
+        index_populate(&populated, 1); /* less than there is: nothing */
+        ck_assert_int_ge(faults_of_setting(&bare, records), pages / 2);
+        ck_assert_int_lt(faults_of_setting(&populated, records), pages / 2);
+        index_populate(&populated, UINT32_MAX); /* no more than there is room for */
+        ck_assert_uint_eq(populated.populated_bytes, populated.map.bytes);
+        index_close(&bare);
+        index_close(&populated);
+}
+END_TEST
+
 START_TEST(a_missing_index_is_missing)
 {
         struct index index;
@@ -241,6 +275,7 @@ int main(void)
                 { a_written_index_says_the_same_and_is_evictable, 0 },
                 { the_file_has_the_mode_given_and_no_temporary_stays, 0 },
                 { it_takes_less_than_a_hundredth_of_the_segment, 0 },
+                { what_was_populated_does_not_fault, 0 },
                 { a_missing_index_is_missing, 0 },
                 { no_flipped_byte_is_believed, 0 },
                 { another_length_is_refused, COUNT(lengths) },

@@ -207,6 +207,36 @@ START_TEST(a_batch_has_dense_numbers_and_its_own_times)
 }
 END_TEST
 
+/* Whatever the number of entries that are filled together. */
+START_TEST(a_batch_of_any_length_has_every_entry_as_it_was)
+{
+        enum { MOST = 40 };
+        struct logstore_entry entries[MOST];
+        struct logstore_record record;
+        char data[MOST], buffer[MOST];
+        uint64_t first = 0;
+
+        setup_store();
+        for (unsigned i = 0; i < MOST; i++)
+                data[i] = (char)('a' + i);
+        for (unsigned count = 1; count <= MOST; count++) {
+                for (unsigned i = 0; i < count; i++)
+                        entries[i] = (struct logstore_entry){ .data = data + i,
+                                                              .size = (i * 7) % (MOST - i),
+                                                              .time_ns = 1000 - (int)i };
+                ck_assert_int_eq(logstore_append_batch(store, entries, count, &first), 0);
+                for (unsigned i = 0; i < count; i++) {
+                        ck_assert_int_eq(logstore_get(store, first + i, buffer, MOST, &record), 0);
+                        ck_assert_int_eq(record.time_ns, entries[i].time_ns);
+                        ck_assert_uint_eq(record.size, entries[i].size);
+                        ck_assert_mem_eq(buffer, entries[i].data, entries[i].size);
+                }
+        }
+        reopen_store();
+        ck_assert_uint_eq(bounds_of(store).tail, MOST * (MOST + 1) / 2);
+}
+END_TEST
+
 START_TEST(a_batch_too_large_is_refused_whole)
 {
         size_t each = (size_t)SMALL_SEGMENT_BYTES / 8;
@@ -660,6 +690,7 @@ int main(void)
                 { many_segments_hold_one_log, 0 },
                 { times_are_of_the_moment_of_the_append, 0 },
                 { a_batch_has_dense_numbers_and_its_own_times, 0 },
+                { a_batch_of_any_length_has_every_entry_as_it_was, 0 },
                 { a_batch_too_large_is_refused_whole, 0 },
                 { a_batch_that_does_not_fit_the_rest_of_a_segment_stays_in_one_piece, 0 },
                 { a_batch_of_very_many_records_is_one_batch, 0 },

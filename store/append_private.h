@@ -1,0 +1,59 @@
+/*
+ * append_private.h - what append.c, append_batch.c and append_claim.c share: from a call to its claim
+ */
+#ifndef LOGSTORE_APPEND_PRIVATE_H
+#define LOGSTORE_APPEND_PRIVATE_H
+
+#include "store.h"
+
+/* -EMSGSIZE, told. */
+int append_too_large(struct logstore *store, uint64_t size);
+
+/* What is rare: grow, roll, a full disk, a failed store. */
+int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, struct claim *ret);
+
+/* A fault while filling put zeros in the place of the file's page: the store fails. */
+int append_faulted(struct logstore *store);
+
+static inline bool append_fits(struct logstore *store, uint64_t frame_bytes, uint64_t size)
+{
+        return size <= PAYLOAD_BYTES_MAX && frame_bytes <= store->batch_bytes_max;
+}
+
+static inline int append_claim(struct logstore *store, uint64_t bytes, uint32_t count,
+                              struct claim *ret)
+{
+        int r = head_claim(&store->head, bytes, count, ret);
+
+        return __builtin_expect(r == 0, 1) ? 0 : append_claim_slowly(store, bytes, count, ret);
+}
+
+static inline int64_t append_now(const struct logstore *store)
+{
+        return store->head.fine_time ? os_now() : os_now_coarse();
+}
+
+/* What a policy demands once records up to @number are there. */
+static inline int append_done(struct logstore *store, uint64_t number)
+{
+        if (__builtin_expect(store->options.sync_policy == LOGSTORE_SYNC_NONE, 1))
+                return 0;
+        if (store->options.sync_policy == LOGSTORE_SYNC_EACH)
+                return sync_until(&store->sync, number, -1);
+        if (!store->keeper.started)
+                keeper_sync(&store->keeper);
+        return 0;
+}
+
+static inline int append_check_fault(struct logstore *store, const struct claim *claim)
+{
+        return __builtin_expect(map_faulted(&claim->slot->segment->map), 0) ? append_faulted(store)
+                                                                             : 0;
+}
+
+static inline struct frame *append_frame(const struct claim *claim, uint64_t offset)
+{
+        return (struct frame *)(claim->slot->base + offset);
+}
+
+#endif

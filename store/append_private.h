@@ -21,7 +21,7 @@ static inline bool append_fits(struct logstore *store, uint64_t frame_bytes, uin
 }
 
 static inline int append_claim(struct logstore *store, uint64_t bytes, uint32_t count,
-                              struct claim *ret)
+                               struct claim *ret)
 {
         int r = head_claim(&store->head, bytes, count, ret);
 
@@ -48,7 +48,7 @@ static inline int append_done(struct logstore *store, uint64_t number)
 static inline int append_check_fault(struct logstore *store, const struct claim *claim)
 {
         return __builtin_expect(map_faulted(&claim->slot->segment->map), 0) ? append_faulted(store)
-                                                                             : 0;
+                                                                            : 0;
 }
 
 static inline struct frame *append_frame(const struct claim *claim, uint64_t offset)

@@ -190,9 +190,9 @@ static inline int head_claim(struct head *head, uint64_t bytes, uint32_t count, 
 /* Make a frame visible whose everything else is in place. The claimer's last touch. */
 static inline void head_publish(struct head *head, struct frame *frame, uint32_t word)
 {
-        /* Pairs with the acquire load in record_peek(); an exchange, for wake_readers(). */
-        atomic_exchange_explicit(&frame->commit, word, memory_order_seq_cst);
-        wake_readers(head->wake);
+        /* Pairs with the acquire load in record_peek(). */
+        wake_publish(head->wake, &frame->commit, word);
+        /* Pairs with the store and the fence in keeper.c, rest(). */
         if (__builtin_expect(atomic_load_explicit(&head->asleep, memory_order_relaxed), 0))
                 head_poke(head);
 }

@@ -161,7 +161,7 @@ void keeper_round(struct keeper *keeper)
 static void rest(struct keeper *keeper, uint32_t poked)
 {
         struct head *head = keeper->head;
-        int64_t tick_ns = keeper->busy ? BUSY_TICK_NS : TICK_NS;
+        int64_t tick_ns = keeper->busy ? BUSY_TICK_NS : TICK_NS, longest_ns;
         bool moved = head_tail_number(head, UINT64_MAX) != keeper->tail_seen.number;
 
         keeper->idle_ns = moved || keeper->oldest_unsynced_ns ? 0 : keeper->idle_ns + tick_ns;
@@ -169,11 +169,12 @@ static void rest(struct keeper *keeper, uint32_t poked)
                 os_futex_wait(&head->poked, poked, tick_ns, false);
                 return;
         }
-        atomic_store(&head->asleep, 1); /* pairs with head_publish(), which looks after its store */
+        /* Pairs with head_publish(), which looks after its store: either it sees this, or we see that. */
+        atomic_store(&head->asleep, 1);
+        longest_ns = os_fence_all() < 0 ? IDLE_NS : keeper->retention->keep_ns ? RETENTION_NS : -1;
         if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen.number &&
             !atomic_load(&keeper->stop))
-                os_futex_wait(&head->poked, poked, keeper->retention->keep_ns ? RETENTION_NS : -1,
-                              false);
+                os_futex_wait(&head->poked, poked, longest_ns, false);
         atomic_store(&head->asleep, 0);
         keeper->idle_ns = 0;
 }

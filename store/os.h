@@ -115,6 +115,8 @@ void os_sleep(int64_t ns);
 int os_random(void *buffer, size_t bytes);
 int os_futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t timeout_ns, bool shared);
 int os_futex_wake(_Atomic uint32_t *word, int count, bool shared);
+int os_fence_register(void); /* this process takes part in: */
+int os_fence_all(void);      /* a full fence in every thread, of all processes that take part */
 int os_eventfd(void);
 int os_signal_eventfd(int fd);
 int os_drain_eventfd(int fd);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -204,6 +205,19 @@ int os_futex_wake(_Atomic uint32_t *word, int count, bool shared)
         long r = syscall(SYS_futex, word, how, count, NULL, NULL, 0);
 
         return r < 0 ? -errno : (int)r;
+}
+
+/* membarrier(2), Linux 4.16. What a thread that does not run has done was made visible when it was
+ * switched out. */
+int os_fence_register(void)
+{
+        return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno
+                                                                                           : 0;
+}
+
+int os_fence_all(void)
+{
+        return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno : 0;
 }
 
 int os_eventfd(void)

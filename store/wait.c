@@ -48,7 +48,8 @@ static bool stopped(const struct awaited *awaited)
 static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns)
 {
         struct wake *wake = &awaited->store->wake;
-        uint32_t ticket = wake->page ? wake_prepare(wake) : 0;
+        uint32_t ticket = 0;
+        bool woken = wake->page && wake_prepare(wake, &ticket);
         int64_t longest;
         int r;
 
@@ -64,7 +65,7 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns
         }
         /* A writer may die without waking anybody, and another come: look now and then. One without
          * a background thread does not tick for those who cannot announce themselves. */
-        longest = wake->writable ? INT64_C(1000000000) : POLL_MOST_NS;
+        longest = woken ? INT64_C(1000000000) : POLL_MOST_NS;
         r = wake_sleep(wake, ticket, most_ns < longest ? most_ns : longest);
         return r == -ETIMEDOUT ? 0 : r;
 }

@@ -16,6 +16,8 @@
 
 #define WAKE_BYTES 4096
 
+enum { UNWATCHED, WATCHING, WATCHED };
+
 static int open_or_create(int directory, bool writer, uint32_t mode, bool *ret_writable)
 {
         int fd = os_open(directory, WAKE_NAME, OS_WRITE, 0);
@@ -47,12 +49,18 @@ static int map_page(struct wake *wake, struct memory *memory, int fd, bool write
 
 int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret)
 {
-        struct wake wake = { 0 };
+        static const _Atomic uint32_t never = UNWATCHED;
+        struct wake wake = { .watched = &never };
         int fd = open_or_create(directory, writer, mode, &wake.writable);
         int r = fd < 0 ? fd : map_page(&wake, memory, fd, writer);
 
-        if (r == 0)
+        if (r == 0) {
                 wake.page = wake.map.base;
+                wake.watched = &wake.page->watched;
+        }
+        /* Where the kernel cannot fence for a reader each append does. */
+        if (r == 0 && writer)
+                atomic_store(&wake.page->watched, os_fence_register() < 0 ? WATCHED : UNWATCHED);
         if (fd >= 0)
                 os_close(fd); /* the mapping stays */
         *ret = wake;
@@ -87,14 +95,31 @@ void wake_tick(struct wake *self)
         wake(self, INT_MAX);
 }
 
-uint32_t wake_prepare(struct wake *wake)
+/* From here on each append fences, and those before are seen; false if that cannot be had. */
+static bool watch(struct wake_page *page)
 {
-        uint32_t ticket = atomic_load(&wake->page->sequence);
+        uint32_t seen = atomic_load(&page->watched);
 
-        /* Pairs with wake_readers(): either it sees the flag, or we see what it published. */
-        if (wake->writable)
-                atomic_fetch_add(&wake->page->waiters, 1);
-        return ticket;
+        while (seen != WATCHED) { /* another writer may open, and begin anew */
+                if (!atomic_compare_exchange_strong(&page->watched, &seen, (uint32_t)WATCHING))
+                        continue;
+                if (os_fence_all() < 0)
+                        return false;
+                seen = WATCHING;
+                if (atomic_compare_exchange_strong(&page->watched, &seen, (uint32_t)WATCHED))
+                        seen = WATCHED;
+        }
+        return true;
+}
+
+bool wake_prepare(struct wake *wake, uint32_t *ret_ticket)
+{
+        *ret_ticket = atomic_load(&wake->page->sequence);
+        if (!wake->writable)
+                return false;
+        /* Pairs with wake_publish(): either it sees us, or we see what it published. */
+        atomic_fetch_add(&wake->page->waiters, 1);
+        return watch(wake->page);
 }
 
 int wake_sleep(struct wake *wake, uint32_t ticket, int64_t timeout_ns)

@@ -141,6 +141,8 @@ WRAP(os_random, (void *buffer, size_t bytes), (buffer, bytes))
 WRAP(os_futex_wait, (const _Atomic uint32_t *word, uint32_t value, int64_t timeout_ns, bool shared),
      (word, value, timeout_ns, shared))
 WRAP(os_futex_wake, (_Atomic uint32_t *word, int count, bool shared), (word, count, shared))
+WRAP(os_fence_register, (void), ())
+WRAP(os_fence_all, (void), ())
 WRAP(os_eventfd, (void), ())
 WRAP(os_signal_eventfd, (int fd), (fd))
 WRAP(os_drain_eventfd, (int fd), (fd))

@@ -51,6 +51,8 @@
         X(os_random)          \
         X(os_futex_wait)      \
         X(os_futex_wake)      \
+        X(os_fence_register)  \
+        X(os_fence_all)       \
         X(os_eventfd)         \
         X(os_signal_eventfd)  \
         X(os_drain_eventfd)   \

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -193,6 +194,17 @@ int os_futex_wake(_Atomic uint32_t *word, int count, bool shared)
         long r = syscall(SYS_futex, word, how, count, NULL, NULL, 0);
 
         return r < 0 ? -errno : (int)r;
+}
+
+int os_fence_register(void)
+{
+        return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno
+                                                                                           : 0;
+}
+
+int os_fence_all(void)
+{
+        return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno : 0;
 }
 
 int os_eventfd(void)

@@ -22,7 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { FRAMES_START = 4176 }; /* of the first record in a segment */
+enum { FRAMES_START = 4224 }; /* of the first record in a segment */
 
 #define LIMIT_BYTES (64 * MIB)
 

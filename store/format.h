@@ -101,9 +101,10 @@ struct start_payload {
         uint64_t previous_end;     /* offset where the log before this segment ends */
         uint64_t previous_records; /* numbers used in it up to there */
         int64_t greatest_ns;       /* greatest time in the log before this segment; 0: none */
+        uint8_t zero[48];          /* so that the first record begins a cache line */
 };
-static_assert(sizeof(struct start_payload) == 56, "start payload is 56 bytes");
-#define FRAMES_OFFSET (HEADER_BYTES + FRAME_HEADER_BYTES + 56u) /* of the first record: 4176 */
+static_assert(sizeof(struct start_payload) == 104, "start payload is 104 bytes");
+#define FRAMES_OFFSET (HEADER_BYTES + FRAME_HEADER_BYTES + 104u) /* of the first record: 4224 */
 
 #define SEGMENT_RECORD_MAX(bytes) ((bytes)-FRAMES_OFFSET - FRAME_HEADER_BYTES)
 

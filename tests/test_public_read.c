@@ -105,7 +105,7 @@ START_TEST(get_does_not_ask_for_the_size_of_a_damaged_record)
         append_text("0123456");
         append_filled(1000, 'x');
         close_store();
-        flip_byte(scratch("store/0000000001.log"), 4176); /* the first frame, its size: 7 to 248 */
+        flip_byte(scratch("store/0000000001.log"), 4224); /* the first frame, its size: 7 to 248 */
         ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
         expect_failure(logstore_get(reader, 1, buffer, 8, &record), -EBADMSG);
         ck_assert_uint_eq(record.size, 77);

@@ -239,7 +239,7 @@ CASES = [
     ("a newest segment with an impossible first number",
      lambda: ([story(), Segment(2, first=10**18 + 1)], mark(5)), WHOLE, None),
     ("a slot with its mark between frames", lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
-     + (control(slot(2, mark=4, offset=4180), slot(1, mark=5)),), FOUR, "wrong check"),
+     + (control(slot(2, mark=4, offset=4228), slot(1, mark=5)),), FOUR, "wrong check"),
     ("damage in a batch that was durable",
      lambda: broken(lambda s: flip(s, s.at[3] - 8), 5), [1, 2], "wrong check"),
     ("a batch that no sync covered, torn", lambda: broken(lambda s: flip(s, s.at[3] - 8)), [1], None),

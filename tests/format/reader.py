@@ -22,7 +22,7 @@ SLOT = struct.Struct("<QQQQQQIIQ")  # control file: one slot
 HEADER = struct.Struct("<8sIIII16sQQQq")  # segment: first sector
 SEAL = struct.Struct("<8sQQQQq")  # segment: second sector
 FRAME = struct.Struct("<IIQq")
-START = struct.Struct("<QQQQQQq")
+START = struct.Struct("<QQQQQQq48x")
 PAD, RECORD, MORE, VOID = range(4)
 NUMBER_MAX = 10**18
 WORD_FACTOR, OFFSET_FACTOR, ALL_ONES = 0x9E3779B97F4A7C15, 0x6A09E667F3BCC909, (1 << 64) - 1
@@ -91,7 +91,7 @@ class Segment:
         self.id, self.name = number, f"{number:010d}.log"
         self.path = os.path.join(path, self.name)
         with self.open() as file:
-            self.bytes = file.read(4176)  # the header and the start frame
+            self.bytes = file.read(4224)  # the header and the start frame
             file_bytes = os.fstat(file.fileno()).st_size
         self.header(uuid)
         self.file_end = min(file_bytes, self.full)
@@ -133,8 +133,8 @@ class Segment:
         seal = self.bytes[512:1024]
         magic, records, end, first, last, _ = SEAL.unpack_from(seal)
         sealed = magic == b"LOGSEAL1" and sector_holds(seal, self.salt)
-        sealed = sealed and records <= (end - 4176) // 24 and last == first + records - 1
-        return end if sealed and 4176 <= end <= self.file_end and first == self.first else 0
+        sealed = sealed and records <= (end - 4224) // 24 and last == first + records - 1
+        return end if sealed and 4224 <= end <= self.file_end and first == self.first else 0
 
     def start(self):
         """Decode the start frame; self.started says whether there is a valid one."""
@@ -184,7 +184,7 @@ class Segment:
         """Yield (number, time, payload) of whole batches from the start to `end`, None for the
         payload of a void. Then self.stop is the offset behind the last batch, self.next the
         number that is due there, self.why what ended it, None if `end` did."""
-        at, ordinal, batch = 4176, 1, []
+        at, ordinal, batch = 4224, 1, []
         self.stop, self.next, self.why, self.partial = at, self.first, None, []
         while at < end:
             try:

@@ -91,7 +91,7 @@ def of_sizes(records, *options):
 
 def largest(tool, path):
     """The largest record of a 64 KiB segment fills it; one byte more is refused."""
-    most = 65536 - 4176 - 24
+    most = 65536 - 4224 - 24
     tool.append(path, [b"x" * most, b"", b"y" * most], "--segment-size", "64K")
     agree(tool, path, [b"x" * most, b"", b"y" * most])
 
@@ -199,9 +199,9 @@ def damaged(tool, path):
     store = Store(path)
     segment = store.chain[len(store.chain) // 2][0]
     with open(os.path.join(path, segment.name), "r+b") as file:
-        file.seek(4200)
+        file.seek(4248)
         byte = file.read(1)
-        file.seek(4200)
+        file.seek(4248)
         file.write(bytes([byte[0] ^ 1]))
     mine = []
     try:
@@ -209,7 +209,7 @@ def damaged(tool, path):
             mine.append(record)
         raise AssertionError("reader.py saw no damage")
     except Damage as error:
-        assert error.offset == 4176 and error.number == segment.first, error
+        assert error.offset == 4224 and error.number == segment.first, error
     out = tool.run("read", path, "-o", "jsonl", status=1)
     assert [from_json(line) for line in out.splitlines()] == mine
     tool.run("verify", path, status=1)

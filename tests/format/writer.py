@@ -48,7 +48,7 @@ class Segment:
         if previous:
             back = (previous.id, previous.salt, previous.end, first - previous.first)
         if header.get("start", True):
-            self.frame(RECORD, struct.pack("<QQQQQQq", first, epoch, *back, 0), ordinal=0)
+            self.frame(RECORD, struct.pack("<QQQQQQq48x", first, epoch, *back, 0), ordinal=0)
             self.ordinal = 1
 
     def frame(self, kind, payload, time_ns=0, ordinal=None):
@@ -99,7 +99,7 @@ class Segment:
         return self
 
 
-def slot(generation, mark=0, first=1, epoch=1, id=None, offset=4176):
+def slot(generation, mark=0, first=1, epoch=1, id=None, offset=4224):
     id = min(mark, 1) if id is None else id
     body = struct.pack("<QQQQQQII", generation, mark, id, offset, first, epoch, 0, 0)
     return body + struct.pack("<Q", hash64(body, 0))

@@ -28,7 +28,7 @@ static uint64_t some_value(uint64_t old)
                 8,
                 24,
                 4096,
-                4176,
+                4224,
                 65535,
                 65536,
                 65537,

@@ -1,11 +1,11 @@
 /*
  * sync.c - rows 3 and 4: every record is durable before the next one of its thread
  *
- * Limit: pwrite and fdatasync of the same bytes at the same offsets as our frames, overwriting a
- * file whose blocks are written and whose pages are cached in single pages, so that nothing but
- * those pages needs to reach the device. With threads it is that rate times the threads: as if
- * one sync could serve all of them. Beside it: the same with a store into a shared mapping and msync,
- * which is what a log in mapped files can reach.
+ * Limit: pwrite and fdatasync of the same bytes at the offsets that our frames have (small ones not
+ * across two blocks), overwriting a file whose blocks are written and whose pages are cached in
+ * single pages, so that nothing but those pages needs to reach the device. With threads it is that
+ * rate times the threads: as if one sync could serve all of them. Beside it: the same with a store
+ * into a shared mapping and msync, which is what a log in mapped files can reach.
  * Device bytes are what /sys/dev/block/M:N/stat counts, the file system's own included; whatever
  * else runs on the device is counted too.
  */
@@ -22,7 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { FRAMES_START = 4224 }; /* of the first record in a segment */
+enum { FRAMES_START = 4224, BLOCK = 4096 }; /* of the first record in a segment; of the disk */
 
 #define LIMIT_BYTES (64 * MIB)
 
@@ -135,7 +135,11 @@ static int sync_peer(const struct work *work, struct sample *ret)
 
 static uint64_t limit_place(const struct work *work, uint64_t number)
 {
-        return FRAMES_START + (number - 1) * frame_bytes(work->record_bytes);
+        uint64_t bytes = frame_bytes(work->record_bytes), per_block = BLOCK / bytes;
+
+        if (bytes > BLOCK / 8)
+                return FRAMES_START + (number - 1) * bytes;
+        return 2 * BLOCK + (number - 1) / per_block * BLOCK + (number - 1) % per_block * bytes;
 }
 
 static int limit_append(void *context, const struct work *work, uint64_t number)

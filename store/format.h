@@ -23,6 +23,7 @@ static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2, "lock-fre
 #define SECTOR_BYTES 512u
 #define HEADER_BYTES 4096u /* whatever the page size */
 #define FRAME_ALIGN 8u
+#define BLOCK_BYTES 4096u /* of file systems and devices, mostly; nothing depends on it */
 
 #define SEGMENT_BYTES_MIN (UINT64_C(64) << 10)
 #define SEGMENT_BYTES_MAX (UINT64_C(4) << 30)

@@ -159,27 +159,44 @@ static inline uint64_t head_tail_number(struct head *head, uint64_t number)
         return now.number;
 }
 
+/* Bytes to leave out behind a frame that takes @bytes and ends at @end. Where a sync covers little it should write
+ * one block: what is left of this one for too little is given up, while it is written anyhow. */
+static inline uint64_t head_gap(struct head *head, uint64_t end, uint64_t bytes)
+{
+        uint64_t left = (BLOCK_BYTES - end % BLOCK_BYTES) % BLOCK_BYTES;
+
+        if (__builtin_expect(atomic_load_explicit(&head->last_sync_bytes, memory_order_relaxed) >
+                                     BLOCK_BYTES / 4,
+                             1))
+                return 0;
+        return left < bytes && bytes <= BLOCK_BYTES / 8 ? left : 0;
+}
+
 /* Claim @count numbers and @bytes (a multiple of 8) in one step. -EAGAIN: the slow path. */
 static inline int head_claim(struct head *head, uint64_t bytes, uint32_t count, struct claim *ret)
 {
         struct slot *slot;
-        uint64_t word, end;
+        uint64_t word, offset, gap, end;
 
         do {
                 slot = atomic_load_explicit(&head->active, memory_order_acquire);
                 /* Pairs with the release store in open_slot(). */
                 word = atomic_load_explicit(&slot->word, memory_order_acquire);
-                end = (uint32_t)word + bytes / 8;
+                offset = (uint64_t)(uint32_t)word * 8;
+                gap = head_gap(head, offset + bytes, bytes);
+                end = (offset + bytes + gap) / 8;
                 if (__builtin_expect(end > atomic_load_explicit(&slot->limit, memory_order_relaxed),
                                      0))
                         return -EAGAIN;
         } while (!atomic_compare_exchange_weak_explicit(
-                &slot->word, &word, word + ((uint64_t)count << 32) + bytes / 8,
+                &slot->word, &word, word + ((uint64_t)count << 32) + (bytes + gap) / 8,
                 memory_order_acq_rel, memory_order_relaxed));
         ret->slot = slot;
-        ret->offset = (uint64_t)(uint32_t)word * 8;
+        ret->offset = offset;
         ret->ordinal = (uint32_t)(word >> 32) - (uint32_t)slot->first_number + 1;
         ret->number = slot->first_number + ret->ordinal - 1;
+        if (__builtin_expect(gap != 0, 0))
+                record_pad(&slot->segment->key, slot->base, offset + bytes, gap);
         if (__builtin_expect(end > atomic_load_explicit(&slot->poke, memory_order_relaxed), 0)) {
                 atomic_store(&slot->poke, UINT64_MAX); /* once, until there is more ready */
                 head_poke(head);

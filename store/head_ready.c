@@ -270,6 +270,7 @@ int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
                 slot = head_slot(head, head->newest);
                 word = atomic_load(&slot->word);
                 end = word_end(word) + bytes;
+                end += head_gap(head, end, bytes);
                 again = false;
                 if (word & HEAD_CLOSED || end > slot->segment->brief.bytes) {
                         r = 1;

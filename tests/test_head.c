@@ -136,6 +136,58 @@ START_TEST(a_note_is_of_one_place_only)
 }
 END_TEST
 
+/* Frames of the active segment that lie across two blocks. */
+static unsigned count_across(void)
+{
+        struct slot *slot = atomic_load(&head->active);
+        struct record_view view;
+        unsigned across = 0;
+
+        for (uint64_t at = FRAMES_OFFSET;
+             record_peek(slot->base, at, slot->segment->brief.bytes, &view) == 0;
+             at += view.frame_bytes) {
+                ck_assert(record_valid(&slot->segment->key, slot->base, at, &view));
+                across += at / BLOCK_BYTES != (at + view.frame_bytes - 1) / BLOCK_BYTES;
+        }
+        return across;
+}
+
+static const struct {
+        const char *name;
+        size_t size;
+        unsigned each; /* records per sync */
+        bool crosses;
+} synced[] = {
+        { "one small record", 128, 1, false },
+        { "a few tiny ones", 20, 8, false },
+        { "more than a part of a block", 128, 32, true },
+        { "large ones", 700, 1, true },
+        { "never", 128, 0, true },
+};
+
+START_TEST(what_is_synced_by_itself_lies_in_one_block)
+{
+        static char data[700];
+
+        begin();
+        for (unsigned i = 1; i <= 300; i++) {
+                ck_assert_int_eq(logstore_append(store, data, synced[_i].size, NULL), 0);
+                if (synced[_i].each && i % synced[_i].each == 0)
+                        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        }
+        ck_assert_msg((count_across() > 0) == synced[_i].crosses, "%s: %u", synced[_i].name,
+                      count_across());
+        reopen_store();
+        ck_assert_uint_eq(tail_now(), 300);
+        for (uint64_t number = 1; number <= 300; number++) {
+                struct logstore_record record;
+
+                ck_assert_int_eq(logstore_get(store, number, data, sizeof(data), &record), 0);
+                ck_assert_uint_eq(record.size, synced[_i].size);
+        }
+}
+END_TEST
+
 START_TEST(a_claim_beyond_what_is_ready_changes_nothing)
 {
         struct slot *slot;
@@ -353,6 +405,7 @@ int main(void)
 {
         const struct test_entry tests[] = {
                 { claims_are_dense_in_number_and_place, 0 },
+                { what_is_synced_by_itself_lies_in_one_block, sizeof(synced) / sizeof(*synced) },
                 { a_claim_beyond_what_is_ready_changes_nothing, 0 },
                 { a_whole_page_stays_beyond_every_claim_until_the_segment_is_full, 0 },
                 { the_tail_stops_before_the_first_unresolved_claim, 0 },

@@ -16,6 +16,8 @@
 #include "head_private.h"
 #include "logstore.h"
 
+#define YIELD_PAUSES 20 /* half a microsecond, where one takes 25 ns */
+
 void head_init(struct head *head, struct catalog *catalog, struct control *control,
                struct wake *wake)
 {
@@ -52,6 +54,17 @@ uint64_t head_claimed(struct head *head)
                 uint64_t claimed = slot->first_number + word_records(slot, word) - 1;
                 if (slot == atomic_load(&head->active) && word == atomic_load(&slot->word))
                         return claimed;
+        }
+}
+
+void head_yield_word(void)
+{
+        for (int i = 0; i < YIELD_PAUSES; i++) {
+#if defined(__x86_64__)
+                __builtin_ia32_pause();
+#elif defined(__aarch64__)
+                __asm__ volatile("yield");
+#endif
         }
 }
 

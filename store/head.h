@@ -172,13 +172,18 @@ static inline uint64_t head_gap(struct head *head, uint64_t end, uint64_t bytes)
         return left < bytes && bytes <= BLOCK_BYTES / 8 ? left : 0;
 }
 
+/* Another thread has just claimed: let it go on for a while, with the word and the end of the log in its own cache.
+ * Who tries again at once takes them from it, and both go slower. */
+void head_yield_word(void);
+
 /* Claim @count numbers and @bytes (a multiple of 8) in one step. -EAGAIN: the slow path. */
-static inline int head_claim(struct head *head, uint64_t bytes, uint32_t count, struct claim *ret)
+static inline __attribute__((always_inline)) int head_claim(struct head *head, uint64_t bytes,
+                                                            uint32_t count, struct claim *ret)
 {
         struct slot *slot;
         uint64_t word, offset, gap, end;
 
-        do {
+        for (;;) {
                 slot = atomic_load_explicit(&head->active, memory_order_acquire);
                 /* Pairs with the release store in open_slot(). */
                 word = atomic_load_explicit(&slot->word, memory_order_acquire);
@@ -188,9 +193,14 @@ static inline int head_claim(struct head *head, uint64_t bytes, uint32_t count, 
                 if (__builtin_expect(end > atomic_load_explicit(&slot->limit, memory_order_relaxed),
                                      0))
                         return -EAGAIN;
-        } while (!atomic_compare_exchange_weak_explicit(
-                &slot->word, &word, word + ((uint64_t)count << 32) + (bytes + gap) / 8,
-                memory_order_acq_rel, memory_order_relaxed));
+                if (__builtin_expect(atomic_compare_exchange_strong_explicit(
+                                             &slot->word, &word,
+                                             word + ((uint64_t)count << 32) + (bytes + gap) / 8,
+                                             memory_order_acq_rel, memory_order_relaxed),
+                                     1))
+                        break;
+                head_yield_word();
+        }
         ret->slot = slot;
         ret->offset = offset;
         ret->ordinal = (uint32_t)(word >> 32) - (uint32_t)slot->first_number + 1;

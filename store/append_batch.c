@@ -47,9 +47,13 @@ static int measure_batch(struct logstore *store, const struct logstore_entry *en
 /*
  * Frames are filled a few at a time, first all payloads, then the rest: the check of a frame read right
  * behind its memcpy waits until those stores have left the store buffer (a load that spans two
- * of them is not forwarded), a third of the time of 100 bytes.
+ * of them is not forwarded), a third of the time of 100 bytes. The lines to come are asked for
+ * early: stores leave in order, so each line that comes from memory only when it is stored to holds up
+ * all behind it. One thread, 100 bytes, million records/s: 54 -> 66 (four together) -> 81 (4 KiB ahead).
  */
-#define FILL_TOGETHER 8
+#define FILL_TOGETHER 4
+#define FETCH_AHEAD_BYTES 4096
+#define LINE_BYTES 64
 
 static void copy_payloads(struct frame *frame, const struct logstore_entry *entries, size_t count)
 {
@@ -63,11 +67,21 @@ static void copy_payloads(struct frame *frame, const struct logstore_entry *entr
 /* Where a batch is being filled. */
 struct filling {
         const struct claim *claim;
-        uint64_t offset;
+        uint64_t offset, end;
+        uint64_t fetched;       /* lines asked for, up to this offset */
         uint32_t ordinal, last; /* of the next frame, and of the batch's last */
         uint32_t first_word;    /* not stored yet */
         int64_t stamp_ns, greatest_ns;
 };
+
+static void fetch_ahead(struct filling *fill)
+{
+        uint64_t until = fill->offset + FETCH_AHEAD_BYTES;
+
+        for (until = until < fill->end ? until : fill->end; fill->fetched < until;
+             fill->fetched += LINE_BYTES)
+                __builtin_prefetch(append_frame(fill->claim, fill->fetched), 1);
+}
 
 /* The payloads are in place: everything else of @count frames but the first commit word. */
 static void encode_frames(struct filling *fill, const struct logstore_entry *entries, size_t count)
@@ -103,6 +117,8 @@ static int fill_batch(struct logstore *store, const struct claim *claim, uint64_
         struct filling fill = {
                 .claim = claim,
                 .offset = claim->offset,
+                .end = claim->offset + bytes,
+                .fetched = claim->offset,
                 .ordinal = claim->ordinal,
                 .last = claim->ordinal + (uint32_t)count - 1,
                 .stamp_ns = append_now(store),
@@ -113,6 +129,7 @@ static int fill_batch(struct logstore *store, const struct claim *claim, uint64_
         for (size_t i = 0; i < count; i += FILL_TOGETHER) {
                 size_t n = count - i < FILL_TOGETHER ? count - i : FILL_TOGETHER;
 
+                fetch_ahead(&fill);
                 copy_payloads(append_frame(claim, fill.offset), entries + i, n);
                 encode_frames(&fill, entries + i, n);
         }
@@ -121,6 +138,8 @@ static int fill_batch(struct logstore *store, const struct claim *claim, uint64_
                 batch_note_put(store->head.batch_notes, place, bytes, (uint32_t)count,
                                fill.greatest_ns);
         head_publish(&store->head, append_frame(claim, claim->offset), fill.first_word);
+        if (count >= BATCH_NOTE_RECORDS)
+                head_follow(&store->head, claim->number + count - 1, count);
         return r;
 }
 

@@ -208,6 +208,14 @@ void head_tail(struct head *head, struct tail *ret)
         pthread_mutex_unlock(&head->tail_lock);
 }
 
+void head_try_tail(struct head *head)
+{
+        if (pthread_mutex_trylock(&head->tail_lock) != 0)
+                return;
+        advance_tail(head);
+        pthread_mutex_unlock(&head->tail_lock);
+}
+
 /* ---- failure and waking ---- */
 
 void head_fail(struct head *head, const char *why)

@@ -138,6 +138,9 @@ int head_pin(struct head *head, uint32_t turn, struct segment **ret, uint64_t *r
 /* Advance and copy the tail. */
 void head_tail(struct head *head, struct tail *ret);
 
+/* Advance it, unless another thread is at it. */
+void head_try_tail(struct head *head);
+
 /* The last number claimed. */
 uint64_t head_claimed(struct head *head);
 
@@ -175,6 +178,16 @@ static inline uint64_t head_gap(struct head *head, uint64_t end, uint64_t bytes)
 /* Another thread has just claimed: let it go on for a while, with the word and the end of the log in its own cache.
  * Who tries again at once takes them from it, and both go slower. */
 void head_yield_word(void);
+
+/* Who has appended a noted batch that ends with @number: take the tail along before notes are displaced, for then
+ * it walks over frames and, with two that append, never catches up. */
+static inline void head_follow(struct head *head, uint64_t number, uint64_t count)
+{
+        uint64_t tail = atomic_load_explicit(&head->tail_number, memory_order_relaxed);
+
+        if (__builtin_expect((int64_t)(number - tail) > (int64_t)(count * BATCH_NOTES_BEHIND), 0))
+                head_try_tail(head);
+}
 
 /* Claim @count numbers and @bytes (a multiple of 8) in one step. -EAGAIN: the slow path. */
 static inline __attribute__((always_inline)) int head_claim(struct head *head, uint64_t bytes,

@@ -106,6 +106,24 @@ START_TEST(the_tail_goes_over_noted_batches_in_one_step)
 }
 END_TEST
 
+/* Nobody looks, and yet the tail comes along. */
+START_TEST(who_appends_batches_takes_the_tail_along)
+{
+        enum { COUNT = BATCH_NOTE_RECORDS, BATCHES = 4 * BATCH_NOTES_BEHIND };
+        struct logstore_entry entries[COUNT] = { 0 };
+        uint64_t behind;
+
+        begin();
+        for (unsigned i = 1; i <= BATCHES; i++) {
+                ck_assert_int_eq(logstore_append_batch(store, entries, COUNT, NULL), 0);
+                behind = i * COUNT - atomic_load(&head->tail_number);
+                ck_assert_uint_le(behind, BATCH_NOTES_BEHIND * COUNT);
+        }
+        ck_assert_uint_gt(behind, 0); /* not at each */
+        ck_assert_uint_eq(tail_now(), BATCHES * COUNT);
+}
+END_TEST
+
 START_TEST(a_note_is_of_one_place_only)
 {
         uint64_t place = batch_place(1, FRAMES_OFFSET), bytes;
@@ -411,6 +429,7 @@ int main(void)
                 { the_tail_stops_before_the_first_unresolved_claim, 0 },
                 { a_batch_enters_the_tail_as_a_whole, 0 },
                 { the_tail_goes_over_noted_batches_in_one_step, 0 },
+                { who_appends_batches_takes_the_tail_along, 0 },
                 { a_note_is_of_one_place_only, 0 },
                 { what_lies_ready_can_be_unmapped_at_any_time, 0 },
                 { a_roll_says_where_the_segment_before_ended, 0 },

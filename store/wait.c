@@ -23,6 +23,7 @@ struct awaited {
         uint64_t epoch;           /* of the writer; another one is something to be told, too */
         const _Atomic bool *stop; /* NULL: nothing ends the wait early */
         int64_t *waited_ns;       /* until the last record came; INT64_MAX: none did */
+        const struct logstore_cursor *standing; /* in this thread, or NULL */
 };
 
 /* Is there something for next, were it only an error to be told? */
@@ -38,21 +39,38 @@ static bool ready(const struct awaited *awaited)
         return reader_tail(store, &tail) < 0 || tail >= awaited->number;
 }
 
+/* Most often the very frame is there for which the cursor stands, and one look at it is all. */
+static bool glance(const struct logstore_cursor *cursor)
+{
+        const struct segment *segment = cursor ? cursor->segment : NULL;
+        struct record_view view;
+
+        return segment && cursor->offset + FRAME_HEADER_BYTES <= cursor->fast_end &&
+               record_peek(segment->map.base, cursor->offset, cursor->fast_end, &view) == 0 &&
+               view.kind == FRAME_RECORD &&
+               segment_number(segment, view.ordinal) == cursor->at.number &&
+               record_valid(&segment->key, segment->map.base, cursor->offset, &view);
+}
+
 static bool stopped(const struct awaited *awaited)
 {
         return awaited->stop && atomic_load(awaited->stop);
 }
 
-/* One sleep of at most @most_ns, ended by the writer. None, and 1, if there is something already;
- * -ECANCELED if nobody waits any more. */
+/* One sleep of at most @most_ns, ended by the writer. 1 if there is something, before or behind it;
+ * -ECANCELED if nobody waits any more. Who finds the record where it is due does not announce himself: the
+ * writer would wake for nothing, and the next who is woken would think that others wait. */
 static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns)
 {
         struct wake *wake = &awaited->store->wake;
         uint32_t ticket = 0;
-        bool woken = wake->page && wake_prepare(wake, &ticket);
         int64_t longest;
+        bool woken;
         int r;
 
+        if (glance(awaited->standing))
+                return 1;
+        woken = wake->page && wake_prepare(wake, &ticket);
         /* Behind the ticket: whoever stops us makes it worthless afterwards. */
         if (stopped(awaited))
                 return -ECANCELED;
@@ -67,7 +85,7 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns
          * a background thread does not tick for those who cannot announce themselves. */
         longest = woken ? INT64_C(1000000000) : POLL_MOST_NS;
         r = wake_sleep(wake, ticket, most_ns < longest ? most_ns : longest);
-        return r == -ETIMEDOUT ? 0 : r;
+        return glance(awaited->standing) || ready(awaited) ? 1 : r == -ETIMEDOUT ? 0 : r;
 }
 
 /*
@@ -107,8 +125,8 @@ static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
 
 static int wait_at(struct logstore_cursor *cursor, int timeout_ms)
 {
-        struct awaited awaited = { cursor->store, cursor->at.number, cursor->at.epoch, NULL,
-                                   &cursor->waited_ns };
+        struct awaited awaited = { cursor->store, cursor->at.number,  cursor->at.epoch,
+                                   NULL,          &cursor->waited_ns, cursor };
 
         if (cursor->snapshot)
                 return detail(-EINVAL, "a snapshot does not grow");
@@ -148,8 +166,12 @@ static void *watch(void *context)
 {
         struct logstore_cursor *cursor = context;
         int64_t waited_ns = INT64_MAX;
-        struct awaited awaited = { cursor->store, cursor->watched.number, cursor->watched.epoch,
-                                   &cursor->stop, &waited_ns };
+        struct awaited awaited = { cursor->store,
+                                   cursor->watched.number,
+                                   cursor->watched.epoch,
+                                   &cursor->stop,
+                                   &waited_ns,
+                                   NULL };
 
         guard_enter();
         while (!atomic_load(&cursor->stop)) {

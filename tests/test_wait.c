@@ -3,6 +3,7 @@
  */
 #include "test_threads_support.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 
@@ -86,6 +87,54 @@ START_TEST(the_descriptor_is_readable_when_there_is_a_record)
         append_text("3");
         ck_assert(readable(fd, 10000));
         expect_next(cursor, 3, "3");
+        leave();
+}
+END_TEST
+
+static void *follow_to_100(void *unused)
+{
+        struct logstore_record record = { 0 };
+        int r = 0;
+
+        (void)unused;
+        while (record.number < 100 && r == 0) {
+                r = logstore_cursor_next(cursor, &record);
+                if (r == -EAGAIN)
+                        r = logstore_cursor_wait(cursor, 10000);
+        }
+        return (void *)(intptr_t)r;
+}
+
+/* Word @index of the wake file: how many are going to sleep, the futex, whether there are several. */
+static uint32_t wake_word(int index)
+{
+        int fd = open(scratch("store/wake"), O_RDONLY);
+        uint32_t word;
+
+        ck_assert_int_eq(pread(fd, &word, sizeof(word), index * 4), sizeof(word));
+        close(fd);
+        return word;
+}
+
+/* Else who is woken makes a system call to wake the next, and an append one for nobody. */
+START_TEST(who_waits_alone_counts_as_one)
+{
+        unsigned twice = 0;
+        pthread_t thread;
+        void *result;
+
+        stand_at_the_end(_i);
+        ck_assert_int_eq(pthread_create(&thread, NULL, follow_to_100, NULL), 0);
+        for (unsigned number = 2; number <= 100; number++) {
+                for (int ms = 0; ms < 5000 && wake_word(0) == 0; ms++)
+                        sleep_ms(1);
+                sleep_ms(1);
+                twice += wake_word(0) > 1 || wake_word(2) != 0;
+                append_text("another");
+        }
+        ck_assert_uint_le(twice, 5); /* a tick may come between a ticket and the sleep */
+        ck_assert_int_eq(pthread_join(thread, &result), 0);
+        ck_assert_int_eq((int)(intptr_t)result, 0);
         leave();
 }
 END_TEST
@@ -268,6 +317,7 @@ int main(void)
                 { a_wait_ends_with_the_append, 2 },
                 { a_wait_without_an_append_times_out, 2 },
                 { the_descriptor_is_readable_when_there_is_a_record, 2 },
+                { who_waits_alone_counts_as_one, 2 },
                 { a_sleeper_makes_no_system_calls, 2 },
                 { a_watched_cursor_closes_at_once, 2 },
                 { without_a_wake_file_waits_and_descriptors_work, 0 },

@@ -15,8 +15,7 @@
 
 #define BATCH_NOTES_LOG2 10
 #define BATCH_NOTES (1 << BATCH_NOTES_LOG2)
-#define BATCH_NOTES_BEHIND \
-        64 /* more than so many are not left to the next who looks: 3 % displaced */
+#define BATCH_NOTES_BEHIND 64 /* of the tail at most: then 3 % are displaced */
 #define BATCH_NOTE_RECORDS 16 /* fewer are walked as fast */
 #define BATCH_NOTE_BUSY 1     /* no place: an offset is beyond the header */
 

@@ -162,9 +162,8 @@ struct wake_page {
         _Atomic uint32_t waiters;  /* counted by readers that are going to sleep */
         _Atomic uint32_t sequence; /* futex word, changed at each wake-up */
         _Atomic uint32_t several;  /* not 0: who is woken wakes the next */
-        _Atomic uint32_t
-                watched; /* 0: nobody has waited since the writer's open, 1: one is about to,
-                                      2: each append fences */
+        /* 0: nobody has waited since the writer's open; 1: one is about to; 2: each append fences */
+        _Atomic uint32_t watched;
 };
 
 /* ---- sealed index: `id.idx`; may be deleted, is rebuilt ---- */

@@ -125,8 +125,13 @@ static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
 
 static int wait_at(struct logstore_cursor *cursor, int timeout_ms)
 {
-        struct awaited awaited = { cursor->store, cursor->at.number,  cursor->at.epoch,
-                                   NULL,          &cursor->waited_ns, cursor };
+        struct awaited awaited = {
+                .store = cursor->store,
+                .number = cursor->at.number,
+                .epoch = cursor->at.epoch,
+                .waited_ns = &cursor->waited_ns,
+                .standing = cursor,
+        };
 
         if (cursor->snapshot)
                 return detail(-EINVAL, "a snapshot does not grow");
@@ -166,12 +171,13 @@ static void *watch(void *context)
 {
         struct logstore_cursor *cursor = context;
         int64_t waited_ns = INT64_MAX;
-        struct awaited awaited = { cursor->store,
-                                   cursor->watched.number,
-                                   cursor->watched.epoch,
-                                   &cursor->stop,
-                                   &waited_ns,
-                                   NULL };
+        struct awaited awaited = {
+                .store = cursor->store,
+                .number = cursor->watched.number,
+                .epoch = cursor->watched.epoch,
+                .stop = &cursor->stop,
+                .waited_ns = &waited_ns,
+        };
 
         guard_enter();
         while (!atomic_load(&cursor->stop)) {

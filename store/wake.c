@@ -15,6 +15,7 @@
 #include "detail.h"
 
 #define WAKE_BYTES 4096
+#define WATCH_TRIES 10 /* anybody may write the page */
 
 enum { UNWATCHED, WATCHING, WATCHED };
 
@@ -57,10 +58,10 @@ int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, 
         if (r == 0) {
                 wake.page = wake.map.base;
                 wake.watched = &wake.page->watched;
+                if (writer) /* where the kernel cannot fence for a reader each append does */
+                        atomic_store(&wake.page->watched,
+                                     os_fence_register() < 0 ? WATCHED : UNWATCHED);
         }
-        /* Where the kernel cannot fence for a reader each append does. */
-        if (r == 0 && writer)
-                atomic_store(&wake.page->watched, os_fence_register() < 0 ? WATCHED : UNWATCHED);
         if (fd >= 0)
                 os_close(fd); /* the mapping stays */
         *ret = wake;
@@ -95,21 +96,22 @@ void wake_tick(struct wake *self)
         wake(self, INT_MAX);
 }
 
-/* From here on each append fences, and those before are seen; false if that cannot be had. */
+/* From here on each append fences, and those before are seen; false if that cannot be had. A writer that
+ * opens meanwhile begins anew. */
 static bool watch(struct wake_page *page)
 {
         uint32_t seen = atomic_load(&page->watched);
 
-        while (seen != WATCHED) { /* another writer may open, and begin anew */
+        for (int tries = 0; seen != WATCHED && tries < WATCH_TRIES; tries++) {
                 if (!atomic_compare_exchange_strong(&page->watched, &seen, (uint32_t)WATCHING))
                         continue;
                 if (os_fence_all() < 0)
                         return false;
                 seen = WATCHING;
                 if (atomic_compare_exchange_strong(&page->watched, &seen, (uint32_t)WATCHED))
-                        seen = WATCHED;
+                        return true;
         }
-        return true;
+        return seen == WATCHED;
 }
 
 bool wake_prepare(struct wake *wake, uint32_t *ret_ticket)

@@ -196,6 +196,7 @@ START_TEST(what_is_synced_by_itself_lies_in_one_block)
         ck_assert_msg((count_across() > 0) == synced[_i].crosses, "%s: %u", synced[_i].name,
                       count_across());
         reopen_store();
+        head = &store->head;
         ck_assert_uint_eq(tail_now(), 300);
         for (uint64_t number = 1; number <= 300; number++) {
                 struct logstore_record record;

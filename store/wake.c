@@ -19,6 +19,8 @@
 
 enum { UNWATCHED, WATCHING, WATCHED };
 
+static const _Atomic uint32_t never = UNWATCHED; /* where there is no page */
+
 static int open_or_create(int directory, bool writer, uint32_t mode, bool *ret_writable)
 {
         int fd = os_open(directory, WAKE_NAME, OS_WRITE, 0);
@@ -50,17 +52,17 @@ static int map_page(struct wake *wake, struct memory *memory, int fd, bool write
 
 int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret)
 {
-        static const _Atomic uint32_t never = UNWATCHED;
         struct wake wake = { .watched = &never };
         int fd = open_or_create(directory, writer, mode, &wake.writable);
         int r = fd < 0 ? fd : map_page(&wake, memory, fd, writer);
+        /* Also without a page: the background thread has appends fenced before it sleeps for good. */
+        bool fenced = writer && os_fence_register() == 0;
 
         if (r == 0) {
                 wake.page = wake.map.base;
                 wake.watched = &wake.page->watched;
                 if (writer) /* where the kernel cannot fence for a reader each append does */
-                        atomic_store(&wake.page->watched,
-                                     os_fence_register() < 0 ? WATCHED : UNWATCHED);
+                        atomic_store(&wake.page->watched, fenced ? UNWATCHED : WATCHED);
         }
         if (fd >= 0)
                 os_close(fd); /* the mapping stays */
@@ -72,6 +74,7 @@ void wake_close(struct wake *wake)
 {
         map_close(&wake->map);
         wake->page = NULL;
+        wake->watched = &never;
 }
 
 static void wake(struct wake *self, int count)

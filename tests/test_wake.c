@@ -35,6 +35,8 @@ START_TEST(only_a_writer_makes_the_file)
         ck_assert_ptr_nonnull(reader.page);
         wake_close(&reader);
         wake_close(&writer);
+        wake_publish(&writer, &published, 7); /* nor of one that was closed */
+        ck_assert_uint_eq(published, 7);
         ck_assert_uint_eq(memory.mappings, 0);
 }
 END_TEST

@@ -4,8 +4,8 @@
  * Head:      the newest segment with a valid start frame. Newer files are prepared, never started
  *            ones, or were torn while being started: leftovers.
  * Back:      each start frame names its predecessor. Strictly followed until a sealed segment,
- *            because what a crash leaves off the chain is dropped before the log is served again;
- *            beyond that only where the ids leave a gap.
+ *            because what a crash leaves off the chain is dropped, durably, before anything newer
+ *            is sealed; beyond that only where the ids leave a gap.
  * Broken:    a missing, foreign or damaged link is kept as catalog->fault. Numbers still lead to
  *            what is there; only writing is refused.
  */

@@ -4,6 +4,8 @@
  * After a clean close in the head, at the durable mark. After a crash in a new segment, which says
  * where the log ended before it; that is all that is written: no byte that anybody may have mapped is
  * changed, zeroed or cut. On a full disk in the head, if nothing was torn.
+ * Order:  new segment synced; leftovers unlinked and the directory synced; then seals, behind which
+ *         the next open does not look for leftovers.
  */
 #include "recovery.h"
 
@@ -23,6 +25,8 @@ static int seal_scanned(struct catalog *catalog, const struct recovery *recovery
 
                 if (recovery->unsealed[i] >= before)
                         break;
+                if (recovery->counts[i] == 0)
+                        continue; /* another took its place */
                 r = segment_open(catalog->memory, catalog->directory, catalog->uuid,
                                  recovery->unsealed[i], OS_SHARED_WRITE, &segment);
                 if (r < 0)
@@ -90,10 +94,10 @@ int recovery_start(struct catalog *catalog, struct control *control,
         if (r < 0)
                 return r;
         r = sync_start_frame(segment);
+        if (r == 0) /* before a seal: behind one nobody looks for what is off the chain */
+                r = catalog_drop_leftovers(catalog);
         if (r == 0 && recovery)
                 r = seal_scanned(catalog, recovery, segment->brief.id);
-        if (r == 0)
-                r = catalog_drop_leftovers(catalog);
         if (r < 0) {
                 catalog_forget(catalog, segment);
                 catalog_unpin(catalog, segment);

@@ -9,6 +9,16 @@ static struct catalog catalog;
 static struct recovery found;
 static struct draft draft; /* the newest segment */
 
+int __real_os_unlink(int at, const char *name);
+int __wrap_os_unlink(int at, const char *name);
+
+static bool unlinks_fail;
+
+int __wrap_os_unlink(int at, const char *name)
+{
+        return unlinks_fail ? -EIO : __real_os_unlink(at, name);
+}
+
 /* Sealed segment 1 with the numbers 1..5 and unsealed segment 2 with 6..15 of 100 bytes each, and a
  * mark at @mark. */
 static uint64_t offsets[17];
@@ -174,6 +184,34 @@ START_TEST(an_empty_head_is_replaced)
 }
 END_TEST
 
+/* Behind a seal nobody looks for what is off the chain: it is gone before there is one. */
+START_TEST(what_a_recovery_cannot_remove_does_not_stand_on_the_chain_later)
+{
+        struct segment_brief brief;
+        struct start_payload start;
+        struct segment *segment;
+        struct tail tail;
+
+        make_log(15);
+        expect_ok(segment_brief_read(directory, uuid, 2, &brief));
+        start = brief.start;
+        start.epoch = 2;
+        chain_segment(3, &start, 3, false); /* in the place of 2 */
+        scan_log();
+        ck_assert_uint_eq(catalog.leftover_count, 1);
+        unlinks_fail = true;
+        ck_assert_int_eq(recovery_start(&catalog, &control, &found, &segment, &tail), -EIO);
+        unlinks_fail = false;
+        catalog_free(&catalog);
+        scan_log();
+        ck_assert(file_exists(scratch("0000000002.log")));
+        ck_assert_uint_eq(catalog.leftover_count, 1);
+        ck_assert_uint_eq(catalog.leftovers[0], 2);
+        ck_assert_uint_eq(found.tail.number, 8);
+        catalog_free(&catalog);
+}
+END_TEST
+
 static int resume(uint32_t *ret_records)
 {
         struct segment *segment;
@@ -325,6 +363,7 @@ int main(void)
                 { without_a_mark_good_frames_beyond_tell_damage, COUNT(unmarked) },
                 { going_on_starts_a_segment_that_says_where_the_log_ended, 0 },
                 { an_empty_head_is_replaced, 2 },
+                { what_a_recovery_cannot_remove_does_not_stand_on_the_chain_later, 0 },
                 { after_a_clean_close_the_head_goes_on_at_the_mark, 0 },
                 { a_head_that_is_not_as_it_was_closed_is_damage, COUNT(touched) },
                 { a_mark_inside_a_batch_is_no_end, 2 },

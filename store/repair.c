@@ -24,6 +24,7 @@ struct repair {
         struct logstore *store; /* opened read-only */
         struct control_slot slot;
         bool damaged;
+        bool ended;           /* by a tail that no sync covered: what is behind is not of the log */
         struct recovery keep; /* where the kept prefix ends */
         uint64_t last_known;  /* highest number that there is a trace of */
         uint64_t next_number; /* that is expected next */
@@ -101,15 +102,18 @@ static void damage_at(struct repair *repair, const char *file, uint64_t offset, 
         tell(repair, file, offset, number, what);
 }
 
-/* Is what does not validate the end, or a torn tail that no sync covered? */
+/* Is what does not validate the end, or a torn tail that no sync covered? The next segment may have
+ * been started behind that; one that goes on where this one ends, but with another number, is damage. */
 static bool is_mere_end(const struct repair *repair, struct segment *segment, uint64_t offset,
                         uint64_t number)
 {
         const struct segment_brief *brief = &segment->brief;
+        bool last = atomic_load(&segment->last_number) == UINT64_MAX;
 
-        return atomic_load(&segment->last_number) == UINT64_MAX &&
-               number > repair->slot.mark_number &&
-               (!brief->sealed || number > brief->seal.last_number) &&
+        if (last ? brief->sealed && number <= brief->seal.last_number
+                 : brief->sealed || offset == atomic_load(&segment->end))
+                return false;
+        return number > repair->slot.mark_number &&
                (repair->slot.generation != 0 || !salvage_beyond(segment, offset, number));
 }
 
@@ -119,8 +123,9 @@ static int on_damage(void *context, struct segment *segment, uint64_t offset, ui
         struct repair *repair = context;
 
         if (is_mere_end(repair, segment, offset, number))
-                return 0;
-        damage_at(repair, segment->name, offset, number, what);
+                repair->ended = !repair->damaged;
+        else
+                damage_at(repair, segment->name, offset, number, what);
         return 0;
 }
 
@@ -192,7 +197,7 @@ static int read_all(struct repair *repair)
         int r = 0;
 
         repair->next_number = catalog->first_number;
-        for (size_t at = 0; r == 0; at++) {
+        for (size_t at = 0; r == 0 && !repair->ended; at++) {
                 int found = catalog_entry_at(catalog, at, &entry);
                 if (found == -ENOENT)
                         break;

@@ -25,13 +25,15 @@ static bool plausible(struct segment *segment, uint64_t offset, uint64_t limit, 
                record_valid(&segment->key, segment->map.base, offset, view);
 }
 
+/* Is the frame at @offset the next one of the log? Nothing stands inside a batch. */
 static bool follows(struct segment *segment, uint64_t offset, uint64_t limit, uint32_t ordinal,
-                    struct record_view *view)
+                    bool in_batch, struct record_view *view)
 {
         return segment_readable(segment, offset + PAD_HEADER_BYTES) == 0 &&
                record_peek(segment->map.base, offset, limit, view) == 0 &&
                segment_readable(segment, offset + view->frame_bytes) == 0 &&
                record_valid(&segment->key, segment->map.base, offset, view) &&
+               (!in_batch || view->kind == FRAME_RECORD || view->kind == FRAME_MORE) &&
                (view->kind == FRAME_PAD || view->ordinal == ordinal + 1);
 }
 
@@ -56,11 +58,12 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
         uint32_t ordinal = 0;
         int64_t greatest_ns = 0;
         struct record_view view;
-        bool damaged = false;
+        bool damaged = false, in_batch = false;
         int r = 0;
 
         while (r == 0 && offset + PAD_HEADER_BYTES <= limit && !map_faulted(&segment->map)) {
-                bool next = offset == good && follows(segment, offset, limit, ordinal, &view);
+                bool next =
+                        offset == good && follows(segment, offset, limit, ordinal, in_batch, &view);
 
                 if (!next && !damaged) {
                         damaged = true; /* or simply the end: that is for the caller to judge */
@@ -79,6 +82,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                 }
                 if (!damaged)
                         extend(segment, offset, &view, ordinal, &greatest_ns, &prefix);
+                in_batch = view.kind == FRAME_MORE;
                 good = offset += view.frame_bytes;
         }
         if (r == 0 && !damaged && (map_faulted(&segment->map) || (exact && ordinal != expected)))

@@ -20,14 +20,20 @@ static void write_and_crash(void)
         crash_store();
 }
 
-/* The log ends at @last; what is appended now survives another crash, and nothing old comes back. */
+/* The log ends at @last, and that is no damage; what is appended now survives another crash, and
+ * nothing old comes back. */
 static void expect_tail_dropped(uint64_t last)
 {
+        struct logstore_repair_report repaired;
         struct logstore_verify_report report;
         struct logstore_record record;
         char buffer[64];
 
         ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), 0);
+        ck_assert_int_eq(
+                logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, &repaired), 0);
+        ck_assert_uint_eq(repaired.kept_last, last);
+        ck_assert_uint_eq(repaired.cut_bytes, 0);
         open_store(LOGSTORE_READ_ONLY);
         ck_assert_uint_eq(bounds_of(store).tail, last);
         expect_numbered(store, 1, last);
@@ -185,6 +191,21 @@ static struct place tear_batch(unsigned torn)
         zero_range(scratch("store/%s", place.file), place.offset, place.bytes);
         return place;
 }
+
+/* Three large records have room in a segment: the first is torn, and the fourth began another one. */
+START_TEST(a_torn_tail_with_a_segment_behind_it_is_dropped_with_that)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_numbered(DURABLE);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        for (int i = 0; i < 4; i++)
+                append_filled(20000, 'x');
+        crash_store();
+        ck_assert(file_exists(segment_path(2)));
+        flip_byte(segment_path(1), place_of(DURABLE + 1).offset + 100);
+        expect_tail_dropped(DURABLE);
+}
+END_TEST
 
 START_TEST(half_a_batch_is_dropped_whole)
 {
@@ -422,6 +443,7 @@ int main(void)
                 { what_lies_behind_a_torn_frame_is_dropped_too, 2 },
                 { an_impossible_length_is_a_torn_tail, 11 },
                 { an_old_frame_copied_behind_the_tail_is_not_believed, 0 },
+                { a_torn_tail_with_a_segment_behind_it_is_dropped_with_that, 0 },
                 { half_a_batch_is_dropped_whole, 4 },
                 { an_open_claim_ends_the_log_of_a_crash, 0 },
                 { a_durable_frame_with_any_byte_changed_is_damage, LAST_FRAME_BYTES - 1 },

@@ -1,6 +1,7 @@
 /*
  * test_scan.c - reading a segment ends before the first frame that does not count, and says why
  */
+#include "salvage.h"
 #include "scan.h"
 #include "test_unit_support.h"
 
@@ -53,6 +54,35 @@ static void make_ten(void)
                 offsets[i] = draft_record(&draft, 100);
 }
 
+static int on_record(void *context, const struct segment *segment, uint64_t offset,
+                     const struct record_view *view)
+{
+        (void)context, (void)segment, (void)offset, (void)view;
+        return 0;
+}
+
+static int on_damage(void *context, struct segment *segment, uint64_t offset, uint64_t number,
+                     const char *what)
+{
+        (void)segment, (void)number, (void)what;
+        *(uint64_t *)context = offset;
+        return 0;
+}
+
+/* What repair keeps is what a scan counts, and it meets the end at the same place. */
+static void expect_salvage_as(const struct scan *scan)
+{
+        uint64_t stop = 0;
+        const struct salvage_hooks hooks = { on_record, on_damage, &stop };
+        struct salvage_prefix prefix;
+
+        expect_ok(salvage_segment(draft.segment, scan->limit, 0, false, &hooks, &prefix));
+        ck_assert_uint_eq(prefix.end, scan->end);
+        ck_assert_uint_eq(prefix.records, scan->records);
+        ck_assert_int_eq(prefix.greatest_ns, scan->greatest_ns);
+        ck_assert_uint_eq(stop, scan->stop);
+}
+
 START_TEST(everything_committed_is_found)
 {
         struct scan scan;
@@ -90,6 +120,7 @@ START_TEST(the_log_ends_before_the_first_broken_frame)
         ck_assert_uint_eq(scan.stop, offsets[breaks[_i].record]);
         ck_assert(!scan.uncommitted);
         ck_assert_ptr_nonnull(scan.why);
+        expect_salvage_as(&scan);
 }
 END_TEST
 
@@ -146,6 +177,7 @@ START_TEST(a_batch_counts_as_a_whole_or_not_at_all)
                       scan.records);
         /* Voids and what does not count have no time. */
         ck_assert_int_eq(scan.greatest_ns, batches[_i].want > 1 ? 1000 : 10);
+        expect_salvage_as(&scan);
 }
 END_TEST
 

@@ -312,7 +312,8 @@ LOGSTORE_API int logstore_set_retention(struct logstore *store, uint64_t keep_by
 LOGSTORE_API int logstore_set_floor(struct logstore *store, uint64_t number);
 
 /* Delete whole segments that lie entirely before @number; idempotent. The new first number, to
- * *ret_first (may be NULL), is durable before anything is deleted. -EROFS, -EIO. */
+ * *ret_first (may be NULL), is durable before anything is deleted. -EROFS, -EIO; -EACCES and the like:
+ * a file cannot be deleted; the log begins later all the same, and the next open tries again. */
 LOGSTORE_API int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_first);
 
 /* Apply retention now. With @dry_run only say in *ret_first what would be the first number. */

@@ -3,7 +3,8 @@
  *
  * What must be: no changed record is given as good; what lies before the first change is still
  * given, if need be read-only; a change at or below the mark is reported; only what lies behind
- * the mark may end the log without a word; and a change of bytes that mean nothing is no fault.
+ * the mark may end the log without a word; a change of bytes that mean nothing is no fault; and a
+ * repair leaves what lies before the first change, sound.
  */
 #include "judge.h"
 
@@ -279,6 +280,61 @@ static void judge_append(struct trial *t, struct logstore *store, uint64_t last)
         logstore_close(store);
 }
 
+/* After a repair every record is as it was, and there is nothing wrong. Returns the last number. */
+static uint64_t judge_kept(const struct trial *t, struct logstore *store)
+{
+        struct logstore_bounds bounds = { 0 };
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        int r = logstore_bounds(store, &bounds);
+
+        if (r == 0)
+                r = logstore_cursor_open(store, 0, &cursor);
+        if (r < 0) {
+                complain(t, wrong, "%d: %s", r, logstore_detail());
+                return 0;
+        }
+        while ((r = logstore_cursor_next(cursor, &record)) == 0)
+                if (!same_record(t->base, &record))
+                        complain(t, invented, "record %" PRIu64 " is not what it was",
+                                 record.number);
+        if (r != -EAGAIN)
+                complain(t, wrong, "behind the records it kept: %d: %s", r, logstore_detail());
+        logstore_cursor_close(cursor);
+        return bounds.tail;
+}
+
+/* What is cut is the first damage and what lies behind it; then the store is sound and goes on. */
+static void judge_repair(struct trial *t)
+{
+        struct logstore_repair_report report;
+        struct logstore *store;
+        uint64_t last;
+        int r = logstore_repair(t->path, LOGSTORE_REPAIR_APPLY, NULL, NULL, &report);
+
+        t->how = "repair";
+        if (r < 0 && (t->left.control_harmed || t->left.files_harmed))
+                return;
+        if (r < 0) {
+                complain(t, lost, "refused with %d: %s", r, logstore_detail());
+                return;
+        }
+        r = logstore_verify(t->path, NULL, NULL);
+        if (r == 0)
+                r = open_store(t->path, 0, &store);
+        if (r < 0) {
+                complain(t, wrong, "leaves a damaged store, %d: %s", r, logstore_detail());
+                return;
+        }
+        last = judge_kept(t, store);
+        if (last != report.kept_last)
+                complain(t, wrong, "leaves %" PRIu64 " records and says %" PRIu64, last,
+                         report.kept_last);
+        if (last < t->left.whole && !t->left.control_harmed && !t->left.files_harmed)
+                complain(t, lost, "leaves %" PRIu64 " records of %" PRIu64, last, t->left.whole);
+        judge_append(t, store, last);
+}
+
 static void judge_writer(struct trial *t)
 {
         struct logstore *store;
@@ -288,6 +344,7 @@ static void judge_writer(struct trial *t)
         t->how = "writer";
         if (r < 0) {
                 judge_refusal(t, r, false);
+                judge_repair(t);
                 return;
         }
         last = judge_cursor(t, store);

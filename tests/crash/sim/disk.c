@@ -59,6 +59,7 @@ struct disk *disk_new(uint64_t seed)
         disk->changes = 0;
         disk->syncs_to_fail = disk->syncs_failed = 0;
         disk->growth_to_refuse = disk->growth_refused = 0;
+        disk->unlinks_to_refuse = disk->unlinks_refused = 0;
         disk->rng.state = seed;
         disk->watch = NULL;
         disk->watcher = NULL;

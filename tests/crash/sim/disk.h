@@ -80,6 +80,8 @@ struct disk {
         uint32_t syncs_failed;
         uint32_t growth_to_refuse; /* of the next calls that take space, this many find none */
         uint32_t growth_refused;
+        uint32_t unlinks_to_refuse; /* the same of calls that unlink, with -EACCES */
+        uint32_t unlinks_refused;
         struct rng rng; /* of what the disk does by itself */
         /* Called before and after each system call that changes anything, locked. */
         void (*watch)(struct disk *disk, const char *call, bool after);

@@ -235,6 +235,30 @@ static uint64_t open_read_only(struct machine *m)
         return tail;
 }
 
+/* What a crash leaves is no damage, and there is nothing to repair. Returns the last number kept, or
+ * UINT64_MAX. */
+static uint64_t verify_and_repair(struct machine *m)
+{
+        struct logstore_repair_report repaired;
+        uint64_t changes = m->disk->changes;
+        char path[64];
+        int r;
+
+        if (!m->promise.created)
+                return UINT64_MAX;
+        store_path(m, path);
+        r = logstore_verify(path, NULL, NULL);
+        if (r < 0)
+                machine_fail(m, "REFUSED", "verify: %d (%s)", r, logstore_detail());
+        r = logstore_repair(path, LOGSTORE_REPAIR_APPLY, NULL, NULL, &repaired);
+        if (r < 0 || repaired.cut_bytes > 0)
+                machine_fail(m, "REFUSED", "repair: %d, %llu bytes cut (%s)", r,
+                             (unsigned long long)repaired.cut_bytes, logstore_detail());
+        if (m->disk->changes != changes)
+                machine_fail(m, "ERROR", "verify, or a repair of nothing, changed the disk");
+        return repaired.kept_last;
+}
+
 static int open_store(struct machine *m)
 {
         uint32_t tries = 0;
@@ -247,9 +271,12 @@ static int open_store(struct machine *m)
         store_path(m, path);
         if (rng_one_in(&m->rng, 6)) /* a disk that is full, or all but */
                 m->disk->growth_to_refuse = 1 + rng_below(&m->rng, 3);
+        if (rng_one_in(&m->rng, 6))
+                m->disk->unlinks_to_refuse = 1 + rng_below(&m->rng, 3);
         do {
                 uint32_t failed = m->disk->syncs_failed;
                 uint32_t refused = m->disk->growth_refused;
+                uint32_t kept = m->disk->unlinks_refused;
                 r = logstore_open(path, &m->options, &m->store);
                 machine_trace(m, "open: %d%s%s", r, r < 0 ? ", " : "",
                               r < 0 ? logstore_detail() : "");
@@ -259,17 +286,22 @@ static int open_store(struct machine *m)
                         m->disk->growth_to_refuse = 0;
                         continue;
                 }
+                if ((r == -EACCES || r == -EIO) && m->disk->unlinks_refused > kept) {
+                        m->disk->unlinks_to_refuse = 0;
+                        continue;
+                }
                 if (r == 0 || m->disk->syncs_failed == failed)
                         break;
                 figures.failed_syncs++;
         } while (++tries < 8); /* a sync failed: the device is repaired by and by */
         m->disk->growth_to_refuse = m->disk->growth_refused = 0;
+        m->disk->unlinks_to_refuse = m->disk->unlinks_refused = 0;
         return r;
 }
 
 void machine_open(struct machine *m, bool all_of_it)
 {
-        uint64_t first, tail, read_tail = UINT64_MAX;
+        uint64_t first, tail, read_tail = UINT64_MAX, kept = UINT64_MAX;
         bool cache_lies = disk_has_lost_pages(m->disk);
         int r;
 
@@ -278,6 +310,8 @@ void machine_open(struct machine *m, bool all_of_it)
         os_disk_enter(plan.threads ? NULL : &m->world);
         if (rng_one_in(&m->rng, 8))
                 read_tail = open_read_only(m);
+        if (rng_one_in(&m->rng, 8))
+                kept = verify_and_repair(m);
         r = open_store(m);
         if (r < 0)
                 machine_fail(m, "REFUSED", "open: %d (%s)", r, logstore_detail());
@@ -285,6 +319,9 @@ void machine_open(struct machine *m, bool all_of_it)
         if (read_tail != UINT64_MAX && read_tail != tail && !cache_lies)
                 machine_fail(m, "ERROR", "a reader saw the end at %llu, the writer at %llu",
                              (unsigned long long)read_tail, (unsigned long long)tail);
+        if (kept != UINT64_MAX && kept != tail && !cache_lies)
+                machine_fail(m, "ERROR", "repair saw the end at %llu, the writer at %llu",
+                             (unsigned long long)kept, (unsigned long long)tail);
         if (all_of_it && tail != promise_resolved(&m->promise))
                 machine_fail(m, "LOST", "the log ends at %llu though no power was cut",
                              (unsigned long long)tail);

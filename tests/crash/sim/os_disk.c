@@ -44,6 +44,15 @@ static bool is_full(struct disk *disk)
         return true;
 }
 
+static bool is_refused(struct disk *disk)
+{
+        if (disk->unlinks_to_refuse == 0)
+                return false;
+        disk->unlinks_to_refuse--;
+        disk->unlinks_refused++;
+        return true;
+}
+
 static struct open_file *file_of(int fd)
 {
         struct open_file *file = NULL;
@@ -263,7 +272,7 @@ int os_unlink(int directory, const char *name)
         disk_lock();
         at = file_of(directory);
         if (at && !at->node && !at->parent) {
-                r = disk_look_up(at->disk, name) ? 0 : -ENOENT;
+                r = !disk_look_up(at->disk, name) ? -ENOENT : is_refused(at->disk) ? -EACCES : 0;
                 if (r == 0) {
                         watch(at->disk, "unlink", false);
                         disk_unlink(at->disk, name);

@@ -31,14 +31,17 @@ static void fail_step(struct machine *m, int r)
 }
 
 /*
- * A step was refused. -ENOSPC from a full disk has changed nothing. -EIO is right if a sync has
- * failed, and then the store is to be opened again. Anything else is wrong.
+ * A step was refused. -ENOSPC from a full disk has changed nothing, -EACCES only left behind what is
+ * not of the log. -EIO is right if a sync has failed, or an unlink without which the log would be
+ * another, and then the store is to be opened again. Anything else is wrong.
  */
 static void take_failure(struct machine *m, int r)
 {
         if (r == -ENOSPC && m->disk->growth_refused > 0)
                 return;
-        if (r != -EIO || m->disk->syncs_failed == 0)
+        if (r == -EACCES && m->disk->unlinks_refused > 0)
+                return;
+        if (r != -EIO || m->disk->syncs_failed + m->disk->unlinks_refused == 0)
                 fail_step(m, r);
         m->failed = true;
 }
@@ -231,6 +234,7 @@ static void step_sync_start(struct machine *m)
 static void trim_before(struct machine *m, uint64_t number)
 {
         struct promise *p = &m->promise;
+        struct logstore_bounds bounds;
         uint64_t first = 0;
         int r;
 
@@ -244,8 +248,10 @@ static void trim_before(struct machine *m, uint64_t number)
         if (r == 0 && (first < p->first_low || first > p->first_high))
                 machine_fail(m, "LOST", "trim before %llu made %llu the first",
                              (unsigned long long)number, (unsigned long long)first);
+        if (r == -EACCES && logstore_bounds(m->store, &bounds) == 0)
+                first = bounds.first; /* files are left behind, or it was not begun */
         disk_lock();
-        if (r == 0)
+        if (r == 0 || (r == -EACCES && first >= p->first_low && first <= p->first_high))
                 p->first_low = p->first_high = first;
         disk_unlock();
         if (r < 0)
@@ -336,7 +342,7 @@ static void cancel_all(struct machine *m)
 
 static void step_close(struct machine *m)
 {
-        bool intact = m->disk->syncs_failed == 0;
+        bool intact = m->disk->syncs_failed == 0 && !m->failed;
         int r;
 
         if (m->failed)
@@ -364,7 +370,7 @@ static void step_close(struct machine *m)
 /* The process dies, its page cache stays. */
 static void step_kill(struct machine *m)
 {
-        bool intact = m->disk->syncs_failed == 0;
+        bool intact = m->disk->syncs_failed == 0 && !m->failed;
         uint32_t crash_one_in = m->crash_one_in;
         struct disk *old = m->disk;
 
@@ -488,8 +494,13 @@ void machine_step(struct machine *m)
                 check_failed(m);
         if (rng_one_in(&m->rng, 40) && step->run != step_close && step->run != step_kill)
                 m->disk->growth_to_refuse = 1 + rng_below(&m->rng, 3);
+        if (rng_one_in(&m->rng, 20))
+                m->disk->unlinks_to_refuse = 1 + rng_below(&m->rng, 3);
         step->run(m);
         m->disk->growth_to_refuse = m->disk->growth_refused = 0;
+        m->disk->unlinks_to_refuse = 0;
+        if (!m->failed)
+                m->disk->unlinks_refused = 0;
         if (rng_one_in(&m->rng, 8)) {
                 disk_lock();
                 disk_write_back(m->disk, &m->lottery);

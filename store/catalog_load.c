@@ -51,8 +51,7 @@ void catalog_sort(struct catalog *catalog)
                 qsort(catalog->entries, catalog->count, sizeof(*catalog->entries), by_id);
 }
 
-/* Keep the first reason why the chain is broken; anything but damage stops the load. */
-static int broken(struct catalog *catalog, int error)
+int catalog_broken(struct catalog *catalog, int error)
 {
         if (error != -EBADMSG && error != -ENOENT && error != -EPERM && error != -EPROTONOSUPPORT)
                 return error;
@@ -86,7 +85,7 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
                                    (unsigned long long)entry->id, HEADER_BYTES,
                                    (unsigned long long)slot->mark_number);
                 if (r < 0) {
-                        r = broken(catalog, r);
+                        r = catalog_broken(catalog, r);
                         if (r < 0)
                                 return r;
                         entry->error = -EBADMSG;
@@ -153,13 +152,14 @@ static int walk_back(struct catalog *catalog)
                 previous = catalog_find_id(catalog, entry->previous_id);
                 if (previous >= at || catalog->entries[previous].id != entry->previous_id) {
                         missing(entry);
-                        return broken(catalog, -EBADMSG); /* the rest is judged by the gaps */
+                        return catalog_broken(catalog,
+                                              -EBADMSG); /* the rest is judged by the gaps */
                 }
                 r = catalog_leave_out(catalog, previous + 1, at);
                 if (r < 0)
                         return r;
                 r = check_link(catalog, previous, &sealed);
-                if (r < 0 && (r = broken(catalog, r)) < 0)
+                if (r < 0 && (r = catalog_broken(catalog, r)) < 0)
                         return r;
                 at = previous;
         }
@@ -177,7 +177,7 @@ static int check_gaps(struct catalog *catalog, size_t from)
                 r = catalog_fill(catalog, entry);
                 if (r == 0 && entry->previous_id != catalog->entries[at - 1].id)
                         r = missing(entry);
-                if (r < 0 && (r = broken(catalog, r)) < 0)
+                if (r < 0 && (r = catalog_broken(catalog, r)) < 0)
                         return r;
         }
         return 0;
@@ -205,7 +205,7 @@ static int check_oldest(struct catalog *catalog)
                 else
                         catalog->first_number = catalog->entries[0].first_number;
         }
-        return r < 0 ? broken(catalog, r) : 0;
+        return r < 0 ? catalog_broken(catalog, r) : 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -213,81 +213,6 @@ static int by_number(const void *a, const void *b)
         const uint64_t *x = a, *y = b;
 
         return *x < *y ? -1 : *x > *y;
-}
-
-/* Neither slot is valid: what was trimmed and what was durable is not known. */
-static int fall_back(struct catalog *catalog)
-{
-        int r = catalog->count ? catalog_fill(catalog, &catalog->entries[0]) : 0;
-
-        catalog->fallback = (struct control_slot){
-                .first_number = catalog->control->page->fixed.first_number,
-        };
-        if (r == 0 && catalog->count &&
-            catalog->entries[0].first_number < catalog->fallback.first_number)
-                r = detail(-EBADMSG,
-                           "%010llu.log: begins with %llu, before the first number ever, %llu: run "
-                           "verify, then repair",
-                           (unsigned long long)catalog->entries[0].id,
-                           (unsigned long long)catalog->entries[0].first_number,
-                           (unsigned long long)catalog->fallback.first_number);
-        if (r < 0 && (r = broken(catalog, r)) < 0)
-                return r;
-        if (catalog->count && catalog->entries[0].first_number) {
-                catalog->fallback.first_number = catalog->entries[0].first_number;
-                catalog->fallback.epoch = catalog->entries[catalog->count - 1].epoch;
-        }
-        catalog->fallback.mark_number = catalog->fallback.first_number - 1;
-        catalog->epoch = catalog->fallback.epoch;
-        catalog->first_number = catalog->fallback.first_number;
-        return r;
-}
-
-/* Without a slot the newest seal tells what was durable, but for what its successor cut off since. */
-static int find_mark(struct catalog *catalog)
-{
-        struct control_slot *slot = &catalog->fallback;
-
-        for (size_t at = catalog->count; at > 0; at--) {
-                struct catalog_entry *entry = &catalog->entries[at - 1];
-                struct segment_brief brief;
-                int r = segment_brief_read(catalog->directory, catalog->uuid, entry->id, &brief);
-
-                if (r < 0)
-                        return broken(catalog, r);
-                if (!brief.sealed)
-                        continue;
-                slot->mark_number = brief.seal.last_number;
-                slot->mark_id = entry->id;
-                slot->mark_offset = brief.seal.end;
-                if (at < catalog->count && entry[1].previous_id == entry->id &&
-                    entry[1].first_number - 1 < slot->mark_number) {
-                        slot->mark_number = entry[1].first_number - 1;
-                        slot->mark_offset = entry[1].previous_end;
-                }
-                return 0;
-        }
-        return 0;
-}
-
-/* A mark belongs to its epoch: what a later one cut off is not missing. */
-static int find_cap(struct catalog *catalog, const struct control_slot *slot)
-{
-        catalog->cap = (struct control_slot){ 0 };
-        for (size_t at = catalog->count; at > 0; at--) {
-                struct catalog_entry *entry = &catalog->entries[at - 1];
-                int r = catalog_fill(catalog, entry);
-
-                if (r < 0)
-                        return broken(catalog, r);
-                if (entry->epoch <= slot->epoch)
-                        return 0;
-                catalog->cap.epoch = entry->epoch;
-                catalog->cap.mark_number = entry->first_number - 1;
-                catalog->cap.mark_id = entry->previous_id;
-                catalog->cap.mark_offset = entry->previous_end;
-        }
-        return 0;
 }
 
 /* Into a catalog that is empty. */
@@ -305,7 +230,7 @@ static int load_once(struct catalog *catalog)
         catalog_sort(catalog);
         r = find_head(catalog, &slot);
         if (r == 0 && !known)
-                r = fall_back(catalog);
+                r = catalog_fall_back(catalog);
         if (r < 0)
                 return r;
         if (catalog->count == 0) {
@@ -316,7 +241,7 @@ static int load_once(struct catalog *catalog)
                                "records up to %llu were durable",
                                (unsigned long long)slot.mark_id,
                                (unsigned long long)slot.mark_number);
-                        broken(catalog, -EBADMSG);
+                        catalog_broken(catalog, -EBADMSG);
                 }
                 return 0;
         }
@@ -325,11 +250,11 @@ static int load_once(struct catalog *catalog)
                        "%010llu.log: the newest segment is missing: records up to %llu "
                        "were durable",
                        (unsigned long long)slot.mark_id, (unsigned long long)slot.mark_number);
-                broken(catalog, -EBADMSG);
+                catalog_broken(catalog, -EBADMSG);
         }
         r = walk_back(catalog);
         if (r == 0)
-                r = known ? find_cap(catalog, &slot) : find_mark(catalog);
+                r = known ? catalog_find_cap(catalog, &slot) : catalog_find_mark(catalog);
         if (r == 0) /* before the gaps: of what a trim was unlinking a crash may leave any part */
                 r = check_oldest(catalog);
         if (r == 0 && catalog->count > 0)

@@ -11,7 +11,15 @@ int catalog_fill(struct catalog *catalog, struct catalog_entry *entry);
 int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret);
 void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment);
 int catalog_remember(struct catalog *catalog, struct segment *segment);
+void catalog_slot_locked(const struct catalog *catalog, struct control_slot *ret);
 int catalog_load_locked(struct catalog *catalog);
+/* Keep the first reason why the chain is broken; anything but damage stops the load. */
+int catalog_broken(struct catalog *catalog, int error);
+/* Neither slot is valid: what was trimmed and what was durable is not known. */
+int catalog_fall_back(struct catalog *catalog);
+/* Then the newest seal tells what was durable, but for what its successor cut off since. */
+int catalog_find_mark(struct catalog *catalog);
+int catalog_find_cap(struct catalog *catalog, const struct control_slot *slot);
 void catalog_sort(struct catalog *catalog);
 int catalog_grow(struct catalog *catalog, void **array, size_t *room, size_t count,
                  size_t item_bytes);

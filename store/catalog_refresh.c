@@ -7,28 +7,6 @@
 #include "catalog_private.h"
 #include "detail.h"
 
-static void slot_locked(const struct catalog *catalog, struct control_slot *ret)
-{
-        if (control_read(catalog->control, ret) < 0) {
-                *ret = catalog->fallback;
-        } else if (ret->epoch < catalog->cap.epoch && ret->mark_number > catalog->cap.mark_number) {
-                /* A truncation's new head became durable, its control page did not. */
-                ret->mark_number = catalog->cap.mark_number;
-                ret->mark_id = catalog->cap.mark_id;
-                ret->mark_offset = catalog->cap.mark_offset;
-        }
-}
-
-void catalog_slot(struct catalog *catalog, struct control_slot *ret)
-{
-        if (control_read(catalog->control, ret) == 0 &&
-            ret->epoch >= atomic_load(&catalog->capped_epoch))
-                return; /* as nearly always: the chain has nothing to add */
-        pthread_mutex_lock(&catalog->lock);
-        slot_locked(catalog, ret);
-        pthread_mutex_unlock(&catalog->lock);
-}
-
 int catalog_fault(struct catalog *catalog)
 {
         int r;
@@ -113,7 +91,7 @@ int catalog_refresh(struct catalog *catalog)
         int r = 0;
 
         pthread_mutex_lock(&catalog->lock);
-        slot_locked(catalog, &slot);
+        catalog_slot_locked(catalog, &slot);
         if (slot.epoch != catalog->epoch || catalog->count == 0) {
                 r = catalog_load_locked(catalog);
         } else {

@@ -1,0 +1,104 @@
+/*
+ * catalog_mark.c - what was trimmed and what was durable, by the control page and by the chain
+ *
+ * Fallback: neither slot of the page is valid: what the chain says takes its place.
+ * Cap:      a mark belongs to its epoch; what a segment of a later one cut off is not missing.
+ */
+
+#include "catalog_private.h"
+#include "detail.h"
+#include "logstore.h"
+
+void catalog_slot_locked(const struct catalog *catalog, struct control_slot *ret)
+{
+        if (control_read(catalog->control, ret) < 0) {
+                *ret = catalog->fallback;
+        } else if (ret->epoch < catalog->cap.epoch && ret->mark_number > catalog->cap.mark_number) {
+                /* A truncation's new head became durable, its control page did not. */
+                ret->mark_number = catalog->cap.mark_number;
+                ret->mark_id = catalog->cap.mark_id;
+                ret->mark_offset = catalog->cap.mark_offset;
+        }
+}
+
+void catalog_slot(struct catalog *catalog, struct control_slot *ret)
+{
+        if (control_read(catalog->control, ret) == 0 &&
+            ret->epoch >= atomic_load(&catalog->capped_epoch))
+                return; /* as nearly always: the chain has nothing to add */
+        pthread_mutex_lock(&catalog->lock);
+        catalog_slot_locked(catalog, ret);
+        pthread_mutex_unlock(&catalog->lock);
+}
+
+int catalog_fall_back(struct catalog *catalog)
+{
+        int r = catalog->count ? catalog_fill(catalog, &catalog->entries[0]) : 0;
+
+        catalog->fallback = (struct control_slot){
+                .first_number = catalog->control->page->fixed.first_number,
+        };
+        if (r == 0 && catalog->count &&
+            catalog->entries[0].first_number < catalog->fallback.first_number)
+                r = detail(-EBADMSG,
+                           "%010llu.log: begins with %llu, before the first number ever, %llu: run "
+                           "verify, then repair",
+                           (unsigned long long)catalog->entries[0].id,
+                           (unsigned long long)catalog->entries[0].first_number,
+                           (unsigned long long)catalog->fallback.first_number);
+        if (r < 0 && (r = catalog_broken(catalog, r)) < 0)
+                return r;
+        if (catalog->count && catalog->entries[0].first_number) {
+                catalog->fallback.first_number = catalog->entries[0].first_number;
+                catalog->fallback.epoch = catalog->entries[catalog->count - 1].epoch;
+        }
+        catalog->fallback.mark_number = catalog->fallback.first_number - 1;
+        catalog->epoch = catalog->fallback.epoch;
+        catalog->first_number = catalog->fallback.first_number;
+        return r;
+}
+
+int catalog_find_mark(struct catalog *catalog)
+{
+        struct control_slot *slot = &catalog->fallback;
+
+        for (size_t at = catalog->count; at > 0; at--) {
+                struct catalog_entry *entry = &catalog->entries[at - 1];
+                struct segment_brief brief;
+                int r = segment_brief_read(catalog->directory, catalog->uuid, entry->id, &brief);
+
+                if (r < 0)
+                        return catalog_broken(catalog, r);
+                if (!brief.sealed)
+                        continue;
+                slot->mark_number = brief.seal.last_number;
+                slot->mark_id = entry->id;
+                slot->mark_offset = brief.seal.end;
+                if (at < catalog->count && entry[1].previous_id == entry->id &&
+                    entry[1].first_number - 1 < slot->mark_number) {
+                        slot->mark_number = entry[1].first_number - 1;
+                        slot->mark_offset = entry[1].previous_end;
+                }
+                return 0;
+        }
+        return 0;
+}
+
+int catalog_find_cap(struct catalog *catalog, const struct control_slot *slot)
+{
+        catalog->cap = (struct control_slot){ 0 };
+        for (size_t at = catalog->count; at > 0; at--) {
+                struct catalog_entry *entry = &catalog->entries[at - 1];
+                int r = catalog_fill(catalog, entry);
+
+                if (r < 0)
+                        return catalog_broken(catalog, r);
+                if (entry->epoch <= slot->epoch)
+                        return 0;
+                catalog->cap.epoch = entry->epoch;
+                catalog->cap.mark_number = entry->first_number - 1;
+                catalog->cap.mark_id = entry->previous_id;
+                catalog->cap.mark_offset = entry->previous_end;
+        }
+        return 0;
+}

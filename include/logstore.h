@@ -96,7 +96,8 @@ struct logstore_options {
  * another writer (detail: its pid). -EBADMSG damage at or below the durable mark, or a broken
  * chain: a read-only open serves what is before it, logstore_repair() cuts it. -EPERM a directory
  * that everyone may write, or a file that is no regular file. -EREMOTE network file system.
- * -ENOSPC, -EIO, -ENOMEM, -EMFILE as from the system; nothing was changed by them.
+ * -ENOSPC, -EIO, -ENOMEM, -EMFILE as from the system; nothing was changed by them. -EACCES and the
+ * like: also if a file that is not of the log any more cannot be deleted.
  */
 LOGSTORE_API int logstore_open(const char *path, const struct logstore_options *options,
                                struct logstore **ret);
@@ -313,7 +314,8 @@ LOGSTORE_API int logstore_set_floor(struct logstore *store, uint64_t number);
 
 /* Delete whole segments that lie entirely before @number; idempotent. The new first number, to
  * *ret_first (may be NULL), is durable before anything is deleted. -EROFS, -EIO; -EACCES and the like:
- * a file cannot be deleted; the log begins later all the same, and the next open tries again. */
+ * a file cannot be deleted. Then the log begins later all the same, and an open for writing, which
+ * tries again, fails as long as the file cannot be deleted. */
 LOGSTORE_API int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_first);
 
 /* Apply retention now. With @dry_run only say in *ret_first what would be the first number. */

@@ -151,9 +151,8 @@ static int walk_back(struct catalog *catalog)
                         return 0;
                 previous = catalog_find_id(catalog, entry->previous_id);
                 if (previous >= at || catalog->entries[previous].id != entry->previous_id) {
-                        missing(entry);
-                        return catalog_broken(catalog,
-                                              -EBADMSG); /* the rest is judged by the gaps */
+                        missing(entry); /* the rest is judged by the gaps */
+                        return catalog_broken(catalog, -EBADMSG);
                 }
                 r = catalog_leave_out(catalog, previous + 1, at);
                 if (r < 0)

@@ -39,9 +39,8 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
         struct control_slot slot;
 
         catalog_slot(&store->catalog, &slot);
-        if (!store->writer && !segment->brief.sealed && !map_faulted(&segment->map) &&
-            number > slot.mark_number &&
-            (slot.generation != 0 || !salvage_beyond(segment, offset, number)))
+        if (!store->writer && !segment->brief.sealed &&
+            salvage_is_end(segment, &slot, offset, number))
                 return detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
                               (unsigned long long)number, what, segment->name,
                               (unsigned long long)offset);

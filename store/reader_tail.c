@@ -160,7 +160,7 @@ static int follow(struct logstore *store)
 }
 
 /* Where the follower stopped nothing is known to have been durable: is it damage all the same? */
-static int judge_end(struct logstore *store)
+static int judge_end(struct logstore *store, const struct control_slot *slot)
 {
         struct follower *follower = &store->follower;
         struct place at = { .offset = follower->offset };
@@ -173,9 +173,9 @@ static int judge_end(struct logstore *store)
             record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
                 batch_whole(&at, &due);
         if (at.offset < atomic_load(&at.segment->end) &&
-            salvage_beyond(at.segment, at.offset, number))
+            !salvage_is_end(at.segment, slot, at.offset, number))
                 r = segment_damage(at.segment, at.offset, number,
-                                   "no valid frame is here, but there are good ones behind");
+                                   "no valid frame is here, but the log goes on behind");
         else
                 follower->ended = number;
         catalog_unpin(&store->catalog, at.segment);
@@ -193,7 +193,7 @@ int reader_judge_end(struct logstore *store)
         pthread_mutex_lock(&store->follower.lock);
         r = follow(store);
         if (r == 0 && store->follower.ended != store->follower.number + 1)
-                r = judge_end(store);
+                r = judge_end(store, &slot);
         pthread_mutex_unlock(&store->follower.lock);
         return r;
 }

@@ -114,43 +114,26 @@ static bool is_miscounted(const struct catalog_entry *next, const struct scan *s
         return true;
 }
 
-/* Nothing is known to have been durable: then good frames behind a bad one tell damage. */
-static int frames_beyond(struct catalog *catalog, const struct segment_brief *brief,
-                         const struct scan *scan)
+/* Where the chain ends, early or not: is that a torn tail at most, or damage? */
+static int judge(struct catalog *catalog, const struct control_slot *slot, const struct scan *scan,
+                 struct recovery *recovery)
 {
+        uint64_t number = recovery->tail.number + 1;
         struct segment *segment;
-        int r = segment_open(catalog->memory, catalog->directory, catalog->uuid, brief->id,
-                             OS_SHARED_READ, &segment);
+        int r = catalog_pin_id(catalog, recovery->tail.segment_id, &segment);
 
         if (r < 0)
                 return r;
-        r = scan->why != NULL &&
-            salvage_beyond(segment, scan->stop, brief->start.first_number + scan->records);
-        segment_close(segment);
-        return r;
-}
-
-static int judge(struct catalog *catalog, const struct control_slot *slot,
-                 const struct segment_brief *brief, const struct scan *scan,
-                 struct recovery *recovery)
-{
-        uint64_t mark = brief->sealed && brief->seal.last_number > slot->mark_number
-                                ? brief->seal.last_number
-                                : slot->mark_number;
-        char name[32];
-        int r = 0;
-
-        if (slot->generation == 0)
-                r = frames_beyond(catalog, brief, scan);
-        if (r < 0 || (r == 0 && recovery->tail.number >= mark))
-                return r;
-        segment_name(brief->id, name);
-        recovery->damage = -EBADMSG;
-        recovery->damage_offset = scan->stop;
-        detail(-EBADMSG, "%s: offset %llu, record %llu: %s, but %s: run verify, then repair", name,
-               (unsigned long long)scan->stop, (unsigned long long)(recovery->tail.number + 1),
-               scan->why ? scan->why : "the segment ends here",
-               slot->generation ? "it was durable" : "there are good frames behind it");
+        if (!salvage_is_end(segment, slot, scan->stop, number)) {
+                recovery->damage = -EBADMSG;
+                recovery->damage_offset = scan->stop;
+                detail(-EBADMSG,
+                       "%s: offset %llu, record %llu: %s, but %s: run verify, then repair",
+                       segment->name, (unsigned long long)scan->stop, (unsigned long long)number,
+                       scan->why ? scan->why : "the segment ends here",
+                       slot->generation ? "it was durable" : "the log goes on behind it");
+        }
+        catalog_unpin(catalog, segment);
         return 0;
 }
 
@@ -201,7 +184,7 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                 ended = !next || scan.end != next->previous_end ||
                         scan.records != next->previous_records;
                 if (ended && r == 0 && !is_miscounted(next, &scan, &brief, &recovery))
-                        r = judge(catalog, slot, &brief, &scan, &recovery);
+                        r = judge(catalog, slot, &scan, &recovery);
                 if (ended && scan.stop > scan.end)
                         recovery.dropped_bytes += scan.stop - scan.end;
         }

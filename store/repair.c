@@ -24,7 +24,7 @@ struct repair {
         struct logstore *store; /* opened read-only */
         struct control_slot slot;
         bool damaged;
-        bool ended;           /* by a tail that no sync covered: what is behind is not of the log */
+        bool ended;           /* by a tail that no sync covered: what is behind is only salvaged */
         struct recovery keep; /* where the kept prefix ends */
         uint64_t last_known;  /* highest number that there is a trace of */
         uint64_t next_number; /* that is expected next */
@@ -102,27 +102,17 @@ static void damage_at(struct repair *repair, const char *file, uint64_t offset, 
         tell(repair, file, offset, number, what);
 }
 
-/* Is what does not validate the end, or a torn tail that no sync covered? The next segment may have
- * been started behind that; one that goes on where this one ends, but with another number, is damage. */
-static bool is_mere_end(const struct repair *repair, struct segment *segment, uint64_t offset,
-                        uint64_t number)
-{
-        const struct segment_brief *brief = &segment->brief;
-        bool last = atomic_load(&segment->last_number) == UINT64_MAX;
-
-        if (last ? brief->sealed && number <= brief->seal.last_number
-                 : brief->sealed || offset == atomic_load(&segment->end))
-                return false;
-        return number > repair->slot.mark_number &&
-               (repair->slot.generation != 0 || !salvage_beyond(segment, offset, number));
-}
-
 static int on_damage(void *context, struct segment *segment, uint64_t offset, uint64_t number,
                      const char *what)
 {
         struct repair *repair = context;
+        /* Every frame is there up to where the next segment goes on, which tells another number. */
+        bool miscounted = offset == atomic_load(&segment->end) &&
+                          atomic_load(&segment->last_number) != UINT64_MAX;
 
-        if (is_mere_end(repair, segment, offset, number))
+        if (repair->ended)
+                return 0;
+        if (!miscounted && salvage_is_end(segment, &repair->slot, offset, number))
                 repair->ended = !repair->damaged;
         else
                 damage_at(repair, segment->name, offset, number, what);
@@ -172,14 +162,16 @@ static int read_segment(struct repair *repair, uint64_t id)
         segment_name(id, name);
         r = catalog_pin_id(&repair->store->catalog, id, &segment);
         if (r < 0) {
-                damage_at(repair, name, 0, repair->next_number, logstore_detail());
+                if (!repair->ended)
+                        damage_at(repair, name, 0, repair->next_number, logstore_detail());
                 repair->next_number = 0;
                 return r == -EBADMSG || r == -EPERM ? 0 : r;
         }
-        if (repair->next_number && segment->brief.start.first_number != repair->next_number)
+        if (!repair->ended && repair->next_number &&
+            segment->brief.start.first_number != repair->next_number)
                 damage_at(repair, name, HEADER_BYTES, repair->next_number,
                           "records are missing before this segment");
-        sound = !repair->damaged;
+        sound = !repair->damaged && !repair->ended;
         last = find_end(repair, segment, &end);
         r = salvage_segment(segment, end, last + 1 - segment->brief.start.first_number,
                             last != UINT64_MAX, &hooks, &prefix);
@@ -197,9 +189,9 @@ static int read_all(struct repair *repair)
         int r = 0;
 
         repair->next_number = catalog->first_number;
-        for (size_t at = 0; r == 0 && !repair->ended; at++) {
+        for (size_t at = 0; r == 0; at++) {
                 int found = catalog_entry_at(catalog, at, &entry);
-                if (found == -ENOENT)
+                if (found == -ENOENT || (repair->ended && !repair->salvage))
                         break;
                 r = read_segment(repair, entry.id);
                 if (repair->hooks && repair->hooks->progress)

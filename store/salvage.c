@@ -37,6 +37,11 @@ static bool follows(struct segment *segment, uint64_t offset, uint64_t limit, ui
                (view->kind == FRAME_PAD || view->ordinal == ordinal + 1);
 }
 
+static const char *why(const struct segment *segment, const char *otherwise)
+{
+        return map_faulted(&segment->map) ? "a page cannot be read: check the disk" : otherwise;
+}
+
 /* Count the frame at @offset; a batch counts with its last one. */
 static void extend(const struct segment *segment, uint64_t offset, const struct record_view *view,
                    uint32_t ordinal, int64_t *greatest_ns, struct salvage_prefix *prefix)
@@ -68,7 +73,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                 if (!next && !damaged) {
                         damaged = true; /* or simply the end: that is for the caller to judge */
                         r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
-                                          "the frame does not validate");
+                                          why(segment, "the frame does not validate"));
                         if (r != 0)
                                 break;
                 }
@@ -87,7 +92,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
         }
         if (r == 0 && !damaged && (map_faulted(&segment->map) || (exact && ordinal != expected)))
                 r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
-                                  "the segment ends before its records do");
+                                  why(segment, "the segment ends before its records do"));
         *ret_prefix = prefix;
         return r;
 }
@@ -104,4 +109,18 @@ bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
                 if (plausible(segment, at, segment->brief.bytes, ordinal, &view))
                         return true;
         return false;
+}
+
+bool salvage_is_end(struct segment *segment, const struct control_slot *slot, uint64_t offset,
+                    uint64_t number)
+{
+        const struct segment_brief *brief = &segment->brief;
+        bool last = atomic_load(&segment->last_number) == UINT64_MAX; /* none was started behind */
+
+        if (number <= slot->mark_number || map_faulted(&segment->map))
+                return false;
+        if (brief->sealed && (!last || number <= brief->seal.last_number))
+                return false;
+        /* Without a mark, whatever lies behind tells that this was durable, too. */
+        return slot->generation != 0 || (last && !salvage_beyond(segment, offset, number));
 }

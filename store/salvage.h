@@ -4,6 +4,7 @@
 #ifndef LOGSTORE_SALVAGE_H
 #define LOGSTORE_SALVAGE_H
 
+#include "control.h"
 #include "segment.h"
 
 struct salvage_hooks {
@@ -29,8 +30,12 @@ struct salvage_prefix {
 int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
                     const struct salvage_hooks *hooks, struct salvage_prefix *ret_prefix);
 
-/* Is there a valid frame of @number or a later one beyond @offset, where the log seems to be torn? Then
- * it is not its end. */
+/* Is there a valid frame of @number or a later one beyond @offset? */
 bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number);
+
+/* No frame counts at @offset of a pinned segment, where @number is due: is that merely the log's end,
+ * or a tail that a crash tore and no sync covered? Else it is damage (FORMAT.md, D1 to D3). */
+bool salvage_is_end(struct segment *segment, const struct control_slot *slot, uint64_t offset,
+                    uint64_t number);
 
 #endif

@@ -80,14 +80,15 @@ static void check_index(struct verification *v, const struct segment_brief *brie
         }
 }
 
-/* The scan stopped before the log says that the segment ends. */
+/* The scan stopped before the log says that the segment ends: as salvage_is_end(), but that good
+ * frames behind are not looked for where no slot is valid, which is told in any case. */
 static void judge_stop(struct verification *v, const char *name, const struct scan *scan,
-                       const struct segment_brief *brief)
+                       const struct segment_brief *brief, bool last)
 {
         uint64_t number = brief->start.first_number + scan->records;
         const char *why = scan->why ? scan->why : "the segment ends before its records do";
 
-        if (!brief->sealed && number > v->slot.mark_number) {
+        if (!brief->sealed && number > v->slot.mark_number && (v->slot.generation != 0 || last)) {
                 v->torn = true;
                 if (scan->uncommitted && scan->stop == scan->end)
                         return; /* simply the end */
@@ -174,7 +175,7 @@ static int verify_segment(struct verification *v, size_t at)
         if (r < 0) {
                 tell(v, name, scan.stop, 0, r, true, logstore_detail());
         } else if (scan.end < limit || scan.why) {
-                judge_stop(v, name, &scan, &brief);
+                judge_stop(v, name, &scan, &brief, !has_next);
         } else if (has_next && scan.records != next.previous_records) {
                 tell(v, name, scan.end, 0, -EBADMSG, true,
                      "the next segment tells another number of records");

@@ -192,18 +192,37 @@ static struct place tear_batch(unsigned torn)
         return place;
 }
 
-/* Three large records have room in a segment: the first is torn, and the fourth began another one. */
-START_TEST(a_torn_tail_with_a_segment_behind_it_is_dropped_with_that)
+/* All of it in the first segment, and one record more that began the second. */
+static void write_roll_and_crash(void)
 {
         open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
         append_numbered(DURABLE);
         ck_assert_int_eq(logstore_sync(store, 0), 0);
-        for (int i = 0; i < 4; i++)
-                append_filled(20000, 'x');
+        append_numbered(COUNT - DURABLE);
+        append_filled(SEGMENT_BYTES_MIN - FRAMES_OFFSET - FRAME_HEADER_BYTES, 'x');
         crash_store();
         ck_assert(file_exists(segment_path(2)));
-        flip_byte(segment_path(1), place_of(DURABLE + 1).offset + 100);
-        expect_tail_dropped(DURABLE);
+}
+
+START_TEST(a_torn_tail_with_a_segment_behind_it_is_dropped_with_that)
+{
+        write_roll_and_crash();
+        flip_byte(segment_path(1), place_of(COUNT).offset + FRAME_HEADER_BYTES);
+        expect_tail_dropped(COUNT - 1);
+}
+END_TEST
+
+START_TEST(salvage_takes_what_is_valid_behind_a_torn_tail)
+{
+        struct logstore_repair_report report;
+
+        write_roll_and_crash();
+        flip_byte(segment_path(1), place_of(COUNT - 2).offset + FRAME_HEADER_BYTES);
+        ck_assert_int_eq(logstore_repair(store_path(), 0, scratch("salvaged"), NULL, &report), 0);
+        ck_assert_uint_eq(report.kept_last, COUNT - 3);
+        ck_assert_uint_eq(report.cut_bytes, 0);
+        ck_assert_uint_eq(report.salvaged, COUNT);
+        ck_assert_uint_eq(report.missing, 1);
 }
 END_TEST
 
@@ -347,6 +366,18 @@ START_TEST(without_a_valid_mark_a_lost_frame_with_good_ones_behind_is_damage)
 }
 END_TEST
 
+START_TEST(without_a_valid_mark_a_bad_frame_with_a_segment_behind_is_damage)
+{
+        struct place place;
+
+        write_roll_and_crash();
+        place = place_of(COUNT);
+        flip_byte(segment_path(1), place.offset + FRAME_HEADER_BYTES);
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        expect_damage_at(COUNT, place);
+}
+END_TEST
+
 START_TEST(without_a_valid_mark_a_bad_last_frame_is_a_torn_tail)
 {
         struct place place;
@@ -444,6 +475,7 @@ int main(void)
                 { an_impossible_length_is_a_torn_tail, 11 },
                 { an_old_frame_copied_behind_the_tail_is_not_believed, 0 },
                 { a_torn_tail_with_a_segment_behind_it_is_dropped_with_that, 0 },
+                { salvage_takes_what_is_valid_behind_a_torn_tail, 0 },
                 { half_a_batch_is_dropped_whole, 4 },
                 { an_open_claim_ends_the_log_of_a_crash, 0 },
                 { a_durable_frame_with_any_byte_changed_is_damage, LAST_FRAME_BYTES - 1 },
@@ -451,6 +483,7 @@ int main(void)
                 { a_file_cut_within_the_durable_part_is_damage, 8 },
                 { without_a_valid_mark_a_bad_frame_with_good_ones_behind_is_damage, 0 },
                 { without_a_valid_mark_a_lost_frame_with_good_ones_behind_is_damage, COUNT - 1 },
+                { without_a_valid_mark_a_bad_frame_with_a_segment_behind_is_damage, 0 },
                 { without_a_valid_mark_a_bad_last_frame_is_a_torn_tail, 0 },
                 { without_a_valid_mark_half_a_batch_at_the_end_is_a_torn_tail, 0 },
                 { without_a_valid_mark_half_a_batch_with_good_frames_behind_is_damage, 3 },

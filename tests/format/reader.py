@@ -306,7 +306,7 @@ class Store:
                 if self.was_durable(segment, end):
                     yield from (one for one in segment.partial if one[0] >= self.control.first)
                 if successor or not self.damage:
-                    self.judge_stop(segment, end)
+                    self.judge_stop(segment, end, successor)
                 break
             segment.bytes = b""
             if successor and segment.next != successor.first:
@@ -319,10 +319,11 @@ class Store:
     def was_durable(self, segment, end):
         return segment.next <= self.control.mark or segment.stop < min(segment.seal_end, end)
 
-    def judge_stop(self, segment, end):
+    def judge_stop(self, segment, end, successor):
         """Tell a torn tail, which is fine, from damage."""
         known = self.was_durable(segment, end)  # D1, D2
-        known |= not self.control.has_slot and segment.has_frames_behind(end)  # D3
+        if not self.control.has_slot:  # D3
+            known |= successor is not None or segment.has_frames_behind(end)
         if known:
             raise Damage(segment.name, segment.stop, segment.next, segment.why)
 

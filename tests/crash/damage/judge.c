@@ -280,16 +280,21 @@ static void judge_append(struct trial *t, struct logstore *store, uint64_t last)
         logstore_close(store);
 }
 
+static uint64_t tail_of(struct logstore *store)
+{
+        struct logstore_bounds bounds = { 0 };
+
+        logstore_bounds(store, &bounds);
+        return bounds.tail;
+}
+
 /* After a repair every record is as it was, and there is nothing wrong. Returns the last number. */
 static uint64_t judge_kept(const struct trial *t, struct logstore *store)
 {
-        struct logstore_bounds bounds = { 0 };
         struct logstore_cursor *cursor;
         struct logstore_record record;
-        int r = logstore_bounds(store, &bounds);
+        int r = logstore_cursor_open(store, 0, &cursor);
 
-        if (r == 0)
-                r = logstore_cursor_open(store, 0, &cursor);
         if (r < 0) {
                 complain(t, wrong, "%d: %s", r, logstore_detail());
                 return 0;
@@ -301,7 +306,14 @@ static uint64_t judge_kept(const struct trial *t, struct logstore *store)
         if (r != -EAGAIN)
                 complain(t, wrong, "behind the records it kept: %d: %s", r, logstore_detail());
         logstore_cursor_close(cursor);
-        return bounds.tail;
+        return tail_of(store);
+}
+
+/* Errors that say what the store is, and not what befell the call. */
+static bool is_refusal(int error)
+{
+        return error == -EBADMSG || error == -ENOENT || error == -EPROTONOSUPPORT ||
+               error == -EMEDIUMTYPE || error == -EPERM;
 }
 
 /* What is cut is the first damage and what lies behind it; then the store is sound and goes on. */
@@ -313,10 +325,9 @@ static void judge_repair(struct trial *t)
         int r = logstore_repair(t->path, LOGSTORE_REPAIR_APPLY, NULL, NULL, &report);
 
         t->how = "repair";
-        if (r < 0 && (t->left.control_harmed || t->left.files_harmed))
-                return;
         if (r < 0) {
-                complain(t, lost, "refused with %d: %s", r, logstore_detail());
+                if (!(t->left.control_harmed || t->left.files_harmed) || !is_refusal(r))
+                        complain(t, lost, "refused with %d: %s", r, logstore_detail());
                 return;
         }
         r = logstore_verify(t->path, NULL, NULL);
@@ -337,7 +348,9 @@ static void judge_repair(struct trial *t)
 
 static void judge_writer(struct trial *t)
 {
+        struct logstore_repair_report report = { 0 };
         struct logstore *store;
+        int repaired = logstore_repair(t->path, 0, NULL, NULL, &report);
         int r = open_store(t->path, 0, &store);
         uint64_t last;
 
@@ -348,6 +361,11 @@ static void judge_writer(struct trial *t)
                 return;
         }
         last = judge_cursor(t, store);
+        if (repaired < 0 || report.cut_bytes > 0 || report.kept_last != tail_of(store))
+                complain(t, wrong,
+                         "ends at %" PRIu64 ", repair would at %" PRIu64 ", cut %" PRIu64
+                         " bytes: %d",
+                         tail_of(store), report.kept_last, report.cut_bytes, repaired);
         judge_gets(t, store);
         judge_append(t, store, last);
 }

@@ -31,15 +31,13 @@ static void fail_step(struct machine *m, int r)
 }
 
 /*
- * A step was refused. -ENOSPC from a full disk has changed nothing, -EACCES only left behind what is
- * not of the log. -EIO is right if a sync has failed, or an unlink without which the log would be
- * another, and then the store is to be opened again. Anything else is wrong.
+ * A step was refused. -ENOSPC from a full disk has changed nothing. -EIO is right if a sync has
+ * failed, or an unlink without which the log would be another, and then the store is to be opened
+ * again. Anything else is wrong.
  */
 static void take_failure(struct machine *m, int r)
 {
         if (r == -ENOSPC && m->disk->growth_refused > 0)
-                return;
-        if (r == -EACCES && m->disk->unlinks_refused > 0)
                 return;
         if (r != -EIO || m->disk->syncs_failed + m->disk->unlinks_refused == 0)
                 fail_step(m, r);
@@ -245,13 +243,15 @@ static void trim_before(struct machine *m, uint64_t number)
         r = logstore_trim_before(m->store, number, &first);
         machine_trace(m, "trim %llu: %d, first %llu", (unsigned long long)number, r,
                       (unsigned long long)first);
+        if (r == -EACCES && m->disk->unlinks_refused > 0) { /* files stay; all else is done */
+                r = logstore_bounds(m->store, &bounds);
+                first = bounds.first;
+        }
         if (r == 0 && (first < p->first_low || first > p->first_high))
                 machine_fail(m, "LOST", "trim before %llu made %llu the first",
                              (unsigned long long)number, (unsigned long long)first);
-        if (r == -EACCES && logstore_bounds(m->store, &bounds) == 0)
-                first = bounds.first; /* files are left behind, or it was not begun */
         disk_lock();
-        if (r == 0 || (r == -EACCES && first >= p->first_low && first <= p->first_high))
+        if (r == 0)
                 p->first_low = p->first_high = first;
         disk_unlock();
         if (r < 0)

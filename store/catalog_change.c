@@ -148,13 +148,64 @@ void catalog_set_first(struct catalog *catalog, uint64_t number)
         pthread_mutex_unlock(&catalog->lock);
 }
 
+static void unlink_index(struct catalog *catalog, uint64_t id)
+{
+        char name[32];
+
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
+        os_unlink(catalog->directory, name); /* may not be there, and is never evidence */
+}
+
+/* Store the seal of a segment, if it has not that one, and sync it whoever stored it. */
+static int seal_file(struct catalog *catalog, struct segment *segment, uint64_t records,
+                     uint64_t end, int64_t greatest_ns)
+{
+        const struct segment_brief *brief = &segment->brief;
+        int r;
+
+        if (!brief->started)
+                return 0;
+        if (brief->sealed && brief->seal.records != records) /* it has the numbers that were cut */
+                unlink_index(catalog, brief->id);
+        if (!brief->sealed || brief->seal.records != records || brief->seal.end != end)
+                segment_seal(segment, records, end, greatest_ns);
+        r = os_sync_map(segment->map.base, HEADER_BYTES);
+        return r < 0 ? detail(r, "%s: offset 0: a sync failed: %s", segment->name,
+                              logstore_error_text(r))
+                     : 0;
+}
+
+int catalog_seal(struct catalog *catalog, uint64_t id, uint64_t records, uint64_t end,
+                 int64_t greatest_ns)
+{
+        struct segment *segment;
+        size_t at;
+        int r;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, id);
+        if (at < catalog->count && catalog->entries[at].id == id)
+                catalog_detach(catalog, &catalog->entries[at]); /* mapped anew, it has the seal */
+        else
+                id = 0; /* trimmed */
+        pthread_mutex_unlock(&catalog->lock);
+        if (id == 0)
+                return 0;
+        r = segment_open(catalog->memory, catalog->directory, catalog->uuid, id, OS_SHARED_WRITE,
+                         &segment);
+        if (r < 0)
+                return r;
+        r = seal_file(catalog, segment, records, end, greatest_ns);
+        segment_close(segment);
+        return r;
+}
+
 static int unlink_segment(struct catalog *catalog, uint64_t id)
 {
         char name[32];
         int r;
 
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
-        os_unlink(catalog->directory, name); /* may not be there, and is never evidence */
+        unlink_index(catalog, id);
         segment_name(id, name);
         r = os_unlink(catalog->directory, name);
         if (r < 0 && r != -ENOENT)

@@ -15,32 +15,20 @@
 #include "logstore.h"
 
 /* What was scanned to its end and has a durable successor is sealed now, so that the next open
- * need not read it. */
-static int seal_scanned(struct catalog *catalog, const struct recovery *recovery, uint64_t before)
+ * need not read it. Where @start continues an older one, a truncation in which that is to be sealed
+ * anew may not have come that far. */
+static int seal_before(struct catalog *catalog, const struct recovery *recovery,
+                       const struct start_payload *start)
 {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++) {
-                struct segment *segment;
-
-                if (recovery->unsealed[i] >= before)
-                        break;
-                if (recovery->counts[i] == 0)
-                        continue; /* another took its place */
-                r = segment_open(catalog->memory, catalog->directory, catalog->uuid,
-                                 recovery->unsealed[i], OS_SHARED_WRITE, &segment);
-                if (r < 0)
-                        break;
-                if (segment->brief.started && !segment->brief.sealed) {
-                        segment_seal(segment, recovery->counts[i], recovery->ends[i],
-                                     recovery->greatest[i]);
-                        r = os_sync_map(segment->map.base, HEADER_BYTES);
-                        if (r < 0)
-                                detail(r, "%s: offset 0: a sync failed: %s", segment->name,
-                                       logstore_error_text(r));
-                }
-                segment_close(segment);
-        }
+        for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++)
+                if (recovery->counts[i] > 0) /* else another took its place */
+                        r = catalog_seal(catalog, recovery->unsealed[i], recovery->counts[i],
+                                         recovery->ends[i], recovery->greatest[i]);
+        if (r == 0 && recovery->records == 0)
+                r = catalog_seal(catalog, start->previous_id, start->previous_records,
+                                 start->previous_end, start->greatest_ns);
         return r;
 }
 
@@ -97,7 +85,7 @@ int recovery_start(struct catalog *catalog, struct control *control,
         if (r == 0) /* before a seal: behind one nobody looks for what is off the chain */
                 r = catalog_drop_leftovers(catalog);
         if (r == 0 && recovery)
-                r = seal_scanned(catalog, recovery, segment->brief.id);
+                r = seal_before(catalog, recovery, &start);
         if (r < 0) {
                 catalog_forget(catalog, segment);
                 catalog_unpin(catalog, segment);

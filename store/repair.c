@@ -290,7 +290,9 @@ static int apply(struct repair *repair)
         if (r < 0)
                 return r;
         repair->report.cut_bytes = 0;
-        r = each_cut_file(repair, true);
+        r = directory_clean(repair->store->directory); /* of what a crash left half made */
+        if (r == 0)
+                r = each_cut_file(repair, true);
         if (r == 0)
                 r = cut(repair);
         os_close(lock);

@@ -139,7 +139,8 @@ static int fail_sync(struct logstore *store, const char *what, int error)
         return head_failure(&store->head);
 }
 
-/* What was cut would be taken for the log once the new head is sealed; the next open tries again. */
+/* What was cut would be taken for the log once the new head is sealed, or lost; the next open tries
+ * again. */
 static int fail_left_behind(struct logstore *store)
 {
         char why[384];
@@ -149,7 +150,8 @@ static int fail_left_behind(struct logstore *store)
         return head_failure(&store->head);
 }
 
-/* The segment that was active is sealed as the log now ends in it, or is a leftover. */
+/* The segment that the log now ends in is sealed as it does, so that nothing that was cut comes back
+ * should the new head ever be damaged. The one that was active is that, or a leftover. */
 static int retire_active(struct logstore *store, const struct start_payload *start)
 {
         struct head *head = &store->head;
@@ -162,6 +164,10 @@ static int retire_active(struct logstore *store, const struct start_payload *sta
                 r = os_sync_map(segment->map.base, HEADER_BYTES);
                 if (r < 0)
                         return fail_sync(store, segment->name, r);
+        } else if (start->previous_id != 0 &&
+                   catalog_seal(&store->catalog, start->previous_id, start->previous_records,
+                                start->previous_end, start->greatest_ns) < 0) {
+                return fail_left_behind(store);
         }
         head_retire(head, head->oldest);
         return r;

@@ -24,6 +24,7 @@ static void expect_marked(struct logstore *where, uint64_t from, uint64_t to, co
 }
 
 /* Where the cut falls: in the active segment, in an earlier one, at a segment's end, at the start. */
+#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 static const uint64_t cuts[] = { 999, 950, 700, 400, 342, 341, 340, 100, 1 };
 
 START_TEST(a_shorter_rewrite_shows_nothing_stale)
@@ -53,6 +54,35 @@ START_TEST(a_shorter_rewrite_shows_nothing_stale)
         ck_assert_int_eq(logstore_sync(store, 0), 0);
         ck_assert_int_eq(logstore_verify(store_path(), NULL, &(struct logstore_verify_report){ 0 }),
                          0);
+}
+END_TEST
+
+static int keep_last(void *context, const struct logstore_segment_info *info)
+{
+        *(uint64_t *)context = info->id;
+        return 0;
+}
+
+/* That segment alone says where the log was cut, besides the seal of the one it continues. */
+START_TEST(what_was_cut_does_not_come_back_when_the_new_head_is_lost)
+{
+        struct logstore_repair_report report;
+        uint64_t cut = cuts[_i], head = 0;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_marked(1000, "old");
+        ck_assert_int_eq(logstore_truncate_after(store, cut, 0), 0);
+        append_marked(7, "new");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(logstore_segments(store, keep_last, &head), 0);
+        crash_store();
+        flip_byte(scratch("store/%010" PRIu64 ".log", head), 4);
+        ck_assert_int_eq(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, &report),
+                         0);
+        ck_assert_uint_eq(report.kept_last, cut);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).tail, cut);
+        expect_marked(store, 1, cut, "old");
 }
 END_TEST
 
@@ -232,6 +262,7 @@ int main(void)
 {
         const struct test_entry tests[] = {
                 { a_shorter_rewrite_shows_nothing_stale, 2 * sizeof(cuts) / sizeof(cuts[0]) },
+                { what_was_cut_does_not_come_back_when_the_new_head_is_lost, COUNT(cuts) },
                 { readers_beyond_the_cut_are_stale_the_others_go_on, 2 },
                 { an_emptied_log_goes_on_at_a_later_number, 0 },
                 { a_trimmed_log_is_emptied_and_never_begins_earlier, 0 },

@@ -29,6 +29,7 @@
 #define DISK_NAME_BYTES 40u
 #define DISK_NAMES 64u
 #define DISK_PENDING 256u
+#define DISK_ASIDE "aside." /* before the names of files in the store's quarantine directory */
 
 struct buffer {
         uint8_t *bytes;

@@ -204,7 +204,7 @@ void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_fi
 
 /* ---- opening ---- */
 
-static void store_path(const struct machine *m, char path[64])
+void machine_store_path(const struct machine *m, char path[64])
 {
         snprintf(path, 64, "/disk/%llu/store", (unsigned long long)m->disk->id);
 }
@@ -220,7 +220,7 @@ static uint64_t open_read_only(struct machine *m)
 
         options.flags |= LOGSTORE_READ_ONLY;
         options.flags &= ~(uint32_t)LOGSTORE_CREATE;
-        store_path(m, path);
+        machine_store_path(m, path);
         r = logstore_open(path, &options, &store);
         if (r < 0 && !m->promise.created)
                 return tail;
@@ -246,7 +246,7 @@ static uint64_t verify_and_repair(struct machine *m)
 
         if (!m->promise.created)
                 return UINT64_MAX;
-        store_path(m, path);
+        machine_store_path(m, path);
         r = logstore_verify(path, NULL, NULL);
         if (r < 0)
                 machine_fail(m, "REFUSED", "verify: %d (%s)", r, logstore_detail());
@@ -259,41 +259,58 @@ static uint64_t verify_and_repair(struct machine *m)
         return repaired.kept_last;
 }
 
-static int open_store(struct machine *m)
+struct refusals machine_refusals(const struct machine *m)
 {
-        uint32_t tries = 0;
+        return (struct refusals){ m->disk->syncs_failed, m->disk->growth_refused,
+                                  m->disk->unlinks_refused };
+}
+
+bool machine_was_refused(struct machine *m, int error, const struct refusals *before)
+{
+        struct disk *disk = m->disk;
+
+        if (error == -ENOSPC && disk->growth_refused > before->growth) {
+                disk->growth_to_refuse = 0;
+                return true;
+        }
+        if ((error == -EACCES || error == -EIO) && disk->unlinks_refused > before->unlinks) {
+                disk->unlinks_to_refuse = 0;
+                return true;
+        }
+        figures.failed_syncs += disk->syncs_failed > before->syncs;
+        return disk->syncs_failed > before->syncs; /* the device is repaired by and by */
+}
+
+static int open_once(struct machine *m)
+{
         char path[64];
         int r;
 
+        machine_store_path(m, path);
         m->options.flags &= ~(uint32_t)LOGSTORE_CREATE;
         if (!m->promise.created)
                 m->options.flags |= LOGSTORE_CREATE;
-        store_path(m, path);
+        r = logstore_open(path, &m->options, &m->store);
+        machine_trace(m, "open: %d%s%s", r, r < 0 ? ", " : "", r < 0 ? logstore_detail() : "");
+        if (r < 0)
+                m->store = NULL;
+        return r;
+}
+
+static int open_store(struct machine *m)
+{
+        struct refusals before;
+        uint32_t tries = 0;
+        int r;
+
         if (rng_one_in(&m->rng, 6)) /* a disk that is full, or all but */
                 m->disk->growth_to_refuse = 1 + rng_below(&m->rng, 3);
         if (rng_one_in(&m->rng, 6))
                 m->disk->unlinks_to_refuse = 1 + rng_below(&m->rng, 3);
         do {
-                uint32_t failed = m->disk->syncs_failed;
-                uint32_t refused = m->disk->growth_refused;
-                uint32_t kept = m->disk->unlinks_refused;
-                r = logstore_open(path, &m->options, &m->store);
-                machine_trace(m, "open: %d%s%s", r, r < 0 ? ", " : "",
-                              r < 0 ? logstore_detail() : "");
-                if (r < 0)
-                        m->store = NULL;
-                if (r == -ENOSPC && m->disk->growth_refused > refused) {
-                        m->disk->growth_to_refuse = 0;
-                        continue;
-                }
-                if ((r == -EACCES || r == -EIO) && m->disk->unlinks_refused > kept) {
-                        m->disk->unlinks_to_refuse = 0;
-                        continue;
-                }
-                if (r == 0 || m->disk->syncs_failed == failed)
-                        break;
-                figures.failed_syncs++;
-        } while (++tries < 8); /* a sync failed: the device is repaired by and by */
+                before = machine_refusals(m);
+                r = open_once(m);
+        } while (r < 0 && machine_was_refused(m, r, &before) && ++tries < 8);
         m->disk->growth_to_refuse = m->disk->growth_refused = 0;
         m->disk->unlinks_to_refuse = m->disk->unlinks_refused = 0;
         return r;
@@ -308,6 +325,8 @@ void machine_open(struct machine *m, bool all_of_it)
         m->step = "open";
         machine_now = m;
         os_disk_enter(plan.threads ? NULL : &m->world);
+        if (m->promise.damaged)
+                machine_repair(m);
         if (rng_one_in(&m->rng, 8))
                 read_tail = open_read_only(m);
         if (rng_one_in(&m->rng, 8))
@@ -325,6 +344,7 @@ void machine_open(struct machine *m, bool all_of_it)
         if (all_of_it && tail != promise_resolved(&m->promise))
                 machine_fail(m, "LOST", "the log ends at %llu though no power was cut",
                              (unsigned long long)tail);
+        machine_drop_copies(m);
         disk_lock();
         promise_adopt(&m->promise, first, tail, (uint32_t)rng_next(&m->rng));
         disk_unlock();

@@ -87,7 +87,20 @@ void machine_open(struct machine *m, bool all_of_it); /* and compare; adopt what
 void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_first,
                      uint64_t *ret_tail);
 void machine_step(struct machine *m);
-void machine_abandon(struct machine *m);  /* close on a disk that nobody will see */
-void machine_put_away(struct machine *m); /* whatever it is doing; with its disk */
+void machine_store_path(const struct machine *m, char path[64]);
+
+/* What the disk refused so far, by its device, for space and by its file system. */
+struct refusals {
+        uint32_t syncs, growth, unlinks;
+};
+struct refusals machine_refusals(const struct machine *m);
+/* Is an error no wonder, as something was refused since @before? Then it is to be tried again. */
+bool machine_was_refused(struct machine *m, int error, const struct refusals *before);
+
+void machine_spoil(struct machine *m);       /* close, spoil a byte, open */
+void machine_repair(struct machine *m);      /* back to what is promised */
+void machine_drop_copies(struct machine *m); /* of what was cut, in quarantine */
+void machine_abandon(struct machine *m);     /* close on a disk that nobody will see */
+void machine_put_away(struct machine *m);    /* whatever it is doing; with its disk */
 
 #endif

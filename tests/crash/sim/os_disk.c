@@ -21,7 +21,7 @@
 struct open_file {
         struct disk *disk; /* NULL: free */
         struct node *node; /* NULL: a directory */
-        bool parent, writable, direct;
+        bool parent, aside, writable, direct;
 };
 
 static struct open_file files[DESCRIPTORS];
@@ -80,7 +80,7 @@ static int take_descriptor(struct disk *disk, struct node *node, struct open_fil
 
 /* ---- directories ---- */
 
-enum place { PLACE_NONE, PLACE_PARENT, PLACE_STORE };
+enum place { PLACE_NONE, PLACE_PARENT, PLACE_STORE, PLACE_ASIDE };
 
 static enum place parse_path(const char *path, struct disk **ret)
 {
@@ -95,6 +95,8 @@ static enum place parse_path(const char *path, struct disk **ret)
         path += end;
         if (strcmp(path, "") == 0 || strcmp(path, "/") == 0 || strcmp(path, "/store/..") == 0)
                 return PLACE_PARENT;
+        if (strcmp(path, "/store/quarantine") == 0)
+                return PLACE_ASIDE;
         return strcmp(path, "/store") == 0 ? PLACE_STORE : PLACE_NONE;
 }
 
@@ -106,27 +108,30 @@ int os_open_directory(const char *path)
 
         disk_lock();
         place = parse_path(path, &disk);
-        if (place == PLACE_PARENT || (place == PLACE_STORE && disk->exists))
+        if (place == PLACE_PARENT || (place != PLACE_NONE && disk->exists))
                 r = take_descriptor(disk, NULL,
-                                    (struct open_file){ .parent = place == PLACE_PARENT });
+                                    (struct open_file){ .parent = place == PLACE_PARENT,
+                                                        .aside = place == PLACE_ASIDE });
         disk_unlock();
         return r;
 }
 
+/* The store's quarantine directory is there as soon as its store is. */
 int os_make_directory(const char *path, uint32_t mode)
 {
         (void)mode;
         struct disk *disk;
+        enum place place;
         int r = -ENOENT;
 
         disk_lock();
-        if (parse_path(path, &disk) == PLACE_STORE) {
-                r = disk->exists ? -EEXIST : 0;
-                if (r == 0) {
-                        watch(disk, "make_directory", false);
-                        disk->exists = true;
-                        watch(disk, "make_directory", true);
-                }
+        place = parse_path(path, &disk);
+        if (place == PLACE_STORE || place == PLACE_ASIDE)
+                r = disk->exists ? -EEXIST : place == PLACE_ASIDE ? -ENOENT : 0;
+        if (r == 0) {
+                watch(disk, "make_directory", false);
+                disk->exists = true;
+                watch(disk, "make_directory", true);
         }
         disk_unlock();
         return r;
@@ -189,10 +194,15 @@ static int open_locked(struct open_file *at, const char *name, int flags, uint32
 {
         struct open_file how = { .writable = flags & (OS_WRITE | OS_CREATE),
                                  .direct = flags & OS_DIRECT };
+        char aside[DISK_NAME_BYTES];
         struct disk *disk = at->disk;
         struct node *node;
         int fd;
 
+        if (at->aside) {
+                snprintf(aside, sizeof(aside), DISK_ASIDE "%s", name);
+                name = aside;
+        }
         if (strcmp(name, ".") == 0)
                 return take_descriptor(disk, NULL, (struct open_file){ .parent = at->parent });
         if (strcmp(name, "..") == 0)

@@ -116,7 +116,7 @@ void promise_ack(struct promise *promise, uint64_t number)
 void promise_adopt(struct promise *promise, uint64_t first, uint64_t tail, uint32_t generation)
 {
         promise->created = true;
-        promise->truncating = promise->emptying = false;
+        promise->truncating = promise->emptying = promise->damaged = false;
         promise->first_low = promise->first_high = first;
         promise->tail = promise->acked = tail;
         promise->generation = generation;
@@ -137,6 +137,8 @@ static const char *refuse_tail(const struct promise *promise, uint64_t tail, con
         if (promise->truncating && !promise->emptying && tail == promise->cut)
                 return NULL;
         *ret_class = "LOST";
+        if (promise->damaged)
+                return "the log does not end where a repair cut it";
         if (tail < promise->acked)
                 return "the log ends before what was acknowledged";
         *ret_class = "INVENTED";

@@ -40,6 +40,7 @@ struct promise {
         bool truncating;    /* a truncation has begun whose end is not known: */
         bool emptying;      /* it leaves nothing, */
         uint64_t cut;       /* and this is the last number, there or not */
+        bool damaged;       /* a byte is spoilt; a repair is such a truncation */
         uint32_t generation;
         uint64_t base; /* number of entries[0] */
         uint32_t count, capacity;

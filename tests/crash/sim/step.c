@@ -409,6 +409,14 @@ static void step_fail_syncs(struct machine *m)
         machine_trace(m, "the next %u syncs fail", m->disk->syncs_to_fail);
 }
 
+/* All that was appended is durable; then a byte of it goes bad. */
+static void step_spoil(struct machine *m)
+{
+        step_close(m);
+        if (!m->failed)
+                machine_spoil(m);
+}
+
 /* ---- drawing a step ---- */
 
 static const struct step {
@@ -430,6 +438,7 @@ static const struct step {
         { "kill", 2, step_kill },
         { "look", 2, step_look },
         { "fail_syncs", 2, step_fail_syncs },
+        { "spoil", 1, step_spoil },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 

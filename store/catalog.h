@@ -78,10 +78,8 @@ int catalog_refresh(struct catalog *catalog);
 int catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
 int catalog_pin_id(struct catalog *catalog, uint64_t id, struct segment **ret); /* -ESTALE */
 
-/* The one after or before a pinned one. -ENOENT: there is none. */
+/* The one after a pinned one. -ENOENT: there is none. */
 int catalog_pin_next(struct catalog *catalog, const struct segment *segment, struct segment **ret);
-int catalog_pin_previous(struct catalog *catalog, const struct segment *segment,
-                         struct segment **ret);
 /* The greatest time in the log before the first record of @segment, as far as it is known: what its
  * start frame says was written while claims may have been open; the seal before it knows better,
  * unless the log was cut below it. */

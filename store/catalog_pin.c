@@ -223,20 +223,6 @@ int catalog_pin_next(struct catalog *catalog, const struct segment *segment, str
         return r;
 }
 
-int catalog_pin_previous(struct catalog *catalog, const struct segment *segment,
-                         struct segment **ret)
-{
-        size_t at;
-        int r = -ENOENT;
-
-        pthread_mutex_lock(&catalog->lock);
-        at = catalog_find_id(catalog, segment->brief.id);
-        if (at > 0)
-                r = catalog_pin_at(catalog, at - 1, ret);
-        pthread_mutex_unlock(&catalog->lock);
-        return r;
-}
-
 bool catalog_find_end(struct catalog *catalog, struct segment *segment)
 {
         bool known;

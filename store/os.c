@@ -288,11 +288,6 @@ int os_is_memory(int fd)
         return (uint32_t)fs.f_type == TMPFS_MAGIC || (uint32_t)fs.f_type == RAMFS_MAGIC;
 }
 
-int os_advise_random(int fd)
-{
-        return -posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-}
-
 int os_drop_cache(int fd, uint64_t offset, uint64_t bytes)
 {
         return -posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);

@@ -68,7 +68,6 @@ int os_locked(int fd);     /* 1: somebody holds the lock; 0; or an error */
 int os_lock(int fd);       /* -EAGAIN: somebody has it */
 int os_is_network(int fd); /* 1, 0 or an error */
 int os_is_memory(int fd);  /* 1 on tmpfs, which has no disk beneath */
-int os_advise_random(int fd);
 int os_drop_cache(int fd, uint64_t offset, uint64_t bytes);
 int os_read_ahead(int fd, uint64_t offset, uint64_t bytes); /* waits until it is there */
 int os_write_back(int fd, uint64_t offset, uint64_t bytes); /* and wait; takes no error away */
@@ -79,15 +78,9 @@ int os_map(int fd, enum os_map_kind kind, size_t bytes, void **ret);
 int os_unmap(void *base, size_t bytes);
 int os_sync_map(void *base, size_t bytes); /* msync(MS_SYNC); base page-aligned */
 int os_populate(void *base, size_t bytes); /* ready to be written; -ENOSPC, -EIO, no signal */
-int os_populate_read(void *base, size_t bytes);
-int os_zap(void *base, size_t bytes); /* forget page table entries, keep the page cache */
+int os_zap(void *base, size_t bytes);      /* forget page table entries, keep the page cache */
 int os_no_fork(void *base, size_t bytes);
 int os_wipe_on_fork(void *base, size_t bytes);
-int os_huge(void *base, size_t bytes);
-int os_lock_memory(void *base, size_t bytes);
-int os_advise_scan(void *base, size_t bytes);
-int os_advise_need(void *base, size_t bytes);
-int os_advise_cold(void *base, size_t bytes); /* page out what is clean */
 
 /* ---- residency ---- */
 struct os_cachestat {
@@ -119,7 +112,6 @@ int os_fence_register(void); /* this process takes part in: */
 int os_fence_all(void);      /* a full fence in every thread, of all processes that take part */
 int os_eventfd(void);
 int os_signal_eventfd(int fd);
-int os_drain_eventfd(int fd);
 int os_thread_id(void);
 int os_process_id(void);
 bool os_process_lives(int id);

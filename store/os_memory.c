@@ -15,8 +15,7 @@
 
 #include "os.h"
 
-#ifndef MADV_POPULATE_READ /* Linux 5.14 */
-#define MADV_POPULATE_READ 22
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
 #define MADV_POPULATE_WRITE 23
 #endif
 #ifndef SYS_cachestat /* Linux 6.5 */
@@ -94,11 +93,6 @@ int os_populate(void *base, size_t bytes)
         return r == -EFAULT ? -ENOSPC : r == -EHWPOISON ? -EIO : r;
 }
 
-int os_populate_read(void *base, size_t bytes)
-{
-        return advise(base, bytes, MADV_POPULATE_READ);
-}
-
 int os_zap(void *base, size_t bytes)
 {
         return advise(base, bytes, MADV_DONTNEED);
@@ -112,31 +106,6 @@ int os_no_fork(void *base, size_t bytes)
 int os_wipe_on_fork(void *base, size_t bytes)
 {
         return advise(base, bytes, MADV_WIPEONFORK);
-}
-
-int os_huge(void *base, size_t bytes)
-{
-        return advise(base, bytes, MADV_HUGEPAGE);
-}
-
-int os_lock_memory(void *base, size_t bytes)
-{
-        return mlock(base, bytes) < 0 ? -errno : 0;
-}
-
-int os_advise_scan(void *base, size_t bytes)
-{
-        return advise(base, bytes, MADV_SEQUENTIAL);
-}
-
-int os_advise_need(void *base, size_t bytes)
-{
-        return advise(base, bytes, MADV_WILLNEED);
-}
-
-int os_advise_cold(void *base, size_t bytes)
-{
-        return advise(base, bytes, MADV_PAGEOUT);
 }
 
 int os_cachestat(int fd, uint64_t offset, uint64_t bytes, struct os_cachestat *ret)
@@ -238,14 +207,6 @@ int os_signal_eventfd(int fd)
         uint64_t one = 1;
 
         return write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
-}
-
-int os_drain_eventfd(int fd)
-{
-        OS_UNCANCELLED;
-        uint64_t count;
-
-        return read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN ? -errno : 0;
 }
 
 int os_thread_id(void)

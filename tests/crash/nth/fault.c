@@ -121,19 +121,12 @@ WRAP(os_start_writeback, (int fd, uint64_t offset, uint64_t bytes), (fd, offset,
 WRAP(os_lock, (int fd), (fd))
 WRAP(os_is_network, (int fd), (fd))
 WRAP(os_is_memory, (int fd), (fd))
-WRAP(os_advise_random, (int fd), (fd))
 WRAP(os_drop_cache, (int fd, uint64_t offset, uint64_t bytes), (fd, offset, bytes))
 WRAP(os_sync_map, (void *base, size_t bytes), (base, bytes))
 WRAP(os_populate, (void *base, size_t bytes), (base, bytes))
-WRAP(os_populate_read, (void *base, size_t bytes), (base, bytes))
 WRAP(os_zap, (void *base, size_t bytes), (base, bytes))
 WRAP(os_no_fork, (void *base, size_t bytes), (base, bytes))
 WRAP(os_wipe_on_fork, (void *base, size_t bytes), (base, bytes))
-WRAP(os_huge, (void *base, size_t bytes), (base, bytes))
-WRAP(os_lock_memory, (void *base, size_t bytes), (base, bytes))
-WRAP(os_advise_scan, (void *base, size_t bytes), (base, bytes))
-WRAP(os_advise_need, (void *base, size_t bytes), (base, bytes))
-WRAP(os_advise_cold, (void *base, size_t bytes), (base, bytes))
 WRAP(os_cachestat, (int fd, uint64_t offset, uint64_t bytes, struct os_cachestat *ret),
      (fd, offset, bytes, ret))
 WRAP(os_mincore, (void *base, size_t bytes, unsigned char *ret_pages), (base, bytes, ret_pages))
@@ -145,7 +138,6 @@ WRAP(os_fence_register, (void), ())
 WRAP(os_fence_all, (void), ())
 WRAP(os_eventfd, (void), ())
 WRAP(os_signal_eventfd, (int fd), (fd))
-WRAP(os_drain_eventfd, (int fd), (fd))
 
 int __real_os_map(int fd, enum os_map_kind kind, size_t bytes, void **ret);
 int __wrap_os_map(int fd, enum os_map_kind kind, size_t bytes, void **ret);

@@ -31,21 +31,14 @@
         X(os_lock)            \
         X(os_is_network)      \
         X(os_is_memory)       \
-        X(os_advise_random)   \
         X(os_drop_cache)      \
         X(os_map)             \
         X(os_unmap)           \
         X(os_sync_map)        \
         X(os_populate)        \
-        X(os_populate_read)   \
         X(os_zap)             \
         X(os_no_fork)         \
         X(os_wipe_on_fork)    \
-        X(os_huge)            \
-        X(os_lock_memory)     \
-        X(os_advise_scan)     \
-        X(os_advise_need)     \
-        X(os_advise_cold)     \
         X(os_cachestat)       \
         X(os_mincore)         \
         X(os_random)          \
@@ -55,7 +48,6 @@
         X(os_fence_all)       \
         X(os_eventfd)         \
         X(os_signal_eventfd)  \
-        X(os_drain_eventfd)   \
         X(malloc)             \
         X(calloc)             \
         X(realloc)            \

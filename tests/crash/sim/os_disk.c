@@ -575,11 +575,6 @@ int os_is_memory(int fd)
         return fd < 0 ? -EBADF : 0;
 }
 
-int os_advise_random(int fd)
-{
-        return fd < 0 ? -EBADF : 0;
-}
-
 int os_drop_cache(int fd, uint64_t offset, uint64_t bytes)
 {
         return os_start_writeback(fd, offset, bytes);

@@ -85,42 +85,12 @@ int os_zap(void *base, size_t bytes)
         return 0;
 }
 
-int os_populate_read(void *base, size_t bytes)
-{
-        return os_zap(base, bytes);
-}
-
 int os_no_fork(void *base, size_t bytes)
 {
         return os_zap(base, bytes);
 }
 
 int os_wipe_on_fork(void *base, size_t bytes)
-{
-        return os_zap(base, bytes);
-}
-
-int os_huge(void *base, size_t bytes)
-{
-        return os_zap(base, bytes);
-}
-
-int os_lock_memory(void *base, size_t bytes)
-{
-        return os_zap(base, bytes);
-}
-
-int os_advise_scan(void *base, size_t bytes)
-{
-        return os_zap(base, bytes);
-}
-
-int os_advise_need(void *base, size_t bytes)
-{
-        return os_zap(base, bytes);
-}
-
-int os_advise_cold(void *base, size_t bytes)
 {
         return os_zap(base, bytes);
 }
@@ -219,13 +189,6 @@ int os_signal_eventfd(int fd)
         uint64_t one = 1;
 
         return write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
-}
-
-int os_drain_eventfd(int fd)
-{
-        uint64_t count;
-
-        return read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN ? -errno : 0;
 }
 
 /* ---- identity ---- */

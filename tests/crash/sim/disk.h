@@ -27,8 +27,8 @@
 #define DISK_PAGE_BYTES 4096u
 #define DISK_FILE_BYTES (256u << 10) /* largest file or mapping of one */
 #define DISK_NAME_BYTES 40u
-#define DISK_NAMES 64u
-#define DISK_PENDING 256u
+#define DISK_NAMES 192u
+#define DISK_PENDING 512u
 #define DISK_ASIDE "aside." /* before the names of files in the store's quarantine directory */
 
 struct buffer {

@@ -106,7 +106,8 @@ int recovery_start(struct catalog *catalog, struct control *control,
         return 0;
 }
 
-/* Check what the head holds up to the mark, entering it into the index. */
+/* Check what the head holds up to the mark, entering it into the index. 1: the records are there, but
+ * the log does not go on where the mark says. */
 static int rebuild(struct segment *segment, const struct control_slot *slot, struct tail *tail,
                    uint32_t *ret_records)
 {
@@ -125,6 +126,8 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                         r = -EBADMSG;
                 if (r == 0 && in_batch && (view.kind == FRAME_PAD || view.kind == FRAME_VOID))
                         r = -EBADMSG;
+                if (r < 0 && !in_batch && segment_number(segment, ordinal) == slot->mark_number)
+                        return 1; /* a pad behind the last record is spoilt: as after a crash */
                 if (r < 0)
                         return segment_damage(segment, offset, segment_number(segment, ordinal + 1),
                                               "the frame does not validate, but it was durable");

@@ -252,6 +252,25 @@ START_TEST(a_head_that_is_not_as_it_was_closed_is_damage)
 }
 END_TEST
 
+/* No record is lost with it: the end is looked for, and a new segment begins behind the last record. */
+START_TEST(a_spoilt_pad_behind_the_last_record_is_no_damage)
+{
+        uint32_t records = 77;
+
+        make_log(15);
+        draft_put(&draft, FRAME_PAD, 64, 0, 0);
+        control_set_mark(&control, 15, 2, draft.offset);
+        *byte_of(16, (uint64_t)_i) ^= 4;
+        ck_assert_int_eq(resume(&records), 1);
+        ck_assert_uint_eq(records, 77);
+        catalog_free(&catalog);
+        scan_log();
+        ck_assert_int_eq(found.damage, 0);
+        ck_assert_uint_eq(found.tail.number, 15);
+        ck_assert_uint_eq(found.tail.offset, offsets[16]);
+}
+END_TEST
+
 /* The log ends only between batches: behind half of one, what is appended would end it. */
 START_TEST(a_mark_inside_a_batch_is_no_end)
 {
@@ -366,6 +385,7 @@ int main(void)
                 { what_a_recovery_cannot_remove_does_not_stand_on_the_chain_later, 0 },
                 { after_a_clean_close_the_head_goes_on_at_the_mark, 0 },
                 { a_head_that_is_not_as_it_was_closed_is_damage, COUNT(touched) },
+                { a_spoilt_pad_behind_the_last_record_is_no_damage, PAD_HEADER_BYTES },
                 { a_mark_inside_a_batch_is_no_end, 2 },
                 { a_mark_from_before_a_truncation_is_neither_missing_nor_kept, 0 },
                 { repair_keeps_what_is_before_a_newest_segment_that_is_bad, 2 },

@@ -4,7 +4,6 @@
  * Fallback: neither slot of the page is valid: what the chain says takes its place.
  * Cap:      a mark belongs to its epoch; what a segment of a later one cut off is not missing.
  */
-
 #include "catalog_private.h"
 #include "detail.h"
 #include "logstore.h"

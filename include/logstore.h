@@ -126,7 +126,8 @@ LOGSTORE_API int64_t logstore_max_record(const struct logstore *store);
  *
  * -EMSGSIZE too large. -EROFS opened read-only. -ENOSPC disk or quota full, -EFBIG beyond
  * RLIMIT_FSIZE: append again once there is space. -EAGAIN dirty_hard_bytes under
- * LOGSTORE_DIRTY_EAGAIN, or too many full segments wait for a stalled claim (detail: its number).
+ * LOGSTORE_DIRTY_EAGAIN, or too many full segments wait for a stalled claim (detail: its number;
+ * an append that stands still in another thread is waited for, a second at most).
  * -EIO a sync failed: close, reopen, look at the tail. With -EIO under LOGSTORE_SYNC_EACH the
  * record may or may not survive; every other error has appended nothing and used no number.
  */

@@ -16,13 +16,26 @@ int append_too_large(struct logstore *store, uint64_t size)
                       (unsigned long long)size, (long long)logstore_max_record(store));
 }
 
-static int stalled(struct logstore *store)
+/* No slot is left. An append that another thread is in the middle of is waited for, in @waits turns at
+ * most; an open claim may stay for ever. */
+static int stalled(struct logstore *store, int *waits)
 {
         uint64_t count;
         int64_t age_ns = 0;
         int thread = 0;
         uint64_t number = claims_oldest(&store->claims, &count, &age_ns, &thread);
+        struct tail tail;
 
+        head_tail(&store->head, &tail);
+        if (number != tail.number + 1 && (*waits)-- > 0) {
+                os_sleep(1000000);
+                return 0;
+        }
+        if (number != tail.number + 1)
+                return detail(-EAGAIN,
+                              "%d full segments wait for record %llu, which another thread is "
+                              "appending",
+                              HEAD_SLOTS - 1, (unsigned long long)(tail.number + 1));
         return detail(-EAGAIN,
                       "%d full segments wait for the claim of record %llu, open for %lld ms "
                       "in thread %d: commit or abort it",
@@ -32,7 +45,7 @@ static int stalled(struct logstore *store)
 
 /* Full segments are sealed before there is a further one, which bounds recovery. One that waits for
  * a stalled claim cannot be; then the log goes on as long as there are slots. */
-static int roll(struct logstore *store, uint32_t turn)
+static int roll(struct logstore *store, uint32_t turn, int *waits)
 {
         int r = 0;
 
@@ -42,12 +55,12 @@ static int roll(struct logstore *store, uint32_t turn)
                 r = sync_started(&store->sync, turn);
         if (r == 0)
                 r = head_roll(&store->head, turn);
-        return r == -EAGAIN ? stalled(store) : r;
+        return r == -EAGAIN ? stalled(store, waits) : r;
 }
 
 int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, struct claim *ret)
 {
-        int r, cancel, claimed = -EAGAIN;
+        int r, cancel, claimed = -EAGAIN, waits = 1000;
         uint32_t turn;
 
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
@@ -56,7 +69,7 @@ int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, 
                         keeper_round(&store->keeper);
                 r = head_extend(&store->head, bytes, &turn);
                 if (r == 1)
-                        r = roll(store, turn);
+                        r = roll(store, turn, &waits);
                 if (r == 0)
                         claimed = head_claim(&store->head, bytes, count, ret);
         } while (r == 0 && claimed < 0); /* others took what was made ready: again */

@@ -3,6 +3,8 @@
  */
 #include "test_threads_support.h"
 
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 struct stalled {
@@ -285,6 +287,61 @@ START_TEST(cursors_step_over_segments_full_of_voids)
 }
 END_TEST
 
+/* ---- an append that stands still in the middle ---- */
+
+static char *unreadable;
+static _Atomic bool caught, let_go;
+
+static void stand_still(int signal_number)
+{
+        (void)signal_number;
+        atomic_store(&caught, true);
+        while (!atomic_load(&let_go))
+                usleep(1000);
+        if (mprotect(unreadable, 4096, PROT_READ) < 0)
+                _exit(1);
+}
+
+static void *append_unreadable(void *unused)
+{
+        (void)unused;
+        must(logstore_append(store, unreadable, 100, NULL) == 0);
+        return NULL;
+}
+
+static void *append_many(void *appended)
+{
+        for (int i = 0; i < 40; i++) { /* three in a segment: more than wait for one record */
+                append_filled(20000, 'm');
+                atomic_fetch_add((_Atomic int *)appended, 1);
+        }
+        return NULL;
+}
+
+/* It was not put off by its program, so it ends by itself: who needs its place waits. */
+START_TEST(an_append_in_the_middle_is_waited_for)
+{
+        struct sigaction action = { .sa_handler = stand_still };
+        pthread_t slow, other;
+        _Atomic int appended = 0;
+
+        open_store(LOGSTORE_CREATE);
+        unreadable = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ck_assert(unreadable != MAP_FAILED);
+        ck_assert_int_eq(sigaction(SIGSEGV, &action, NULL), 0);
+        ck_assert_int_eq(pthread_create(&slow, NULL, append_unreadable, NULL), 0);
+        while (!atomic_load(&caught))
+                usleep(1000);
+        ck_assert_int_eq(pthread_create(&other, NULL, append_many, &appended), 0);
+        usleep(300000);
+        ck_assert_int_lt(atomic_load(&appended), 40);
+        atomic_store(&let_go, true);
+        ck_assert_int_eq(pthread_join(slow, NULL), 0);
+        ck_assert_int_eq(pthread_join(other, NULL), 0);
+        ck_assert_uint_eq(bounds_of(store).tail, 41);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -295,6 +352,7 @@ int main(void)
                 { claims_can_be_cancelled_by_others, 0 },
                 { claims_of_many_ended_threads_are_voids, 0 },
                 { cursors_step_over_segments_full_of_voids, 0 },
+                { an_append_in_the_middle_is_waited_for, 0 },
         };
 
         return RUN_TESTS("threads_stalled", tests);

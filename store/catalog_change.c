@@ -156,14 +156,17 @@ static void unlink_index(struct catalog *catalog, uint64_t id)
         os_unlink(catalog->directory, name); /* may not be there, and is never evidence */
 }
 
-/* Store the seal of a segment, if it has not that one, and sync it whoever stored it. */
+/* Store the seal of a segment, if it has not that one, and sync it whoever stored it. One that is there
+ * is only cut back, as by a truncation: what else a damaged link says is not believed. */
 static int seal_file(struct catalog *catalog, struct segment *segment, uint64_t records,
                      uint64_t end, int64_t greatest_ns)
 {
         const struct segment_brief *brief = &segment->brief;
         int r;
 
-        if (!brief->started)
+        if (!brief->started || end < FRAMES_OFFSET ||
+            records > (end - FRAMES_OFFSET) / FRAME_HEADER_BYTES ||
+            (brief->sealed && (records > brief->seal.records || end > brief->seal.end)))
                 return 0;
         if (brief->sealed && brief->seal.records != records) /* it has the numbers that were cut */
                 unlink_index(catalog, brief->id);

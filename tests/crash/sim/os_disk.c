@@ -34,23 +34,24 @@ static void watch(struct disk *disk, const char *call, bool after)
                 disk->watch(disk, call, after);
 }
 
-/* The disk is full for this call. */
+/* One of the next calls that fail? */
+static bool is_next(uint32_t *to_refuse, uint32_t *refused)
+{
+        if (*to_refuse == 0)
+                return false;
+        --*to_refuse;
+        ++*refused;
+        return true;
+}
+
 static bool is_full(struct disk *disk)
 {
-        if (disk->growth_to_refuse == 0)
-                return false;
-        disk->growth_to_refuse--;
-        disk->growth_refused++;
-        return true;
+        return is_next(&disk->growth_to_refuse, &disk->growth_refused);
 }
 
 static bool is_refused(struct disk *disk)
 {
-        if (disk->unlinks_to_refuse == 0)
-                return false;
-        disk->unlinks_to_refuse--;
-        disk->unlinks_refused++;
-        return true;
+        return is_next(&disk->unlinks_to_refuse, &disk->unlinks_refused);
 }
 
 static struct open_file *file_of(int fd)

@@ -428,10 +428,14 @@ struct logstore_repair_report {
 
 /*
  * Cut a damaged store back to the prefix before its first damage, so that it opens for writing
- * again. What is cut is copied to quarantine/ first, and durable there. Without
- * LOGSTORE_REPAIR_APPLY it only says what it would do. @salvage (may be NULL): directory of a new
- * store that gets every valid record, also those beyond the damage, with its number; numbers
- * missing between them become voids and are told to hooks->fault. -EBUSY a writer has it.
+ * again. What is cut is copied to quarantine/ first, and durable there. The writer's lock is held
+ * from before the first look at the log until all is done, so no append comes in between.
+ *
+ * Without LOGSTORE_REPAIR_APPLY it only says what it would do: a look without the lock, which
+ * changes nothing in the store, and which a writer that comes meanwhile makes out of date. @salvage
+ * (may be NULL): directory of a new store that gets every valid record, also those beyond the
+ * damage, with its number; numbers missing between them become voids and are told to hooks->fault.
+ * -EBUSY, at once: a writer has it.
  */
 LOGSTORE_API int logstore_repair(const char *path, uint32_t flags, const char *salvage,
                                  const struct logstore_verify_hooks *hooks,

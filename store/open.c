@@ -2,7 +2,7 @@
  * open.c - opening and closing a store
  *
  * Open: directory, lock, control page, chain; for writing what open_writer.c does then. Read-only
- * takes no lock and changes nothing.
+ * takes no lock, except for a repair, and changes nothing.
  * Close: everything synced, then the clean flag.
  */
 #include "store.h"
@@ -89,24 +89,33 @@ static int check_control(struct logstore *store)
         return r;
 }
 
-/* Lock it if we write; make sure that there is a control file. */
-static int open_control(struct logstore *store)
+static int take_lock(struct logstore *store)
+{
+        int r;
+
+        fork_hold();
+        r = directory_lock(store->directory, &store->lock_fd);
+        fork_release();
+        return r;
+}
+
+/* Lock it if we write or are to; make sure that there is a control file. */
+static int open_control(struct logstore *store, bool lock)
 {
         bool create = store->options.flags & LOGSTORE_CREATE && store->writer;
         int r = directory_is_store(store->directory);
 
         if (r == 0 && !create)
                 r = detail(-ENOENT, "the directory holds no store");
-        if (r == 1 && store->writer) /* what we cannot use is not touched, not even its lock */
+        if (r == 1 && lock) /* what we cannot use is not touched, not even its lock */
                 r = check_control(store);
         if (r < 0)
                 return r;
+        if (lock)
+                r = take_lock(store);
+        if (r < 0)
+                return r;
         if (store->writer) {
-                fork_hold();
-                r = directory_lock(store->directory, &store->lock_fd);
-                fork_release();
-                if (r < 0)
-                        return r;
                 r = directory_is_store(store->directory); /* again, under the lock */
                 if (r == 0)
                         r = create_control(store);
@@ -145,7 +154,7 @@ static void free_store(struct logstore *store)
         free(store);
 }
 
-static int open_rest(struct logstore *store)
+static int open_rest(struct logstore *store, bool lock)
 {
         int r = open_alive_page(store);
 
@@ -155,7 +164,7 @@ static int open_rest(struct logstore *store)
                 r = directory_open(store->path, store->options.flags, store->options.file_mode,
                                    &store->directory);
         if (r == 0)
-                r = open_control(store);
+                r = open_control(store, lock);
         if (r < 0)
                 return r;
         catalog_init(&store->catalog, &store->memory, &store->control, store->directory,
@@ -170,7 +179,8 @@ static int open_rest(struct logstore *store)
         return r == 0 && store->writer ? store_open_writer(store) : r;
 }
 
-int logstore_open(const char *path, const struct logstore_options *given, struct logstore **ret)
+static int open_path(const char *path, const struct logstore_options *given, bool lock,
+                     struct logstore **ret)
 {
         static const struct logstore_options defaults = LOGSTORE_OPTIONS_INIT;
         struct logstore_options options;
@@ -197,7 +207,7 @@ int logstore_open(const char *path, const struct logstore_options *given, struct
         pthread_mutex_init(&store->ring_lock, NULL);
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
         guard_enter();
-        r = open_rest(store);
+        r = open_rest(store, lock || store->writer);
         if (r < 0) {
                 detail_prefix(r, "%s", path);
                 free_store(store);
@@ -207,6 +217,19 @@ int logstore_open(const char *path, const struct logstore_options *given, struct
         guard_leave();
         pthread_setcancelstate(cancel, NULL);
         return r;
+}
+
+int logstore_open(const char *path, const struct logstore_options *options, struct logstore **ret)
+{
+        return open_path(path, options, false, ret);
+}
+
+int store_open_locked(const char *path, struct logstore **ret)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        options.flags = LOGSTORE_READ_ONLY;
+        return open_path(path, &options, true, ret);
 }
 
 int store_open_new(const char *path, const struct logstore_options *options, struct logstore **ret)

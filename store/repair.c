@@ -1,6 +1,8 @@
 /*
  * repair.c - cut a damaged store back to the prefix before its first damage
  *
+ * Lock:       what is to be cut is read under the writer's lock, which is held until it is cut: an
+ *             append that was acknowledged in between would be cut with it. A dry run needs none.
  * Happy path: everything is read, nothing is damaged, nothing is done.
  * Cut:        what is cut is copied to quarantine/ and durable there; then a new segment says where
  *             the log ends, which is what recovery does as well; then files behind are unlinked.
@@ -21,7 +23,7 @@
 struct repair {
         const struct logstore_verify_hooks *hooks;
         struct logstore_repair_report report;
-        struct logstore *store; /* opened read-only */
+        struct logstore *store; /* opened read-only; locked, if anything may be changed */
         struct control_slot slot;
         bool damaged;
         bool ended;           /* by a tail that no sync covered: what is behind is only salvaged */
@@ -215,8 +217,13 @@ static int each_cut_file(struct repair *repair, bool copy)
         for (uint64_t id = repair->keep.tail.segment_id; r == 0 && id <= catalog->highest_id;
              id++) {
                 segment_name(id, name);
-                if (id == 0 || os_stat_name(repair->store->directory, name, &st) < 0)
+                r = id ? os_stat_name(repair->store->directory, name, &st) : -ENOENT;
+                if (r == -ENOENT) {
+                        r = 0;
                         continue;
+                }
+                if (r < 0) /* it would be cut without a copy */
+                        return detail(r, "%s: cannot look at it: %s", name, logstore_error_text(r));
                 repair->report.cut_bytes +=
                         st.bytes -
                         (id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0);
@@ -285,17 +292,12 @@ static int cut(struct repair *repair)
 
 static int apply(struct repair *repair)
 {
-        int lock, r = directory_lock(repair->store->directory, &lock);
+        int r = directory_clean(repair->store->directory); /* of what a crash left half made */
 
-        if (r < 0)
-                return r;
-        repair->report.cut_bytes = 0;
-        r = directory_clean(repair->store->directory); /* of what a crash left half made */
         if (r == 0)
                 r = each_cut_file(repair, true);
         if (r == 0)
                 r = cut(repair);
-        os_close(lock);
         return r;
 }
 
@@ -345,26 +347,36 @@ static int run(struct repair *repair, uint32_t flags, const char *salvage)
         return flags & LOGSTORE_REPAIR_APPLY ? apply(repair) : each_cut_file(repair, false);
 }
 
-int logstore_repair(const char *path, uint32_t flags, const char *salvage,
-                    const struct logstore_verify_hooks *hooks, struct logstore_repair_report *ret)
+/* Without the lock. Beside a writer the end might look torn; one that comes later is not seen. */
+static int open_dry(const char *path, struct logstore **ret)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
-        struct repair repair = { .hooks = hooks };
         int r;
 
         options.flags = LOGSTORE_READ_ONLY;
-        r = logstore_open(path, &options, &repair.store);
+        r = logstore_open(path, &options, ret);
+        if (r < 0 || directory_locked((*ret)->directory) != 1)
+                return r;
+        r = detail(-EBUSY, "%s: process %d is writing to the store", path,
+                   directory_writer((*ret)->directory));
+        logstore_close(*ret); /* read-only, nothing open in it: cannot fail */
+        return r;
+}
+
+int logstore_repair(const char *path, uint32_t flags, const char *salvage,
+                    const struct logstore_verify_hooks *hooks, struct logstore_repair_report *ret)
+{
+        struct repair repair = { .hooks = hooks };
+        int r = flags & LOGSTORE_REPAIR_APPLY ? store_open_locked(path, &repair.store)
+                                              : open_dry(path, &repair.store);
+
         if (r < 0)
                 return r;
         guard_enter();
-        if (directory_locked(repair.store->directory) == 1)
-                r = detail(-EBUSY, "process %d is writing to the store",
-                           directory_writer(repair.store->directory));
-        if (r == 0)
-                r = run(&repair, flags, salvage);
+        r = run(&repair, flags, salvage);
         guard_leave();
         if (r == 0 && ret)
                 *ret = repair.report;
-        logstore_close(repair.store); /* read-only, nothing open in it: cannot fail */
+        logstore_close(repair.store); /* and the lock; nothing open in it: cannot fail */
         return r;
 }

@@ -34,7 +34,7 @@ struct logstore {
         bool writer;
         struct memory memory;
         int directory;
-        int lock_fd;
+        int lock_fd; /* -1: the writer's lock is not ours */
         char *path;
         struct control control;
         struct wake wake;
@@ -57,6 +57,10 @@ struct logstore {
 
 /* Open a new store. -EEXIST: there is something at @path. */
 int store_open_new(const char *path, const struct logstore_options *options, struct logstore **ret);
+
+/* Open for reading, with the writer's lock from before the control page and the chain are read
+ * until the store is closed: what was read stays true meanwhile. -EBUSY: somebody else has it. */
+int store_open_locked(const char *path, struct logstore **ret);
 
 /* Where the chain is loaded: find or make the active segment, and take appends from then on. */
 int store_open_writer(struct logstore *store);

@@ -108,9 +108,6 @@ void catalog_forget(struct catalog *catalog, struct segment *segment);
  * leftovers. Returns the first number afterwards. */
 uint64_t catalog_trim(struct catalog *catalog, uint64_t number);
 
-/* The log was emptied and goes on with @number. */
-void catalog_set_first(struct catalog *catalog, uint64_t number);
-
 /* Seal a segment, or seal it anew, as the log ends in it; durable on return. Everything before @end was
  * synced, and the segment that says so was started and synced. Nothing if it is trimmed. */
 int catalog_seal(struct catalog *catalog, uint64_t id, uint64_t records, uint64_t end,

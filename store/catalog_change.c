@@ -85,7 +85,9 @@ void catalog_add(struct catalog *catalog, struct segment *segment)
         if (behind < catalog->count && catalog->entries[behind].id == start->previous_id)
                 behind++;
         else
-                behind = 0; /* none, or trimmed with all before it */
+                behind = 0;          /* none, or trimmed with all before it */
+        if (start->previous_id == 0) /* with the entry: a reader sees both or neither */
+                catalog->first_number = start->first_number;
         if (behind < catalog->count)
                 catalog_leave_out(catalog, behind, catalog->count); /* reserved: cannot fail */
         catalog->entries[catalog->count++] = (struct catalog_entry){
@@ -139,13 +141,6 @@ uint64_t catalog_trim(struct catalog *catalog, uint64_t number)
         first = catalog->first_number;
         pthread_mutex_unlock(&catalog->lock);
         return first;
-}
-
-void catalog_set_first(struct catalog *catalog, uint64_t number)
-{
-        pthread_mutex_lock(&catalog->lock);
-        catalog->first_number = number;
-        pthread_mutex_unlock(&catalog->lock);
 }
 
 static void unlink_index(struct catalog *catalog, uint64_t id)
@@ -220,9 +215,10 @@ static int unlink_segment(struct catalog *catalog, uint64_t id)
  * first, so that none is left without its predecessor. 0: none left. */
 static uint64_t take_leftover(struct catalog *catalog)
 {
-        uint64_t oldest, id = 0, *ids = catalog->leftovers;
+        uint64_t oldest, id = 0, *ids;
 
         pthread_mutex_lock(&catalog->lock);
+        ids = catalog->leftovers; /* catalog_reserve() may move them */
         oldest = catalog->count ? catalog->entries[0].id : UINT64_MAX;
         if (catalog->leftover_count > 0 && ids[0] < oldest) {
                 id = ids[0];

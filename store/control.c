@@ -58,10 +58,10 @@ int control_create(int directory, const struct control_options *options)
         const char *temporary = TEMPORARY_PREFIX CONTROL_NAME;
         int fd, r;
 
-        if (options->first_number > NUMBER_MAX / 2)
+        if (options->first_number > FIRST_NUMBER_MAX)
                 return detail(-EINVAL, "first number %llu: at most %llu",
                               (unsigned long long)options->first_number,
-                              (unsigned long long)NUMBER_MAX / 2);
+                              (unsigned long long)FIRST_NUMBER_MAX);
         fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, options->file_mode);
         if (fd == -EEXIST) { /* left by a crash; the lock is ours, so nobody is at it */
                 r = os_unlink(directory, temporary);

@@ -38,7 +38,9 @@ void head_free(struct head *head)
 {
         while (head->active && head->oldest != head->newest + 1)
                 head_retire(head, head->oldest);
-        if (head->next) /* never started: the next open would drop it as well */
+        /* Never started: the next open would drop it as well. One that a truncation which failed has
+         * started may be the log's end on the disk. */
+        if (head->next && !head->next->brief.started)
                 os_unlink(head->directory, head->next->name);
         segment_close(head->next);
         pthread_cond_destroy(&head->changed);

@@ -119,8 +119,12 @@ int head_prepare(struct head *head);
 int head_roll(struct head *head, uint32_t turn);
 
 /* Start the next segment as @start says, wherever that makes the log end: for truncation. Every
- * claim is resolved, and nobody claims meanwhile. Not synced. */
-int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed);
+ * claim up to @claimed is resolved; -EBUSY: there are later ones, nothing was changed. Claims are
+ * refused until @make_durable, which gets the segment with its start frame and the new tail, has
+ * returned 0; its failure is final, and it has called head_fail(). */
+int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed,
+              int (*make_durable)(void *context, struct segment *next, const struct tail *tail),
+              void *context);
 
 /* Make, map, start a segment and add it to the catalog; not synced. Used to open. */
 int head_make(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,

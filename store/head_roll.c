@@ -169,12 +169,12 @@ static uint64_t freeze(struct slot *slot)
         return atomic_fetch_or(&slot->word, HEAD_CLOSED);
 }
 
-/* Everything is ready: this cannot fail. */
-static void start_next(struct head *head, const struct start_payload *start)
+/* The next segment has its start frame: let claims into it. This cannot fail. */
+static void enter_next(struct head *head)
 {
-        segment_start(head->next, start, os_now());
         catalog_add(head->catalog, head->next);
-        open_slot(head, head->next, head->next_ready, FRAMES_OFFSET, start->first_number);
+        open_slot(head, head->next, head->next_ready, FRAMES_OFFSET,
+                  head->next->brief.start.first_number);
         head->next = NULL;
 }
 
@@ -194,7 +194,8 @@ static void roll(struct head *head)
         start.previous_end = word_end(word);
         head_tail(head, &tail);
         start.greatest_ns = tail.greatest_ns;
-        start_next(head, &start);
+        segment_start(head->next, &start, os_now());
+        enter_next(head);
 }
 
 int head_roll(struct head *head, uint32_t turn)
@@ -229,8 +230,16 @@ static int freeze_at(struct head *head, uint64_t claimed)
         return detail(-EBUSY, "records were appended meanwhile");
 }
 
-int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed)
+/*
+ * Claims are closed while the new end is made durable, so that no record is ever in a segment of
+ * which the durable number, the synced place and the mark do not tell the truth yet. The tail falls
+ * before the chain does: a reader never looks behind the cut for what only the old tail has.
+ */
+int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed,
+              int (*make_durable)(void *context, struct segment *next, const struct tail *tail),
+              void *context)
 {
+        struct tail tail;
         int r;
 
         pthread_mutex_lock(&head->lock);
@@ -239,16 +248,23 @@ int head_fork(struct head *head, const struct start_payload *start, uint64_t cla
         if (r == 0)
                 r = freeze_at(head, claimed);
         if (r == 0) {
-                pthread_mutex_lock(&head->tail_lock);
-                start_next(head, start);
-                head->tail = (struct tail){
+                segment_start(head->next, start, os_now());
+                tail = (struct tail){
                         .number = start->first_number - 1,
-                        .segment_id = head_slot(head, head->newest)->segment->brief.id,
+                        .segment_id = head->next->brief.id,
                         .offset = FRAMES_OFFSET,
                         .greatest_ns = start->greatest_ns,
-                        .turn = head->newest,
+                        .turn = head->newest + 1,
                 };
-                atomic_store(&head->tail_number, head->tail.number);
+                r = make_durable(context, head->next, &tail); /* failing is final: head_fail() */
+        }
+        if (r == 0) {
+                pthread_mutex_lock(&head->tail_lock);
+                head->tail = tail;
+                atomic_store(&head->tail_number, tail.number);
+                /* Before a claim: a cursor that has not seen it could give what was cut. */
+                atomic_store(&head->control->page->writer_epoch, start->epoch);
+                enter_next(head);
                 pthread_mutex_unlock(&head->tail_lock);
         }
         pthread_mutex_unlock(&head->lock);

@@ -75,8 +75,10 @@ static bool resumable(struct sync *sync)
 
 void sync_continue(struct sync *sync)
 {
-        bool over = sync->wanted != 0 && (atomic_load(&sync->durable) >= sync->wanted ||
-                                          atomic_load(&sync->head->failed));
+        /* Taken back by a truncation it never comes: the caller learns that from the durable number. */
+        bool over = sync->wanted != 0 &&
+                    (atomic_load(&sync->durable) >= sync->wanted ||
+                     atomic_load(&sync->head->failed) || sync->wanted > head_claimed(sync->head));
 
         if (over) {
                 sync->wanted = 0;

@@ -79,6 +79,7 @@ int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_
 struct truncation {
         struct logstore *store;
         uint64_t number, next;
+        const struct start_payload *start; /* of the new head, once that is known */
 };
 
 /* The greatest time in the log up to @end of a pinned segment. */
@@ -173,6 +174,49 @@ static int retire_active(struct logstore *store, const struct start_payload *sta
         return r;
 }
 
+/* The new head, then what the control page says of it; nobody can append meanwhile. */
+static int make_durable(void *context, struct segment *next, const struct tail *tail)
+{
+        struct truncation *truncation = context;
+        struct logstore *store = truncation->store;
+        const struct start_payload *start = truncation->start;
+        int r;
+
+        sync_begin(&store->sync, tail); /* the durable number falls before any record is cut */
+        r = os_sync_map(next->map.base, FRAMES_OFFSET);
+        if (r < 0)
+                return fail_sync(store, next->name, r);
+        /* In one slot: half of it on disk would be a mark beyond the log of its epoch. */
+        control_set_head(&store->control, start->epoch,
+                         start->previous_id ? store->control.first_number : start->first_number,
+                         tail->number, tail->segment_id, tail->offset);
+        r = control_sync(&store->control);
+        return r < 0 ? fail_sync(store, CONTROL_NAME, r) : 0;
+}
+
+/* Under retention.lock, so that what is found here of the first number stays so. */
+static int check_truncation(struct truncation *truncation)
+{
+        struct logstore *store = truncation->store;
+        uint64_t first = reader_first(store), number = truncation->number;
+        uint64_t tail = head_tail_number(&store->head, UINT64_MAX);
+
+        if (number > tail)
+                return detail(-EAGAIN, "record %llu was not appended yet",
+                              (unsigned long long)number);
+        if (truncation->next == 0)
+                truncation->next = number + 1 < first ? first : number + 1;
+        if (truncation->next != number + 1 && number >= first)
+                return detail(-EINVAL,
+                              "the next number must be %llu: only an emptied log may go "
+                              "on elsewhere",
+                              (unsigned long long)(number + 1));
+        if (truncation->next < first && number < first)
+                return detail(-EINVAL, "the next number must not be below the first, %llu",
+                              (unsigned long long)first);
+        return 0;
+}
+
 static int truncate_alone(void *context)
 {
         struct truncation *truncation = context;
@@ -180,9 +224,10 @@ static int truncate_alone(void *context)
         struct head *head = &store->head;
         struct start_payload start = { .first_number = truncation->number + 1 };
         struct tail tail;
-        struct segment *segment;
-        int r;
+        int r = check_truncation(truncation);
 
+        if (r < 0)
+                return r;
         head_tail(head, &tail);
         if (tail.number != head_claimed(head))
                 return detail(-EBUSY, "record %llu: a claim is open",
@@ -199,60 +244,26 @@ static int truncate_alone(void *context)
                 return detail(-EAGAIN, "record %llu is not durable yet",
                               (unsigned long long)truncation->number);
         start.epoch = store->control.epoch + 1;
-        r = head_fork(head, &start, tail.number);
+        truncation->start = &start;
+        r = head_fork(head, &start, tail.number, make_durable, truncation);
         if (r < 0)
                 return r;
-        segment = head->slots[head->newest % HEAD_SLOTS].segment;
-        r = os_sync_map(segment->map.base, FRAMES_OFFSET);
-        if (r < 0)
-                return fail_sync(store, segment->name, r);
-        head_tail(head, &tail);
-        sync_begin(&store->sync, &tail);
-        /* In one slot: half of it on disk would be a mark beyond the log of its epoch. */
-        control_set_head(&store->control, start.epoch,
-                         start.previous_id ? store->control.first_number : start.first_number,
-                         tail.number, tail.segment_id, tail.offset);
-        if (start.previous_id == 0)
-                catalog_set_first(&store->catalog, start.first_number);
-        atomic_store(&store->control.page->writer_epoch, start.epoch);
-        r = control_sync(&store->control);
-        if (r < 0)
-                return fail_sync(store, CONTROL_NAME, r);
         r = retire_active(store, &start);
         if (r == 0 && catalog_drop_leftovers(&store->catalog) < 0)
                 r = fail_left_behind(store);
         return r;
 }
 
-static int check_truncation(struct logstore *store, uint64_t number, uint64_t next)
-{
-        uint64_t first = reader_first(store), tail = head_tail_number(&store->head, UINT64_MAX);
-
-        if (number > tail)
-                return detail(-EAGAIN, "record %llu was not appended yet",
-                              (unsigned long long)number);
-        if (next != number + 1 && (number >= first || next == 0))
-                return detail(-EINVAL,
-                              "the next number must be %llu: only an emptied log may go "
-                              "on elsewhere",
-                              (unsigned long long)(number + 1));
-        if (next < first && number < first)
-                return detail(-EINVAL, "the next number must not be below the first, %llu",
-                              (unsigned long long)first);
-        return 0;
-}
-
 int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t next)
 {
-        struct truncation truncation = { store, number, next };
+        struct truncation truncation = { .store = store, .number = number, .next = next };
         int r = store_enter_writer(store);
 
         if (r < 0)
                 return r;
-        if (next == 0)
-                truncation.next =
-                        number + 1 < reader_first(store) ? reader_first(store) : number + 1;
-        r = check_truncation(store, number, truncation.next);
+        if (next > FIRST_NUMBER_MAX)
+                r = detail(-EINVAL, "the next number must not be above %llu",
+                           (unsigned long long)FIRST_NUMBER_MAX);
         if (r == 0 && head_tail_number(&store->head, UINT64_MAX) != head_claimed(&store->head))
                 r = detail(-EBUSY, "a claim is open: commit, abort or cancel it");
         if (r == 0)

@@ -232,6 +232,15 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
         return r;
 }
 
+/* What lay before the cursor is beyond the tail now: a cut that came after the look at the epoch. */
+static int cut_before(struct logstore_cursor *cursor)
+{
+        int r = cursor_check_epoch(cursor);
+
+        cursor->at.cut = true; /* also if the new epoch is still to be announced */
+        return r < 0 ? r : cursor_stale(cursor->at.number, "truncated away");
+}
+
 static int nothing_before(struct logstore_cursor *cursor)
 {
         if (cursor->at.number < cursor_first_now(cursor))
@@ -255,6 +264,8 @@ static int step_back(struct logstore_cursor *cursor, struct place *place)
                         r = check_record(cursor, place);
                 if (r == 0 && place->view.kind != FRAME_VOID)
                         break;
+                if (r == -EAGAIN)
+                        r = cut_before(cursor);
         }
         return r;
 }

@@ -65,6 +65,18 @@ static void *cut_on(void *unused)
         return NULL;
 }
 
+static void *cut_and_append_on(void *unused)
+{
+        (void)unused;
+        while (atomic_load(&cutting)) {
+                for (int i = 0; i < 10; i++)
+                        must(logstore_append(store, "x", 1, NULL) == 0);
+                if (logstore_truncate_after(store, 10, 0) == 0)
+                        atomic_fetch_add(&cuts_made, 1);
+        }
+        return NULL;
+}
+
 START_TEST(an_acknowledged_record_was_synced)
 {
         unsigned acknowledged = 0, unsynced = 0;
@@ -128,6 +140,35 @@ START_TEST(a_started_sync_of_what_is_taken_back_ends)
 }
 END_TEST
 
+/* Going back beside truncations: -EAGAIN would say that the first record was reached. */
+START_TEST(a_walk_back_never_ends_in_mid_log)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        unsigned early = 0;
+        pthread_t thread;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_RING);
+        for (int i = 0; i < 20; i++)
+                append_text("x");
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursor), 0);
+        atomic_store(&cutting, true);
+        ck_assert_int_eq(pthread_create(&thread, NULL, cut_and_append_on, NULL), 0);
+        while (atomic_load(&cuts_made) < 2000) {
+                int r = logstore_cursor_seek(cursor, UINT64_MAX);
+
+                for (int i = 0; r == 0 && i < 8; i++)
+                        r = logstore_cursor_prev(cursor, &record);
+                ck_assert(r == 0 || r == -ESTALE || r == -EAGAIN);
+                early += r == -EAGAIN && logstore_cursor_position(cursor) > 1;
+        }
+        atomic_store(&cutting, false);
+        pthread_join(thread, NULL);
+        logstore_cursor_close(cursor);
+        ck_assert_uint_eq(early, 0);
+}
+END_TEST
+
 /* The numbers of a format that has a limit: what could not be read again is refused at the call. */
 START_TEST(a_next_number_beyond_the_format_is_refused)
 {
@@ -179,6 +220,7 @@ int main(void)
         const struct test_entry tests[] = {
                 { an_acknowledged_record_was_synced, 0 },
                 { a_started_sync_of_what_is_taken_back_ends, 0 },
+                { a_walk_back_never_ends_in_mid_log, 0 },
                 { a_next_number_beyond_the_format_is_refused, 0 },
                 { the_first_number_never_falls, 0 },
         };

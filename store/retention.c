@@ -41,10 +41,11 @@ struct kept {
 
 static bool enough(const struct retention *retention, const struct kept *kept)
 {
-        uint64_t tail = head_claimed(retention->sync->head);
+        uint64_t durable = atomic_load(&retention->sync->durable);
 
         return (retention->keep_bytes && kept->bytes > retention->keep_bytes) ||
-               (retention->keep_records && tail + 1 - kept->first >= retention->keep_records) ||
+               (retention->keep_records && durable + 1 >= kept->first &&
+                durable + 1 - kept->first >= retention->keep_records) ||
                (retention->keep_ns && os_now() - kept->oldest_start_ns > retention->keep_ns);
 }
 

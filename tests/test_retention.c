@@ -41,6 +41,21 @@ START_TEST(by_count_keeps_at_least_so_many)
 }
 END_TEST
 
+/* What a power cut could take does not count as kept. */
+START_TEST(by_count_keeps_so_many_durable_ones)
+{
+        struct logstore_bounds bounds;
+
+        fill(5);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        for (unsigned i = 0; i < 15; i++) /* into the same segment: a roll would sync them */
+                append_filled(1000, 'u');
+        apply(0, 50, 0, 0);
+        bounds = bounds_of(store);
+        ck_assert_uint_ge(bounds.durable + 1 - bounds.first, 50);
+}
+END_TEST
+
 START_TEST(by_bytes_keeps_at_most_so_many)
 {
         uint64_t first, kept;
@@ -128,9 +143,13 @@ END_TEST
 int main(void)
 {
         const struct test_entry tests[] = {
-                { by_count_keeps_at_least_so_many, 0 },   { by_bytes_keeps_at_most_so_many, 0 },
-                { by_age_whatever_the_records_claim, 0 }, { nothing_goes_beyond_the_floor, 0 },
-                { leftovers_of_a_crash_are_dropped, 0 },  { the_background_thread_applies_it, 0 },
+                { by_count_keeps_so_many_durable_ones, 0 },
+                { by_count_keeps_at_least_so_many, 0 },
+                { by_bytes_keeps_at_most_so_many, 0 },
+                { by_age_whatever_the_records_claim, 0 },
+                { nothing_goes_beyond_the_floor, 0 },
+                { leftovers_of_a_crash_are_dropped, 0 },
+                { the_background_thread_applies_it, 0 },
         };
 
         return RUN_TESTS("retention", tests);

@@ -48,7 +48,7 @@ START_TEST(by_count_keeps_so_many_durable_ones)
 
         fill(5);
         ck_assert_int_eq(logstore_sync(store, 0), 0);
-        for (unsigned i = 0; i < 15; i++) /* into the same segment: a roll would sync them */
+        for (unsigned i = 0; i < PER_SEGMENT; i++) /* one segment: a further roll would sync it */
                 append_filled(1000, 'u');
         apply(0, 50, 0, 0);
         bounds = bounds_of(store);

@@ -85,8 +85,9 @@ void catalog_add(struct catalog *catalog, struct segment *segment)
         if (behind < catalog->count && catalog->entries[behind].id == start->previous_id)
                 behind++;
         else
-                behind = 0;          /* none, or trimmed with all before it */
-        if (start->previous_id == 0) /* with the entry: a reader sees both or neither */
+                behind = 0; /* none, or trimmed with all before it */
+        /* The log was emptied. With the entry, so that a reader sees both or neither. */
+        if (start->previous_id == 0 && start->first_number > catalog->first_number)
                 catalog->first_number = start->first_number;
         if (behind < catalog->count)
                 catalog_leave_out(catalog, behind, catalog->count); /* reserved: cannot fail */

@@ -204,6 +204,9 @@ static int check_truncation(struct truncation *truncation)
         if (number > tail)
                 return detail(-EAGAIN, "record %llu was not appended yet",
                               (unsigned long long)number);
+        if (truncation->next > FIRST_NUMBER_MAX && truncation->next > tail + 1)
+                return detail(-EINVAL, "the next number must not be above %llu",
+                              (unsigned long long)FIRST_NUMBER_MAX);
         if (truncation->next == 0)
                 truncation->next = number + 1 < first ? first : number + 1;
         if (truncation->next != number + 1 && number >= first)
@@ -261,10 +264,7 @@ int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t ne
 
         if (r < 0)
                 return r;
-        if (next > FIRST_NUMBER_MAX)
-                r = detail(-EINVAL, "the next number must not be above %llu",
-                           (unsigned long long)FIRST_NUMBER_MAX);
-        if (r == 0 && head_tail_number(&store->head, UINT64_MAX) != head_claimed(&store->head))
+        if (head_tail_number(&store->head, UINT64_MAX) != head_claimed(&store->head))
                 r = detail(-EBUSY, "a claim is open: commit, abort or cancel it");
         if (r == 0)
                 r = sync_until(&store->sync, head_claimed(&store->head), -1);

@@ -185,6 +185,27 @@ START_TEST(a_next_number_beyond_the_format_is_refused)
 }
 END_TEST
 
+/* A log that is already there is cut as any other. */
+START_TEST(a_log_of_great_numbers_is_cut)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        const uint64_t first = UINT64_C(500000000000000000);
+
+        options.flags = LOGSTORE_CREATE;
+        options.first_number = first;
+        open_store_with(&options);
+        for (int i = 0; i < 5; i++)
+                append_text("x");
+        ck_assert_int_eq(logstore_truncate_after(store, first + 2, first + 3), 0);
+        ck_assert_uint_eq(bounds_of(store).tail, first + 2);
+        expect_failure(logstore_truncate_after(store, 0, first + 4), -EINVAL);
+        ck_assert_int_eq(logstore_truncate_after(store, 0, first + 3), 0);
+        append_text("y");
+        reopen_store();
+        expect_text(store, first + 3, "y");
+}
+END_TEST
+
 static uint64_t trimmed_to;
 
 static void *trim_most(void *unused)
@@ -222,6 +243,7 @@ int main(void)
                 { a_started_sync_of_what_is_taken_back_ends, 0 },
                 { a_walk_back_never_ends_in_mid_log, 0 },
                 { a_next_number_beyond_the_format_is_refused, 0 },
+                { a_log_of_great_numbers_is_cut, 0 },
                 { the_first_number_never_falls, 0 },
         };
 

@@ -2,10 +2,9 @@
  * catalog.c - the chain of segments: which there are, which one holds a number
  *
  * Every segment says in its start frame where the log before it ends, so the chain is found by
- * walking back from the newest started one. What the names alone cannot tell (first numbers) is
- * read on first use, in the course of a binary search: 10,000 segments cost a listing and a few
- * first pages. Only where the ids leave a gap, and behind unsealed segments, links are checked at
- * once. Memory: one entry of 64 bytes per segment; mappings: at most mapped_limit unpinned ones.
+ * walking back from the newest started one. Each link is checked when the chain is read, so 10,000
+ * segments cost a listing and as many first pages: names prove nothing, as a restore may bring back
+ * what was cut. Memory: one entry of 64 bytes per segment; mappings: at most mapped_limit unpinned ones.
  *
  * Locks: one mutex over everything here. Pins keep a segment mapped, also when it is deleted.
  */
@@ -75,15 +74,18 @@ int catalog_fill(struct catalog *catalog, struct catalog_entry *entry)
                            HEADER_BYTES);
         }
         entry->error = r;
-        if (r < 0)
-                return r;
-        entry->first_number = brief.start.first_number;
-        entry->previous_id = brief.start.previous_id;
-        entry->previous_salt = brief.start.previous_salt;
-        entry->previous_end = brief.start.previous_end;
-        entry->epoch = brief.start.epoch;
-        entry->previous_records = brief.start.previous_records;
-        entry->started_ns = brief.started_ns;
+        return r < 0 ? r : catalog_fill_from(entry, &brief);
+}
+
+int catalog_fill_from(struct catalog_entry *entry, const struct segment_brief *brief)
+{
+        entry->first_number = brief->start.first_number;
+        entry->previous_id = brief->start.previous_id;
+        entry->previous_salt = brief->start.previous_salt;
+        entry->previous_end = brief->start.previous_end;
+        entry->epoch = brief->start.epoch;
+        entry->previous_records = brief->start.previous_records;
+        entry->started_ns = brief->started_ns;
         return 0;
 }
 

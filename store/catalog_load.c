@@ -3,9 +3,8 @@
  *
  * Head:      the newest segment with a valid start frame. Newer files are prepared, never started
  *            ones, or were torn while being started: leftovers.
- * Back:      each start frame names its predecessor. Strictly followed until a sealed segment,
- *            because what a crash leaves off the chain is dropped, durably, before anything newer
- *            is sealed; beyond that only where the ids leave a gap.
+ * Back:      each start frame names its predecessor, by id, salt and numbers; followed to the oldest,
+ *            whatever is sealed. What is not named is off the chain.
  * Broken:    a missing, foreign or damaged link is kept as catalog->fault. Numbers still lead to
  *            what is there; only writing is refused.
  */
@@ -100,28 +99,6 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
         return 0;
 }
 
-/* Is the segment at @at continued by the one behind it? Its own page tells whether it is sealed. */
-static int check_link(struct catalog *catalog, size_t at, bool *ret_sealed)
-{
-        struct catalog_entry *next = &catalog->entries[at + 1];
-        struct segment_brief brief;
-        int r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
-                                   &brief);
-
-        *ret_sealed = r == 0 && brief.sealed;
-        if (r < 0)
-                return r;
-        if (brief.salt != next->previous_salt || !brief.started ||
-            next->previous_end > brief.bytes || next->previous_end < FRAMES_OFFSET ||
-            brief.start.first_number > next->first_number)
-                return detail(-EBADMSG,
-                              "%010llu.log: offset %u: not the segment that id %llu "
-                              "continues: it was replaced or damaged",
-                              (unsigned long long)brief.id, HEADER_BYTES,
-                              (unsigned long long)next->id);
-        return catalog_fill(catalog, &catalog->entries[at]);
-}
-
 static int missing(const struct catalog_entry *next)
 {
         return detail(-EBADMSG,
@@ -131,53 +108,155 @@ static int missing(const struct catalog_entry *next)
                       (unsigned long long)next->first_number);
 }
 
-/* Follow the links back until a sealed segment, dropping what lies between. */
+/* Is the segment at @at the one that @next continues? Then its entry is filled. *ret_sealed is kept
+ * once set: behind a seal everything is. */
+static int check_link(struct catalog *catalog, size_t at, const struct catalog_entry *next,
+                      bool *ret_sealed)
+{
+        struct segment_brief brief;
+        int r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
+                                   &brief);
+
+        if (r == 0 && !brief.started && *ret_sealed) /* as of any page that cannot be used */
+                r = catalog_fill(catalog, &catalog->entries[at]);
+        if (r < 0) {
+                catalog->entries[at].error = r;
+                return r;
+        }
+        if (brief.salt != next->previous_salt || !brief.started ||
+            next->previous_end > brief.bytes || next->previous_end < FRAMES_OFFSET ||
+            brief.start.first_number + next->previous_records != next->first_number)
+                return detail(-EBADMSG,
+                              "%010llu.log: offset %u: not the segment that id %llu "
+                              "continues: it was replaced or damaged",
+                              (unsigned long long)brief.id, HEADER_BYTES,
+                              (unsigned long long)next->id);
+        *ret_sealed |= brief.sealed;
+        return catalog_fill_from(&catalog->entries[at], &brief);
+}
+
+/* Was a file that is not listed made while the directory was read? Then it is read again. */
+static void note_unlisted(struct catalog *catalog, uint64_t id)
+{
+        struct os_stat st;
+        char name[32];
+
+        segment_name(id, name);
+        catalog->vanished |= os_stat_name(catalog->directory, name, &st) == 0;
+}
+
+/* The entry that the one at @at continues, with its link checked. On failure *ret is where the older
+ * ones end, behind which nothing up to @at is known to be of this log. */
+static int find_previous(struct catalog *catalog, size_t at, size_t *ret, bool *ret_sealed)
+{
+        struct catalog_entry *entry = &catalog->entries[at];
+        size_t previous = catalog_find_id(catalog, entry->previous_id);
+
+        *ret = at;
+        if (entry->previous_id >= entry->id)
+                return detail(-EBADMSG,
+                              "%010llu.log: offset %u: continues id %llu, which is not older: run "
+                              "verify, then repair",
+                              (unsigned long long)entry->id, HEADER_BYTES,
+                              (unsigned long long)entry->previous_id);
+        *ret = previous;
+        if (catalog->entries[previous].id != entry->previous_id) {
+                note_unlisted(catalog, entry->previous_id);
+                return missing(entry);
+        }
+        return check_link(catalog, previous, entry, ret_sealed);
+}
+
+/* A reader beside a writer that trims: was all before the entry at @at trimmed since the load
+ * began? */
+static bool was_trimmed(struct catalog *catalog, size_t at)
+{
+        struct control_slot now;
+
+        if (control_read(catalog->control, &now) < 0 || now.epoch != catalog->epoch ||
+            now.first_number < catalog->entries[at].first_number)
+                return false;
+        catalog->first_number = now.first_number;
+        return true;
+}
+
+/* Behind a broken link: the newest entry before @at that can be served, with numbers below
+ * @number. Damaged ones stay, so that what they held is not taken for trimmed. */
+static size_t find_older(struct catalog *catalog, size_t at, uint64_t number)
+{
+        while (at-- > 0) {
+                struct catalog_entry *entry = &catalog->entries[at];
+
+                if (catalog_fill(catalog, entry) < 0)
+                        continue;
+                if (entry->first_number < number)
+                        return at;
+                catalog_remove(catalog, at, at + 1); /* of another log; no leftover: who knows */
+        }
+        return SIZE_MAX;
+}
+
+/* The entry at @at continues none that can be used: find another, from *older on. Returns 1. */
+static int pass_over(struct catalog *catalog, size_t at, bool sealed, int error, size_t *older)
+{
+        struct catalog_entry *named = &catalog->entries[*older];
+        uint64_t number = catalog->entries[at].first_number;
+        bool there = *older < at && named->id == catalog->entries[at].previous_id;
+        int r = 0;
+
+        if (!(sealed && there && named->error != 0 &&
+              (error == -EIO || error == -EBADMSG || error == -EPERM || error == -EPROTONOSUPPORT)))
+                r = catalog_broken(catalog, error);
+        if (r < 0)
+                return r;
+        if (*older < at) /* what is named stays, so that its damage is told */
+                catalog_remove(catalog, *older + there, at);
+        *older = find_older(catalog, *older, number);
+        return 1;
+}
+
+/*
+ * Follow the links to the oldest segment. What lies between is off the chain: ids without a gap prove
+ * nothing, for a restore may put a file back under the name of one that was cut, and then only the
+ * link of its successor, which is known to be on the chain itself, tells so. That needs each first
+ * page, at once: whether a link further back holds decides if the log may be written to, and a search
+ * by number that landed in what was put back would give records of another log.
+ *
+ * A page that cannot be used behind a seal is told when it is read, and does not keep a writer from
+ * going on: every other record is served. Once a link is broken, so or otherwise, nothing older is
+ * taken for a leftover, which would be deleted.
+ */
 static int walk_back(struct catalog *catalog)
 {
         size_t at = catalog->count - 1;
-        bool sealed = false;
-        int r;
+        bool broken = false, sealed = false;
 
-        for (;;) {
+        while (at != SIZE_MAX) {
                 struct catalog_entry *entry = &catalog->entries[at];
                 size_t previous;
-
-                if (entry->first_number == 0)
-                        return 0; /* broken: what is older is judged by the gaps */
-                /* The log begins here: by a truncation, or all before it is trimmed. */
-                if (entry->previous_id == 0 || entry->first_number <= catalog->first_number)
-                        return catalog_leave_out(catalog, 0, at);
-                if (sealed)
-                        return 0;
-                previous = catalog_find_id(catalog, entry->previous_id);
-                if (previous >= at || catalog->entries[previous].id != entry->previous_id) {
-                        missing(entry); /* the rest is judged by the gaps */
-                        return catalog_broken(catalog, -EBADMSG);
-                }
-                r = catalog_leave_out(catalog, previous + 1, at);
-                if (r < 0)
-                        return r;
-                r = check_link(catalog, previous, &sealed);
-                if (r < 0 && (r = catalog_broken(catalog, r)) < 0)
-                        return r;
-                at = previous;
-        }
-}
-
-/* Further back: a gap between ids is all right only if the links say so. */
-static int check_gaps(struct catalog *catalog, size_t from)
-{
-        for (size_t at = from; at > 0; at--) {
-                struct catalog_entry *entry = &catalog->entries[at];
                 int r;
 
-                if (catalog->entries[at - 1].id + 1 == entry->id)
+                /* The log begins here: by a truncation, or all before it is trimmed. */
+                if (entry->previous_id == 0 || entry->first_number <= catalog->first_number) {
+                        if (!broken)
+                                return catalog_leave_out(catalog, 0, at);
+                        if (entry->previous_id == 0)
+                                catalog_remove(catalog, 0, at);
+                        return 0;
+                }
+                r = find_previous(catalog, at, &previous, &sealed);
+                if (r < 0 && was_trimmed(catalog, at))
                         continue;
-                r = catalog_fill(catalog, entry);
-                if (r == 0 && entry->previous_id != catalog->entries[at - 1].id)
-                        r = missing(entry);
-                if (r < 0 && (r = catalog_broken(catalog, r)) < 0)
+                if (r == 0 && !broken)
+                        r = catalog_leave_out(catalog, previous + 1, at);
+                else if (r == 0)
+                        catalog_remove(catalog, previous + 1, at);
+                else
+                        r = pass_over(catalog, at, sealed, r, &previous);
+                if (r < 0)
                         return r;
+                broken |= r > 0;
+                at = previous;
         }
         return 0;
 }
@@ -254,10 +333,8 @@ static int load_once(struct catalog *catalog)
         r = walk_back(catalog);
         if (r == 0)
                 r = known ? catalog_find_cap(catalog, &slot) : catalog_find_mark(catalog);
-        if (r == 0) /* before the gaps: of what a trim was unlinking a crash may leave any part */
+        if (r == 0)
                 r = check_oldest(catalog);
-        if (r == 0 && catalog->count > 0)
-                r = check_gaps(catalog, catalog->count - 1);
         if (catalog->leftover_count > 0)
                 qsort(catalog->leftovers, catalog->leftover_count, sizeof(uint64_t), by_number);
         return r;

@@ -8,6 +8,7 @@
 
 size_t catalog_find_id(const struct catalog *catalog, uint64_t id);
 int catalog_fill(struct catalog *catalog, struct catalog_entry *entry);
+int catalog_fill_from(struct catalog_entry *entry, const struct segment_brief *brief); /* 0 */
 int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret);
 void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment);
 int catalog_remember(struct catalog *catalog, struct segment *segment);

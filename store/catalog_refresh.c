@@ -17,27 +17,47 @@ int catalog_fault(struct catalog *catalog)
         return r;
 }
 
-/* A reader: entries for segments that were started since, found by the links back from @head. */
+/* Read an entry, which @next continues, if that is one. -ESTALE: it does not, or goes on before
+ * @last: the chain forked from what we knew, or is broken. */
+static int read_linked(struct catalog *catalog, const struct catalog_entry *next, uint64_t last,
+                       struct catalog_entry *entry)
+{
+        struct segment_brief brief;
+        int r = segment_brief_read(catalog->directory, catalog->uuid, entry->id, &brief);
+
+        if (r < 0)
+                return r;
+        if (!brief.started || brief.start.epoch > catalog->epoch ||
+            (next->id != 0 &&
+             (brief.salt != next->previous_salt ||
+              brief.start.first_number + next->previous_records != next->first_number)))
+                return -ESTALE;
+        if (entry->id > last &&
+            (brief.start.previous_id < last || brief.start.previous_id >= entry->id))
+                return -ESTALE; /* the latter would have no end */
+        return catalog_fill_from(entry, &brief);
+}
+
+/* A reader: entries for segments that were started since, found by the links back from @head to the
+ * newest one known. */
 static int add_started(struct catalog *catalog, uint64_t head)
 {
         uint64_t last = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
         size_t old_count = catalog->count;
-        int r = 0;
+        struct catalog_entry entry = { .id = head }, next = { 0 };
+        int r = read_linked(catalog, &next, last, &entry);
 
-        for (uint64_t id = head; r == 0 && id > last;) {
-                struct catalog_entry entry = { .id = id };
-
-                r = catalog_fill(catalog, &entry);
-                if (r == 0)
-                        r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room,
-                                         catalog->count, sizeof(entry));
-                if (r == 0)
-                        catalog->entries[catalog->count++] = entry;
-                if (id > catalog->highest_id)
-                        catalog->highest_id = id;
-                id = entry.previous_id;
-                if (r == 0 && (id < last || entry.epoch > catalog->epoch))
-                        r = -ESTALE; /* the chain forked from what we knew: read it anew */
+        while (r == 0 && entry.id > last) {
+                r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room,
+                                 catalog->count, sizeof(entry));
+                if (r < 0)
+                        break;
+                catalog->entries[catalog->count++] = entry;
+                if (entry.id > catalog->highest_id)
+                        catalog->highest_id = entry.id;
+                next = entry;
+                entry = (struct catalog_entry){ .id = next.previous_id };
+                r = read_linked(catalog, &next, last, &entry);
         }
         if (r < 0)
                 catalog->count = old_count;

@@ -35,7 +35,7 @@ uint64_t segment_name_id(const char *name, bool *ret_is_index)
                 return 0;
         *ret_is_index = strcmp(rest, ".idx") == 0;
         snprintf(again, sizeof(again), *ret_is_index ? INDEX_NAME_FORMAT : SEGMENT_NAME_FORMAT, id);
-        return strcmp(name, again) == 0 ? id : 0;
+        return id <= ID_MAX && strcmp(name, again) == 0 ? id : 0;
 }
 
 static uint64_t header_check(const struct segment_header *header)
@@ -74,6 +74,9 @@ int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t
         int fd, r;
 
         segment_name(id, name);
+        if (id > ID_MAX) /* nobody would find it */
+                return detail(-EOVERFLOW, "%s: ids end at %llu: remove the file that has that name",
+                              name, (unsigned long long)ID_MAX);
         snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", name);
         fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, mode);
         if (fd < 0)

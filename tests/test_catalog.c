@@ -243,6 +243,113 @@ START_TEST(a_segment_replaced_by_another_is_found_out)
 }
 END_TEST
 
+static const struct {
+        const char *what;
+        unsigned from; /* files from this one to the last of the old log are back */
+} put_back[] = {
+        { "the one before the successor", SEGMENTS },
+        { "two", SEGMENTS - 1 },
+        { "all that were cut", 4 },
+};
+
+/* A restore puts files back that a truncation had cut, and the new log is sealed behind them. */
+START_TEST(what_is_put_back_behind_a_seal_is_off_the_chain)
+{
+        struct segment_brief brief;
+        struct start_payload start;
+
+        make_chain();
+        expect_ok(segment_brief_read(directory, uuid, 4, &brief));
+        start = brief.start;
+        start.epoch = 2;
+        for (uint64_t id = SEGMENTS + 1; id <= SEGMENTS + 4; id++)
+                start = chain_segment(id, &start, RECORDS, id < SEGMENTS + 4);
+        for (unsigned id = 4; id < put_back[_i].from; id++)
+                unlink(log_name(id));
+        load();
+        ck_assert_msg(catalog.fault == 0, "%s: %s", put_back[_i].what, catalog.fault_text);
+        ck_assert_uint_eq(catalog.leftover_count, SEGMENTS + 1 - put_back[_i].from);
+        for (uint64_t number = 1; number <= 7 * RECORDS; number++)
+                expect_in(number, (number - 1) / RECORDS + (number > 30 ? 4 : 1));
+        expect_ok(catalog_drop_leftovers(&catalog));
+        ck_assert(!file_exists(log_name(6)));
+        ck_assert(file_exists(log_name(3)) && file_exists(log_name(7)));
+        catalog_free(&catalog);
+}
+END_TEST
+
+static unsigned count_faults(void)
+{
+        struct logstore_verify_report report;
+
+        expect_ok(logstore_verify(store_path(), NULL, &report));
+        return (unsigned)report.faults;
+}
+
+/* The same through the public header: the new records stay, and a writer removes the file. */
+START_TEST(a_restored_file_does_not_bring_old_records_back)
+{
+        const char *back = "store/0000000003.log";
+        struct bytes old;
+
+        open_store(LOGSTORE_CREATE);
+        for (unsigned i = 0; i < 60; i++)
+                append_filled(3000, 'o');
+        expect_ok(logstore_sync(store, 0));
+        old = load_file(scratch("%s", back));
+        expect_ok(logstore_truncate_after(store, 30, 0));
+        for (unsigned i = 0; i < 60; i++)
+                append_filled(3000, 'n');
+        close_store();
+        ck_assert(!file_exists(scratch("%s", back)));
+        save_file(scratch("%s", back), old.data, old.size);
+        free(old.data);
+        ck_assert_uint_eq(count_faults(), 0);
+        open_store(0);
+        ck_assert_uint_eq(bounds_of(store).tail, 90);
+        for (uint64_t number = 1; number <= 90; number++) {
+                struct logstore_record record;
+                char data[3000];
+
+                expect_ok(logstore_get(store, number, data, sizeof(data), &record));
+                ck_assert_msg(data[0] == (number <= 30 ? 'o' : 'n'), "record %" PRIu64, number);
+        }
+        close_store();
+        ck_assert(!file_exists(scratch("%s", back)));
+}
+END_TEST
+
+/* Of no forged link may a walk back come to no end. */
+START_TEST(a_link_to_itself_or_forward_is_damage)
+{
+        make_chain();
+        load();
+        next_start.previous_id = SEGMENTS + 1 + (uint64_t)_i;
+        chain_segment(SEGMENTS + 1, &next_start, RECORDS, false);
+        atomic_store(&control.page->head_id, SEGMENTS + 1);
+        expect_ok(catalog_refresh(&catalog));
+        ck_assert_int_eq(catalog.fault, -EBADMSG);
+        catalog_free(&catalog);
+        load();
+        ck_assert_int_eq(catalog.fault, -EBADMSG);
+        expect_in(5, 1);
+        catalog_free(&catalog);
+}
+END_TEST
+
+/* A predecessor with other numbers in it than its successor says. */
+START_TEST(a_link_with_another_count_is_damage)
+{
+        make_chain();
+        next_start.previous_records--;
+        next_start = chain_segment(SEGMENTS + 1, &next_start, RECORDS, true);
+        chain_segment(SEGMENTS + 2, &next_start, RECORDS, false);
+        load();
+        ck_assert_int_eq(catalog.fault, -EBADMSG);
+        catalog_free(&catalog);
+}
+END_TEST
+
 START_TEST(a_reader_follows_what_was_started_and_trimmed_since)
 {
         make_chain();
@@ -270,6 +377,10 @@ START_TEST(names_that_are_no_segments_are_ignored)
         save_file(scratch("0000000099.log.bak"), "x", 1);
         save_file(scratch("99.log"), "x", 1);
         save_file(scratch("0000000098.idx"), "x", 1);
+        save_file(scratch("0000000000.log"), "x", 1);
+        save_file(scratch("1000000000000000001.log"), "x", 1); /* beyond the greatest id */
+        save_file(scratch("18446744073709551615.log"), "x", 1);
+        save_file(scratch("18446744073709551615.idx"), "x", 1);
         load();
         ck_assert_int_eq(catalog.fault, 0);
         ck_assert_uint_eq(catalog.count, SEGMENTS);
@@ -295,6 +406,10 @@ int main(void)
                 { a_missing_segment_is_damage_that_says_so_and_the_rest_is_served, COUNT(missing) },
                 { the_newest_segment_missing_is_damage_if_something_in_it_was_durable, 0 },
                 { a_segment_replaced_by_another_is_found_out, 0 },
+                { what_is_put_back_behind_a_seal_is_off_the_chain, COUNT(put_back) },
+                { a_restored_file_does_not_bring_old_records_back, 0 },
+                { a_link_to_itself_or_forward_is_damage, 2 },
+                { a_link_with_another_count_is_damage, 0 },
                 { a_reader_follows_what_was_started_and_trimmed_since, 0 },
                 { names_that_are_no_segments_are_ignored, 0 },
         };

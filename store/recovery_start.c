@@ -82,7 +82,7 @@ int recovery_start(struct catalog *catalog, struct control *control,
         if (r < 0)
                 return r;
         r = sync_start_frame(segment);
-        if (r == 0) /* before a seal: behind one nobody looks for what is off the chain */
+        if (r == 0) /* before a seal: what is off the chain must not outlive the proof of it */
                 r = catalog_drop_leftovers(catalog);
         if (r == 0 && recovery)
                 r = seal_before(catalog, recovery, &start);

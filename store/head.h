@@ -17,19 +17,21 @@
 
 /*
  * Where claims happen in one unsealed segment. Slots are never freed, because a thread may hold on
- * to one across a roll: it then finds the word closed, or a word whose number has gone on, and its
- * compare-and-swap fails. (The high half is the low half of the next record's number rather than a
- * count from 0: a reused slot never shows the same word again.)
+ * to one across a roll: it then finds the word closed, or a word whose count has gone on, and its
+ * compare-and-swap fails. So the limit that it looked at before belongs to the segment that it
+ * claims in. The count only ever rises, also where a truncation takes numbers back, and by one at
+ * each new segment: a slot shows no word twice within 2^32 records.
  */
 struct slot {
-        /* next number mod 2^32 << 32 | closed << 31 | end of claims / 8; alone in its cache line, for
-         * which the appending threads compete */
+        /* count of claimed records mod 2^32 << 32 | closed << 31 | end of claims / 8; alone in its cache
+         * line, for which the appending threads compete */
         _Alignas(64) _Atomic uint64_t word;
         _Alignas(64) _Atomic uint64_t limit; /* claims must end at or before this, in units of 8 */
         _Atomic uint64_t poke; /* a claim that ends beyond wants the background thread */
         /* Read after a successful claim; valid until every claim in the slot is resolved. */
         char *base;
         _Atomic uint64_t first_number; /* head_claimed() looks without a claim */
+        _Atomic uint32_t first_count;  /* the word's count before its first record */
         struct segment *segment;
         struct index *index;
         uint64_t ready;      /* bytes that are grown and populated; under head->lock */
@@ -220,7 +222,7 @@ static inline __attribute__((always_inline)) int head_claim(struct head *head, u
         }
         ret->slot = slot;
         ret->offset = offset;
-        ret->ordinal = (uint32_t)(word >> 32) - (uint32_t)slot->first_number + 1;
+        ret->ordinal = (uint32_t)(word >> 32) - slot->first_count + 1;
         ret->number = slot->first_number + ret->ordinal - 1;
         if (__builtin_expect(gap != 0, 0))
                 record_pad(&slot->segment->key, slot->base, offset + bytes, gap);

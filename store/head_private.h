@@ -19,7 +19,7 @@ static inline uint64_t word_end(uint64_t word)
 
 static inline uint32_t word_records(const struct slot *slot, uint64_t word)
 {
-        return (uint32_t)(word >> 32) - (uint32_t)slot->first_number;
+        return (uint32_t)(word >> 32) - slot->first_count;
 }
 
 /* How the space of a piece is reserved and its pages made ready. Whichever: a full disk is an errno

@@ -123,12 +123,14 @@ int head_make(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
         return 0;
 }
 
-/* Publish a slot for @segment, in which claims go on behind @offset with @number. */
+/* Publish a slot for @segment, in which claims go on behind @offset and @records. */
 static void open_slot(struct head *head, struct segment *segment, uint64_t ready, uint64_t offset,
-                      uint64_t number)
+                      uint32_t records)
 {
+        uint64_t last_word = atomic_load(&head_slot(head, head->newest)->word); /* closed, or 0 */
         struct slot *slot = head_slot(head, ++head->newest);
 
+        slot->first_count = (uint32_t)(last_word >> 32) + 1;
         slot->base = segment->map.base;
         slot->first_number = segment->brief.start.first_number;
         slot->segment = segment;
@@ -136,7 +138,9 @@ static void open_slot(struct head *head, struct segment *segment, uint64_t ready
         slot->ready = ready;
         ready_raise_limit(head, slot);
         /* Pairs with the acquire load in head_claim(): who sees the word sees the rest. */
-        atomic_store_explicit(&slot->word, number << 32 | offset / 8, memory_order_release);
+        atomic_store_explicit(&slot->word,
+                              (uint64_t)(slot->first_count + records) << 32 | offset / 8,
+                              memory_order_release);
         atomic_store_explicit(&head->active, slot, memory_order_release);
         /* A hint for readers in other processes; after the start frame that it leads to. */
         atomic_store_explicit(&head->control->page->head_id, segment->brief.id,
@@ -159,7 +163,7 @@ int head_begin(struct head *head, struct segment *segment, const struct tail *ta
         head->tail.turn = 1;
         head->tail.segment_id = segment->brief.id;
         atomic_store(&head->tail_number, tail->number);
-        open_slot(head, segment, ready, tail->offset, segment->brief.start.first_number + ordinal);
+        open_slot(head, segment, ready, tail->offset, ordinal);
         return 0;
 }
 
@@ -173,8 +177,7 @@ static uint64_t freeze(struct slot *slot)
 static void enter_next(struct head *head)
 {
         catalog_add(head->catalog, head->next);
-        open_slot(head, head->next, head->next_ready, FRAMES_OFFSET,
-                  head->next->brief.start.first_number);
+        open_slot(head, head->next, head->next_ready, FRAMES_OFFSET, 0);
         head->next = NULL;
 }
 

@@ -356,6 +356,40 @@ START_TEST(a_reused_slot_never_shows_the_same_word)
 }
 END_TEST
 
+/* Numbers and places come again once a truncation has taken them back; words do not, because the
+ * limit that one was compared with is not that of the segment which is there now. */
+START_TEST(a_truncation_brings_no_word_back)
+{
+        enum { CUTS = 40, APPENDS = 2, EACH = APPENDS + 1 };
+        static struct {
+                struct slot *slot;
+                uint64_t word;
+        } seen[CUTS * EACH];
+        unsigned again = 0, count = 0;
+
+        begin();
+        for (int cut = 0; cut < CUTS; cut++) {
+                for (int i = 0; i <= APPENDS; i++) {
+                        struct slot *slot = atomic_load(&head->active);
+                        uint64_t word = atomic_load(&slot->word);
+                        unsigned at = 0;
+
+                        while (at < count && (seen[at].slot != slot || seen[at].word != word))
+                                at++;
+                        again += at < count;
+                        seen[count].slot = slot;
+                        seen[count++].word = word;
+                        if (i < APPENDS)
+                                append_text("x");
+                }
+                ck_assert_uint_eq(head_claimed(head), APPENDS);
+                ck_assert_int_eq(logstore_truncate_after(store, 0, 1), 0);
+                ck_assert_uint_eq(head_claimed(head), 0);
+        }
+        ck_assert_msg(again == 0, "%u of %u words had been in their slot before", again, count);
+}
+END_TEST
+
 START_TEST(behind_a_stalled_claim_the_log_goes_on_for_a_few_segments)
 {
         struct claim stalled, claim;
@@ -436,6 +470,7 @@ int main(void)
                 { a_roll_says_where_the_segment_before_ended, 0 },
                 { two_that_want_to_roll_the_same_segment_roll_once, 0 },
                 { a_reused_slot_never_shows_the_same_word, 0 },
+                { a_truncation_brings_no_word_back, 0 },
                 { behind_a_stalled_claim_the_log_goes_on_for_a_few_segments, 0 },
                 { a_sealed_segment_is_no_longer_pinned_by_its_turn, 0 },
                 { after_a_failure_nothing_is_claimed_and_the_first_reason_stays, 0 },

@@ -9,6 +9,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "detail.h"
@@ -55,20 +56,19 @@ static int write_new(int fd, const struct control_options *options)
 
 int control_create(int directory, const struct control_options *options)
 {
-        const char *temporary = TEMPORARY_PREFIX CONTROL_NAME;
+        char temporary[48];
+        uint32_t random;
         int fd, r;
 
         if (options->first_number > FIRST_NUMBER_MAX)
                 return detail(-EINVAL, "first number %llu: at most %llu",
                               (unsigned long long)options->first_number,
                               (unsigned long long)FIRST_NUMBER_MAX);
+        r = os_random(&random, sizeof(random));
+        if (r < 0)
+                return detail(r, "no random number: %s", logstore_error_text(r));
+        snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX CONTROL_NAME ".%08x", random);
         fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, options->file_mode);
-        if (fd == -EEXIST) { /* left by a crash; the lock is ours, so nobody is at it */
-                r = os_unlink(directory, temporary);
-                fd = r < 0 ? r
-                           : os_open(directory, temporary, OS_WRITE | OS_CREATE,
-                                     options->file_mode);
-        }
         if (fd < 0)
                 return detail(fd, "%s: cannot create the file: %s", temporary,
                               logstore_error_text(fd));
@@ -77,12 +77,12 @@ int control_create(int directory, const struct control_options *options)
                 r = -EIO;
         if (r == 0)
                 r = os_rename_fresh(directory, temporary, CONTROL_NAME);
-        if (r < 0) {
-                os_unlink(directory, temporary);
-                return detail(r, CONTROL_NAME ": cannot write the file: %s",
-                              logstore_error_text(r));
-        }
-        return 0;
+        if (r == 0)
+                return 0;
+        os_unlink(directory, temporary);  /* if it stays, the next writer removes it */
+        if (r == -EEXIST || r == -ENOENT) /* its writer may already have removed the temporary */
+                return 0;
+        return detail(r, CONTROL_NAME ": cannot write the file: %s", logstore_error_text(r));
 }
 
 static int check_fixed(const struct control_static *fixed)
@@ -112,8 +112,9 @@ static int check_fixed(const struct control_static *fixed)
 int control_open(struct memory *memory, int directory, bool writable, struct control *ret)
 {
         struct control control = { .fd = os_open(directory, CONTROL_NAME,
-                                                 writable ? OS_WRITE : OS_READ, 0) };
-        struct os_stat st;
+                                                 writable ? OS_WRITE : OS_READ, 0),
+                                   .directory = directory };
+        const struct os_stat *st = &control.file;
         int r;
 
         if (control.fd == -ENOENT)
@@ -121,13 +122,13 @@ int control_open(struct memory *memory, int directory, bool writable, struct con
         if (control.fd < 0)
                 return detail(control.fd, CONTROL_NAME ": cannot open: %s",
                               logstore_error_text(control.fd));
-        r = os_stat(control.fd, &st);
-        if (r == 0 && !st.regular)
+        r = os_stat(control.fd, &control.file);
+        if (r == 0 && !st->regular)
                 r = detail(-EPERM, CONTROL_NAME ": not a regular file");
-        else if (r == 0 && st.bytes < sizeof(struct control_page))
-                r = detail(st.bytes < 8 ? -EMEDIUMTYPE : -EBADMSG,
+        else if (r == 0 && st->bytes < sizeof(struct control_page))
+                r = detail(st->bytes < 8 ? -EMEDIUMTYPE : -EBADMSG,
                            CONTROL_NAME ": %llu bytes long, must be %zu: the file is damaged",
-                           (unsigned long long)st.bytes, sizeof(struct control_page));
+                           (unsigned long long)st->bytes, sizeof(struct control_page));
         if (r == 0)
                 r = map_file(memory, control.fd, writable ? OS_SHARED_WRITE : OS_SHARED_READ,
                              sizeof(struct control_page), &control.map);
@@ -238,9 +239,33 @@ void control_set_head(struct control *control, uint64_t epoch, uint64_t first_nu
         pthread_mutex_unlock(&control->lock);
 }
 
+int control_held(const struct control *control)
+{
+        struct os_stat named;
+        int r = os_stat_name(control->directory, CONTROL_NAME, &named);
+
+        if (r == -ENOENT || (r == 0 && !os_is_same(&named, &control->file)))
+                return detail(-ENOENT,
+                              CONTROL_NAME ": the file was %s while this process writes to the "
+                                           "store, so another one may have begun to",
+                              r < 0 ? "removed" : "replaced");
+        return r < 0 ? detail(r, CONTROL_NAME ": cannot look at it: %s", logstore_error_text(r))
+                     : 0;
+}
+
 int control_sync(struct control *control)
 {
-        return os_sync_map(control->map.base, control->map.bytes);
+        int r = control_held(control);
+
+        if (r < 0)
+                return r;
+        r = os_sync_map(control->map.base, control->map.bytes);
+        return r < 0 ? detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r)) : 0;
+}
+
+void control_set_writer(struct control *control)
+{
+        atomic_store(&control->page->writer_pid, (uint64_t)os_process_id());
 }
 
 int control_believe_disk(struct control *control, int directory)

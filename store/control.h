@@ -12,7 +12,8 @@
 
 struct control {
         struct map map;
-        int fd;
+        int fd, directory;
+        struct os_stat file;                  /* which file that is */
         struct control_page *page;            /* writable only for the writer */
         pthread_mutex_t lock;                 /* writer: over what follows */
         struct control_slot current;          /* what was stored last */
@@ -26,8 +27,8 @@ struct control_options {
         uint32_t file_mode;
 };
 
-/* Create the file under its temporary name, synced, and give it its name; the caller syncs the
- * directory. A store exists once it has a control file. */
+/* Create the file under a temporary name of its own, synced, and give it its name, unless another
+ * process was first; the caller syncs the directory. A store exists once it has a control file. */
 int control_create(int directory, const struct control_options *options);
 
 /* -ENOENT; -EMEDIUMTYPE not a control file; -EPROTONOSUPPORT; -EBADMSG its static part is damaged,
@@ -46,7 +47,14 @@ void control_set_first(struct control *control, uint64_t first_number);
 
 void control_set_head(struct control *control, uint64_t epoch, uint64_t first_number,
                       uint64_t number, uint64_t id, uint64_t offset); /* all at once */
-int control_sync(struct control *control);
+int control_sync(struct control *control);                            /* after control_held() */
+
+/* Does the name still mean the file that the writer opened, and locked? If somebody removed or
+ * replaced it, another writer may have got in: nothing may be acknowledged. -ENOENT with detail. */
+int control_held(const struct control *control);
+
+/* Tell others which process writes: a hint. */
+void control_set_writer(struct control *control);
 
 /* A writer, before it reads: after a failed sync the page cache shows a first number, a mark or flags
  * that the disk does not have. */

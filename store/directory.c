@@ -4,6 +4,8 @@
 #include "directory.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 
 #define ORPHAN_TRIES 1000
 #define ORPHAN_PAUSE_NS 1000000
+#define LOCK_TRIES 10
 
 /* Who may read the files may search the directory. */
 static uint32_t directory_mode(uint32_t file_mode)
@@ -68,7 +71,7 @@ static int look(void *context, const char *name)
                 contents->control = true;
         else if (segment_name_id(name, &is_index) != 0)
                 contents->segments |= !is_index;
-        else if (name[0] != '.' && strcmp(name, LOCK_NAME) != 0 && strcmp(name, WAKE_NAME) != 0 &&
+        else if (name[0] != '.' && strcmp(name, WAKE_NAME) != 0 &&
                  strcmp(name, "lost+found") != 0 && strcmp(name, "quarantine") != 0 &&
                  strncmp(name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) != 0)
                 contents->others = true;
@@ -99,16 +102,26 @@ int directory_is_store(int directory)
 
 int directory_writer(int directory)
 {
-        char text[24] = "";
+        uint64_t pid = 0;
         size_t got = 0;
-        int fd = os_open(directory, LOCK_NAME, OS_READ, 0);
+        int fd = os_open(directory, CONTROL_NAME, OS_READ, 0);
 
         if (fd < 0)
                 return 0;
-        if (os_read(fd, text, sizeof(text) - 1, 0, &got) < 0)
-                text[0] = '\0';
+        if (os_read(fd, &pid, sizeof(pid), offsetof(struct control_page, writer_pid), &got) < 0 ||
+            got != sizeof(pid) || pid > INT_MAX || !os_process_lives((int)pid))
+                pid = 0;
         os_close(fd); /* only read */
-        return atoi(text);
+        return (int)pid;
+}
+
+int directory_busy(int directory)
+{
+        int pid = directory_writer(directory);
+
+        return pid ? detail(-EBUSY, CONTROL_NAME ": process %d is writing to the store", pid)
+                   : detail(-EBUSY, CONTROL_NAME ": another process has locked it, for writing to "
+                                                 "the store or for repair");
 }
 
 /* A child that the last holder forked just before its end has the lock for the moment until its fork
@@ -118,8 +131,7 @@ static int lock_file(int directory, int fd)
         int r = os_lock(fd);
 
         for (int i = 0; i < ORPHAN_TRIES && (r == -EAGAIN || r == -EACCES); i++) {
-                int holder = directory_writer(directory);
-                if (holder == 0 || os_process_lives(holder))
+                if (directory_writer(directory) != 0)
                         break;
                 os_sleep(ORPHAN_PAUSE_NS);
                 r = os_lock(fd);
@@ -127,42 +139,51 @@ static int lock_file(int directory, int fd)
         return r;
 }
 
-int directory_lock(int directory, int *ret)
+/* 1: locked, but another file has the name since. */
+static int lock_once(int directory, int *ret)
 {
-        struct os_stat st;
-        char text[24];
-        int fd = os_open(directory, LOCK_NAME, OS_WRITE, 0), r;
+        struct os_stat locked, named;
+        int fd = os_open(directory, CONTROL_NAME, OS_WRITE, 0), r;
 
-        if (fd == -ENOENT)
-                fd = os_open(directory, LOCK_NAME, OS_WRITE | OS_CREATE, 0600);
-        if (fd == -EEXIST) /* somebody else made it first */
-                fd = os_open(directory, LOCK_NAME, OS_WRITE, 0);
         if (fd < 0)
-                return detail(fd, LOCK_NAME ": cannot open: %s", logstore_error_text(fd));
-        r = os_stat(fd, &st);
-        if (r == 0 && !st.regular)
+                return detail(fd, CONTROL_NAME ": cannot open: %s", logstore_error_text(fd));
+        r = os_stat(fd, &locked);
+        if (r == 0 && !locked.regular)
                 r = -EPERM;
         if (r == 0)
                 r = lock_file(directory, fd);
         if (r == -EAGAIN || r == -EACCES)
-                r = detail(-EBUSY, LOCK_NAME ": process %d is writing to the store",
-                           directory_writer(directory));
+                r = directory_busy(directory);
         else if (r < 0)
-                detail(r, LOCK_NAME ": cannot lock: %s",
+                detail(r, CONTROL_NAME ": cannot lock: %s",
                        r == -EPERM ? "not a regular file" : logstore_error_text(r));
-        if (r < 0) {
-                os_close(fd);
-                return r;
+        if (r == 0) {
+                r = os_stat_name(directory, CONTROL_NAME, &named);
+                if (r < 0 && r != -ENOENT)
+                        detail(r, CONTROL_NAME ": cannot look at it: %s", logstore_error_text(r));
+                else if (r < 0 || !os_is_same(&locked, &named))
+                        r = 1;
         }
-        snprintf(text, sizeof(text), "%-15d\n", os_process_id());
-        os_write(fd, text, 16, 0); /* a hint: a full disk must not keep the store from opening */
-        *ret = fd;
-        return 0;
+        if (r != 0)
+                os_close(fd); /* nothing was written */
+        else
+                *ret = fd;
+        return r;
+}
+
+int directory_lock(int directory, int *ret)
+{
+        int r = 1;
+
+        for (int i = 0; r == 1 && i < LOCK_TRIES; i++)
+                r = lock_once(directory, ret);
+        return r == 1 ? detail(-EBUSY, CONTROL_NAME ": the file is being replaced again and again")
+                      : r;
 }
 
 int directory_locked(int directory)
 {
-        int fd = os_open(directory, LOCK_NAME, OS_READ, 0), r;
+        int fd = os_open(directory, CONTROL_NAME, OS_READ, 0), r;
 
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
@@ -184,7 +205,8 @@ static int remove_temporary(void *context, const char *name)
         int r;
 
         if (strncmp(name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) != 0 ||
-            (strcmp(rest, CONTROL_NAME) != 0 && segment_name_id(rest, &is_index) == 0))
+            (strncmp(rest, CONTROL_NAME, strlen(CONTROL_NAME)) != 0 &&
+             segment_name_id(rest, &is_index) == 0))
                 return 0;
         r = os_unlink(cleaning->directory, name);
         if (r < 0 && r != -ENOENT)

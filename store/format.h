@@ -155,7 +155,8 @@ struct control_page {
         /* Live words: hints for readers, no promise, not part of what a crash must keep. */
         _Atomic uint64_t head_id; /* newest segment started */
         _Atomic uint64_t writer_epoch;
-        uint8_t zero[HEADER_BYTES - 3 * SECTOR_BYTES - 16];
+        _Atomic uint64_t writer_pid; /* of the last writer, which may be gone */
+        uint8_t zero[HEADER_BYTES - 3 * SECTOR_BYTES - 24];
 };
 static_assert(sizeof(struct control_page) == HEADER_BYTES, "one page of 4 KiB");
 static_assert(offsetof(struct control_page, head_id) == 1536, "live words");
@@ -188,7 +189,6 @@ static_assert(sizeof(struct index_header) == 72, "index header is 72 bytes");
 #define INDEX_NAME_FORMAT "%010llu.idx"
 #define TEMPORARY_PREFIX "new." /* files under preparation; the writer removes leftovers */
 #define CONTROL_NAME "control"
-#define LOCK_NAME "LOCK"
 #define WAKE_NAME "wake"
 
 #endif

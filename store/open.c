@@ -79,16 +79,6 @@ static int create_control(struct logstore *store)
         return r < 0 ? detail_prefix(r, "%s: cannot create the store", store->path) : 0;
 }
 
-static int check_control(struct logstore *store)
-{
-        struct control control;
-        int r = control_open(&store->memory, store->directory, false, &control);
-
-        if (r == 0)
-                control_close(&control);
-        return r;
-}
-
 static int take_lock(struct logstore *store)
 {
         int r;
@@ -99,7 +89,18 @@ static int take_lock(struct logstore *store)
         return r;
 }
 
-/* Lock it if we write or are to; make sure that there is a control file. */
+/* The file that is locked and the one that is mapped have to be one. */
+static int check_same(struct logstore *store)
+{
+        struct os_stat st;
+        int r = os_stat(store->lock_fd, &st);
+
+        if (r == 0 && !os_is_same(&st, &store->control.file))
+                r = detail(-EBUSY, CONTROL_NAME ": the file was replaced during the open");
+        return r;
+}
+
+/* Make sure that there is a control file; lock it if we write or are to. */
 static int open_control(struct logstore *store, bool lock)
 {
         bool create = store->options.flags & LOGSTORE_CREATE && store->writer;
@@ -107,24 +108,17 @@ static int open_control(struct logstore *store, bool lock)
 
         if (r == 0 && !create)
                 r = detail(-ENOENT, "the directory holds no store");
-        if (r == 1 && lock) /* what we cannot use is not touched, not even its lock */
-                r = check_control(store);
-        if (r < 0)
-                return r;
-        if (lock)
+        if (r == 0)
+                r = create_control(store);
+        if (r >= 0 && lock)
                 r = take_lock(store);
-        if (r < 0)
-                return r;
-        if (store->writer) {
-                r = directory_is_store(store->directory); /* again, under the lock */
-                if (r == 0)
-                        r = create_control(store);
-                if (r >= 0)
-                        r = directory_clean(store->directory);
-                if (r < 0)
-                        return r;
-        }
-        return control_open(&store->memory, store->directory, store->writer, &store->control);
+        if (r >= 0)
+                r = control_open(&store->memory, store->directory, store->writer, &store->control);
+        if (r == 0 && lock)
+                r = check_same(store);
+        if (r == 0 && store->writer) /* what we cannot use is not touched */
+                r = directory_clean(store->directory);
+        return r;
 }
 
 static void free_store(struct logstore *store)
@@ -172,8 +166,10 @@ static int open_rest(struct logstore *store, bool lock)
         store->catalog.writer = store->writer;
         r = wake_open(&store->memory, store->directory, store->writer,
                       store->control.page->fixed.file_mode, &store->wake);
-        if (r == 0 && store->writer)
+        if (r == 0 && store->writer) {
                 r = control_believe_disk(&store->control, store->directory);
+                control_set_writer(&store->control);
+        }
         if (r == 0)
                 r = catalog_load(&store->catalog);
         return r == 0 && store->writer ? store_open_writer(store) : r;
@@ -275,11 +271,12 @@ static int close_writer(struct logstore *store)
                 r = sync_seal(&store->sync);
         if (r == -EAGAIN)
                 r = head_failure(&store->head);
+        if (r == 0)
+                r = control_held(&store->control);
         if (r < 0)
                 return r;
         control_set_flags(&store->control, CONTROL_CLEAN, 0);
-        r = control_sync(&store->control);
-        return r < 0 ? detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r)) : 0;
+        return control_sync(&store->control);
 }
 
 int logstore_close(struct logstore *store)

@@ -37,8 +37,7 @@ static int recover_in_place(struct logstore *store, const struct control_slot *s
                 first = store->catalog.first_number;
         control_set_head(&store->control, slot->epoch, first, ret_tail->number,
                          ret_tail->segment_id, ret_tail->offset);
-        r = control_sync(&store->control);
-        return r < 0 ? detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r)) : 0;
+        return control_sync(&store->control);
 }
 
 static int recover(struct logstore *store, const struct control_slot *slot, struct segment **ret,
@@ -178,8 +177,6 @@ int store_open_writer(struct logstore *store)
         if (r == 0) {
                 control_set_flags(&store->control, 0, CONTROL_CLEAN | CONTROL_FAILED);
                 r = control_sync(&store->control);
-                if (r < 0)
-                        detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r));
         }
         if (r == 0) {
                 atomic_store(&store->control.page->writer_epoch, store->control.epoch);

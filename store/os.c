@@ -81,6 +81,8 @@ static void convert_stat(const struct stat *st, struct os_stat *ret)
                 .disk_bytes = (uint64_t)st->st_blocks * 512,
                 .mode = st->st_mode & 07777,
                 .block_bytes = (uint32_t)st->st_blksize,
+                .inode = st->st_ino,
+                .device = st->st_dev,
                 .regular = S_ISREG(st->st_mode),
                 .directory = S_ISDIR(st->st_mode),
         };

@@ -30,6 +30,7 @@ struct os_stat {
         uint64_t disk_bytes;  /* blocks really taken */
         uint32_t mode;        /* permission bits */
         uint32_t block_bytes; /* preferred I/O size */
+        uint64_t inode, device;
         bool regular, directory;
 };
 
@@ -47,6 +48,12 @@ int os_open(int directory, const char *name, int flags, uint32_t mode);
 int os_close(int fd);
 int os_stat(int fd, struct os_stat *ret);
 int os_stat_name(int directory, const char *name, struct os_stat *ret);
+/* Do both descriptions mean one file, under whatever names? */
+static inline bool os_is_same(const struct os_stat *a, const struct os_stat *b)
+{
+        return a->inode == b->inode && a->device == b->device;
+}
+
 int os_list(int directory, int (*each)(void *context, const char *name), void *context);
 int os_read(int fd, void *buffer, size_t bytes, uint64_t offset,
             size_t *ret_bytes); /* short: end */

@@ -357,8 +357,8 @@ static int open_dry(const char *path, struct logstore **ret)
         r = logstore_open(path, &options, ret);
         if (r < 0 || directory_locked((*ret)->directory) != 1)
                 return r;
-        r = detail(-EBUSY, "%s: process %d is writing to the store", path,
-                   directory_writer((*ret)->directory));
+        r = directory_busy((*ret)->directory);
+        detail_prefix(r, "%s", path);
         logstore_close(*ret); /* read-only, nothing open in it: cannot fail */
         return r;
 }

@@ -99,6 +99,10 @@ static int trim_alone(void *context)
         if (r == 0 && trim->first > retention->control->first_number) {
                 control_set_first(retention->control, trim->first);
                 r = control_sync(retention->control);
+                if (r < 0) {
+                        head_fail(retention->sync->head, logstore_detail());
+                        return head_failure(retention->sync->head);
+                }
         }
         if (r == 0)
                 r = catalog_drop_leftovers(retention->catalog);

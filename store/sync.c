@@ -85,6 +85,8 @@ static int sync_piece(struct sync *sync, struct slot *slot, uint64_t from, uint6
 /* The result of a round, into the sticky state and then the mark. Nobody was told anything yet. */
 int sync_conclude(struct sync *sync, const struct tail *to, int error)
 {
+        if (error == 0) /* what was synced before another writer got in, that one has found */
+                error = control_held(sync->head->control);
         if (error < 0) {
                 head_fail(sync->head, logstore_detail());
                 return head_failure(sync->head);
@@ -298,13 +300,17 @@ int sync_seal_alone(struct sync *sync)
                 r = round_blocking(sync); /* the tail is beyond this segment */
         if (r < 0)
                 return r;
+        r = control_held(sync->head->control); /* else another writer may have sealed it */
+        if (r < 0)
+                return r;
         segment = sync->head->slots[turn % HEAD_SLOTS].segment;
         records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
         segment_seal(segment, records, end.offset, end.greatest_ns);
         r = sync_page(sync, segment->map.base, HEADER_BYTES, segment->name);
-        if (r == 0)
-                r = sync_page(sync, sync->head->control->map.base, sync->head->control->map.bytes,
-                              CONTROL_NAME);
+        if (r == 0 && (r = control_sync(sync->head->control)) < 0) {
+                head_fail(sync->head, logstore_detail());
+                r = head_failure(sync->head);
+        }
         if (r < 0)
                 return r;
         /* Failing is no harm: whoever needs the index builds it. */

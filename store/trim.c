@@ -191,7 +191,11 @@ static int make_durable(void *context, struct segment *next, const struct tail *
                          start->previous_id ? store->control.first_number : start->first_number,
                          tail->number, tail->segment_id, tail->offset);
         r = control_sync(&store->control);
-        return r < 0 ? fail_sync(store, CONTROL_NAME, r) : 0;
+        if (r < 0) {
+                head_fail(&store->head, logstore_detail());
+                r = head_failure(&store->head);
+        }
+        return r;
 }
 
 /* Under retention.lock, so that what is found here of the first number stays so. */

@@ -3,6 +3,7 @@
  */
 #include <sys/wait.h>
 
+#include "control.h"
 #include "directory.h"
 #include "test_unit_support.h"
 
@@ -12,8 +13,8 @@ static const struct {
 } contents[] = {
         { "nothing", NULL, 0 },
         { "a control file", "control", 1 },
-        { "a lock and a wake file alone: a creation that crashed", "LOCK", 0 },
-        { "a file under preparation", "new.control", 0 },
+        { "a wake file alone: a creation that crashed", "wake", 0 },
+        { "a file under preparation", "new.control.01234567", 0 },
         { "a hidden file", ".keep", 0 },
         { "a quarantine", "quarantine", 0 },
         { "another file", "notes.txt", -EMEDIUMTYPE },
@@ -90,18 +91,34 @@ START_TEST(what_is_no_directory_is_refused)
 }
 END_TEST
 
+static void begin_locking(void)
+{
+        const struct control_options options = { 1 << 20, 1, 0600 };
+
+        begin();
+        expect_ok(control_create(directory, &options));
+}
+
+/* As a writer does once it has the lock. */
+static void name_writer(void)
+{
+        struct control control;
+
+        expect_ok(control_open(&memory, directory, true, &control));
+        control_set_writer(&control);
+        control_close(&control);
+}
+
 START_TEST(the_lock_is_held_by_one_who_is_named)
 {
         char pid[24];
         int first, second;
-        struct os_stat st;
 
-        begin();
+        begin_locking();
         ck_assert_int_eq(directory_locked(directory), 0);
         expect_ok(directory_lock(directory, &first));
-        expect_ok(os_stat_name(directory, "LOCK", &st));
-        ck_assert_uint_eq(st.mode, 0600);
         ck_assert_int_eq(directory_locked(directory), 1);
+        name_writer();
         ck_assert_int_eq(directory_writer(directory), os_process_id());
         expect_failure(directory_lock(directory, &second), -EBUSY);
         snprintf(pid, sizeof(pid), "%d", os_process_id());
@@ -117,28 +134,29 @@ START_TEST(the_lock_of_another_process_ends_with_it)
         int status, fd;
         pid_t child;
 
-        begin();
+        begin_locking();
         child = fork();
         if (child == 0) {
                 int held;
+                name_writer();
                 _exit(directory_lock(directory, &held) < 0);
         }
         ck_assert_int_eq(waitpid(child, &status, 0), child);
         ck_assert_int_eq(status, 0);
-        expect_ok(directory_lock(directory, &fd)); /* the file and its pid are still there */
-        ck_assert_int_eq(directory_writer(directory), os_process_id());
+        ck_assert_int_eq(directory_writer(directory), 0); /* who is dead is not named */
+        expect_ok(directory_lock(directory, &fd));
 }
 END_TEST
 
-START_TEST(a_lock_file_that_is_none_is_refused)
+START_TEST(a_control_file_that_is_none_is_not_locked)
 {
         int fd;
 
         begin();
         if (_i == 0)
-                ck_assert_int_eq(mkfifo(scratch("LOCK"), 0600), 0);
+                ck_assert_int_eq(mkfifo(scratch("control"), 0600), 0);
         else
-                ck_assert_int_eq(symlink("elsewhere", scratch("LOCK")), 0);
+                ck_assert_int_eq(symlink("elsewhere", scratch("control")), 0);
         expect_failure(directory_lock(directory, &fd), -EPERM);
         ck_assert(!file_exists(scratch("elsewhere")));
 }
@@ -181,7 +199,7 @@ int main(void)
                 { what_is_no_directory_is_refused, 0 },
                 { the_lock_is_held_by_one_who_is_named, 0 },
                 { the_lock_of_another_process_ends_with_it, 0 },
-                { a_lock_file_that_is_none_is_refused, 2 },
+                { a_control_file_that_is_none_is_not_locked, 2 },
                 { only_our_own_files_under_preparation_are_removed, 0 },
         };
 

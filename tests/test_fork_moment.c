@@ -14,6 +14,7 @@ enum moment { NEVER, LOCKED, CLOSING };
 static enum moment moment;
 static sem_t now, forked;
 static pid_t child;
+static int locked_fd = -1;
 
 /* Let the other thread fork. If it must wait for us, it forks when we are done. */
 static void let_fork(void)
@@ -33,26 +34,17 @@ int __wrap_os_lock(int fd)
 {
         int r = __real_os_lock(fd);
 
+        locked_fd = fd;
         if (moment == LOCKED)
                 let_fork();
         return r;
-}
-
-static bool is_lock(int fd)
-{
-        char name[64], path[512];
-        ssize_t got;
-
-        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-        got = readlink(name, path, sizeof(path));
-        return got > 5 && memcmp(path + got - 5, "/LOCK", 5) == 0;
 }
 
 int __real_os_close(int fd);
 int __wrap_os_close(int fd);
 int __wrap_os_close(int fd)
 {
-        if (moment == CLOSING && is_lock(fd))
+        if (moment == CLOSING && fd == locked_fd)
                 let_fork();
         return __real_os_close(fd);
 }

@@ -331,9 +331,9 @@ struct trace {
 
 static size_t trace_files(struct trace *traces, size_t capacity)
 {
-        static const char *const names[] = { "control",        "LOCK",           "wake",
-                                             "0000000001.log", "0000000002.log", "0000000003.log",
-                                             "0000000001.idx", "0000000002.idx" };
+        static const char *const names[] = { "control",        "wake",           "0000000001.log",
+                                             "0000000002.log", "0000000003.log", "0000000001.idx",
+                                             "0000000002.idx" };
         size_t count = 0;
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

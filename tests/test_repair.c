@@ -115,11 +115,9 @@ START_TEST(a_dry_run_is_a_look_without_the_lock)
         struct logstore_repair_report report;
 
         make_damaged_store();
-        ck_assert_int_eq(unlink(scratch("store/" LOCK_NAME)), 0);
         copy_directory(store_path(), scratch("before"));
         ck_assert_int_eq(logstore_repair(store_path(), 0, NULL, NULL, &report), 0);
         ck_assert_uint_eq(report.kept_last, DAMAGED - 1);
-        ck_assert(!file_exists(scratch("store/" LOCK_NAME)));
         expect_unchanged("before");
         ck_assert_int_eq(logstore_repair(store_path(), 0, NULL, &hooks, &report), 0);
         ck_assert_uint_gt(intruder.opened, 0);

@@ -10,9 +10,8 @@
 #define PIECES_MAX 255u
 
 const char *const input_names[] = {
-        "control",        "0000000001.log", "0000000002.log", "0000000003.log",
-        "0000000004.log", "0000000001.idx", "0000000002.idx", "0000000003.idx",
-        "wake",           "LOCK",           "new.segment",
+        "control",        "0000000001.log", "0000000002.log", "0000000003.log", "0000000004.log",
+        "0000000001.idx", "0000000002.idx", "0000000003.idx", "wake",           "new.segment",
 };
 const unsigned input_name_count = sizeof(input_names) / sizeof(input_names[0]);
 

@@ -21,10 +21,10 @@ def arguments_of(verb, store):
 
 
 def picture(directory):
-    """Names, contents and times of all beneath but the lock, to see that nothing was changed."""
+    """Names, contents and times of all beneath, to see that nothing was changed."""
     found = []
     for path, _, names in sorted(os.walk(directory)):
-        for name in sorted(set(names) - {"LOCK"}):
+        for name in sorted(names):
             full = os.path.join(path, name)
             status = os.lstat(full)
             with open(full, "rb") as file:

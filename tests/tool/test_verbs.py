@@ -41,9 +41,9 @@ def damage(store, number):
 
 
 def log_files(store):
-    """Names and times of all but the lock and its neighbour, which say who was there."""
+    """Names and times of all but what says who was there."""
     return sorted((n, os.stat(f"{store}/{n}").st_mtime_ns) for n in os.listdir(store)
-                  if n not in ("LOCK", "wake"))
+                  if n != "wake")
 
 
 @case

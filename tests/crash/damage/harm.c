@@ -44,8 +44,8 @@ static const char *const kind_names[] = {
 
 /* Names that a file may be put under; the first ones are those of a small store. */
 static const char *const other_names[] = {
-        "control",        "0000000001.log", "0000000002.log", "0000000003.log", "0000000007.log",
-        "0000000001.idx", "0000000002.idx", "LOCK",           "wake",
+        "control",        "0000000001.log", "0000000002.log", "0000000003.log",
+        "0000000007.log", "0000000001.idx", "0000000002.idx", "wake",
 };
 #define OTHER_NAMES (sizeof(other_names) / sizeof(other_names[0]))
 #define NAME_WAYS 3 /* copied, renamed, exchanged */

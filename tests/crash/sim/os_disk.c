@@ -321,6 +321,7 @@ static void describe(const struct node *node, struct os_stat *ret)
                 .disk_bytes = node ? node->size : DISK_PAGE_BYTES,
                 .mode = node ? node->mode : 0700,
                 .block_bytes = DISK_PAGE_BYTES,
+                .inode = (uintptr_t)node,
                 .regular = node,
                 .directory = !node,
         };

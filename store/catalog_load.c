@@ -24,12 +24,10 @@ static int collect(void *context, const char *name)
         uint64_t id = segment_name_id(name, &is_index);
         int r;
 
-        if (id == 0)
+        if (id == 0 || is_index)
                 return 0;
         if (id > catalog->highest_id)
                 catalog->highest_id = id;
-        if (is_index)
-                return 0;
         r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room, catalog->count,
                          sizeof(*catalog->entries));
         if (r == 0)

@@ -377,7 +377,8 @@ START_TEST(names_that_are_no_segments_are_ignored)
         save_file(scratch("0000000099.log.bak"), "x", 1);
         save_file(scratch("99.log"), "x", 1);
         save_file(scratch("0000000098.idx"), "x", 1);
-        save_file(scratch("1000000000000000000.idx"), "x", 1); /* the greatest id: nothing is left */
+        save_file(scratch("1000000000000000000.idx"), "x",
+                  1); /* the greatest id: nothing is left */
         save_file(scratch("0000000000.log"), "x", 1);
         save_file(scratch("1000000000000000001.log"), "x", 1); /* beyond the greatest id */
         save_file(scratch("18446744073709551615.log"), "x", 1);

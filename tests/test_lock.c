@@ -83,7 +83,9 @@ static int sync_last(struct logstore *it)
 static const struct {
         const char *what;
         int (*call)(struct logstore *);
-} durable_calls[] = { { "sync", sync_last }, { "truncate", take_back }, { "close", logstore_close } };
+} durable_calls[] = { { "sync", sync_last },
+                      { "truncate", take_back },
+                      { "close", logstore_close } };
 
 START_TEST(a_writer_whose_control_file_was_replaced_acknowledges_nothing)
 {

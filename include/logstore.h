@@ -120,14 +120,16 @@ LOGSTORE_API int64_t logstore_max_record(const struct logstore *store);
  * Append one record of @size bytes (0..logstore_max_record()); its number goes to *ret_number,
  * which may be NULL. @data is copied.
  *
- * Readers see the record once every earlier claim is resolved, so at once unless somebody holds
- * a claim. It survives a power cut once logstore_sync() has covered it; under LOGSTORE_SYNC_EACH
- * that has happened on return.
+ * Readers see the record, and it survives the end of this process, once every earlier number is
+ * complete: at once, unless a claim is open or another thread is inside an append. If the process is
+ * killed while one of those stalls, this record goes with it. It survives a power cut once
+ * logstore_sync() has covered it; under LOGSTORE_SYNC_EACH that has happened on return.
  *
  * -EMSGSIZE too large. -EROFS opened read-only. -ENOSPC disk or quota full, -EFBIG beyond
  * RLIMIT_FSIZE: append again once there is space. -EAGAIN dirty_hard_bytes under
  * LOGSTORE_DIRTY_EAGAIN, or too many full segments wait for a stalled claim (detail: its number;
  * an append that stands still in another thread is waited for, a second at most).
+ * -EDEADLK under LOGSTORE_SYNC_EACH, while this thread has a claim open: the sync would wait for it.
  * -EIO a sync failed: close, reopen, look at the tail. With -EIO under LOGSTORE_SYNC_EACH the
  * record may or may not survive; every other error has appended nothing and used no number.
  */
@@ -171,7 +173,8 @@ LOGSTORE_API int logstore_claim(struct logstore *store, size_t size, struct logs
 /*
  * Publish the first @size bytes of the claim (<= claim->size). Any thread may call it, once.
  * -ECANCELED: somebody aborted the claim before (its number is void). -EMSGSIZE: @size too large,
- * the claim stays open. Under LOGSTORE_SYNC_EACH it syncs like an append.
+ * the claim stays open. Under LOGSTORE_SYNC_EACH it syncs like an append; -EDEADLK: this thread has
+ * an earlier claim open, which is to be resolved first, and this one stays open.
  */
 LOGSTORE_API int logstore_commit(struct logstore *store, struct logstore_claim *claim, size_t size);
 
@@ -195,7 +198,14 @@ LOGSTORE_API int logstore_cancel_claims(struct logstore *store, uint32_t age_ms)
  */
 LOGSTORE_API int logstore_sync(struct logstore *store, uint64_t number);
 
-/* The same, giving up with -ETIMEDOUT after @timeout_ms (a sync already running goes on). */
+/*
+ * The same, giving up with -ETIMEDOUT after @timeout_ms (below 0: never); the sync goes on. 0: start
+ * one and say whether all is durable by now.
+ *
+ * However slow the disk is, this thread does not wait for it longer: a thread of the library, which the
+ * first such call starts (also under LOGSTORE_NO_THREAD), runs the sync. -EAGAIN, -ENOMEM: it cannot be
+ * started.
+ */
 LOGSTORE_API int logstore_sync_timed(struct logstore *store, uint64_t number, int timeout_ms);
 
 /*

@@ -77,6 +77,16 @@ int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, 
         return r;
 }
 
+int append_check_own(struct logstore *store, uint64_t number)
+{
+        if (store->options.sync_policy != LOGSTORE_SYNC_EACH ||
+            atomic_load(&store->head.failed) || /* it is refused for that, and nothing waits */
+            !claims_mine(&store->claims, number))
+                return 0;
+        return detail(-EDEADLK, "each record is synced, which would wait for a claim that this "
+                                "thread has open: commit or abort it first");
+}
+
 int append_faulted(struct logstore *store)
 {
         head_fail(&store->head, "the disk, or the file's length, failed under an append");
@@ -127,7 +137,7 @@ int logstore_append(struct logstore *store, const void *data, size_t size, uint6
         else if (__builtin_expect(!data && size, 0))
                 r = detail(-EINVAL, "data is NULL");
         else
-                r = append_claim(store, record_frame_bytes(size), 1, &claim);
+                r = append_begin(store, record_frame_bytes(size), 1, &claim);
         if (__builtin_expect(r == 0, 1)) {
                 if (size)
                         memcpy(append_frame(&claim, claim.offset)->payload, data, size);
@@ -157,7 +167,7 @@ int logstore_appendv(struct logstore *store, const struct iovec *pieces, int cou
             (size > PAYLOAD_BYTES_MAX || !append_fits(store, record_frame_bytes(size), size)))
                 r = append_too_large(store, size);
         if (r == 0)
-                r = append_claim(store, record_frame_bytes(size), 1, &claim);
+                r = append_begin(store, record_frame_bytes(size), 1, &claim);
         if (r == 0) {
                 to = append_frame(&claim, claim.offset)->payload;
                 for (int i = 0; i < count; i++) {

@@ -154,7 +154,7 @@ int logstore_append_batch(struct logstore *store, const struct logstore_entry *e
                 return r;
         r = measure_batch(store, entries, count, &bytes);
         if (r == 0)
-                r = append_claim(store, bytes, (uint32_t)count, &claim);
+                r = append_begin(store, bytes, (uint32_t)count, &claim);
         if (r == 0) {
                 r = fill_batch(store, &claim, bytes, entries, count);
                 if (r == 0)

@@ -22,12 +22,13 @@ int logstore_claim(struct logstore *store, size_t size, struct logstore_claim *r
         if (r == 0)
                 r = append_claim(store, record_frame_bytes(size), 1, &claim);
         if (r == 0) {
-                claims_add(&store->claims, open, &claim, (uint32_t)size);
+                uint64_t serial = claims_add(&store->claims, open, &claim, (uint32_t)size);
+
                 *ret = (struct logstore_claim){
                         .number = claim.number,
                         .data = append_frame(&claim, claim.offset)->payload,
                         .size = size,
-                        .opaque = { (uintptr_t)open },
+                        .opaque = { (uintptr_t)open, serial },
                 };
         } else {
                 memory_free(&store->memory, open);
@@ -44,9 +45,12 @@ static int resolve(struct logstore *store, struct logstore_claim *claim, int64_t
                 return r;
         if (!claim)
                 r = detail(-EINVAL, "claim is NULL");
-        else
-                r = claims_resolve(&store->claims, (struct open_claim *)(uintptr_t)claim->opaque[0],
-                                   claim->number, size, append_now(store));
+        else if (size >= 0)
+                r = append_check_own(store, claim->number - 1);
+        if (r == 0)
+                r = claims_resolve(&store->claims,
+                                   (const struct open_claim *)(uintptr_t)claim->opaque[0],
+                                   claim->opaque[1], claim->number, size, append_now(store));
         if (r == 0 && size >= 0)
                 r = append_done(store, claim->number);
         store_leave();

@@ -15,6 +15,9 @@ int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, 
 /* A fault while filling put zeros in the place of the file's page: the store fails. */
 int append_faulted(struct logstore *store);
 
+/* Under LOGSTORE_SYNC_EACH: -EDEADLK if a sync up to @number would wait for a claim of this thread. */
+int append_check_own(struct logstore *store, uint64_t number);
+
 static inline bool append_fits(struct logstore *store, uint64_t frame_bytes, uint64_t size)
 {
         return size <= PAYLOAD_BYTES_MAX && frame_bytes <= store->batch_bytes_max;
@@ -26,6 +29,17 @@ static inline int append_claim(struct logstore *store, uint64_t bytes, uint32_t 
         int r = head_claim(&store->head, bytes, count, ret);
 
         return __builtin_expect(r == 0, 1) ? 0 : append_claim_slowly(store, bytes, count, ret);
+}
+
+/* The same for a record that this call is to complete: it is refused before there is anything of it. */
+static inline int append_begin(struct logstore *store, uint64_t bytes, uint32_t count,
+                               struct claim *ret)
+{
+        int r = __builtin_expect(store->options.sync_policy == LOGSTORE_SYNC_EACH, 0)
+                        ? append_check_own(store, UINT64_MAX)
+                        : 0;
+
+        return r < 0 ? r : append_claim(store, bytes, count, ret);
 }
 
 static inline int64_t append_now(const struct logstore *store)

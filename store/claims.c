@@ -2,7 +2,8 @@
  * claims.c - the open claims that callers hold, so that they can be named and ended
  *
  * Resolve: commit and abort both take the claim off the list under the lock; who finds it gone has
- *          lost, so a frame's commit word is stored once.
+ *          lost, so a frame's commit word is stored once. Whoever took it off frees it; nobody else
+ *          looks into it once the lock is let go of.
  * Thread:  when a thread ends, what it still holds is aborted, by a key's destructor that walks the
  *          process-wide list of stores. Without it a lost claim would hold up the tail for ever.
  */
@@ -11,6 +12,7 @@
 #include <errno.h>
 
 #include "detail.h"
+#include "guard.h"
 
 static pthread_mutex_t stores_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct claims *stores;
@@ -35,7 +37,8 @@ static void pad_range(struct slot *slot, uint64_t from, uint64_t to)
         record_pad(&slot->segment->key, slot->base, from, to - from > most ? most : to - from);
 }
 
-static void publish(struct claims *claims, struct open_claim *open, int64_t size, int64_t time_ns)
+/* -EIO: zeros are in the place of the file's page. */
+static int publish(struct claims *claims, struct open_claim *open, int64_t size, int64_t time_ns)
 {
         const struct claim *claim = &open->claim;
         struct slot *slot = claim->slot;
@@ -44,13 +47,19 @@ static void publish(struct claims *claims, struct open_claim *open, int64_t size
                                  : record_word(FRAME_RECORD, (uint32_t)size);
         uint64_t claimed = record_frame_bytes(open->size);
         uint64_t used = size < 0 ? claimed : record_frame_bytes((uint64_t)size);
+        bool faulted;
 
         /* The pad first: who sees this frame may go on to it at once. */
         if (used < claimed)
                 pad_range(slot, claim->offset + used, claim->offset + claimed);
         record_encode(&slot->segment->key, frame, claim->offset, word, claim->ordinal, time_ns);
         index_set(slot->index, claim->ordinal, claim->offset);
-        head_publish(claims->head, frame, word);
+        faulted = map_faulted(&slot->segment->map);
+        head_publish(claims->head, frame, word); /* the segment may be gone from here on */
+        if (!faulted)
+                return 0;
+        head_fail(claims->head, "the disk, or the file's length, failed under a claim");
+        return head_failure(claims->head);
 }
 
 static int cancel(struct claims *claims, int64_t age_ns, const pthread_t *thread)
@@ -65,7 +74,7 @@ static int cancel(struct claims *claims, int64_t age_ns, const pthread_t *thread
                     (thread && !pthread_equal(open->thread, *thread)))
                         continue;
                 unlink_open(claims, open);
-                publish(claims, open, -1, os_now_coarse());
+                publish(claims, open, -1, os_now_coarse()); /* its failure is sticky */
                 memory_free(claims->head->memory, open);
                 cancelled++;
         }
@@ -78,10 +87,12 @@ static void on_thread_end(void *unused)
         pthread_t self = pthread_self();
 
         (void)unused;
+        guard_enter(); /* no call of the library is around this */
         pthread_mutex_lock(&stores_lock);
         for (struct claims *claims = stores; claims; claims = claims->next_store)
                 cancel(claims, 0, &self);
         pthread_mutex_unlock(&stores_lock);
+        guard_leave();
 }
 
 void claims_lock_stores(void)
@@ -124,12 +135,18 @@ void claims_free(struct claims *claims)
                         break;
                 }
         pthread_mutex_unlock(&stores_lock);
+        for (struct open_claim *open = claims->first, *next; open; open = next) {
+                next = open->next;
+                memory_free(claims->head->memory, open);
+        }
         pthread_mutex_destroy(&claims->lock);
 }
 
-void claims_add(struct claims *claims, struct open_claim *open, const struct claim *claim,
-                uint32_t size)
+uint64_t claims_add(struct claims *claims, struct open_claim *open, const struct claim *claim,
+                    uint32_t size)
 {
+        uint64_t serial;
+
         pthread_setspecific(thread_end, claims); /* not NULL: the destructor is to run */
         open->claim = *claim;
         open->size = size;
@@ -137,47 +154,49 @@ void claims_add(struct claims *claims, struct open_claim *open, const struct cla
         open->thread_id = os_thread_id();
         open->since_ns = os_monotonic();
         pthread_mutex_lock(&claims->lock);
+        serial = open->serial = ++claims->added;
         open->previous = claims->last;
         *(claims->last ? &claims->last->next : &claims->first) = open;
         claims->last = open;
         claims->count++;
         pthread_mutex_unlock(&claims->lock);
+        return serial;
 }
 
-/* The number tells a claim from a later one at the same address. */
-static struct open_claim *find(struct claims *claims, struct open_claim *wanted, uint64_t number)
+/* The serial tells a claim from a later one at the same address; its number would not, because a
+ * truncation takes numbers back. */
+static struct open_claim *find(struct claims *claims, const struct open_claim *wanted,
+                               uint64_t serial)
 {
         struct open_claim *open = claims->last;
 
-        while (open && (open != wanted || open->claim.number != number))
+        while (open && (open != wanted || open->serial != serial))
                 open = open->previous;
         return open;
 }
 
-int claims_resolve(struct claims *claims, struct open_claim *wanted, uint64_t number, int64_t size,
-                   int64_t time_ns)
+int claims_resolve(struct claims *claims, const struct open_claim *wanted, uint64_t serial,
+                   uint64_t number, int64_t size, int64_t time_ns)
 {
         struct open_claim *open;
         int r = 0;
 
         pthread_mutex_lock(&claims->lock);
-        open = find(claims, wanted, number);
+        open = find(claims, wanted, serial);
         if (!open)
-                r = -ECANCELED;
+                r = detail(-ECANCELED, "record %llu: the claim was already resolved",
+                           (unsigned long long)number);
         else if (size > (int64_t)open->size)
-                r = -EMSGSIZE;
+                r = detail(-EMSGSIZE, "record %llu: %lld bytes to commit, %u claimed",
+                           (unsigned long long)number, (long long)size, open->size);
         else
                 unlink_open(claims, open);
         pthread_mutex_unlock(&claims->lock);
-        if (r == -ECANCELED)
-                return detail(r, "record %llu: the claim was already resolved",
-                              (unsigned long long)number);
         if (r < 0)
-                return detail(r, "record %llu: %lld bytes to commit, %u claimed",
-                              (unsigned long long)number, (long long)size, wanted->size);
-        publish(claims, open, size, time_ns);
+                return r;
+        r = publish(claims, open, size, time_ns);
         memory_free(claims->head->memory, open);
-        return 0;
+        return r;
 }
 
 int claims_cancel(struct claims *claims, int64_t age_ns)

@@ -11,6 +11,7 @@
 /* A claim that a caller fills in its own time. Plain appends resolve theirs and are not listed. */
 struct open_claim {
         struct open_claim *next, *previous; /* in the store's list */
+        uint64_t serial;                    /* tells it from every other of the store */
         struct claim claim;
         uint32_t size; /* payload bytes claimed */
         int thread_id;
@@ -23,6 +24,7 @@ struct claims {
         struct open_claim *first; /* oldest */
         struct open_claim *last;
         uint64_t count;
+        uint64_t added; /* ever */
         struct head *head;
         struct claims *next_store; /* in the process-wide list that thread ends look at */
 };
@@ -32,15 +34,18 @@ void claims_lock_stores(void);
 void claims_unlock_stores(bool forget);
 
 int claims_init(struct claims *claims, struct head *head);
-void claims_free(struct claims *claims);
+void claims_free(struct claims *claims); /* with those that a failed store leaves open */
 
-/* List @claim in @open, which the caller allocated beforehand: a claim cannot be taken back. */
-void claims_add(struct claims *claims, struct open_claim *open, const struct claim *claim,
-                uint32_t size);
+/* List @claim in @open, which the caller allocated beforehand: a claim cannot be taken back. Returns
+ * its serial. From here on @open belongs to the list: any thread may resolve the claim and free it. */
+uint64_t claims_add(struct claims *claims, struct open_claim *open, const struct claim *claim,
+                    uint32_t size);
 
-/* Resolve with @size payload bytes, or as void if @size is negative. -ECANCELED: somebody did. */
-int claims_resolve(struct claims *claims, struct open_claim *open, uint64_t number, int64_t size,
-                   int64_t time_ns);
+/* Resolve with @size payload bytes, or as void if @size is negative. @open is not looked into unless
+ * the list has it with @serial; @number is for the detail. -ECANCELED: somebody resolved it before.
+ * -EMSGSIZE: it has fewer bytes, and stays open. -EIO: its page was lost, and the store has failed. */
+int claims_resolve(struct claims *claims, const struct open_claim *open, uint64_t serial,
+                   uint64_t number, int64_t size, int64_t time_ns);
 
 /* Abort those older than @age_ns. Returns how many. */
 int claims_cancel(struct claims *claims, int64_t age_ns);

@@ -168,7 +168,7 @@ static int seal_file(struct catalog *catalog, struct segment *segment, uint64_t 
                 unlink_index(catalog, brief->id);
         if (!brief->sealed || brief->seal.records != records || brief->seal.end != end)
                 segment_seal(segment, records, end, greatest_ns);
-        r = os_sync_map(segment->map.base, HEADER_BYTES);
+        r = map_sync(&segment->map, HEADER_BYTES);
         return r < 0 ? detail(r, "%s: offset 0: a sync failed: %s", segment->name,
                               logstore_error_text(r))
                      : 0;

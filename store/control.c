@@ -259,7 +259,7 @@ int control_sync(struct control *control)
 
         if (r < 0)
                 return r;
-        r = os_sync_map(control->map.base, control->map.bytes);
+        r = map_sync(&control->map, control->map.bytes);
         return r < 0 ? detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r)) : 0;
 }
 

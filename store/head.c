@@ -160,7 +160,9 @@ static void walk_slot(struct head *head, struct slot *slot, uint64_t end, struct
         while (at.offset < end) {
                 const struct frame *frame = (const struct frame *)(slot->base + at.offset);
                 r = record_peek(slot->base, at.offset, end, &view);
-                if (r == -EBADMSG)
+                if (r < 0 && map_faulted(&slot->segment->map)) /* the frame will never be there */
+                        head_fail(head, "the disk, or the file's length, failed under the log");
+                else if (r == -EBADMSG)
                         head_fail(head, "a frame in memory was overwritten by a stray write");
                 if (r < 0)
                         break;

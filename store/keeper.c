@@ -16,9 +16,8 @@
 #include "keeper.h"
 
 #include <errno.h>
-#include <signal.h>
 
-#include "guard.h"
+#include "thread.h"
 
 /* Each look costs a lone thread that syncs its records some of its time: 5 % at one every ms. */
 #define TICK_NS INT64_C(10000000)
@@ -94,8 +93,7 @@ static void sync_by_policy(struct keeper *keeper, const struct tail *tail)
         if (keeper->oldest_unsynced_ns == 0)
                 keeper->oldest_unsynced_ns = now;
         if (now - keeper->oldest_unsynced_ns >= keeper->sync_ns ||
-            tail->turn != keeper->sync->synced.turn ||
-            tail->offset - keeper->sync->synced.offset >= keeper->sync_bytes) {
+            sync_behind(keeper->sync, tail) >= keeper->sync_bytes) {
                 sync_until(keeper->sync, tail->number, -1); /* its failure is sticky */
                 keeper->oldest_unsynced_ns = 0;
         }
@@ -179,27 +177,23 @@ static void rest(struct keeper *keeper, uint32_t poked)
         keeper->idle_ns = 0;
 }
 
-static void *run_ahead(void *context)
+static void run_ahead(void *context)
 {
         struct keeper *keeper = context;
         struct head *head = keeper->head;
 
-        guard_enter(); /* its faults in mappings are the library's */
         while (!atomic_load(&keeper->stop)) {
                 uint32_t poked = atomic_load(&head->poked);
                 head_ready_ahead(head);
                 if (!atomic_load(&keeper->stop))
                         os_futex_wait(&head->poked, poked, -1, false);
         }
-        guard_leave();
-        return NULL;
 }
 
-static void *run_behind(void *context)
+static void run_behind(void *context)
 {
         struct keeper *keeper = context;
 
-        guard_enter();
         while (!atomic_load(&keeper->stop)) {
                 uint32_t poked = atomic_load(&keeper->head->poked);
                 pthread_mutex_lock(&keeper->lock);
@@ -209,8 +203,6 @@ static void *run_behind(void *context)
                 if (!atomic_load(&keeper->stop))
                         rest(keeper, poked);
         }
-        guard_leave();
-        return NULL;
 }
 
 static void stop(struct keeper *keeper)
@@ -221,25 +213,18 @@ static void stop(struct keeper *keeper)
 
 int keeper_start(struct keeper *keeper)
 {
-        sigset_t all, before;
         int r;
 
-        /* The host's signals are not for these threads, but a fault in a mapping is. */
-        sigfillset(&all);
-        sigdelset(&all, SIGBUS);
-        sigdelset(&all, SIGSEGV);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
         keeper->head->threaded = true;
         keeper->moved_ns = os_monotonic();
-        r = -pthread_create(&keeper->ahead, NULL, run_ahead, keeper);
+        r = thread_start(&keeper->ahead, run_ahead, keeper);
         if (r == 0) {
-                r = -pthread_create(&keeper->behind, NULL, run_behind, keeper);
+                r = thread_start(&keeper->behind, run_behind, keeper);
                 if (r < 0) {
                         stop(keeper);
                         pthread_join(keeper->ahead, NULL);
                 }
         }
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
         keeper->started = r == 0;
         keeper->head->threaded = r == 0;
         keeper->head->wake->ticked = r == 0;

@@ -78,6 +78,13 @@ int map_anonymous(struct memory *memory, size_t bytes, struct map *ret)
         return r < 0 ? r : count_map(memory, base, bytes, MEMORY_ANONYMOUS, ret);
 }
 
+int map_sync(const struct map *map, size_t bytes)
+{
+        int r = os_sync_map(map->base, bytes);
+
+        return r == 0 && map_faulted(map) ? -EIO : r;
+}
+
 void map_close(struct map *map)
 {
         if (!map->base)

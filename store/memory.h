@@ -46,6 +46,10 @@ int map_file(struct memory *memory, int fd, enum os_map_kind kind, size_t bytes,
 int map_anonymous(struct memory *memory, size_t bytes, struct map *ret);
 void map_close(struct map *map);
 
+/* msync(MS_SYNC) of the first @bytes. -EIO also if a page was lost: what was stored there since went
+ * nowhere. */
+int map_sync(const struct map *map, size_t bytes);
+
 /* Did a SIGBUS inside this mapping get turned into zeros? Then nothing read from it counts. */
 static inline bool map_faulted(const struct map *map)
 {

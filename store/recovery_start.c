@@ -57,7 +57,7 @@ static int describe_start(struct catalog *catalog, const struct control_slot *sl
 
 static int sync_start_frame(struct segment *segment)
 {
-        int r = os_sync_map((char *)segment->map.base, FRAMES_OFFSET);
+        int r = map_sync(&segment->map, FRAMES_OFFSET);
 
         return r < 0 ? detail(r, "%s: offset 0: a sync failed: %s", segment->name,
                               logstore_error_text(r))

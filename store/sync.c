@@ -31,16 +31,37 @@
 
 int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring)
 {
+        pthread_condattr_t attributes;
+
         *sync = (struct sync){ .head = head, .claims = claims, .no_ring = no_ring, .eventfd = -1 };
         pthread_mutex_init(&sync->lock, NULL);
-        pthread_cond_init(&sync->helper_wake, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&sync->helper_wake, &attributes);
+        pthread_condattr_destroy(&attributes);
         return 0;
+}
+
+static void set_synced(struct sync *sync, const struct tail *to)
+{
+        sync->synced = *to;
+        atomic_store(&sync->synced_place, (uint64_t)to->turn << 32 | to->offset / 8);
+        atomic_store_explicit(&sync->durable, to->number, memory_order_release);
 }
 
 void sync_begin(struct sync *sync, const struct tail *tail)
 {
-        sync->synced = *tail;
-        atomic_store(&sync->durable, tail->number);
+        set_synced(sync, tail);
+}
+
+uint64_t sync_behind(struct sync *sync, const struct tail *tail)
+{
+        uint64_t place = atomic_load(&sync->synced_place);
+        uint64_t synced = (place & UINT32_MAX) * 8;
+
+        if (place >> 32 != tail->turn)
+                return UINT64_MAX;
+        return tail->offset > synced ? tail->offset - synced : 0;
 }
 
 /* ---- one round ---- */
@@ -72,29 +93,33 @@ static int sync_piece(struct sync *sync, struct slot *slot, uint64_t from, uint6
 {
         int r = os_sync_map(slot->base + from, end - from);
 
-        (void)sync;
         if (r < 0)
                 return detail(r, "%s: offset %llu: a sync of %llu bytes failed: %s",
                               slot->segment->name, (unsigned long long)from,
                               (unsigned long long)(end - from), logstore_error_text(r));
-        if (map_faulted(&slot->segment->map))
-                return segment_damage(slot->segment, from, 0, "");
-        return 0;
+        return sync_check_piece(sync, slot, from, end);
+}
+
+int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
+{
+        (void)sync;
+        (void)end;
+        return map_faulted(&slot->segment->map) ? segment_damage(slot->segment, from, 0, "") : 0;
 }
 
 /* The result of a round, into the sticky state and then the mark. Nobody was told anything yet. */
-int sync_conclude(struct sync *sync, const struct tail *to, int error)
+int sync_conclude(struct sync *sync, const struct tail *to, int error, const char *why)
 {
-        if (error == 0) /* what was synced before another writer got in, that one has found */
-                error = control_held(sync->head->control);
+        /* What was synced before another writer got in, that one has found. */
+        if (error == 0 && (error = control_held(sync->head->control)) < 0)
+                why = logstore_detail();
         if (error < 0) {
-                head_fail(sync->head, logstore_detail());
+                head_fail(sync->head, why);
                 return head_failure(sync->head);
         }
         atomic_store(&sync->head->last_sync_bytes,
                      to->turn != sync->synced.turn ? UINT64_MAX : to->offset - sync->synced.offset);
-        sync->synced = *to;
-        atomic_store_explicit(&sync->durable, to->number, memory_order_release);
+        set_synced(sync, to);
         atomic_fetch_add(&sync->rounds, 1);
         control_set_mark(sync->head->control, to->number, to->segment_id, to->offset);
         return 0;
@@ -116,7 +141,7 @@ static int round_blocking(struct sync *sync)
         longest = GATHER_ROUNDS * (end_ns - begin_ns);
         sync->arrived_before = atomic_load(&sync->arrived);
         sync->gather_until_ns = end_ns + (longest < GATHER_MOST_NS ? longest : GATHER_MOST_NS);
-        return sync_conclude(sync, &to, r);
+        return sync_conclude(sync, &to, r, logstore_detail());
 }
 
 /* ---- taking turns ---- */
@@ -146,8 +171,7 @@ static int sleep_unlock(struct sync *sync, int64_t deadline_ns)
         return os_futex_wait(&sync->ended, ended, left_ns, false) == -ETIMEDOUT ? -ETIMEDOUT : 0;
 }
 
-/* The same; if it is a round in the ring, somebody has to take its completions in. */
-static int wait_unlock(struct sync *sync, int64_t deadline_ns)
+int sync_wait_unlock(struct sync *sync, int64_t deadline_ns)
 {
         int r;
 
@@ -165,7 +189,7 @@ static void begin_alone(struct sync *sync)
 {
         pthread_mutex_lock(&sync->lock);
         while (sync->running != SYNC_IDLE) {
-                wait_unlock(sync, -1);
+                sync_wait_unlock(sync, -1);
                 pthread_mutex_lock(&sync->lock);
         }
         sync->running = SYNC_BLOCKING;
@@ -180,17 +204,27 @@ static void end_alone(struct sync *sync)
         sync_wake(sync);
 }
 
-/* May a round begin: has everybody come back whom the last one released, or had the time to? One who
- * has less time himself does not wait for them. Under sync->lock. */
-static bool gathered(struct sync *sync, int64_t deadline_ns)
+bool sync_gathered(struct sync *sync)
 {
         return atomic_load(&sync->arrived) - sync->arrived_before >= sync->released ||
-               os_monotonic() >= sync->gather_until_ns ||
-               (deadline_ns >= 0 && deadline_ns <= sync->gather_until_ns);
+               os_monotonic() >= sync->gather_until_ns;
 }
 
-/* Run a round for all who wait. Under sync->lock, which is let go of. */
-static int lead_unlock(struct sync *sync)
+/* Until a round that the helper leads has ended. Under sync->lock, which is let go of. */
+static int ask_unlock(struct sync *sync, uint64_t number, int64_t deadline_ns)
+{
+        int r;
+
+        if (number > sync->asked)
+                sync->asked = number;
+        r = sync_wake_helper(sync);
+        if (r == 0)
+                return sleep_unlock(sync, deadline_ns);
+        pthread_mutex_unlock(&sync->lock);
+        return r;
+}
+
+int sync_lead_unlock(struct sync *sync)
 {
         int r;
 
@@ -250,12 +284,14 @@ int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns)
                 pthread_mutex_lock(&sync->lock);
                 if (atomic_load(&sync->durable) >= number)
                         pthread_mutex_unlock(&sync->lock);
-                else if (sync->running == SYNC_IDLE && gathered(sync, deadline_ns))
-                        r = lead_unlock(sync);
-                else if (sync->running == SYNC_IDLE)
-                        sleep_unlock(sync, sync->gather_until_ns); /* then it is time to lead */
+                else if (sync->running != SYNC_IDLE)
+                        r = sync_wait_unlock(sync, deadline_ns);
+                else if (deadline_ns >= 0)
+                        r = ask_unlock(sync, number, deadline_ns);
+                else if (sync_gathered(sync))
+                        r = sync_lead_unlock(sync);
                 else
-                        r = wait_unlock(sync, deadline_ns);
+                        sleep_unlock(sync, sync->gather_until_ns); /* then it is time to lead */
         }
         atomic_fetch_sub(&sync->waiting, 1);
         if (r == -ETIMEDOUT)
@@ -275,10 +311,10 @@ int sync_alone(struct sync *sync, int (*what)(void *context), void *context)
 
 /* ---- sealing ---- */
 
-static int sync_page(struct sync *sync, void *base, size_t bytes, const char *name)
+static int sync_start_of(struct sync *sync, const struct map *map, size_t bytes, const char *name)
 {
         char why[256];
-        int r = os_sync_map(base, bytes);
+        int r = map_sync(map, bytes);
 
         if (r == 0)
                 return 0;
@@ -306,7 +342,7 @@ int sync_seal_alone(struct sync *sync)
         segment = sync->head->slots[turn % HEAD_SLOTS].segment;
         records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
         segment_seal(segment, records, end.offset, end.greatest_ns);
-        r = sync_page(sync, segment->map.base, HEADER_BYTES, segment->name);
+        r = sync_start_of(sync, &segment->map, HEADER_BYTES, segment->name);
         if (r == 0 && (r = control_sync(sync->head->control)) < 0) {
                 head_fail(sync->head, logstore_detail());
                 r = head_failure(sync->head);
@@ -353,7 +389,7 @@ static int sync_start_frame(void *context)
                 return r;
         if (head_pin(head, started->turn, &segment, &end) < 0)
                 return 0; /* others have rolled on, and it is sealed */
-        r = sync_page(started->sync, segment->map.base, FRAMES_OFFSET, segment->name);
+        r = sync_start_of(started->sync, &segment->map, FRAMES_OFFSET, segment->name);
         catalog_unpin(head->catalog, segment);
         return r;
 }

@@ -19,7 +19,8 @@ struct sync {
         pthread_mutex_t lock;   /* over what is not atomic; never held during a sync or a wait */
         _Atomic uint32_t ended; /* rounds; the futex word of those who wait for one */
         enum sync_round_kind running;
-        struct tail synced; /* everything up to here is durable */
+        struct tail synced; /* everything up to here is durable; for whoever has the round */
+        _Atomic uint64_t synced_place; /* of it, for others: turn << 32 | offset / 8 */
         _Atomic uint64_t durable;
         _Atomic uint32_t waiting; /* threads that want a round */
         _Atomic uint32_t arrived; /* threads that ever wanted one */
@@ -36,9 +37,13 @@ struct sync {
         struct tail target; /* of the round in the ring, */
         unsigned pending;   /* its completions still to come, */
         int error;          /* its first failure, */
+        char why[256];      /* in the words of whoever took that in, */
         bool reaping;       /* and somebody sleeps until more of it has completed */
+
+        /* A thread that leads rounds where there is no ring, and for callers with a deadline */
+        uint64_t asked; /* number that such a caller waits for; every claim up to it is resolved */
         bool helper_running, helper_stop;
-        pthread_t helper; /* where there is no ring */
+        pthread_t helper;
         pthread_cond_t helper_wake;
 };
 
@@ -49,12 +54,16 @@ void sync_free(struct sync *sync);
  * before the active one any more. */
 void sync_begin(struct sync *sync, const struct tail *tail);
 
-/* Make durable up to @number; deadline in monotonic ns, -1: none. Errors as logstore_sync(). */
+/* Make durable up to @number; deadline in monotonic ns, -1: none. Errors as logstore_sync(). A caller
+ * with a deadline leaves the round to the helper, so that he is back in time. */
 int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns);
 
 /* Start to; completion by sync_durable() and the eventfd. */
 int sync_start(struct sync *sync, uint64_t number);
 int sync_eventfd(struct sync *sync);
+
+/* Bytes from what is synced to @tail; UINT64_MAX: it is in another segment. Any thread may ask. */
+uint64_t sync_behind(struct sync *sync, const struct tail *tail);
 
 /* Take in what has completed; the durable number. */
 uint64_t sync_durable(struct sync *sync);

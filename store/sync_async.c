@@ -4,9 +4,11 @@
  * Ring:   the FSYNCs of one round are submitted together, the kernel signals the eventfd, and
  *         whoever looks next (sync_durable, or anybody who waits for a turn) takes the result in.
  *         The round occupies sync->running like any other.
- * Helper: where io_uring is missing or forbidden a thread runs blocking rounds instead.
+ * Helper: where io_uring is missing or forbidden, and behind an open claim, a thread leads blocking
+ *         rounds instead (sync_helper.c).
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "detail.h"
 #include "logstore.h"
@@ -15,8 +17,6 @@
 
 #define RING_ENTRIES 16
 
-static int start_helper(struct sync *sync);
-
 static int submit_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
 {
         int r = ring_sync(sync->ring, slot->segment->fd, from, end - from, slot->segment->brief.id);
@@ -24,6 +24,15 @@ static int submit_piece(struct sync *sync, struct slot *slot, uint64_t from, uin
         if (r == 0)
                 sync->pending++;
         return r;
+}
+
+/* Of the round in the ring. Others may take in the rest and conclude it: the detail is this thread's. */
+static void note_error(struct sync *sync, int error)
+{
+        if (sync->error < 0)
+                return; /* the first is the one that counts */
+        sync->error = error;
+        snprintf(sync->why, sizeof(sync->why), "%s", logstore_detail());
 }
 
 /* Under sync->lock, with nothing running. */
@@ -45,11 +54,11 @@ static int submit_round(struct sync *sync)
                 ring_free(sync->ring);
                 sync->ring = NULL;
                 sync->no_ring = true;
-                return start_helper(sync);
+                return sync_wake_helper(sync);
         }
         if (r > 0 && (unsigned)r < sync->pending) { /* the rest cannot be told from later ones */
                 sync->pending = (unsigned)r;
-                sync->error = detail(-EIO, "io_uring: it took only a part of a sync");
+                note_error(sync, detail(-EIO, "io_uring: it took only a part of a sync"));
         }
         if (sync->pending == 0) {
                 sync->running = SYNC_IDLE;
@@ -60,7 +69,11 @@ static int submit_round(struct sync *sync)
 
 static void finish_round(struct sync *sync)
 {
-        sync_conclude(sync, &sync->target, sync->error);
+        int r = sync_for_each_piece(sync, &sync->target, sync_check_piece);
+
+        if (r < 0)
+                note_error(sync, r);
+        sync_conclude(sync, &sync->target, sync->error, sync->why);
         sync_end_round(sync);
         sync_wake(sync);
 }
@@ -75,6 +88,7 @@ static bool resumable(struct sync *sync)
 
 void sync_continue(struct sync *sync)
 {
+        bool ready = resumable(sync); /* first: the store may fail as the tail walks */
         /* Taken back by a truncation it never comes: the caller learns that from the durable number. */
         bool over = sync->wanted != 0 &&
                     (atomic_load(&sync->durable) >= sync->wanted ||
@@ -83,7 +97,7 @@ void sync_continue(struct sync *sync)
         if (over) {
                 sync->wanted = 0;
                 os_signal_eventfd(sync->eventfd);
-        } else if (resumable(sync)) {
+        } else if (ready) {
                 submit_round(sync); /* its failure is sticky, or the thread goes on */
         }
 }
@@ -91,16 +105,17 @@ void sync_continue(struct sync *sync)
 void sync_reap_ring(struct sync *sync)
 {
         while (sync->running == SYNC_RING && !sync->reaping) {
-                uint64_t id;
+                uint64_t id = 0;
                 int result, r = ring_reap(sync->ring, 0, &id, &result);
 
                 if (r == 0)
                         return;
                 if (r < 0)
                         result = r;
-                if (result < 0 && sync->error == 0)
-                        sync->error = detail(result, "%010llu.log: an asynchronous sync failed: %s",
-                                             (unsigned long long)id, logstore_error_text(result));
+                if (result < 0)
+                        note_error(sync,
+                                   detail(result, "%010llu.log: an asynchronous sync failed: %s",
+                                          (unsigned long long)id, logstore_error_text(result)));
                 if (--sync->pending == 0)
                         finish_round(sync);
         }
@@ -123,37 +138,6 @@ int sync_wait_ring(struct sync *sync, int64_t deadline_ns)
                 sync_wake(sync);
         }
         return r;
-}
-
-static void *help(void *context)
-{
-        struct sync *sync = context;
-
-        pthread_mutex_lock(&sync->lock);
-        while (!sync->helper_stop) {
-                uint64_t number = sync->wanted;
-                if (number <= atomic_load(&sync->durable) || head_failure(sync->head) < 0) {
-                        pthread_cond_wait(&sync->helper_wake, &sync->lock);
-                        continue;
-                }
-                pthread_mutex_unlock(&sync->lock);
-                sync_until(sync, number, -1); /* its failure is sticky */
-                pthread_mutex_lock(&sync->lock);
-                sync_continue(sync); /* if no round did */
-        }
-        pthread_mutex_unlock(&sync->lock);
-        return NULL;
-}
-
-static int start_helper(struct sync *sync)
-{
-        int r = sync->helper_running ? 0 : -pthread_create(&sync->helper, NULL, help, sync);
-
-        if (r < 0)
-                return detail(r, "cannot start a thread for asynchronous syncs");
-        sync->helper_running = true;
-        pthread_cond_signal(&sync->helper_wake);
-        return 0;
 }
 
 static int ensure_eventfd(struct sync *sync)
@@ -198,7 +182,7 @@ int sync_start(struct sync *sync, uint64_t number)
                 if (number <= atomic_load(&sync->durable))
                         os_signal_eventfd(sync->eventfd);
                 else if (!sync->ring || head_tail_number(sync->head, number) < number)
-                        r = start_helper(sync);
+                        r = sync_wake_helper(sync);
                 else if (sync->running == SYNC_IDLE)
                         r = submit_round(sync);
         }

@@ -162,7 +162,7 @@ static int retire_active(struct logstore *store, const struct start_payload *sta
         if (segment->brief.id == start->previous_id) {
                 segment_seal(segment, start->previous_records, start->previous_end,
                              start->greatest_ns);
-                r = os_sync_map(segment->map.base, HEADER_BYTES);
+                r = map_sync(&segment->map, HEADER_BYTES);
                 if (r < 0)
                         return fail_sync(store, segment->name, r);
         } else if (start->previous_id != 0 &&
@@ -183,7 +183,7 @@ static int make_durable(void *context, struct segment *next, const struct tail *
         int r;
 
         sync_begin(&store->sync, tail); /* the durable number falls before any record is cut */
-        r = os_sync_map(next->map.base, FRAMES_OFFSET);
+        r = map_sync(&next->map, FRAMES_OFFSET);
         if (r < 0)
                 return fail_sync(store, next->name, r);
         /* In one slot: half of it on disk would be a mark beyond the log of its epoch. */

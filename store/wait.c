@@ -10,6 +10,7 @@
 
 #include "cursor.h"
 #include "snapshot.h"
+#include "thread.h"
 
 #define POLL_LEAST_NS INT64_C(20000)
 #define POLL_MOST_NS INT64_C(1000000)
@@ -167,7 +168,7 @@ static int await_more(struct awaited *awaited)
         return r;
 }
 
-static void *watch(void *context)
+static void watch(void *context)
 {
         struct logstore_cursor *cursor = context;
         int64_t waited_ns = INT64_MAX;
@@ -179,7 +180,6 @@ static void *watch(void *context)
                 .waited_ns = &waited_ns,
         };
 
-        guard_enter();
         while (!atomic_load(&cursor->stop)) {
                 int r = wait_for(&awaited, -1);
                 if (r < 0)
@@ -189,8 +189,6 @@ static void *watch(void *context)
                 if (r < 0) /* next tells why; the tail may be told again some time */
                         os_sleep(POLL_FAILED_NS);
         }
-        guard_leave();
-        return NULL;
 }
 
 int logstore_cursor_fd(struct logstore_cursor *cursor)
@@ -208,7 +206,7 @@ int logstore_cursor_fd(struct logstore_cursor *cursor)
         }
         if (r >= 0 && !cursor->watching) {
                 cursor->watched = cursor->at;
-                r = -pthread_create(&cursor->watcher, NULL, watch, cursor);
+                r = thread_start(&cursor->watcher, watch, cursor);
                 cursor->watching = r == 0;
                 if (r < 0)
                         detail(r, "cannot start a thread for the cursor");

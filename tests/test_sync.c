@@ -1,8 +1,8 @@
 /*
  * test_sync.c - one round at a time, in the right order, and the first failure is the last word
  *
- * Linked with --wrap of os_sync_map and ring_submit, so that each msync is seen and either can be made
- * to fail.
+ * Linked with --wrap of os_sync_map, so that each msync is seen, slowed or made to fail; of the ring's
+ * calls, so that a round in it is held or fails; and of the heap's, so that what is not freed is seen.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -41,6 +41,57 @@ int __wrap_ring_wait(struct ring *ring, int64_t timeout_ns)
         while (atomic_load(&hold_waits))
                 os_sleep(100000);
         return __real_ring_wait(ring, timeout_ns);
+}
+
+int __real_ring_reap(struct ring *ring, int wait, uint64_t *ret_tag, int *ret_result);
+int __wrap_ring_reap(struct ring *ring, int wait, uint64_t *ret_tag, int *ret_result);
+
+static _Atomic int reaps_left = 1000000;
+static _Atomic int reaps_to_fail;
+
+int __wrap_ring_reap(struct ring *ring, int wait, uint64_t *ret_tag, int *ret_result)
+{
+        int r = atomic_load(&reaps_left) > 0 ? __real_ring_reap(ring, wait, ret_tag, ret_result)
+                                             : 0;
+
+        if (r == 1)
+                atomic_fetch_sub(&reaps_left, 1);
+        if (r == 1 && atomic_load(&reaps_to_fail) > 0) {
+                atomic_fetch_sub(&reaps_to_fail, 1);
+                *ret_result = -EIO;
+        }
+        return r;
+}
+
+void *__real_memory_new(struct memory *memory, size_t bytes);
+void *__wrap_memory_new(struct memory *memory, size_t bytes);
+void *__real_memory_resize(struct memory *memory, void *pointer, size_t bytes);
+void *__wrap_memory_resize(struct memory *memory, void *pointer, size_t bytes);
+void __real_memory_free(struct memory *memory, void *pointer);
+void __wrap_memory_free(struct memory *memory, void *pointer);
+
+static _Atomic int held; /* pieces of the heap */
+
+void *__wrap_memory_new(struct memory *memory, size_t bytes)
+{
+        void *pointer = __real_memory_new(memory, bytes);
+
+        atomic_fetch_add(&held, pointer != NULL);
+        return pointer;
+}
+
+void *__wrap_memory_resize(struct memory *memory, void *pointer, size_t bytes)
+{
+        void *resized = __real_memory_resize(memory, pointer, bytes);
+
+        atomic_fetch_add(&held, resized && !pointer);
+        return resized;
+}
+
+void __wrap_memory_free(struct memory *memory, void *pointer)
+{
+        atomic_fetch_sub(&held, pointer != NULL);
+        __real_memory_free(memory, pointer);
 }
 
 static struct {
@@ -379,6 +430,118 @@ START_TEST(a_started_sync_that_fails_is_as_final)
 }
 END_TEST
 
+/* The disk has not answered when the caller is back; the sync goes on all the same. */
+START_TEST(a_timed_sync_does_not_wait_for_a_slow_disk)
+{
+        uint64_t number;
+
+        begin(forms[_i]);
+        number = append_text("a");
+        slow_ns = 2000000000;
+        expect_failure(logstore_sync_timed(store, number, 50), -ETIMEDOUT);
+        ck_assert_msg(atomic_load(&in_flight) == 1, "the caller waited for the disk");
+        ck_assert_uint_eq(durable(), 0);
+        ck_assert_int_eq(logstore_sync_timed(store, number, 60000), 0);
+        ck_assert_uint_eq(call_count, 1);
+        slow_ns = 0;
+        number = append_text("b");
+        ck_assert_int_eq(logstore_sync_timed(store, number, 60000), 0);
+        ck_assert_uint_eq(durable(), number);
+}
+END_TEST
+
+/* The thread that syncs for those with a deadline may be waiting for a claim already. */
+START_TEST(a_timed_sync_ends_beside_a_started_one_behind_a_claim)
+{
+        pthread_t thread;
+        uint64_t number;
+        void *result;
+
+        begin(LOGSTORE_NO_RING);
+        number = append_text("before the claim");
+        ck_assert_int_eq(pthread_create(&thread, NULL, hold_a_claim, NULL), 0);
+        while (head_claimed(&store->head) == number)
+                os_sleep(100000);
+        ck_assert_int_eq(logstore_sync_start(store, 0), 0);
+        ck_assert_int_eq(logstore_sync_timed(store, number, 60000), 0);
+        ck_assert_uint_ge(durable(), number);
+        ck_assert_int_eq(pthread_join(thread, &result), 0);
+        ck_assert_msg(result == NULL, "%s", (char *)result);
+        ck_assert_int_eq(logstore_sync_timed(store, 0, 60000), 0);
+}
+END_TEST
+
+START_TEST(a_timed_sync_that_fails_says_so_before_its_time)
+{
+        begin(0);
+        append_text("a");
+        atomic_store(&failing, true);
+        expect_failure(logstore_sync_timed(store, 0, 60000), -EIO);
+        expect_failure(logstore_close(store), -EIO);
+        store = NULL;
+}
+END_TEST
+
+static void *reap_one(void *unused)
+{
+        uint64_t number;
+
+        (void)unused;
+        while (atomic_load(&reaps_left) > 0) {
+                logstore_durable(store, &number);
+                os_sleep(100000);
+        }
+        return NULL;
+}
+
+/* One thread takes in the piece that failed, another the last one, and has a line of its own. */
+START_TEST(a_failure_in_the_ring_is_told_in_its_own_words)
+{
+        struct logstore_record record;
+        pthread_t thread;
+        uint64_t number;
+        char byte;
+
+        begin(0);
+        append_text("one");
+        ck_assert_int_eq(head_roll(&store->head, store->head.newest), 0);
+        append_text("two");
+        atomic_store(&reaps_left, 1);
+        atomic_store(&reaps_to_fail, 1);
+        ck_assert_int_eq(logstore_sync_start(store, 0), 0);
+        if (!store->sync.ring)
+                return; /* forbidden here */
+        ck_assert_int_eq(pthread_create(&thread, NULL, reap_one, NULL), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        expect_failure(logstore_get(store, 77, &byte, 1, &record), -EAGAIN);
+        atomic_store(&reaps_left, 1000000);
+        while (atomic_load(&store->head.failed) == 0)
+                logstore_durable(store, &number);
+        expect_failure(logstore_sync(store, 0), -EIO);
+        ck_assert_msg(strstr(logstore_detail(), "an asynchronous sync failed"), "%s",
+                      logstore_detail());
+        expect_failure(logstore_close(store), -EIO);
+        store = NULL;
+}
+END_TEST
+
+START_TEST(a_failed_store_frees_its_open_claims)
+{
+        struct logstore_claim claim;
+        int before = atomic_load(&held);
+
+        begin(0);
+        append_text("a");
+        for (int i = 0; i < 5; i++)
+                ck_assert_int_eq(logstore_claim(store, 8, &claim), 0);
+        atomic_store(&failing, true);
+        expect_failure(logstore_sync(store, 1), -EIO);
+        expect_failure(logstore_close(store), -EIO);
+        store = NULL;
+        ck_assert_int_eq(atomic_load(&held), before);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -394,6 +557,11 @@ int main(void)
                 { a_sync_started_during_another_round_ends_without_being_asked, 2 },
                 { while_one_waits_for_the_ring_others_look_and_give_up_in_time, 0 },
                 { a_started_sync_that_fails_is_as_final, 0 },
+                { a_timed_sync_does_not_wait_for_a_slow_disk, 2 },
+                { a_timed_sync_ends_beside_a_started_one_behind_a_claim, 0 },
+                { a_timed_sync_that_fails_says_so_before_its_time, 0 },
+                { a_failure_in_the_ring_is_told_in_its_own_words, 0 },
+                { a_failed_store_frees_its_open_claims, 0 },
         };
 
         return RUN_TESTS("sync", tests);

@@ -178,8 +178,9 @@ static void step_sync(struct machine *m)
                 return;
         if (rng_one_in(&m->rng, 4))
                 number = resolved - rng_below(&m->rng, (uint32_t)(resolved % 8) + 1);
-        r = rng_one_in(&m->rng, 8) ? logstore_sync_timed(m->store, number, 1000000)
-                                   : logstore_sync(m->store, number);
+        r = rng_one_in(&m->rng, 8) && plan.threads /* it starts one */
+                    ? logstore_sync_timed(m->store, number, 1000000)
+                    : logstore_sync(m->store, number);
         machine_trace(m, "sync %llu: %d", (unsigned long long)number, r);
         disk_lock();
         if (r == 0)

@@ -49,8 +49,9 @@ struct catalog {
         int fault;                     /* the chain is broken: an open for writing is refused */
         char fault_text[512];
         bool vanished;       /* while it is read: a file is gone that was listed */
-        uint64_t *leftovers; /* ids of segment files off the chain, ascending */
-        size_t leftover_count, leftover_room;
+        uint64_t *leftovers; /* ids of segment files off the chain, ascending, */
+        size_t leftover_first, leftover_count; /* from the one position to before the other */
+        size_t leftover_room;
 };
 
 void catalog_init(struct catalog *catalog, struct memory *memory, const struct control *control,
@@ -113,8 +114,13 @@ uint64_t catalog_trim(struct catalog *catalog, uint64_t number);
 int catalog_seal(struct catalog *catalog, uint64_t id, uint64_t records, uint64_t end,
                  int64_t greatest_ns);
 
-/* Unlink all leftovers with their indexes, newest first, and sync the directory. */
+/* Unlink leftovers with their indexes, trimmed ones oldest first, others newest first, and sync the
+ * directory: all, or @most of them; 1: there may be more. By one thread at a time. */
 int catalog_drop_leftovers(struct catalog *catalog);
+int catalog_drop_some(struct catalog *catalog, size_t most);
+
+/* At an open for writing: unlink indexes whose segment is gone. */
+void catalog_drop_indexes(struct catalog *catalog);
 
 /* Epochs after @epoch began anew with which number, the lowest of them? UINT64_MAX: there were none. */
 uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch);

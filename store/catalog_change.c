@@ -1,7 +1,7 @@
 /*
- * catalog_change.c - changing the ends of the chain: the writer adds, trims and unlinks
+ * catalog_change.c - changing the ends of the chain: the writer adds, trims and seals
  *
- * What is taken off the chain becomes a leftover first: its file goes once that is durable.
+ * What is taken off the chain becomes a leftover: its file goes once that is durable (catalog_drop.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -66,11 +66,10 @@ int catalog_reserve(struct catalog *catalog)
         pthread_mutex_lock(&catalog->lock);
         r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room, catalog->count,
                          sizeof(*catalog->entries));
-        for (size_t i = 0; r == 0 && i < catalog->count; i++) /* all could become leftovers */
-                if (catalog->leftover_room < catalog->leftover_count + catalog->count + 1)
-                        r = catalog_grow(catalog, (void **)&catalog->leftovers,
-                                         &catalog->leftover_room, catalog->leftover_room,
-                                         sizeof(*catalog->leftovers));
+        /* All could become leftovers. */
+        while (r == 0 && catalog->leftover_room < catalog->leftover_count + catalog->count + 1)
+                r = catalog_grow(catalog, (void **)&catalog->leftovers, &catalog->leftover_room,
+                                 catalog->leftover_room, sizeof(*catalog->leftovers));
         pthread_mutex_unlock(&catalog->lock);
         return r;
 }
@@ -128,28 +127,30 @@ int catalog_adopt(struct catalog *catalog, struct segment *segment)
         return r;
 }
 
+/* How many entries at the front lie entirely before @number; the last one never does. */
+size_t catalog_before(struct catalog *catalog, uint64_t number)
+{
+        size_t count = 0;
+
+        while (count + 1 < catalog->count &&
+               catalog_fill(catalog, &catalog->entries[count + 1]) == 0 &&
+               catalog->entries[count + 1].first_number <= number)
+                count++;
+        return count;
+}
+
 uint64_t catalog_trim(struct catalog *catalog, uint64_t number)
 {
         uint64_t first;
 
         pthread_mutex_lock(&catalog->lock);
-        while (catalog->count > 1 && catalog_fill(catalog, &catalog->entries[1]) == 0 &&
-               catalog->entries[1].first_number <= number && catalog_leave_out(catalog, 0, 1) == 0)
-                ;
-        if (catalog->count > 0 && catalog_fill(catalog, &catalog->entries[0]) == 0 &&
+        if (catalog_leave_out(catalog, 0, catalog_before(catalog, number)) == 0 &&
+            catalog->count > 0 && catalog_fill(catalog, &catalog->entries[0]) == 0 &&
             catalog->entries[0].first_number > catalog->first_number)
                 catalog->first_number = catalog->entries[0].first_number;
         first = catalog->first_number;
         pthread_mutex_unlock(&catalog->lock);
         return first;
-}
-
-static void unlink_index(struct catalog *catalog, uint64_t id)
-{
-        char name[32];
-
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
-        os_unlink(catalog->directory, name); /* may not be there, and is never evidence */
 }
 
 /* Store the seal of a segment, if it has not that one, and sync it whoever stored it. One that is there
@@ -165,7 +166,7 @@ static int seal_file(struct catalog *catalog, struct segment *segment, uint64_t 
             (brief->sealed && (records > brief->seal.records || end > brief->seal.end)))
                 return 0;
         if (brief->sealed && brief->seal.records != records) /* it has the numbers that were cut */
-                unlink_index(catalog, brief->id);
+                catalog_unlink_index(catalog, brief->id);
         if (!brief->sealed || brief->seal.records != records || brief->seal.end != end)
                 segment_seal(segment, records, end, greatest_ns);
         r = map_sync(&segment->map, HEADER_BYTES);
@@ -197,52 +198,4 @@ int catalog_seal(struct catalog *catalog, uint64_t id, uint64_t records, uint64_
         r = seal_file(catalog, segment, records, end, greatest_ns);
         segment_close(segment);
         return r;
-}
-
-static int unlink_segment(struct catalog *catalog, uint64_t id)
-{
-        char name[32];
-        int r;
-
-        unlink_index(catalog, id);
-        segment_name(id, name);
-        r = os_unlink(catalog->directory, name);
-        if (r < 0 && r != -ENOENT)
-                return detail(r, "%s: cannot unlink: %s", name, logstore_error_text(r));
-        return 0;
-}
-
-/* Trimmed ones oldest first, so that what is left is always one piece; those off the chain newest
- * first, so that none is left without its predecessor. 0: none left. */
-static uint64_t take_leftover(struct catalog *catalog)
-{
-        uint64_t oldest, id = 0, *ids;
-
-        pthread_mutex_lock(&catalog->lock);
-        ids = catalog->leftovers; /* catalog_reserve() may move them */
-        oldest = catalog->count ? catalog->entries[0].id : UINT64_MAX;
-        if (catalog->leftover_count > 0 && ids[0] < oldest) {
-                id = ids[0];
-                memmove(&ids[0], &ids[1], --catalog->leftover_count * sizeof(*ids));
-        } else if (catalog->leftover_count > 0) {
-                id = ids[--catalog->leftover_count];
-        }
-        pthread_mutex_unlock(&catalog->lock);
-        return id;
-}
-
-int catalog_drop_leftovers(struct catalog *catalog)
-{
-        bool any = false;
-        uint64_t id;
-        int r = 0;
-
-        while (r == 0 && (id = take_leftover(catalog)) != 0) {
-                r = unlink_segment(catalog,
-                                   id); /* one that fails is tried again at the next open */
-                any = true;
-        }
-        if (r == 0 && any)
-                r = os_sync_directory(catalog->directory);
-        return r < 0 ? detail_prefix(r, "leftovers") : 0;
 }

@@ -264,16 +264,9 @@ static int check_oldest(struct catalog *catalog)
 {
         int r;
 
-        while (catalog->count > 1) {
-                r = catalog_fill(catalog, &catalog->entries[1]);
-                if (r < 0 || catalog->entries[1].first_number > catalog->first_number)
-                        break;
-                r = catalog_leave_out(catalog, 0, 1);
-                if (r < 0)
-                        return r;
-        }
-        if (catalog->count == 0)
-                return 0;
+        r = catalog_leave_out(catalog, 0, catalog_before(catalog, catalog->first_number));
+        if (r < 0 || catalog->count == 0)
+                return r;
         r = catalog_fill(catalog, &catalog->entries[0]);
         if (r == 0 && catalog->entries[0].first_number > catalog->first_number) {
                 if (catalog->entries[0].previous_id != 0)

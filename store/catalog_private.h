@@ -26,6 +26,8 @@ int catalog_grow(struct catalog *catalog, void **array, size_t *room, size_t cou
                  size_t item_bytes);
 void catalog_remove(struct catalog *catalog, size_t from, size_t to);
 int catalog_leave_out(struct catalog *catalog, size_t from, size_t to); /* to the leftovers */
+size_t catalog_before(struct catalog *catalog, uint64_t number);
+void catalog_unlink_index(struct catalog *catalog, uint64_t id);
 void catalog_detach(struct catalog *catalog, struct catalog_entry *entry);
 
 #endif

@@ -69,13 +69,16 @@ static int add_started(struct catalog *catalog, uint64_t head)
 /* A reader: the writer has unlinked what lies below the first number. */
 static void forget_trimmed(struct catalog *catalog)
 {
-        while (catalog->count > 1) {
-                int r = catalog_fill(catalog, &catalog->entries[1]);
+        size_t count = 0;
+
+        while (count + 1 < catalog->count) {
+                int r = catalog_fill(catalog, &catalog->entries[count + 1]);
                 if (r != -ENOENT &&
-                    (r < 0 || catalog->entries[1].first_number > catalog->first_number))
+                    (r < 0 || catalog->entries[count + 1].first_number > catalog->first_number))
                         break;
-                catalog_remove(catalog, 0, 1);
+                count++;
         }
+        catalog_remove(catalog, 0, count);
 }
 
 /* Has a reader an index of its own for this segment, though by now there is one to map? */

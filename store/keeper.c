@@ -135,6 +135,7 @@ static bool round_behind(struct keeper *keeper)
                 retention_apply(keeper->retention);
                 keeper->last_retention_ns = now;
         }
+        keeper->unlinking = retention_unlink_some(keeper->retention) > 0;
         keeper->busy = keeper->sync_bytes != 0 || tail.turn != keeper->tail_seen.turn ||
                        tail.offset - keeper->tail_seen.offset >= BUSY_BYTES;
         if (tail.number != keeper->tail_seen.number) {
@@ -162,7 +163,9 @@ static void rest(struct keeper *keeper, uint32_t poked)
         int64_t tick_ns = keeper->busy ? BUSY_TICK_NS : TICK_NS, longest_ns;
         bool moved = head_tail_number(head, UINT64_MAX) != keeper->tail_seen.number;
 
-        keeper->idle_ns = moved || keeper->oldest_unsynced_ns ? 0 : keeper->idle_ns + tick_ns;
+        keeper->idle_ns = moved || keeper->oldest_unsynced_ns || keeper->unlinking
+                                  ? 0
+                                  : keeper->idle_ns + tick_ns;
         if (keeper->idle_ns < IDLE_NS) {
                 os_futex_wait(&head->poked, poked, tick_ns, false);
                 return;

@@ -25,6 +25,7 @@ struct keeper {
         uint64_t written_offset;
         struct tail tail_seen;
         bool busy;        /* much has happened since the last look */
+        bool unlinking;   /* files of trimmed segments are left */
         int64_t moved_ns; /* when the tail was last seen to move, or the threads began */
         int64_t idle_ns;  /* how long it has not moved, in ticks */
         int64_t last_retention_ns, oldest_unsynced_ns;

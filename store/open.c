@@ -269,8 +269,11 @@ static int close_writer(struct logstore *store)
 
         while (r == 0) /* the next to open need not read what is full */
                 r = sync_seal(&store->sync);
-        if (r == -EAGAIN)
+        if (r == -EAGAIN) {
+                /* What cannot be unlinked is left to the next open; a failed sync is sticky. */
+                retention_unlink_all(&store->retention);
                 r = head_failure(&store->head);
+        }
         if (r == 0)
                 r = control_held(&store->control);
         if (r < 0)

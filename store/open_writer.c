@@ -99,7 +99,11 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                 *ret_records = 0;
                 r = recover(store, slot, ret, ret_tail, ret_records);
         }
-        return r < 0 ? r : catalog_drop_leftovers(catalog);
+        if (r == 0)
+                r = catalog_drop_leftovers(catalog);
+        if (r == 0)
+                catalog_drop_indexes(catalog);
+        return r;
 }
 
 static int begin_head(struct logstore *store, const struct control_slot *slot)

@@ -4,6 +4,7 @@
  * Whole segments, oldest first, by unlink only: readers that map one keep it until they let go, and
  * then its space is returned. The new first number is durable in the control page before the first
  * unlink, so that a crash in between leaves leftovers and never a log that seems to miss its start.
+ * Files are unlinked outside the sync turn, by the background thread a few at each look.
  * Age: a segment is as old as the oldest start of any segment behind it, so one record, or one
  *         clock, that was in the future holds up nothing.
  */
@@ -14,6 +15,8 @@
 
 #include "detail.h"
 #include "logstore.h"
+
+#define UNLINK_BATCH 16 /* files between two looks of the background thread at its other work */
 
 void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,
                     struct control *control)
@@ -83,6 +86,15 @@ struct trim {
         uint64_t number, first;
 };
 
+static int fail(struct retention *retention, int error)
+{
+        char why[128];
+
+        snprintf(why, sizeof(why), "a trim: a sync failed: %s", logstore_error_text(error));
+        head_fail(retention->sync->head, why);
+        return head_failure(retention->sync->head);
+}
+
 /* Nothing else syncs meanwhile, so a failure of the control page's sync is known as such. */
 static int trim_alone(void *context)
 {
@@ -104,15 +116,7 @@ static int trim_alone(void *context)
                         return head_failure(retention->sync->head);
                 }
         }
-        if (r == 0)
-                r = catalog_drop_leftovers(retention->catalog);
-        if (r == -EIO) {
-                char why[128];
-                snprintf(why, sizeof(why), "a trim: a sync failed: %s", logstore_error_text(r));
-                head_fail(retention->sync->head, why);
-                r = head_failure(retention->sync->head);
-        }
-        return r;
+        return r == -EIO ? fail(retention, r) : r;
 }
 
 /* Only what is durable is trimmed: else a crash could leave a log that ends before it begins. */
@@ -131,27 +135,77 @@ static int settle(struct retention *retention, struct trim *trim)
         return r;
 }
 
-int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first)
+static int trim_locked(struct retention *retention, uint64_t number, uint64_t *ret_first)
 {
         struct trim trim = { .retention = retention };
         int r;
 
-        pthread_mutex_lock(&retention->lock);
         trim.number = number < retention->floor ? number : retention->floor;
         r = settle(retention, &trim);
         if (r == 0)
                 r = sync_alone(retention->sync, trim_alone, &trim);
-        pthread_mutex_unlock(&retention->lock);
         if (r == 0 && ret_first)
                 *ret_first = trim.first;
         return r;
 }
 
+/* Unlink what is trimmed, at most so many files. 1: there may be more. Syncs go on meanwhile: the
+ * kernel may take milliseconds for each file. Under retention->lock, so that a truncation does not
+ * find them in its own way. */
+static int unlink_locked(struct retention *retention, size_t most)
+{
+        int r = head_failure(retention->sync->head);
+
+        if (r == 0)
+                r = catalog_drop_some(retention->catalog, most);
+        return r == -EIO ? fail(retention, r) : r;
+}
+
+int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first)
+{
+        uint64_t first = 0;
+        int r;
+
+        pthread_mutex_lock(&retention->lock);
+        r = trim_locked(retention, number, &first);
+        if (r == 0)
+                r = unlink_locked(retention, SIZE_MAX);
+        pthread_mutex_unlock(&retention->lock);
+        if (r == 0 && ret_first)
+                *ret_first = first;
+        return r;
+}
+
 int retention_apply(struct retention *retention)
 {
-        uint64_t target;
+        uint64_t target = retention_target(retention);
+        int r = 0;
 
-        target = retention_target(retention);
-        return target > retention->control->first_number ? retention_trim(retention, target, NULL)
-                                                         : 0;
+        if (target <= retention->control->first_number ||
+            pthread_mutex_trylock(&retention->lock) != 0) /* another thread is at it */
+                return 0;
+        r = trim_locked(retention, target, NULL);
+        pthread_mutex_unlock(&retention->lock);
+        return r;
+}
+
+int retention_unlink_some(struct retention *retention)
+{
+        int r;
+
+        if (pthread_mutex_trylock(&retention->lock) != 0)
+                return 0;
+        r = unlink_locked(retention, UNLINK_BATCH);
+        pthread_mutex_unlock(&retention->lock);
+        return r;
+}
+
+int retention_unlink_all(struct retention *retention)
+{
+        int r;
+
+        pthread_mutex_lock(&retention->lock);
+        r = unlink_locked(retention, SIZE_MAX);
+        pthread_mutex_unlock(&retention->lock);
+        return r;
 }

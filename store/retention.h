@@ -26,10 +26,16 @@ void retention_init(struct retention *retention, struct sync *sync, struct catal
 /* The first number that the limits would leave, not looking at the floor. */
 uint64_t retention_target(struct retention *retention);
 
-/* Delete whole segments before @number and the floor. */
+/* Delete whole segments before @number and the floor. Syncs wait for the first number to be durable,
+ * not for the files to be unlinked. */
 int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first);
 
-/* Apply the limits, if there are any. */
+/* Apply the limits, if there are any, but leave the files to retention_unlink_some(). Nothing if
+ * another thread trims. */
 int retention_apply(struct retention *retention);
+
+/* Unlink some files of what was trimmed. 1: there may be more. */
+int retention_unlink_some(struct retention *retention);
+int retention_unlink_all(struct retention *retention);
 
 #endif

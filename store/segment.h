@@ -114,6 +114,10 @@ struct segment_span {
  * or has no index. */
 int segment_span(struct segment *segment, uint64_t number, struct segment_span *ret);
 
+/* Write the index file of a segment. -ENOENT: the segment's file is gone, so none is left there. */
+int segment_write_index(const struct segment *segment, const struct index *index, uint32_t mode,
+                        uint64_t records, uint64_t end);
+
 /* A descriptor of the file for reading, kept open with the segment. */
 int segment_descriptor(struct segment *segment);
 

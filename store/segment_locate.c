@@ -5,6 +5,7 @@
  * the budget; else a walk from the segment's start.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "detail.h"
 #include "logstore.h"
@@ -67,6 +68,23 @@ static int open_sealed_index(struct segment *segment)
         return r;
 }
 
+/* A trim may unlink the segment meanwhile: it unlinks the index after that, so either it finds this
+ * one, or the segment is found gone here. */
+int segment_write_index(const struct segment *segment, const struct index *index, uint32_t mode,
+                        uint64_t records, uint64_t end)
+{
+        const struct segment_brief *brief = &segment->brief;
+        struct os_stat st;
+        char name[32];
+        int r = index_write(index, segment->directory, mode, brief->id, brief->salt, records, end);
+
+        if (r < 0 || os_stat_name(segment->directory, segment->name, &st) != -ENOENT)
+                return r;
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)brief->id);
+        os_unlink(segment->directory, name);
+        return -ENOENT;
+}
+
 /* Make good what was deleted or garbled; failing to only costs the next opener the same walk. */
 static void save_index(struct segment *segment)
 {
@@ -75,8 +93,8 @@ static void save_index(struct segment *segment)
 
         if (!brief->sealed || brief->seal.records > UINT32_MAX ||
             extend_index(segment, (uint32_t)brief->seal.records) < 0 ||
-            index_write(&built, segment->directory, segment->index_mode, brief->id, brief->salt,
-                        brief->seal.records, brief->seal.end) < 0)
+            segment_write_index(segment, &built, segment->index_mode, brief->seal.records,
+                                brief->seal.end) < 0)
                 return;
         if (open_sealed_index(segment) == 0)
                 index_close(&built);

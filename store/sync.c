@@ -350,9 +350,8 @@ int sync_seal_alone(struct sync *sync)
         if (r < 0)
                 return r;
         /* Failing is no harm: whoever needs the index builds it. */
-        index_write(&segment->index, sync->head->directory,
-                    sync->head->control->page->fixed.file_mode, segment->brief.id,
-                    segment->brief.salt, records, end.offset);
+        segment_write_index(segment, &segment->index, sync->head->control->page->fixed.file_mode,
+                            records, end.offset);
         head_retire(sync->head, turn);
         return 0;
 }

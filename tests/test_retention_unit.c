@@ -1,8 +1,8 @@
 /*
  * test_retention_unit.c - what the limits let go of, and that nothing goes before that is durable
  *
- * Linked with --wrap of os_unlink and os_sync_map, so that their order is seen, and of os_stat_name, so
- * that something happens while the segments are looked at.
+ * Linked with --wrap of os_unlink and os_sync_map, so that their order is seen, of os_stat_name, so that
+ * something happens while the segments are looked at, and of memmove, so that its work is counted.
  */
 #include "store.h"
 #include "test_public_support.h"
@@ -15,8 +15,13 @@ int __wrap_os_unlink(int directory, const char *name);
 int __real_os_stat_name(int directory, const char *name, struct os_stat *ret);
 int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret);
 
+void *__real_memmove(void *to, const void *from, size_t bytes);
+void *__wrap_memmove(void *to, const void *from, size_t bytes);
+
 static struct retention *retention;
-static uint64_t trim_beside; /* with the next look at a segment */
+static _Atomic uint64_t moved_bytes;
+static bool sync_beside, no_files; /* with each unlink; there are none to unlink */
+static uint64_t trim_beside;       /* with the next look at a segment */
 static bool failing;
 static int control_syncs, unlinks, unlinks_before_sync;
 static char unlinked[64][32];
@@ -41,8 +46,20 @@ int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret)
         return __real_os_stat_name(directory, name, ret);
 }
 
+void *__wrap_memmove(void *to, const void *from, size_t bytes)
+{
+        moved_bytes += bytes;
+        return __real_memmove(to, from, bytes);
+}
+
 int __wrap_os_unlink(int directory, const char *name)
 {
+        if (no_files)
+                return -ENOENT;
+        if (sync_beside && strstr(name, ".log")) {
+                ck_assert_int_eq(logstore_append(store, "beside", 6, NULL), 0);
+                ck_assert_int_eq(logstore_sync_timed(store, 0, 2000), 0);
+        }
         if (retention && strstr(name, ".log") && unlinks < 64) {
                 unlinks_before_sync += control_syncs == 0;
                 snprintf(unlinked[unlinks++], sizeof(unlinked[0]), "%s", name);
@@ -205,6 +222,72 @@ START_TEST(if_the_first_number_cannot_be_made_durable_nothing_is_deleted)
 }
 END_TEST
 
+/* The kernel may take milliseconds for each file. */
+START_TEST(a_sync_does_not_wait_for_files_to_be_unlinked)
+{
+        uint64_t first = 0;
+
+        make_six();
+        sync_beside = true;
+        ck_assert_int_eq(logstore_trim_before(store, 51, &first), 0);
+        sync_beside = false;
+        ck_assert_uint_eq(first, 51);
+        ck_assert_int_eq(unlinks, 5);
+        ck_assert_uint_eq(bounds_of(store).durable, 53 + 5);
+}
+END_TEST
+
+START_TEST(the_background_unlinks_a_few_files_at_each_look)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (unsigned i = 0; i < 40 * IN_EACH; i++)
+                append_filled(6000, (unsigned char)i);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(logstore_set_retention(store, 0, 1, 0), 0);
+        retention = &store->retention;
+        unlinks = 0;
+        ck_assert_int_eq(retention_apply(retention), 0);
+        ck_assert_uint_eq(bounds_of(store).first, 39 * IN_EACH + 1);
+        ck_assert_int_eq(unlinks, 0);
+        ck_assert_int_eq(retention_unlink_some(retention), 1);
+        ck_assert_int_eq(unlinks, 16);
+        ck_assert_str_eq(unlinked[15], "0000000016.log");
+        close_store(); /* which leaves none */
+        ck_assert_int_eq(unlinks, 39);
+        ck_assert(!file_exists(scratch("store/0000000039.log")));
+}
+END_TEST
+
+/* By the bytes that are moved in its lists. */
+START_TEST(the_work_of_a_trim_grows_with_the_segments_alone)
+{
+        enum { MANY = 5000 };
+        struct control_page page = { 0 };
+        struct control control = { .page = &page };
+        struct memory memory = { 0 };
+        struct catalog catalog;
+
+        catalog_init(&catalog, &memory, &control, -1, 8);
+        for (uint64_t id = 1; id <= MANY; id++) {
+                ck_assert_int_eq(catalog_reserve(&catalog), 0);
+                catalog.entries[catalog.count++] =
+                        (struct catalog_entry){ .id = id, .first_number = id };
+        }
+        catalog.first_number = 1;
+        no_files = true;
+        moved_bytes = 0;
+        ck_assert_uint_eq(catalog_trim(&catalog, MANY - 10), MANY - 10);
+        while (catalog_drop_some(&catalog, 1) == 1)
+                ;
+        ck_assert_msg(moved_bytes <= MANY * sizeof(struct catalog_entry), "%" PRIu64 " bytes moved",
+                      moved_bytes);
+        ck_assert_uint_eq(catalog.entries[0].id, MANY - 10);
+        ck_assert_uint_eq(catalog.count, 11);
+        no_files = false;
+        catalog_free(&catalog);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -215,6 +298,9 @@ int main(void)
                 { a_segment_that_cannot_be_read_ends_no_look, 3 },
                 { the_floor_is_kept_whatever_the_limits, 0 },
                 { if_the_first_number_cannot_be_made_durable_nothing_is_deleted, 0 },
+                { a_sync_does_not_wait_for_files_to_be_unlinked, 0 },
+                { the_background_unlinks_a_few_files_at_each_look, 0 },
+                { the_work_of_a_trim_grows_with_the_segments_alone, 0 },
         };
 
         return RUN_TESTS("retention_unit", tests);

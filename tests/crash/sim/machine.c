@@ -123,7 +123,7 @@ void machine_watch(struct machine *m, uint32_t one_in)
 static void compare_record(struct machine *m, uint64_t number, const struct entry *entry,
                            const struct logstore_record *record)
 {
-        const uint8_t *want = promise_payload(number, entry->size, entry->generation);
+        const uint8_t *want = promise_payload(entry->ticket, entry->size);
 
         if (record->number != number)
                 machine_fail(m, record->number > number ? "HOLE" : "INVENTED",
@@ -184,6 +184,22 @@ static void compare_all(struct machine *m, struct logstore *store, uint64_t firs
         logstore_cursor_close(cursor);
 }
 
+/* Beside a truncation an append was under way: is its record there, behind the cut? */
+static void settle_cut(struct machine *m, struct logstore *store, uint64_t tail)
+{
+        static uint8_t buffer[PROMISE_PAYLOAD_MAX];
+        const struct promise *p = &m->promise;
+        struct logstore_record record;
+
+        if (!p->truncating || p->behind_count == 0 || tail <= p->cut)
+                return;
+        if (logstore_get(store, p->cut + 1, buffer, sizeof(buffer), &record) == 0 &&
+            record.size == p->behind->size &&
+            memcmp(record.data, promise_payload(p->behind->ticket, p->behind->size), record.size) ==
+                    0)
+                promise_settle_cut(&m->promise, (uint32_t)rng_next(&m->rng));
+}
+
 void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_first,
                      uint64_t *ret_tail)
 {
@@ -193,6 +209,7 @@ void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_fi
 
         if (r < 0)
                 machine_fail(m, "ERROR", "bounds: %d (%s)", r, logstore_detail());
+        settle_cut(m, store, bounds.tail);
         why = promise_refuses(&m->promise, bounds.first, bounds.tail, &verdict);
         if (why)
                 machine_fail(m, verdict, "%llu..%llu: %s", (unsigned long long)bounds.first,

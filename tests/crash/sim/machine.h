@@ -45,6 +45,8 @@ struct machine {
         uint32_t depth;
         bool faulty;      /* syncs fail now and then */
         bool failed;      /* one has, and the store said so */
+        bool beside;      /* a second thread is at work */
+        bool cutting;     /* and a truncation has begun since it is */
         const char *step; /* under way */
 };
 

@@ -14,6 +14,7 @@
 
 #include "disk.h"
 #include "os_disk.h"
+#include "turns.h"
 
 #define FIRST_DESCRIPTOR (1 << 20)
 #define DESCRIPTORS 65536
@@ -79,6 +80,19 @@ static int take_descriptor(struct disk *disk, struct node *node, struct open_fil
         return FIRST_DESCRIPTOR + next_file;
 }
 
+/* Another thread may come before and behind every call. */
+static void enter(void)
+{
+        turns_point();
+        disk_lock();
+}
+
+static void leave(void)
+{
+        disk_unlock();
+        turns_point();
+}
+
 /* ---- directories ---- */
 
 enum place { PLACE_NONE, PLACE_PARENT, PLACE_STORE, PLACE_ASIDE };
@@ -107,13 +121,13 @@ int os_open_directory(const char *path)
         enum place place;
         int r = -ENOENT;
 
-        disk_lock();
+        enter();
         place = parse_path(path, &disk);
         if (place == PLACE_PARENT || (place != PLACE_NONE && disk->exists))
                 r = take_descriptor(disk, NULL,
                                     (struct open_file){ .parent = place == PLACE_PARENT,
                                                         .aside = place == PLACE_ASIDE });
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -125,7 +139,7 @@ int os_make_directory(const char *path, uint32_t mode)
         enum place place;
         int r = -ENOENT;
 
-        disk_lock();
+        enter();
         place = parse_path(path, &disk);
         if (place == PLACE_STORE || place == PLACE_ASIDE)
                 r = disk->exists ? -EEXIST : place == PLACE_ASIDE ? -ENOENT : 0;
@@ -134,31 +148,68 @@ int os_make_directory(const char *path, uint32_t mode)
                 disk->exists = true;
                 watch(disk, "make_directory", true);
         }
-        disk_unlock();
+        leave();
         return r;
+}
+
+/*
+ * A listing is no snapshot: a name that goes meanwhile may be shown or not, likewise one that comes,
+ * so that of two new ones the second may be shown alone.
+ */
+struct listing {
+        char names[DISK_NAMES][DISK_NAME_BYTES];
+        uint32_t count;
+};
+
+static void list_locked(struct disk *disk, struct listing *listing)
+{
+        for (uint32_t i = 0; i < disk->now.count; i++)
+                memcpy(listing->names[i], disk->now.list[i].text, DISK_NAME_BYTES);
+        listing->count = disk->now.count;
+}
+
+static bool is_listed(const struct listing *listing, const char *name)
+{
+        for (uint32_t i = 0; i < listing->count; i++)
+                if (strcmp(listing->names[i], name) == 0)
+                        return true;
+        return false;
+}
+
+/* What came since, and is drawn, at the listing's end. */
+static void list_new(struct disk *disk, struct listing *listing)
+{
+        uint32_t count = disk->now.count;
+
+        for (uint32_t i = 0; i < count && listing->count < DISK_NAMES; i++)
+                if (!is_listed(listing, disk->now.list[i].text) && rng_one_in(&disk->rng, 2))
+                        memcpy(listing->names[listing->count++], disk->now.list[i].text,
+                               DISK_NAME_BYTES);
 }
 
 int os_list(int directory, int (*each)(void *context, const char *name), void *context)
 {
-        char copies[DISK_NAMES][DISK_NAME_BYTES];
+        struct listing listing;
         struct open_file *file;
-        uint32_t count = 0;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         file = file_of(directory);
         if (file) {
-                for (; count < file->disk->now.count; count++)
-                        memcpy(copies[count], file->disk->now.list[count].text, DISK_NAME_BYTES);
+                list_locked(file->disk, &listing);
                 r = 0;
         }
-        disk_unlock();
+        leave();
         if (r == 0)
                 r = each(context, ".");
         if (r == 0)
                 r = each(context, "..");
-        for (uint32_t i = 0; i < count && r == 0; i++)
-                r = each(context, copies[i]);
+        for (uint32_t i = 0; r == 0 && i < listing.count; i++) {
+                turns_point();
+                r = each(context, listing.names[i]);
+                if (r == 0 && i + 1 == listing.count && !turns_is_alone())
+                        list_new(file->disk, &listing);
+        }
         return r;
 }
 
@@ -168,7 +219,7 @@ int os_sync_directory(int fd)
         struct disk *disk;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         file = file_of(fd);
         if (file && !file->node) {
                 disk = file->disk;
@@ -185,7 +236,7 @@ int os_sync_directory(int fd)
                 }
                 watch(disk, "sync_directory", true);
         }
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -232,11 +283,11 @@ int os_open(int directory, const char *name, int flags, uint32_t mode)
         struct open_file *at;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         at = file_of(directory);
         if (at)
                 r = at->node ? -ENOTDIR : open_locked(at, name, flags, mode);
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -257,11 +308,11 @@ static int rename_at(int directory, const char *from, const char *to, bool repla
         struct open_file *at;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         at = file_of(directory);
         if (at && !at->node && !at->parent)
                 r = rename_locked(at->disk, from, to, replace);
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -280,7 +331,7 @@ int os_unlink(int directory, const char *name)
         struct open_file *at;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         at = file_of(directory);
         if (at && !at->node && !at->parent) {
                 r = !disk_look_up(at->disk, name) ? -ENOENT : is_refused(at->disk) ? -EACCES : 0;
@@ -290,7 +341,7 @@ int os_unlink(int directory, const char *name)
                         watch(at->disk, "unlink", true);
                 }
         }
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -383,11 +434,11 @@ int os_read(int fd, void *buffer, size_t bytes, uint64_t offset, size_t *ret_byt
         struct open_file *file;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         file = file_of(fd);
         if (file)
                 r = file->node ? read_locked(file, buffer, bytes, offset, ret_bytes) : -EISDIR;
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -408,7 +459,7 @@ int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
         struct open_file *file;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         file = file_of(fd);
         if (file && file->node && file->writable) {
                 /* Around the cache is no promise either, before a sync: a page may be old or new. */
@@ -418,7 +469,7 @@ int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
                 if (r == 0 && bytes > 0)
                         write_locked(file->node, buffer, bytes, offset);
         }
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -427,7 +478,7 @@ int os_grow(int fd, uint64_t bytes)
         struct open_file *file;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         file = file_of(fd);
         if (file && file->node && file->writable) {
                 if (bytes > DISK_FILE_BYTES)
@@ -441,7 +492,7 @@ int os_grow(int fd, uint64_t bytes)
                         watch(file->node->disk, "grow", true);
                 }
         }
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -450,10 +501,12 @@ static void dawdle(struct disk *disk)
 {
         uint32_t us = rng_below(&disk->rng, 3) * rng_below(&disk->rng, 60);
 
-        if (!disk->slow)
+        if (!disk->slow && turns_is_alone())
                 return;
         disk_unlock();
-        usleep(us);
+        if (disk->slow)
+                usleep(us);
+        turns_point();
         disk_lock();
 }
 
@@ -488,7 +541,7 @@ int os_sync_file(int fd)
         struct open_file *file;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         file = file_of(fd);
         if (file && file->node) {
                 struct node *node = file->node;
@@ -496,7 +549,7 @@ int os_sync_file(int fd)
                 r = sync_locked(node, 0, UINT64_MAX, "sync_file");
                 node_put(node);
         }
-        disk_unlock();
+        leave();
         return file && !file->node ? os_sync_directory(fd) : r;
 }
 
@@ -508,7 +561,7 @@ int os_sync_map(void *base, size_t bytes)
 
         if ((uintptr_t)base % DISK_PAGE_BYTES)
                 return -EINVAL;
-        disk_lock();
+        enter();
         node = node_of_mapping(base, &offset);
         if (node) {
                 uint64_t end = offset + bytes;
@@ -517,7 +570,7 @@ int os_sync_map(void *base, size_t bytes)
                 r = sync_locked(node, offset, end, "sync_map");
                 node_put(node);
         }
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -533,14 +586,14 @@ int os_lock(int fd)
         struct open_file *file;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         file = file_of(fd);
         if (file && file->node) {
                 r = file->node->lock && file->node->lock != fd ? -EAGAIN : 0;
                 if (r == 0)
                         file->node->lock = fd;
         }
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -595,7 +648,7 @@ int os_disk_map(int fd, bool writable, size_t bytes, void **ret)
         struct open_file *file;
         int r = -EBADF;
 
-        disk_lock();
+        enter();
         file = file_of(fd);
         if (file && file->node) {
                 struct node *node = file->node;
@@ -610,7 +663,7 @@ int os_disk_map(int fd, bool writable, size_t bytes, void **ret)
                         *ret = node->cache->bytes;
                 }
         }
-        disk_unlock();
+        leave();
         return r;
 }
 
@@ -651,7 +704,7 @@ int os_disk_populate(void *base, size_t bytes)
         uint64_t offset, whole;
         int r = 0;
 
-        disk_lock();
+        enter();
         node = node_of_mapping(base, &offset);
         if (node) {
                 whole = (node->size + DISK_PAGE_BYTES - 1) / DISK_PAGE_BYTES * DISK_PAGE_BYTES;
@@ -660,6 +713,6 @@ int os_disk_populate(void *base, size_t bytes)
                 if (is_full(node->disk))
                         r = -ENOSPC;
         }
-        disk_unlock();
+        leave();
         return r;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,6 +18,7 @@
 
 #include "disk.h"
 #include "os_disk.h"
+#include "turns.h"
 
 #define HEAP_MAP_BYTES (128u << 10) /* larger mappings without a file come from the kernel */
 
@@ -134,7 +136,7 @@ void os_sleep(int64_t ns)
 
         if (world)
                 world->now_ns += ns;
-        else
+        if (!turns_yield() && !world)
                 nanosleep(&time, NULL);
 }
 
@@ -153,6 +155,11 @@ int os_futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t timeout_
 {
         struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
         int how = FUTEX_WAIT | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+
+        if (!turns_is_alone()) { /* woken for no reason, or in time */
+                turns_yield();
+                return atomic_load(word) != value ? -EAGAIN : 0;
+        }
         long r = syscall(SYS_futex, word, how, value, timeout_ns < 0 ? NULL : &timeout, NULL, 0);
 
         return r < 0 ? -errno : 0;

@@ -12,9 +12,9 @@
 
 static uint8_t table[TABLE_BYTES + PROMISE_PAYLOAD_MAX];
 
-const uint8_t *promise_payload(uint64_t number, uint32_t size, uint32_t generation)
+const uint8_t *promise_payload(uint32_t ticket, uint32_t size)
 {
-        uint64_t where = rng_mix(number * 0x10001 + rng_mix(generation + ((uint64_t)size << 32)));
+        uint64_t where = rng_mix(ticket + ((uint64_t)size << 32));
 
         if (!table[0]) {
                 struct rng rng = { 1 };
@@ -25,13 +25,26 @@ const uint8_t *promise_payload(uint64_t number, uint32_t size, uint32_t generati
         return table + where % TABLE_BYTES;
 }
 
-void promise_begin(struct promise *promise, uint64_t first, uint32_t generation)
+void promise_begin(struct promise *promise, uint64_t first, uint32_t tickets)
 {
         *promise = (struct promise){ .first_low = first,
                                      .first_high = first,
                                      .base = first,
                                      .tail = first - 1,
-                                     .generation = generation };
+                                     .tickets = tickets };
+}
+
+static struct entry *copy_entries(const struct entry *entries, uint32_t count)
+{
+        struct entry *copy;
+
+        if (count == 0)
+                return NULL;
+        copy = malloc(count * sizeof(*copy));
+        if (!copy)
+                disk_refuse("no memory for an oracle");
+        memcpy(copy, entries, count * sizeof(*copy));
+        return copy;
 }
 
 void promise_copy(struct promise *to, const struct promise *from)
@@ -43,19 +56,15 @@ void promise_copy(struct promise *to, const struct promise *from)
                 skip = from->count;
         to->base += skip;
         to->count = to->capacity = from->count - skip;
-        to->entries = NULL;
-        if (to->count > 0) {
-                to->entries = malloc(to->count * sizeof(*to->entries));
-                if (!to->entries)
-                        disk_refuse("no memory for an oracle");
-                memcpy(to->entries, from->entries + skip, to->count * sizeof(*to->entries));
-        }
+        to->entries = copy_entries(from->entries + skip, to->count);
+        to->behind = copy_entries(from->behind, from->behind_count);
 }
 
 void promise_free(struct promise *promise)
 {
         free(promise->entries);
-        promise->entries = NULL;
+        free(promise->behind);
+        promise->entries = promise->behind = NULL;
 }
 
 struct entry *promise_entry(const struct promise *promise, uint64_t number)
@@ -77,6 +86,22 @@ static void push(struct promise *promise, struct entry entry)
         promise->entries[promise->count++] = entry;
 }
 
+static void forget_behind(struct promise *promise)
+{
+        free(promise->behind);
+        promise->behind = NULL;
+        promise->behind_count = 0;
+}
+
+/* What is under way may also come to stand behind the cut. */
+static void ask_behind(struct promise *promise)
+{
+        forget_behind(promise);
+        promise->behind_count = promise->asked;
+        promise->behind =
+                copy_entries(&promise->entries[promise->count - promise->asked], promise->asked);
+}
+
 uint64_t promise_ask(struct promise *promise, enum entry_kind kind, const uint32_t *sizes,
                      uint32_t count)
 {
@@ -84,17 +109,69 @@ uint64_t promise_ask(struct promise *promise, enum entry_kind kind, const uint32
 
         for (uint32_t i = 0; i < count; i++)
                 push(promise, (struct entry){ .size = sizes[i],
-                                              .generation = promise->generation,
+                                              .ticket = promise->tickets++,
                                               .kind = (uint8_t)kind,
                                               .more = i + 1 < count });
         promise->tail += count;
+        promise->asked = count;
+        if (promise->truncating)
+                ask_behind(promise);
         return first;
 }
 
 void promise_take_back(struct promise *promise, uint32_t count)
 {
+        forget_behind(promise);
+        promise->asked = 0;
         promise->tail -= count;
         promise->count -= count;
+}
+
+/* ---- a truncation ---- */
+
+void promise_cut(struct promise *promise, uint64_t cut, bool emptying)
+{
+        promise->truncating = true;
+        promise->emptying = emptying;
+        promise->cut = cut;
+        ask_behind(promise);
+}
+
+void promise_settle_cut(struct promise *promise, uint32_t tickets)
+{
+        struct entry *behind = promise->behind;
+        uint32_t count = promise->behind_count;
+
+        promise->behind = NULL;
+        promise_adopt(promise, promise->emptying ? promise->cut + 1 : promise->first_low,
+                      promise->cut, tickets);
+        for (uint32_t i = 0; i < count; i++)
+                push(promise, behind[i]);
+        promise->tail += count;
+        promise->asked = count;
+        free(behind);
+}
+
+void promise_forget_cut(struct promise *promise)
+{
+        promise->truncating = promise->emptying = false;
+        forget_behind(promise);
+}
+
+void promise_got(struct promise *promise, uint64_t number, uint32_t tickets)
+{
+        if (promise->behind_count > 0 && number == promise->cut + 1)
+                promise_settle_cut(promise, tickets);
+        forget_behind(promise);
+        promise->asked = 0;
+}
+
+void promise_ack_ticket(struct promise *promise, uint64_t number, uint32_t ticket)
+{
+        const struct entry *entry = promise_entry(promise, number);
+
+        if (entry && entry->ticket == ticket)
+                promise_ack(promise, number);
 }
 
 uint64_t promise_resolved(const struct promise *promise)
@@ -113,13 +190,15 @@ void promise_ack(struct promise *promise, uint64_t number)
                 promise->acked = number;
 }
 
-void promise_adopt(struct promise *promise, uint64_t first, uint64_t tail, uint32_t generation)
+void promise_adopt(struct promise *promise, uint64_t first, uint64_t tail, uint32_t tickets)
 {
+        forget_behind(promise);
+        promise->asked = 0;
         promise->created = true;
         promise->truncating = promise->emptying = promise->damaged = false;
         promise->first_low = promise->first_high = first;
         promise->tail = promise->acked = tail;
-        promise->generation = generation;
+        promise->tickets = tickets;
         if (first > tail || tail < promise->base ||
             tail - promise->base >= promise->count + UINT64_C(1)) {
                 promise->base = tail + 1; /* emptied, and perhaps begun elsewhere */

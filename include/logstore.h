@@ -408,6 +408,7 @@ struct logstore_verify_report {
         uint64_t segments, records, voids, bytes;
         uint64_t faults; /* fatal ones */
         uint64_t torn_bytes;
+        uint64_t trimmed_to; /* first number left, if the log was trimmed meanwhile; else 0 */
 };
 
 struct logstore_verify_hooks {
@@ -417,9 +418,10 @@ struct logstore_verify_hooks {
 };
 
 /*
- * Read everything in the store at @path and check it, changing nothing, also beside a writer.
- * Returns 0 if healthy, -EBADMSG if not, and then ret->faults of them were told to @hooks (may be
- * NULL); other errors as logstore_open().
+ * Read everything in the store at @path and check it, changing nothing, also beside a writer: what
+ * was there at the start is checked, but for what is trimmed meanwhile; after a truncation it begins
+ * again. Returns 0 if healthy, -EBADMSG if not, and then ret->faults of them were told to @hooks (may
+ * be NULL); -EAGAIN if the log is truncated without pause; other errors as logstore_open().
  */
 LOGSTORE_API int logstore_verify(const char *path, const struct logstore_verify_hooks *hooks,
                                  struct logstore_verify_report *ret);

@@ -69,6 +69,10 @@ int catalog_fault(struct catalog *catalog);
  * the catalog is as it was. */
 int catalog_load(struct catalog *catalog);
 
+/* The same, of a catalog that only the caller has, with the slot as it was just before: what that
+ * says to be durable is in the chain, whatever a writer does meanwhile. 1; 0: no slot is valid. */
+int catalog_load_slot(struct catalog *catalog, struct control_slot *ret);
+
 /* A reader: look at what the writer has changed since. */
 int catalog_refresh(struct catalog *catalog);
 

@@ -17,6 +17,8 @@
 #include "detail.h"
 #include "logstore.h"
 
+#define LOAD_TRIES 100 /* beside a writer that trims or truncates each time */
+
 static int collect(void *context, const char *name)
 {
         struct catalog *catalog = context;
@@ -133,24 +135,38 @@ static int check_link(struct catalog *catalog, size_t at, const struct catalog_e
         return catalog_fill_from(&catalog->entries[at], &brief);
 }
 
-/* Was a file that is not listed made while the directory was read? Then it is read again. */
-static void note_unlisted(struct catalog *catalog, uint64_t id)
+/* A listing is no picture of one moment: what was made while the directory was read may be missing
+ * between others that are there. The name is tried, so that only what is not there is missing. */
+static int add_unlisted(struct catalog *catalog, size_t at, uint64_t id)
 {
+        struct catalog_entry *entries;
         struct os_stat st;
         char name[32];
+        int r;
 
         segment_name(id, name);
-        catalog->vanished |= os_stat_name(catalog->directory, name, &st) == 0;
+        r = os_stat_name(catalog->directory, name, &st);
+        if (r == 0)
+                r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room,
+                                 catalog->count, sizeof(*catalog->entries));
+        if (r < 0)
+                return r;
+        entries = catalog->entries;
+        memmove(&entries[at + 1], &entries[at], (catalog->count - at) * sizeof(*entries));
+        entries[at] = (struct catalog_entry){ .id = id };
+        catalog->count++;
+        return 0;
 }
 
-/* The entry that the one at @at continues, with its link checked. On failure *ret is where the older
- * ones end, behind which nothing up to @at is known to be of this log. */
-static int find_previous(struct catalog *catalog, size_t at, size_t *ret, bool *ret_sealed)
+/* The entry that the one at *at continues, with its link checked. On failure *ret is where the older
+ * ones end, behind which nothing up to *at is known to be of this log. */
+static int find_previous(struct catalog *catalog, size_t *at, size_t *ret, bool *ret_sealed)
 {
-        struct catalog_entry *entry = &catalog->entries[at];
+        struct catalog_entry *entry = &catalog->entries[*at];
         size_t previous = catalog_find_id(catalog, entry->previous_id);
+        int r;
 
-        *ret = at;
+        *ret = *at;
         if (entry->previous_id >= entry->id)
                 return detail(-EBADMSG,
                               "%010llu.log: offset %u: continues id %llu, which is not older: run "
@@ -159,8 +175,10 @@ static int find_previous(struct catalog *catalog, size_t at, size_t *ret, bool *
                               (unsigned long long)entry->previous_id);
         *ret = previous;
         if (catalog->entries[previous].id != entry->previous_id) {
-                note_unlisted(catalog, entry->previous_id);
-                return missing(entry);
+                r = add_unlisted(catalog, previous, entry->previous_id);
+                if (r < 0)
+                        return r == -ENOENT ? missing(entry) : r;
+                entry = &catalog->entries[++*at];
         }
         return check_link(catalog, previous, entry, ret_sealed);
 }
@@ -242,7 +260,7 @@ static int walk_back(struct catalog *catalog)
                                 catalog_remove(catalog, 0, at);
                         return 0;
                 }
-                r = find_previous(catalog, at, &previous, &sealed);
+                r = find_previous(catalog, &at, &previous, &sealed);
                 if (r < 0 && was_trimmed(catalog, at))
                         continue;
                 if (r == 0 && !broken)
@@ -359,15 +377,15 @@ static void take_over(struct catalog *catalog, const struct catalog *fresh)
 }
 
 /* Beside a writer the directory may change while it is read: what looks broken is read again if
- * the control page has moved meanwhile, or a file is gone that was listed. The chain is read aside, so that a failure leaves what there
- * was, and nobody sees half of it. */
+ * the control page has moved meanwhile, or a file is gone that was listed. The chain is read aside, so
+ * that a failure leaves what there was, and nobody sees half of it. */
 int catalog_load_locked(struct catalog *catalog)
 {
         struct control_slot before, after;
         struct catalog fresh;
         int r = 0;
 
-        for (int attempt = 0; attempt < 10; attempt++) {
+        for (int attempt = 0; attempt < LOAD_TRIES; attempt++) {
                 bool known = control_read(catalog->control, &before) == 0;
                 fresh = (struct catalog){
                         .memory = catalog->memory,
@@ -377,7 +395,7 @@ int catalog_load_locked(struct catalog *catalog)
                 };
                 memcpy(fresh.uuid, catalog->uuid, sizeof(fresh.uuid));
                 r = load_once(&fresh);
-                if ((r == 0 && fresh.fault == 0) || !known || attempt == 9 ||
+                if ((r == 0 && fresh.fault == 0) || !known || attempt == LOAD_TRIES - 1 ||
                     control_read(catalog->control, &after) < 0 ||
                     (!fresh.vanished && before.first_number == after.first_number &&
                      before.epoch == after.epoch))

@@ -8,16 +8,35 @@
 #include "detail.h"
 #include "logstore.h"
 
+/* A truncation's new head may have become durable, and its control page not. */
+static void cap(const struct catalog *catalog, struct control_slot *slot)
+{
+        if (slot->epoch >= catalog->cap.epoch || slot->mark_number <= catalog->cap.mark_number)
+                return;
+        slot->mark_number = catalog->cap.mark_number;
+        slot->mark_id = catalog->cap.mark_id;
+        slot->mark_offset = catalog->cap.mark_offset;
+}
+
 void catalog_slot_locked(const struct catalog *catalog, struct control_slot *ret)
 {
-        if (control_read(catalog->control, ret) < 0) {
+        if (control_read(catalog->control, ret) < 0)
                 *ret = catalog->fallback;
-        } else if (ret->epoch < catalog->cap.epoch && ret->mark_number > catalog->cap.mark_number) {
-                /* A truncation's new head became durable, its control page did not. */
-                ret->mark_number = catalog->cap.mark_number;
-                ret->mark_id = catalog->cap.mark_id;
-                ret->mark_offset = catalog->cap.mark_offset;
-        }
+        else
+                cap(catalog, ret);
+}
+
+int catalog_load_slot(struct catalog *catalog, struct control_slot *ret)
+{
+        int known = control_read(catalog->control, ret), r = catalog_load(catalog);
+
+        if (r < 0)
+                return r;
+        if (known < 0)
+                *ret = catalog->fallback;
+        else
+                cap(catalog, ret);
+        return known == 0;
 }
 
 void catalog_slot(struct catalog *catalog, struct control_slot *ret)

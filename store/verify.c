@@ -4,7 +4,7 @@
  * Every segment is read with read(2) from its first frame to where the log says that it ends, so a
  * dying disk is reported and not a signal. Behind the durable mark a crash may have torn the end:
  * that is mentioned and is no fault. Beside a writer the tail moves; what was there at the start is
- * what is checked.
+ * what is checked. What is trimmed meanwhile is no fault; a truncation makes it begin again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,18 +13,44 @@
 #include "reader.h"
 #include "scan.h"
 
+#define VERIFY_TRIES 20
+
 struct verification {
         struct logstore *store;
         const struct logstore_verify_hooks *hooks;
         struct logstore_verify_report report;
-        struct control_slot slot;
+        struct control_slot slot; /* as it was before the chain was read */
+        uint64_t epoch;
         uint64_t total_bytes, done_bytes;
         int64_t greatest_ns;  /* greatest time so far */
         uint64_t next_number; /* that the next segment must begin with; 0: unknown */
         bool torn;            /* the log ended before this segment */
+        bool overtaken;       /* a truncation came in between: nothing that is seen counts */
         bool damaged;         /* some fault is one, and no mere other version; */
         char unknown[256];    /* what is said of that */
 };
+
+static bool truncated_since(struct verification *v)
+{
+        struct control_slot now;
+
+        return v->slot.generation != 0 && control_read(&v->store->control, &now) == 0 &&
+               now.epoch != v->epoch;
+}
+
+/* The file of @entry is gone: is all that it held before the first number of now? */
+static bool trimmed_since(struct verification *v, const struct catalog_entry *entry,
+                          const struct catalog_entry *next)
+{
+        uint64_t behind = next->id ? next->first_number : entry->first_number + 1;
+        struct control_slot now;
+
+        if (control_read(&v->store->control, &now) < 0 || now.first_number < behind)
+                return false;
+        v->report.trimmed_to = now.first_number;
+        v->next_number = next->id ? next->first_number : 0;
+        return true;
+}
 
 static void tell(struct verification *v, const char *file, uint64_t offset, uint64_t number,
                  int error, bool fatal, const char *what)
@@ -38,6 +64,9 @@ static void tell(struct verification *v, const char *file, uint64_t offset, uint
                 .what = what,
         };
 
+        v->overtaken = v->overtaken || truncated_since(v);
+        if (v->overtaken)
+                return;
         v->report.faults += fatal;
         if (fatal && error != -EPROTONOSUPPORT)
                 v->damaged = true;
@@ -157,7 +186,10 @@ static int verify_segment(struct verification *v, size_t at)
                      "the log ends before this segment; the next open for writing drops it");
                 return 0;
         }
+        has_next = catalog_entry_at(catalog, at + 1, &next);
         r = r < 0 ? r : segment_brief_read(v->store->directory, catalog->uuid, entry.id, &brief);
+        if (r == -ENOENT && trimmed_since(v, &entry, &next))
+                return 0;
         if (r < 0) {
                 tell(v, name, 0, 0, r, true, logstore_detail());
                 v->next_number = 0;
@@ -166,12 +198,14 @@ static int verify_segment(struct verification *v, size_t at)
         if (v->next_number != 0 && v->next_number != brief.start.first_number)
                 tell(v, name, HEADER_BYTES, v->next_number, -EBADMSG, true,
                      "records are missing before this segment");
-        r = catalog_entry_at(catalog, at + 1, &next);
+        r = has_next;
         has_next = r == 0 && next.previous_id == entry.id && next.previous_salt == brief.salt;
         limit = has_next       ? next.previous_end
                 : brief.sealed ? brief.seal.end
                                : (brief.file_bytes < brief.bytes ? brief.file_bytes : brief.bytes);
         r = scan_entry(v, &brief, limit, &scan);
+        if (r == -ENOENT && trimmed_since(v, &entry, &next))
+                return 0;
         if (r < 0) {
                 tell(v, name, scan.stop, 0, r, true, logstore_detail());
         } else if (scan.end < limit || scan.why) {
@@ -206,26 +240,42 @@ static void measure(struct verification *v)
 static int verify_store(struct verification *v)
 {
         struct catalog *catalog = &v->store->catalog;
-        int r = control_read(&v->store->control, &v->slot);
+        int known = catalog_load_slot(catalog, &v->slot);
 
-        catalog_slot(catalog, &v->slot);
-        if (r < 0)
-                tell(v, CONTROL_NAME, SECTOR_BYTES, 0, r, true, "neither slot is valid");
-        if (catalog->fault && r == 0)
+        if (known < 0)
+                return known;
+        v->epoch = v->slot.epoch;
+        if (!known)
+                tell(v, CONTROL_NAME, SECTOR_BYTES, 0, -EBADMSG, true, "neither slot is valid");
+        if (catalog->fault && known)
                 tell(v, "", 0, 0, catalog->fault, true, catalog->fault_text);
         measure(v);
-        v->next_number = 0;
-        for (size_t at = 0; verify_segment(v, at) != -ENOENT; at++)
+        for (size_t at = 0; !v->overtaken && verify_segment(v, at) != -ENOENT; at++)
                 ;
-        if (r == 0 && v->next_number != 0 && v->next_number <= v->slot.mark_number &&
+        if (known && v->next_number != 0 && v->next_number <= v->slot.mark_number &&
             v->report.faults == 0)
                 tell(v, CONTROL_NAME, 0, v->next_number, -EBADMSG, true,
                      "records that were durable are missing at the end");
+        if (v->overtaken)
+                return -EAGAIN;
         if (v->hooks && v->hooks->progress)
                 v->hooks->progress(v->hooks->context, v->total_bytes, v->total_bytes);
         if (v->damaged)
                 return detail(-EBADMSG, "%llu faults", (unsigned long long)v->report.faults);
         return v->report.faults ? detail(-EPROTONOSUPPORT, "%s", v->unknown) : 0;
+}
+
+/* From the start, if the log was truncated meanwhile. */
+static int verify_again(struct verification *v)
+{
+        int r = -EAGAIN;
+
+        for (int i = 0; r == -EAGAIN && i < VERIFY_TRIES; i++) {
+                *v = (struct verification){ .store = v->store, .hooks = v->hooks };
+                r = verify_store(v);
+        }
+        return r == -EAGAIN ? detail(r, "the log is truncated again and again while it is read")
+                            : r;
 }
 
 int logstore_verify(const char *path, const struct logstore_verify_hooks *hooks,
@@ -240,7 +290,7 @@ int logstore_verify(const char *path, const struct logstore_verify_hooks *hooks,
         if (r < 0)
                 return r;
         guard_enter();
-        r = verify_store(&v);
+        r = verify_again(&v);
         guard_leave();
         if (ret)
                 *ret = v.report;

@@ -79,6 +79,9 @@ static void summary(const char *dir, const struct logstore_verify_report *report
                 report_note("%s: behind the end, %llu bytes of a torn tail that was never "
                             "acknowledged; this is no damage",
                             dir, (unsigned long long)report->torn_bytes);
+        if (report->trimmed_to)
+                report_note("%s: trimmed meanwhile: the log begins with record %llu now", dir,
+                            (unsigned long long)report->trimmed_to);
 }
 
 int verb_verify(int count, char **arguments)

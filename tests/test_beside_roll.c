@@ -10,9 +10,9 @@
 
 #include "test_public_support.h"
 
-#define OLD_SEGMENTS 500
-#define OPENS 200
-#define VERIFIES 20
+#define OLD_SEGMENTS 250
+#define OPENS 100
+#define VERIFIES 10
 #define RECORD_BYTES 30000 /* two in a segment */
 
 enum way { ROLLS, TRIMS, TRUNCATES, WAYS };

@@ -1,0 +1,32 @@
+/*
+ * judge.h - is what the store says true?
+ *
+ * Each function ends the schedule with a verdict if not. @begin is history_now() before the call that
+ * is judged; @how says which.
+ */
+#ifndef SCHEDULE_JUDGE_H
+#define SCHEDULE_JUDGE_H
+
+#include <logstore.h>
+
+#include "history.h"
+
+struct disk;
+
+/* A record that was read; an error in its place; the bounds. */
+void judge_record(const char *how, const struct logstore_record *record, uint64_t begin);
+void judge_missing(const char *how, int error, uint64_t number, uint64_t begin);
+void judge_bounds(struct logstore *store, const char *how);
+/* A cursor before @number, last moved at @since, said -ESTALE. */
+void judge_stale(const char *how, uint64_t number, uint64_t since);
+/* A call with these results alone; ends with 0. */
+int judge_result(const char *how, int result, const int *allowed);
+
+/* All of the log, when every thread has ended. */
+void judge_log(struct logstore *store, const char *how);
+/* The power is cut now: does the store open, with all that was acknowledged, and is it sound? */
+void judge_power_cut(const char *when);
+/* No file is left that nothing will ever remove. */
+void judge_leftovers(void);
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * power.c - the power is cut in the middle of a schedule, and what the disk has is opened and judged
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "disk.h"
+#include "judge.h"
+#include "scheduler.h"
+#include "world.h"
+
+#define U(x) ((unsigned long long)(x))
+
+static bool was_acknowledged(const struct op *append, uint64_t now)
+{
+        for (unsigned i = 0; i < history.count; i++) {
+                const struct op *op = &history.ops[i];
+                if (op->act == ACT_SYNC && has_ended(op) && op->result == 0 && op->end < now &&
+                    op->number >= append->number && op->begin > append->end)
+                        return true;
+        }
+        return false;
+}
+
+static bool is_settled(const struct op *op, uint64_t now)
+{
+        return op->act == ACT_APPEND && has_ended(op) && op->result == 0 && op->end < now &&
+               !history_may_be_cut(op, op->number) && !history_may_be_trimmed(op->number);
+}
+
+static void judge_acknowledged(struct logstore *store, const char *when, uint64_t now)
+{
+        static char buffer[WORLD_BUFFER];
+        struct logstore_record record;
+
+        for (unsigned i = 0; i < history.count; i++) {
+                const struct op *op = &history.ops[i];
+                int r;
+                if (!is_settled(op, now) || !was_acknowledged(op, now))
+                        continue;
+                r = logstore_get(store, op->number, buffer, sizeof(buffer), &record);
+                if (r < 0)
+                        verdict("%s: record %llu was acknowledged, but %d: %s", when, U(op->number),
+                                r, logstore_detail());
+                if (history_of(when, record.data, record.size) != op)
+                        verdict("%s: record %llu is another", when, U(op->number));
+        }
+}
+
+static void judge_batches(struct logstore *store, const char *when, uint64_t now)
+{
+        struct logstore_bounds bounds;
+
+        if (logstore_bounds(store, &bounds) < 0)
+                verdict("%s: bounds: %s", when, logstore_detail());
+        for (unsigned i = 0; i < history.count; i++) {
+                const struct op *op = &history.ops[i];
+                if (!op->batch_goes_on || !is_settled(op, now))
+                        continue;
+                if ((op->number <= bounds.tail) != (op->number + 1 <= bounds.tail))
+                        verdict("%s: half a batch at %llu", when, U(op->number));
+        }
+}
+
+/* The same verdict from verify as from the open. */
+static void judge_sound(const char *path, const char *when)
+{
+        struct logstore_verify_report report = { 0 };
+        int r = logstore_verify(path, NULL, &report);
+
+        if (r < 0 || report.faults)
+                verdict("%s: verify finds %llu faults: %d: %s", when, U(report.faults), r,
+                        logstore_detail());
+}
+
+void judge_power_cut(const char *when)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct rng rng = world_lottery();
+        uint64_t now = history_now();
+        struct logstore *store;
+        struct disk *cut;
+        char path[64], text[96];
+
+        scheduler_quiet();
+        snprintf(text, sizeof(text), "power cut %s", when);
+        cut = disk_after_power_cut(world.disk, &rng);
+        snprintf(path, sizeof(path), "/disk/%llu/store", U(cut->id));
+        options.flags = LOGSTORE_NO_THREAD | LOGSTORE_NO_RING;
+        if (rng_one_in(&rng, 4))
+                judge_sound(path, text);
+        if (logstore_open(path, &options, &store) < 0)
+                verdict("%s: the store is refused: %s", text, logstore_detail());
+        judge_acknowledged(store, text, now);
+        judge_log(store, text);
+        judge_batches(store, text, now);
+        if (logstore_close(store) < 0)
+                verdict("%s: close: %s", text, logstore_detail());
+        disk_free(cut);
+        scheduler_loud();
+}

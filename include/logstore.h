@@ -352,7 +352,8 @@ struct logstore_info {
         uint32_t file_mode;
         uint32_t clean;     /* 1: closed cleanly, or open by this process */
         uint32_t failed;    /* 1: a sync failed since the last open for writing */
-        int32_t writer_pid; /* hint; 0: none */
+        int32_t locked;     /* 1: a process writes to it, or repairs it; 0: none; -1: unknown */
+        int32_t writer_pid; /* that process, if it is known; else 0 */
         uint64_t segments;
         uint64_t disk_bytes; /* blocks taken by segments and indexes */
         struct logstore_bounds bounds;

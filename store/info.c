@@ -38,6 +38,16 @@ static void describe_writer(struct logstore *store, struct logstore_info *info)
         info->clean = !info->failed;
 }
 
+/* The lock tells, not the pid: that stays when its process is gone. */
+static void describe_lock(struct logstore *store, struct logstore_info *info)
+{
+        int r = store->writer ? 1 : directory_locked(store->directory);
+
+        info->locked = r < 0 ? -1 : r;
+        if (info->locked == 1)
+                info->writer_pid = directory_writer(store->directory);
+}
+
 int logstore_info(struct logstore *store, struct logstore_info *ret)
 {
         struct logstore_info info = { 0 };
@@ -62,8 +72,7 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
                 info.file_mode = fixed->file_mode;
                 info.clean = !!(slot.flags & CONTROL_CLEAN);
                 info.failed = !!(slot.flags & CONTROL_FAILED);
-                if (!info.clean || store->writer)
-                        info.writer_pid = directory_writer(store->directory);
+                describe_lock(store, &info);
                 while (catalog_entry_after(&store->catalog, entry.id, &entry) != -ENOENT) {
                         info.segments++;
                         info.disk_bytes += disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, NULL) +

@@ -188,6 +188,7 @@ START_TEST(info_says_what_there_is)
         ck_assert_uint_eq(info.segment_bytes, SMALL_SEGMENT_BYTES);
         ck_assert_uint_eq(info.file_mode, 0600);
         ck_assert_uint_eq(info.failed, 0);
+        ck_assert_int_eq(info.locked, 1);
         ck_assert_int_eq(info.writer_pid, getpid());
         ck_assert_uint_ge(info.segments, 1);
         ck_assert_uint_eq(info.bounds.first, 1);

@@ -44,6 +44,8 @@ static int print_json(const struct logstore_info *info, const char *uuid)
         json_object_set_new(o, "file_mode", json_sprintf("%04o", info->file_mode));
         json_object_set_new(o, "clean", json_boolean(info->clean));
         json_object_set_new(o, "failed", json_boolean(info->failed));
+        json_object_set_new(o, "locked",
+                            info->locked < 0 ? json_null() : json_boolean(info->locked));
         json_object_set_new(o, "writer_pid",
                             info->writer_pid ? json_integer(info->writer_pid) : json_null());
         json_object_set_new(o, "open_claims", look_number(info->open_claims));
@@ -69,8 +71,10 @@ static const char *state_text(const struct logstore_info *info)
 {
         if (info->failed)
                 return "a sync failed: nothing is acknowledged until it is opened again";
-        if (info->writer_pid)
+        if (info->locked == 1)
                 return "open for writing";
+        if (info->locked < 0 && !info->clean)
+                return "not closed, or open for writing: the lock cannot be asked";
         return info->clean ? "closed" : "not closed: the next writer recovers it";
 }
 

@@ -186,6 +186,21 @@ def second_writer(tmp):
 
 
 @case
+def a_dead_writer(tmp):
+    """a writer that was killed has nothing open: info asks the lock, not the pid"""
+    with started("append", f"{tmp}/s", stdin=subprocess.PIPE) as writer:
+        writer.stdin.write(b"a\n")
+        writer.stdin.flush()
+        wait_until(lambda: content(f"{tmp}/s") == b"a\n", "the first record")
+        contains(out("info", f"{tmp}/s"), b"open for writing")
+        writer.kill()
+        writer.wait(10)
+    contains(out("info", f"{tmp}/s"), b"not closed: the next writer recovers it")
+    info = json.loads(out("info", f"{tmp}/s", "-o", "json"))
+    equal((info["locked"], info["writer_pid"]), (False, None))
+
+
+@case
 def no_such_record(tmp):
     """past the tail, number 0, before the first: status 1 and a line"""
     run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(10))

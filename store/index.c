@@ -89,7 +89,7 @@ int index_open(struct memory *memory, int directory, uint64_t id, uint64_t salt,
         header = index.map.base;
         if (header_valid(header, st.bytes, id, salt, records) &&
             header->entries_check == hash_seeded(salt, header + 1, header->entries * 4)) {
-                index.entries = (const uint32_t *)(header + 1);
+                index.entries = (const _Atomic uint32_t *)(header + 1);
                 index.count = header->entries;
                 index.stride_shift = (uint32_t)__builtin_ctz(header->stride);
                 *ret = index;
@@ -115,7 +115,7 @@ int index_write(const struct index *index, int directory, uint32_t mode, uint64_
         };
         int fd, r;
 
-        header.entries_check = hash_seeded(salt, index->entries, header.entries * 4);
+        header.entries_check = hash_seeded(salt, (const void *)index->entries, header.entries * 4);
         header.check = hash_seeded(salt, &header, offsetof(struct index_header, check));
         snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
         snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", name);
@@ -124,7 +124,7 @@ int index_write(const struct index *index, int directory, uint32_t mode, uint64_
                 return fd;
         r = os_write(fd, &header, sizeof(header), 0);
         if (r == 0)
-                r = os_write(fd, index->entries, header.entries * 4, sizeof(header));
+                r = os_write(fd, (const void *)index->entries, header.entries * 4, sizeof(header));
         if (os_close(fd) < 0 && r == 0)
                 r = -EIO;
         if (r == 0)

@@ -12,10 +12,11 @@
 #define INDEX_STRIDE 4 /* of an active segment: one byte per record */
 
 /* An entry for the ordinals 1, 1 + stride, ...: offset / 8 of the frame. The stride is a power of
- * two. An entry is read only for ordinals that its owner knows to be set. */
+ * two. An entry says something only for ordinals that its owner knows to be set; a reader that a
+ * truncation has overtaken may look at one which is just being set, hence the relaxed accesses. */
 struct index {
         struct map map;
-        const uint32_t *entries;
+        const _Atomic uint32_t *entries;
         uint64_t count; /* entries that there is room for, or that are there */
         uint32_t stride_shift;
         uint64_t populated_bytes; /* of the entries, in memory before they are set */
@@ -45,7 +46,9 @@ static inline void index_set(struct index *index, uint32_t ordinal, uint64_t off
         uint32_t at = ordinal - 1;
 
         if ((at & ((1u << index->stride_shift) - 1)) == 0)
-                ((uint32_t *)index->map.base)[at >> index->stride_shift] = (uint32_t)(offset / 8);
+                atomic_store_explicit((_Atomic uint32_t *)index->map.base +
+                                              (at >> index->stride_shift),
+                                      (uint32_t)(offset / 8), memory_order_relaxed);
 }
 
 /* The nearest place at or before @ordinal that the index knows. */
@@ -59,7 +62,7 @@ static inline uint64_t index_floor(const struct index *index, uint32_t ordinal,
                 return FRAMES_OFFSET;
         }
         *ret_ordinal = (entry << index->stride_shift) + 1;
-        return (uint64_t)index->entries[entry] * 8;
+        return (uint64_t)atomic_load_explicit(&index->entries[entry], memory_order_relaxed) * 8;
 }
 
 #endif

@@ -406,5 +406,7 @@ int main(void)
                 { the_lock_dies_with_the_parent_not_with_its_child, 0 },
         };
 
+        not_under_tsan(whatever_a_child_does_the_parent_is_unharmed, "the child starts threads");
+        not_under_tsan(fork_while_others_append, "the child starts threads");
         return RUN_TESTS("fork", tests);
 }

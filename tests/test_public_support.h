@@ -73,6 +73,9 @@ struct test_entry {
         const TTest *test;
         int cases; /* 0: once, else that many times with _i */
 };
+/* Before RUN_TESTS(): @test is no case where the thread sanitizer watches, and a line says so. */
+void not_under_tsan(const TTest *test, const char *why);
+
 int run_tests(const char *name, const struct test_entry *tests, size_t count);
 #define RUN_TESTS(name, tests) run_tests((name), (tests), sizeof(tests) / sizeof((tests)[0]))
 

@@ -101,6 +101,19 @@ static void count_unsealed(struct logstore *store, const struct segment_brief *b
         }
 }
 
+/* Is a segment off the chain by now? Its entry goes before its file does; a reading process learns of
+ * that by looking at the control page again. 1: it is. */
+static int let_go(struct logstore *store, uint64_t id)
+{
+        struct catalog_entry entry;
+        int r = store->writer ? 0 : catalog_refresh(&store->catalog);
+
+        if (r < 0)
+                return r;
+        return catalog_entry_after(&store->catalog, id - 1, &entry) == -ENOENT || entry.id != id;
+}
+
+/* 1: it was trimmed or cut meanwhile. */
 static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t tail,
                             struct logstore_segment_info *ret)
 {
@@ -118,6 +131,8 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
         r = segment_brief_read(store->directory, store->catalog.uuid, entry.id, &brief);
         info.state = LOGSTORE_SEGMENT_DAMAGED;
         *ret = info;
+        if (r == -ENOENT)
+                return let_go(store, entry.id);
         if (r < 0 || !brief.started)
                 return 0;
         has_next = catalog_entry_after(&store->catalog, entry.id, &next) == 0 &&
@@ -159,7 +174,10 @@ int logstore_segments(struct logstore *store,
                         r = 0;
                         break;
                 }
-                r = r < 0 ? r : each(context, &info);
+                if (r == 0)
+                        r = each(context, &info);
+                else if (r > 0)
+                        r = 0;
         }
         store_leave();
         return r;

@@ -1,0 +1,255 @@
+/*
+ * test_cut_beside.c - who looks while the log is cut or trimmed: a sound store is never called damaged
+ *
+ * Linked with --wrap of catalog_pin and os_stat_name, so that something happens right before the look, and
+ * of catalog_add, so that one happens in the middle of a truncation.
+ */
+#include "store.h"
+#include "test_threads_support.h"
+
+void __real_catalog_add(struct catalog *catalog, struct segment *segment);
+void __wrap_catalog_add(struct catalog *catalog, struct segment *segment);
+int __real_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
+int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
+int __real_os_stat_name(int directory, const char *name, struct os_stat *ret);
+int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret);
+
+static uint64_t cut_after, go_on; /* before the pin that is so many pins away, if not 0 */
+static unsigned pins_left;
+static uint64_t trim_beside, cut_beside; /* before the next look at a file */
+
+int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)
+{
+        if (pins_left > 0 && --pins_left == 0)
+                ck_assert_int_eq(logstore_truncate_after(store, cut_after, go_on), 0);
+        return __real_catalog_pin(catalog, number, ret);
+}
+
+int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret)
+{
+        uint64_t trim = trim_beside, cut = cut_beside;
+
+        trim_beside = cut_beside = 0;
+        if (trim)
+                ck_assert_int_eq(logstore_trim_before(store, trim, NULL), 0);
+        if (cut)
+                ck_assert_int_eq(logstore_truncate_after(store, cut, 0), 0);
+        return __real_os_stat_name(directory, name, ret);
+}
+
+/* Six segments with ten records of 6,000 bytes each, the last one active and begun. */
+static void make_six(void)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (unsigned i = 0; i < 53; i++)
+                append_filled(6000, (unsigned char)i);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+}
+
+/* ---- one record ---- */
+
+static void *look(void *unused);
+static pthread_t looker;
+static _Atomic bool looked;
+static int look_at, looked_at_it; /* 1: before the new head is on the chain; 2: behind */
+
+/* As far as it comes while the truncation is where it is. */
+static void look_now(int where)
+{
+        if (look_at != where)
+                return;
+        ck_assert_int_eq(pthread_create(&looker, NULL, look, NULL), 0);
+        for (int ms = 0; ms < 20 && !atomic_load(&looked); ms++)
+                sleep_ms(1);
+}
+
+void __wrap_catalog_add(struct catalog *catalog, struct segment *segment)
+{
+        look_now(1);
+        __real_catalog_add(catalog, segment);
+        look_now(2);
+}
+
+static int by_get(void)
+{
+        char buffer[6000];
+        struct logstore_record record;
+
+        return logstore_get(store, 53, buffer, sizeof(buffer), &record);
+}
+
+static int by_cursor(bool back)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        int r = logstore_cursor_open(store, 0, &cursor);
+
+        if (r < 0)
+                return r;
+        r = logstore_cursor_seek(cursor, 53);
+        if (r == 0)
+                r = back ? logstore_cursor_prev(cursor, &record)
+                         : logstore_cursor_next(cursor, &record);
+        logstore_cursor_close(cursor);
+        return r;
+}
+
+static const struct {
+        uint64_t after, next;
+} cuts[] = {
+        { 52, 0 }, { 51, 0 }, { 50, 0 }, { 12, 0 }, { 0, 1 }, { 0, 53 }, { 0, 54 }, { 0, 100 }
+};
+#define CUTS (sizeof(cuts) / sizeof(cuts[0]))
+
+static int look_in_way(unsigned way)
+{
+        return way == 0 ? by_get() : by_cursor(way == 2);
+}
+
+static void expect_sound(int r)
+{
+        ck_assert_msg(r == 0 || r == -EAGAIN || r == -ESTALE, "%d: %s", r, logstore_detail());
+}
+
+START_TEST(a_record_that_is_cut_before_a_pin_is_not_called_damaged)
+{
+        make_six();
+        cut_after = cuts[_i % CUTS].after;
+        go_on = cuts[_i % CUTS].next;
+        pins_left = (unsigned)_i / CUTS % 3 + 1;
+        expect_sound(look_in_way((unsigned)_i / CUTS / 3));
+}
+END_TEST
+
+static unsigned look_way;
+static char look_detail[300];
+
+static void *look(void *unused)
+{
+        looked_at_it = look_in_way(look_way);
+        snprintf(look_detail, sizeof(look_detail), "%s", logstore_detail());
+        atomic_store(&looked, true);
+        return unused;
+}
+
+START_TEST(a_record_that_is_being_cut_is_not_called_damaged)
+{
+        unsigned way = (unsigned)_i / CUTS / 2;
+
+        make_six();
+        look_way = way;
+        look_at = _i / CUTS % 2 + 1;
+        ck_assert_int_eq(
+                logstore_truncate_after(store, cuts[_i % CUTS].after, cuts[_i % CUTS].next), 0);
+        look_at = 0;
+        pthread_join(looker, NULL);
+        ck_assert_msg(looked_at_it == 0 || looked_at_it == -EAGAIN || looked_at_it == -ESTALE,
+                      "%d: %s", looked_at_it, look_detail);
+}
+END_TEST
+
+/* ---- the same by chance ---- */
+
+static _Atomic bool reading;
+
+static void *read_on(void *count)
+{
+        char buffer[100];
+        struct logstore_record record;
+
+        while (atomic_load(&reading)) {
+                struct logstore_cursor *cursor;
+                uint64_t tail = bounds_of(store).tail;
+                int r = logstore_get(store, tail, buffer, sizeof(buffer), &record);
+
+                must(r == 0 || r == -EAGAIN || r == -ESTALE);
+                must(logstore_cursor_open(store, 0, &cursor) == 0);
+                r = logstore_cursor_seek(cursor, tail);
+                if (r == 0)
+                        r = logstore_cursor_next(cursor, &record);
+                must(r == 0 || r == -EAGAIN || r == -ESTALE);
+                logstore_cursor_close(cursor);
+                ++*(unsigned *)count;
+        }
+        return NULL;
+}
+
+START_TEST(beside_truncations_nothing_is_called_damaged)
+{
+        unsigned looks = 0;
+        pthread_t thread;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_RING);
+        for (int i = 0; i < 20; i++)
+                append_text("x");
+        atomic_store(&reading, true);
+        ck_assert_int_eq(pthread_create(&thread, NULL, read_on, &looks), 0);
+        for (int i = 0; i < 300; i++) {
+                uint64_t last = append_text("y");
+
+                ck_assert_int_eq(i % 2 ? logstore_truncate_after(store, 0, last + 100)
+                                       : logstore_truncate_after(store, last - 1, 0),
+                                 0);
+        }
+        atomic_store(&reading, false);
+        pthread_join(thread, NULL);
+        ck_assert_uint_gt(looks, 0);
+}
+END_TEST
+
+/* ---- segments ---- */
+
+static int note(void *context, const struct logstore_segment_info *info)
+{
+        unsigned *counts = context;
+
+        counts[info->state == LOGSTORE_SEGMENT_DAMAGED]++;
+        return 0;
+}
+
+START_TEST(a_segment_that_is_let_go_of_meanwhile_is_left_out)
+{
+        unsigned counts[2] = { 0 };
+        struct logstore *other = NULL;
+
+        make_six();
+        if (_i >= 2) /* a reading process */
+                ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &other), 0);
+        *(_i % 2 ? &cut_beside : &trim_beside) = _i % 2 ? 12 : 35;
+        ck_assert_int_eq(logstore_segments(other ? other : store, note, counts), 0);
+        ck_assert_uint_eq(counts[true], 0);
+        ck_assert_uint_eq(counts[false], 3);
+        if (other)
+                ck_assert_int_eq(logstore_close(other), 0);
+}
+END_TEST
+
+static void fault(void *context, const struct logstore_fault *fault)
+{
+        (void)context;
+        ck_abort_msg("%s: offset %" PRIu64 ": %s", fault->file, fault->offset, fault->what);
+}
+
+START_TEST(verify_does_not_miss_what_is_let_go_of_meanwhile)
+{
+        const struct logstore_verify_hooks hooks = { fault, NULL, NULL };
+
+        make_six();
+        *(_i ? &cut_beside : &trim_beside) = _i ? 12 : 35;
+        ck_assert_int_eq(logstore_verify(store_path(), &hooks, NULL), 0);
+        ck_assert_uint_eq(trim_beside + cut_beside, 0);
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { a_record_that_is_cut_before_a_pin_is_not_called_damaged, 3 * 3 * CUTS },
+                { a_record_that_is_being_cut_is_not_called_damaged, 3 * 2 * CUTS },
+                { beside_truncations_nothing_is_called_damaged, 0 },
+                { a_segment_that_is_let_go_of_meanwhile_is_left_out, 4 },
+                { verify_does_not_miss_what_is_let_go_of_meanwhile, 2 },
+        };
+
+        return RUN_TESTS("cut_beside", tests);
+}

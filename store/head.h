@@ -35,6 +35,7 @@ struct slot {
         struct segment *segment;
         struct index *index;
         uint64_t ready;      /* bytes that are grown and populated; under head->lock */
+        uint64_t begun;      /* where claims began: 0, or where the log ended when it was opened */
         int64_t greatest_ns; /* up to its end, once the tail has gone on; under tail_lock */
 };
 

@@ -32,7 +32,11 @@
 /* A reader polls the commit word behind the last frame, so a whole page beyond must be there. */
 static uint64_t limit_of(const struct segment *segment, uint64_t ready)
 {
-        return (ready >= segment->brief.bytes ? ready : ready - os_page_bytes()) / 8;
+        uint64_t page = os_page_bytes();
+
+        if (ready >= segment->brief.bytes)
+                return ready / 8;
+        return ready > page ? (ready - page) / 8 : 0; /* opened on a full disk: none */
 }
 
 static int write_zeros(int fd, uint64_t from, uint64_t to, uint64_t piece)
@@ -208,6 +212,13 @@ static int wait_clean(struct head *head)
         return r;
 }
 
+/* How much was appended to a segment up to @end since it was started or opened: what came before says
+ * nothing about what will. */
+static uint64_t appended(const struct slot *slot, uint64_t end)
+{
+        return end - slot->begun;
+}
+
 /* By what there is and how often it is synced. */
 static enum ready ready_how(struct head *head, uint64_t used)
 {
@@ -281,8 +292,9 @@ int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
                         else if (again)
                                 r = wait_clean(head);
                         else
-                                r = extend_slot(head, slot, end, ahead_of(end, READY_STEP_MAX),
-                                                ready_how(head, end));
+                                r = extend_slot(head, slot, end,
+                                                ahead_of(appended(slot, end), READY_STEP_MAX),
+                                                ready_how(head, appended(slot, end)));
                 }
         }
         pthread_mutex_unlock(&head->lock);
@@ -294,8 +306,8 @@ static int step_ahead(struct head *head)
 {
         struct slot *slot = head_slot(head, head->newest);
         uint64_t used = word_end(atomic_load(&slot->word));
-        uint64_t until = used + keep_ahead(head, used);
-        uint64_t step = slot->ready + READY_STEP_MAX;
+        uint64_t until = used + keep_ahead(head, appended(slot, used));
+        uint64_t step = slot->ready + READY_STEP_MAX, page = os_page_bytes();
 
         if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head)) {
                 uint64_t poke = poke_place(head, slot);
@@ -304,8 +316,10 @@ static int step_ahead(struct head *head)
                         atomic_store(&slot->poke, poke);
                 return 1;
         }
-        return extend_slot(head, slot, (step < until ? step : until) - os_page_bytes(), 0,
-                           ready_how(head, used));
+        until = step < until ? step : until;
+        /* Behind what is wanted a page more is made ready. */
+        return extend_slot(head, slot, until > page ? until - page : 0, 0,
+                           ready_how(head, appended(slot, used)));
 }
 
 int head_ready_ahead(struct head *head)

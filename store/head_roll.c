@@ -136,6 +136,7 @@ static void open_slot(struct head *head, struct segment *segment, uint64_t ready
         slot->segment = segment;
         slot->index = &segment->index;
         slot->ready = ready;
+        slot->begun = offset > FRAMES_OFFSET ? offset : 0;
         ready_raise_limit(head, slot);
         /* Pairs with the acquire load in head_claim(): who sees the word sees the rest. */
         atomic_store_explicit(&slot->word,
@@ -150,12 +151,12 @@ static void open_slot(struct head *head, struct segment *segment, uint64_t ready
 int head_begin(struct head *head, struct segment *segment, const struct tail *tail,
                uint32_t ordinal)
 {
-        uint64_t ready = 0;
+        /* What is used stays as it is: to make it ready would write all of it again. */
+        uint64_t ready = tail->offset & ~(uint64_t)(os_page_bytes() - 1);
         int r = ready_segment(segment, &ready, tail->offset, 0, READY_PAGES);
 
-        if (os_is_full(r)) /* a full disk: open all the same, the next append asks again */
-                ready = tail->offset & ~(uint64_t)(os_page_bytes() - 1);
-        else if (r < 0)
+        if (r < 0 &&
+            !os_is_full(r)) /* a full disk: open all the same, the next append asks again */
                 return r;
         head->oldest = 1;
         head->newest = 0;

@@ -25,7 +25,7 @@
 #include "rng.h"
 
 #define DISK_PAGE_BYTES 4096u
-#define DISK_FILE_BYTES (256u << 10) /* largest file or mapping of one */
+#define DISK_FILE_BYTES (4u << 20) /* largest file or mapping of one */
 #define DISK_NAME_BYTES 40u
 #define DISK_NAMES 192u
 #define DISK_PENDING 512u
@@ -45,7 +45,8 @@ struct node {
         uint64_t size, media_size;
         struct buffer *cache, *media; /* one and the same until somebody writes */
         struct buffer *lost;          /* what pages were when their sync failed */
-        uint64_t lost_pages;          /* bit i: page i is clean though cache and media differ */
+        uint32_t lost_pages;          /* so many are clean though cache and media differ: */
+        uint64_t lost_map[DISK_FILE_BYTES / DISK_PAGE_BYTES / 64]; /* a bit each */
         uint32_t mappings;
         bool error;        /* a sync failed and nobody was told yet */
         int lock;          /* descriptor that has it; 0: none */

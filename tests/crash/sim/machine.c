@@ -104,7 +104,7 @@ static void draw_sometimes(struct disk *disk, const char *call, bool after)
 {
         struct machine *m = disk->watcher;
 
-        if (m->crash_one_in && rng_one_in(&m->lottery, m->crash_one_in))
+        if (m->crash_one_in && rng_one_in(&m->lottery, m->crash_one_in * (is_large(m) ? 8 : 1)))
                 machine_draw(m, call, after);
 }
 

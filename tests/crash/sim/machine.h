@@ -50,6 +50,13 @@ struct machine {
         const char *step; /* under way */
 };
 
+/* Few runs have segments as large as those for which space is made ready in other ways; their images
+ * cost more, and are drawn at fewer calls. */
+static inline bool is_large(const struct machine *m)
+{
+        return m->options.segment_bytes > 128 << 10;
+}
+
 struct figures {
         uint64_t states;   /* crash images opened and compared */
         uint64_t restarts; /* of these, the process alone had died */

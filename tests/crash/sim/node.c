@@ -88,7 +88,15 @@ void node_resize(struct node *node, uint64_t size)
 
 static bool page_is_lost(const struct node *node, uint32_t page)
 {
-        return node->lost_pages >> page & 1;
+        return node->lost_map[page / 64] >> page % 64 & 1;
+}
+
+static void note_lost(struct node *node, uint32_t page, bool lost)
+{
+        if (page_is_lost(node, page) == lost)
+                return;
+        node->lost_map[page / 64] ^= UINT64_C(1) << page % 64;
+        node->lost_pages += lost ? 1 : -1;
 }
 
 static bool page_is_dirty(const struct node *node, uint32_t page)
@@ -164,7 +172,7 @@ static void evict_lost(struct node *node, struct rng *rng)
                 if (!page_is_lost(node, page) || page_is_dirty(node, page) || rng_one_in(rng, 2))
                         continue;
                 memcpy(node->cache->bytes + at, node->media->bytes + at, DISK_PAGE_BYTES);
-                node->lost_pages &= ~(UINT64_C(1) << page);
+                note_lost(node, page, false);
         }
 }
 
@@ -177,6 +185,7 @@ struct node *node_after_kill(const struct node *node, struct disk *disk, struct 
         copy->media_size = node->media_size;
         copy->lost = node->lost ? buffer_get(node->lost) : NULL;
         copy->lost_pages = node->lost_pages;
+        memcpy(copy->lost_map, node->lost_map, sizeof(copy->lost_map));
         /* Who still has the old file mapped must not see what the copy does. */
         if (node->mappings > 0 || node->lost_pages)
                 buffer_own(&copy->cache);
@@ -201,7 +210,7 @@ static void sync_page(struct node *node, uint32_t page)
         if (!page_is_dirty(node, page))
                 return;
         carry(node, node, page, 255);
-        node->lost_pages &= ~(UINT64_C(1) << page);
+        note_lost(node, page, false);
 }
 
 void node_sync(struct node *node, uint64_t from, uint64_t to)
@@ -231,7 +240,7 @@ void node_fail_sync(struct node *node, uint64_t from, uint64_t to, struct rng *r
                         continue;
                 buffer_use(node->lost, at + DISK_PAGE_BYTES);
                 memcpy(node->lost->bytes + at, node->cache->bytes + at, DISK_PAGE_BYTES);
-                node->lost_pages |= UINT64_C(1) << page;
+                note_lost(node, page, true);
                 carry(node, node, page, draw_pieces(mood, rng));
         }
 }

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROMISE_PAYLOAD_MAX (128u << 10) /* the largest segment drawn */
+#define PROMISE_PAYLOAD_MAX (4u << 20) /* the largest segment drawn */
 
 enum entry_kind {
         ENTRY_RECORD,

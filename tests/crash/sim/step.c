@@ -173,7 +173,7 @@ static bool is_long(const struct machine *m)
         for (uint32_t i = 0; i < m->promise.count; i++)
                 bytes += m->promise.base + i >= m->promise.first_low ? m->promise.entries[i].size
                                                                      : 0;
-        return bytes > 3 * m->options.segment_bytes && m->promise.count > 8;
+        return bytes > (is_large(m) ? 2 : 3) * m->options.segment_bytes && m->promise.count > 8;
 }
 
 static const struct step reopenings[] = {
@@ -209,7 +209,7 @@ void machine_step(struct machine *m)
                 disk_write_back(m->disk, &m->lottery);
                 disk_unlock();
         }
-        if (m->crash_one_in && rng_one_in(&m->rng, 4)) {
+        if (m->crash_one_in && rng_one_in(&m->rng, is_large(m) ? 32 : 4)) {
                 disk_lock();
                 machine_draw(m, "nothing", true);
                 disk_unlock();
@@ -227,6 +227,10 @@ void machine_run(const struct machine_plan *what)
         m.world.now_ns = INT64_C(1700000000) * 1000000000;
         m.disk = disk_new(rng_next(&m.rng));
         m.options.segment_bytes = rng_one_in(&m.rng, 4) ? 128 << 10 : 64 << 10;
+        if (rng_one_in(&m.rng, 24)) {
+                m.options.segment_bytes = 4 << 20;
+                m.options.ready_bytes = rng_one_in(&m.rng, 2) ? 1 << 20 : 0;
+        }
         m.options.flags = LOGSTORE_NO_RING | (plan.threads ? 0 : LOGSTORE_NO_THREAD);
         m.options.sync_policy = rng_below(&m.rng, 3);
         m.options.sync_bytes = 1 + rng_below(&m.rng, 20000);

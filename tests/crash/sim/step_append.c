@@ -12,7 +12,7 @@ static uint32_t draw_size(struct machine *m)
 {
         static const uint32_t limits[] = { 64, 600, 600, 3000, 3000, 3000, 9000, 20000 };
 
-        return rng_below(&m->rng, limits[rng_below(&m->rng, 8)]);
+        return rng_below(&m->rng, limits[rng_below(&m->rng, 8)] * (is_large(m) ? 60 : 1));
 }
 
 void fail_step(struct machine *m, int r)

@@ -58,7 +58,7 @@ void step_trim_all(struct machine *m)
 void step_truncate(struct machine *m)
 {
         struct promise *p = &m->promise;
-        uint64_t tail = p->tail - p->asked, left = tail + 1 - p->first_low, number, next = 0;
+        uint64_t tail = p->tail - p->asked, left = tail + 1 - p->first_low, number, next = 0, cut;
         struct entry *entry;
         int r;
 
@@ -75,16 +75,13 @@ void step_truncate(struct machine *m)
                 next = number + 1 + rng_below(&m->rng, 1000) + (m->beside ? left + 100 : 0);
         else if (number < p->first_low) /* whatever is said, it goes on at the first */
                 number = rng_below(&m->rng, (uint32_t)p->first_low);
+        cut = next ? next - 1 : number < p->first_low ? p->first_low - 1 : number;
         /* Of a number that is both cut and given out anew it could not be told which one it is. */
-        if (m->cutting || (m->beside && number >= tail))
+        if (m->cutting || (m->beside && next == 0 && cut >= tail))
                 return;
         disk_lock();
         m->cutting = m->beside;
-        promise_cut(p,
-                    next                    ? next - 1
-                    : number < p->first_low ? p->first_low - 1
-                                            : number,
-                    number < p->first_low);
+        promise_cut(p, cut, number < p->first_low);
         disk_unlock();
         r = logstore_truncate_after(m->store, number, next);
         machine_trace(m, "truncate %llu, %llu: %d", (unsigned long long)number,

@@ -316,7 +316,8 @@ LOGSTORE_API int logstore_cursor_fd(struct logstore_cursor *cursor);
 
 /* Let go of what any of these limits does not want; 0 is no limit. Whole segments go, oldest first,
  * never the active one. Bytes and age are upper limits: files take at most @keep_bytes, and a segment
- * goes once all of it is older than @keep_ns. Records are a lower one: at least @keep_records stay. */
+ * goes once all of it is older than @keep_ns. Records are a lower one: at least @keep_records stay that are
+ * durable and no voids. Since nothing says how many voids there are, that reads what is kept once. */
 LOGSTORE_API int logstore_set_retention(struct logstore *store, uint64_t keep_bytes,
                                         uint64_t keep_records, int64_t keep_ns);
 

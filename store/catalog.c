@@ -162,6 +162,18 @@ static int copy_entry(struct catalog *catalog, size_t at, struct catalog_entry *
         return r == -ENOENT ? -EBADMSG : r;
 }
 
+void catalog_set_counted(struct catalog *catalog, uint64_t id,
+                         const struct catalog_counted *counted)
+{
+        size_t at;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, id);
+        if (at < catalog->count && catalog->entries[at].id == id) /* else it was let go of */
+                catalog->entries[at].counted = *counted;
+        pthread_mutex_unlock(&catalog->lock);
+}
+
 int catalog_entry_at(struct catalog *catalog, size_t at, struct catalog_entry *ret)
 {
         int r;

@@ -10,6 +10,13 @@
 #include "control.h"
 #include "segment.h"
 
+/* How many of a segment's first numbers are voids, for who counts them: its frames have been walked so
+ * far. Zero: not at all. */
+struct catalog_counted {
+        uint64_t offset; /* behind the frame of the last number, */
+        uint32_t numbers, voids;
+};
+
 /* One segment of the chain. What its first page says is read when first needed. */
 struct catalog_entry {
         uint64_t id;
@@ -20,6 +27,7 @@ struct catalog_entry {
         uint64_t previous_records;
         uint64_t epoch;
         int64_t started_ns;
+        struct catalog_counted counted;
         struct segment *segment; /* NULL: not mapped */
         int error;               /* its first page cannot be used */
 };
@@ -138,6 +146,8 @@ uint64_t catalog_first_after(struct catalog *catalog, uint64_t number);
 /* Copy the last entry with an id below @id, with its first page read. -ENOENT: there is none; else
  * ret->id says whose page cannot be used. Unlike positions, ids stay while a trim goes on. */
 int catalog_entry_before(struct catalog *catalog, uint64_t id, struct catalog_entry *ret);
+void catalog_set_counted(struct catalog *catalog, uint64_t id,
+                         const struct catalog_counted *counted);
 int catalog_entry_after(struct catalog *catalog, uint64_t id, struct catalog_entry *ret);
 
 /* Copy entry @at with its first page read, where nothing changes. -ENOENT: there are fewer. */

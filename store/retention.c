@@ -16,6 +16,7 @@
 #include "detail.h"
 #include "logstore.h"
 
+#define WALK_BATCH 4    /* segments whose records are counted at one look of it */
 #define UNLINK_BATCH 16 /* files between two looks of the background thread at its other work */
 
 void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,
@@ -39,31 +40,44 @@ static uint64_t file_bytes(struct catalog *catalog, uint64_t id)
 /* What the segments looked at so far keep, the oldest of which begins with @first. */
 struct kept {
         uint64_t bytes, first;
+        uint64_t records; /* durable ones, */
+        uint64_t durable; /* up to this number */
         int64_t oldest_start_ns;
 };
 
 static bool enough(const struct retention *retention, const struct kept *kept)
 {
-        uint64_t durable = atomic_load(&retention->sync->durable);
-
         return (retention->keep_bytes && kept->bytes > retention->keep_bytes) ||
-               (retention->keep_records && durable + 1 >= kept->first &&
-                durable + 1 - kept->first >= retention->keep_records) ||
+               (retention->keep_records && kept->records >= retention->keep_records) ||
                (retention->keep_ns && os_now() - kept->oldest_start_ns > retention->keep_ns);
+}
+
+/* The segment of @entry is kept. @walks: NULL: take its durable numbers for records. */
+static int keep_records(struct retention *retention, const struct catalog_entry *entry,
+                        size_t *walks, struct kept *kept)
+{
+        uint64_t behind =
+                kept->first && kept->first <= kept->durable ? kept->first : kept->durable + 1;
+        uint64_t records = behind > entry->first_number ? behind - entry->first_number : 0;
+        int r = walks ? retention_records(retention->catalog, entry, records, walks, &records) : 0;
+
+        kept->records += records;
+        return r;
 }
 
 /* From the newest back until a limit is reached: what is older goes. A segment whose first page
  * cannot be read is kept with its neighbours. */
-uint64_t retention_target(struct retention *retention)
+static uint64_t find_target(struct retention *retention, size_t *walks)
 {
         struct catalog *catalog = retention->catalog;
-        struct kept kept = { .oldest_start_ns = INT64_MAX };
+        struct kept kept = {
+                .durable = atomic_load(&retention->sync->durable),
+                .oldest_start_ns = INT64_MAX,
+        };
         struct catalog_entry entry = { .id = UINT64_MAX };
         bool readable = false;
         int r;
 
-        if (!retention->keep_bytes && !retention->keep_records && !retention->keep_ns)
-                return 0;
         for (;;) {
                 r = catalog_entry_before(catalog, entry.id, &entry);
                 if (r == -ENOENT)
@@ -75,10 +89,30 @@ uint64_t retention_target(struct retention *retention)
                 readable = r == 0;
                 if (!readable)
                         continue;
+                if (retention->keep_records && keep_records(retention, &entry, walks, &kept) < 0)
+                        return 0; /* another look counts on */
                 kept.first = entry.first_number;
                 if (entry.started_ns < kept.oldest_start_ns)
                         kept.oldest_start_ns = entry.started_ns;
         }
+}
+
+/* Frames are walked only if something would go were there no void among them. */
+static uint64_t target_within(struct retention *retention, size_t walks)
+{
+        uint64_t target;
+
+        if (!retention->keep_bytes && !retention->keep_records && !retention->keep_ns)
+                return 0;
+        target = find_target(retention, NULL);
+        return target > retention->control->first_number && retention->keep_records
+                       ? find_target(retention, &walks)
+                       : target;
+}
+
+uint64_t retention_target(struct retention *retention)
+{
+        return target_within(retention, SIZE_MAX);
 }
 
 struct trim {
@@ -178,7 +212,7 @@ int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_f
 
 int retention_apply(struct retention *retention)
 {
-        uint64_t target = retention_target(retention);
+        uint64_t target = target_within(retention, WALK_BATCH);
         int r = 0;
 
         if (target <= retention->control->first_number ||

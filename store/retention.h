@@ -23,8 +23,15 @@ struct retention {
 void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,
                     struct control *control);
 
-/* The first number that the limits would leave, not looking at the floor. */
+/* The first number that the limits would leave, not looking at the floor. May read the segments that a
+ * limit by records keeps, those not yet counted since the store was opened. */
 uint64_t retention_target(struct retention *retention);
+
+/* How many records are among the first @numbers of the segment of @entry, all of which are durable? May
+ * walk as many segments as *walks says, and counts it down. -EBUSY: it had to walk one more. What
+ * cannot be read is none. */
+int retention_records(struct catalog *catalog, const struct catalog_entry *entry, uint64_t numbers,
+                      size_t *walks, uint64_t *ret);
 
 /* Delete whole segments before @number and the floor. Syncs wait for the first number to be durable,
  * not for the files to be unlinked. */

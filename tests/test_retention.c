@@ -56,6 +56,92 @@ START_TEST(by_count_keeps_so_many_durable_ones)
 }
 END_TEST
 
+static void append_void(void)
+{
+        struct logstore_claim claim;
+
+        ck_assert_int_eq(logstore_claim(store, 1000, &claim), 0);
+        ck_assert_int_eq(logstore_abort(store, &claim), 0);
+}
+
+static unsigned durable_records(void)
+{
+        struct logstore_bounds bounds = bounds_of(store);
+        struct logstore_record record;
+        char buffer[1000];
+        unsigned count = 0;
+
+        for (uint64_t number = bounds.first; number <= bounds.durable; number++)
+                count += logstore_get(store, number, buffer, sizeof(buffer), &record) == 0;
+        return count;
+}
+
+static const struct {
+        const char *what;
+        unsigned voids; /* of ten numbers */
+        bool reopen;
+} mixed[] = {
+        { "nothing but voids", 10, false },
+        { "nothing but voids, opened anew", 10, true },
+        { "nine of ten", 9, false },
+        { "nine of ten, opened anew", 9, true },
+        { "one of ten, opened anew", 1, true },
+};
+
+/* The number of a claim that was given up is no record. */
+START_TEST(by_count_keeps_so_many_that_are_no_voids)
+{
+        unsigned before, after;
+        uint64_t first;
+
+        fill(5);
+        for (unsigned i = 0; i < 6 * PER_SEGMENT; i++)
+                if (i % 10 < mixed[_i].voids)
+                        append_void();
+                else
+                        append_filled(1000, 'r');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        if (mixed[_i].reopen)
+                reopen_store();
+        before = durable_records();
+        first = apply(0, 50, 0, 0);
+        after = durable_records();
+        ck_assert_msg(after >= 50, "%s: %u of 50", mixed[_i].what, after);
+        ck_assert_msg(after < 50 + 3 * PER_SEGMENT, "%s: %u of %u stay", mixed[_i].what, after,
+                      before);
+        ck_assert_uint_eq(apply(0, 50, 0, 0), first);
+        for (unsigned i = 0; i < 3 * PER_SEGMENT; i++) /* and as the log goes on */
+                append_void();
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_uint_eq(apply(0, 50, 0, 0), first);
+        for (unsigned i = 0; i < 3 * PER_SEGMENT; i++)
+                append_filled(1000, 'r');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_uint_gt(apply(0, 50, 0, 0), first);
+        ck_assert_uint_ge(durable_records(), 50);
+}
+END_TEST
+
+/* A truncation takes records back behind which voids were counted. */
+START_TEST(what_was_counted_is_counted_anew_after_a_truncation)
+{
+        uint64_t tail;
+
+        fill(5);
+        for (unsigned i = 0; i < 20; i++)
+                append_void();
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        apply(0, 50, 0, 0);
+        tail = bounds_of(store).tail;
+        ck_assert_int_eq(logstore_truncate_after(store, tail - 25, 0), 0);
+        for (unsigned i = 0; i < 2 * PER_SEGMENT; i++)
+                append_void();
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        apply(0, 50, 0, 0);
+        ck_assert_uint_ge(durable_records(), 50);
+}
+END_TEST
+
 START_TEST(by_bytes_keeps_at_most_so_many)
 {
         uint64_t first, kept;
@@ -145,6 +231,8 @@ int main(void)
         const struct test_entry tests[] = {
                 { by_count_keeps_so_many_durable_ones, 0 },
                 { by_count_keeps_at_least_so_many, 0 },
+                { by_count_keeps_so_many_that_are_no_voids, sizeof(mixed) / sizeof(mixed[0]) },
+                { what_was_counted_is_counted_anew_after_a_truncation, 0 },
                 { by_bytes_keeps_at_most_so_many, 0 },
                 { by_age_whatever_the_records_claim, 0 },
                 { nothing_goes_beyond_the_floor, 0 },

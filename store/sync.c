@@ -1,5 +1,5 @@
 /*
- * sync.c - the one place that syncs; the sticky state; group commit; sealing
+ * sync.c - the one place that syncs; the sticky state; group commit
  *
  * Round:  one at a time per store, over every form (blocking, ring, helper thread, sealing): the
  *         kernel reports a writeback error once and to whoever comes first, so two in flight could
@@ -10,15 +10,11 @@
  * Group:  a lone caller leads at once. Who comes during a round shares the next one, which begins
  *         when the last of those has come back whom the one before released, and is led by him:
  *         without that, two halves of the callers take turns, each with a round of its own.
- * Seal:   sync all of the segment, store the seal, sync that, sync the control page; the index file
- *         is written but never synced, because it is never evidence.
  */
 #include "sync.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "detail.h"
 #include "logstore.h"
@@ -125,8 +121,7 @@ int sync_conclude(struct sync *sync, const struct tail *to, int error, const cha
         return 0;
 }
 
-/* The caller has sync->running. */
-static int round_blocking(struct sync *sync)
+int sync_round(struct sync *sync)
 {
         struct tail to;
         int64_t begin_ns = os_monotonic(), end_ns, longest;
@@ -230,7 +225,7 @@ int sync_lead_unlock(struct sync *sync)
 
         sync->running = SYNC_BLOCKING;
         pthread_mutex_unlock(&sync->lock);
-        r = round_blocking(sync);
+        r = sync_round(sync);
         end_alone(sync);
         return r;
 }
@@ -307,106 +302,4 @@ int sync_alone(struct sync *sync, int (*what)(void *context), void *context)
         r = what(context);
         end_alone(sync);
         return r;
-}
-
-/* ---- sealing ---- */
-
-static int sync_start_of(struct sync *sync, const struct map *map, size_t bytes, const char *name)
-{
-        char why[256];
-        int r = map_sync(map, bytes);
-
-        if (r == 0)
-                return 0;
-        snprintf(why, sizeof(why), "%s: offset 0: a sync failed: %s", name, logstore_error_text(r));
-        head_fail(sync->head, why);
-        return head_failure(sync->head);
-}
-
-int sync_seal_alone(struct sync *sync)
-{
-        struct segment *segment;
-        struct tail end;
-        uint32_t turn, records;
-        int r = head_failure(sync->head);
-
-        if (r == 0)
-                r = head_oldest_full(sync->head, &turn, &end);
-        if (r == 0 && (int32_t)(sync->synced.turn - turn) <= 0)
-                r = round_blocking(sync); /* the tail is beyond this segment */
-        if (r < 0)
-                return r;
-        r = control_held(sync->head->control); /* else another writer may have sealed it */
-        if (r < 0)
-                return r;
-        segment = sync->head->slots[turn % HEAD_SLOTS].segment;
-        records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
-        segment_seal(segment, records, end.offset, end.greatest_ns);
-        r = sync_start_of(sync, &segment->map, HEADER_BYTES, segment->name);
-        if (r == 0 && (r = control_sync(sync->head->control)) < 0) {
-                head_fail(sync->head, logstore_detail());
-                r = head_failure(sync->head);
-        }
-        if (r < 0)
-                return r;
-        /* Failing is no harm: whoever needs the index builds it. */
-        segment_write_index(segment, &segment->index, sync->head->control->page->fixed.file_mode,
-                            records, end.offset);
-        head_retire(sync->head, turn);
-        return 0;
-}
-
-static int seal(void *context)
-{
-        return sync_seal_alone(context);
-}
-
-int sync_seal(struct sync *sync)
-{
-        /* Asked at every tick: to take a turn for nothing would hold up every fifth sync. */
-        if (atomic_load(&sync->head->oldest) == atomic_load(&sync->head->newest))
-                return -EAGAIN;
-        return sync_alone(sync, seal, sync);
-}
-
-/* ---- a start frame alone ---- */
-
-struct started {
-        struct sync *sync;
-        uint32_t turn;
-};
-
-static int sync_start_frame(void *context)
-{
-        struct started *started = context;
-        struct head *head = started->sync->head;
-        struct segment *segment;
-        uint64_t end;
-        int r = head_failure(head);
-
-        if (r < 0)
-                return r;
-        if (head_pin(head, started->turn, &segment, &end) < 0)
-                return 0; /* others have rolled on, and it is sealed */
-        r = sync_start_of(started->sync, &segment->map, FRAMES_OFFSET, segment->name);
-        catalog_unpin(head->catalog, segment);
-        return r;
-}
-
-int sync_all_started_alone(struct sync *sync)
-{
-        struct started started = { sync, atomic_load(&sync->head->oldest) };
-        uint32_t newest = atomic_load(&sync->head->newest);
-        int r = 0;
-
-        for (; r == 0 && newest - started.turn < HEAD_SLOTS; started.turn++)
-                r = sync_start_frame(&started);
-        return r;
-}
-
-int sync_started(struct sync *sync, uint32_t turn)
-{
-        struct started started = { sync, turn };
-
-        return sync_alone(sync, sync_start_frame, &started);
 }

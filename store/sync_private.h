@@ -10,6 +10,9 @@
 int sync_for_each_piece(struct sync *sync, const struct tail *to,
                         int (*each)(struct sync *, struct slot *, uint64_t from, uint64_t end));
 
+/* A blocking round, for whoever has sync->running. */
+int sync_round(struct sync *sync);
+
 /* The result of a round, into the sticky state and then the mark; @why: the detail of @error. */
 int sync_conclude(struct sync *sync, const struct tail *to, int error, const char *why);
 

@@ -1,0 +1,113 @@
+/*
+ * sync_seal.c - what is synced besides a round: seals, and start frames alone
+ *
+ * Seal: sync all of the segment, store the seal, sync that, sync the control page; the index file is
+ *       written but never synced, because it is never evidence.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "detail.h"
+#include "logstore.h"
+#include "sync.h"
+#include "sync_private.h"
+
+static int sync_start_of(struct sync *sync, const struct map *map, size_t bytes, const char *name)
+{
+        char why[256];
+        int r = map_sync(map, bytes);
+
+        if (r == 0)
+                return 0;
+        snprintf(why, sizeof(why), "%s: offset 0: a sync failed: %s", name, logstore_error_text(r));
+        head_fail(sync->head, why);
+        return head_failure(sync->head);
+}
+
+int sync_seal_alone(struct sync *sync)
+{
+        struct segment *segment;
+        struct tail end;
+        uint32_t turn, records;
+        int r = head_failure(sync->head);
+
+        if (r == 0)
+                r = head_oldest_full(sync->head, &turn, &end);
+        if (r == 0 && (int32_t)(sync->synced.turn - turn) <= 0)
+                r = sync_round(sync); /* the tail is beyond this segment */
+        if (r < 0)
+                return r;
+        r = control_held(sync->head->control); /* else another writer may have sealed it */
+        if (r < 0)
+                return r;
+        segment = sync->head->slots[turn % HEAD_SLOTS].segment;
+        records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
+        segment_seal(segment, records, end.offset, end.greatest_ns);
+        r = sync_start_of(sync, &segment->map, HEADER_BYTES, segment->name);
+        if (r == 0 && (r = control_sync(sync->head->control)) < 0) {
+                head_fail(sync->head, logstore_detail());
+                r = head_failure(sync->head);
+        }
+        if (r < 0)
+                return r;
+        /* Failing is no harm: whoever needs the index builds it. */
+        segment_write_index(segment, &segment->index, sync->head->control->page->fixed.file_mode,
+                            records, end.offset);
+        head_retire(sync->head, turn);
+        return 0;
+}
+
+static int seal(void *context)
+{
+        return sync_seal_alone(context);
+}
+
+int sync_seal(struct sync *sync)
+{
+        /* Asked at every tick: to take a turn for nothing would hold up every fifth sync. */
+        if (atomic_load(&sync->head->oldest) == atomic_load(&sync->head->newest))
+                return -EAGAIN;
+        return sync_alone(sync, seal, sync);
+}
+
+/* ---- a start frame alone ---- */
+
+struct started {
+        struct sync *sync;
+        uint32_t turn;
+};
+
+static int sync_start_frame(void *context)
+{
+        struct started *started = context;
+        struct head *head = started->sync->head;
+        struct segment *segment;
+        uint64_t end;
+        int r = head_failure(head);
+
+        if (r < 0)
+                return r;
+        if (head_pin(head, started->turn, &segment, &end) < 0)
+                return 0; /* others have rolled on, and it is sealed */
+        r = sync_start_of(started->sync, &segment->map, FRAMES_OFFSET, segment->name);
+        catalog_unpin(head->catalog, segment);
+        return r;
+}
+
+int sync_all_started_alone(struct sync *sync)
+{
+        struct started started = { sync, atomic_load(&sync->head->oldest) };
+        uint32_t newest = atomic_load(&sync->head->newest);
+        int r = 0;
+
+        for (; r == 0 && newest - started.turn < HEAD_SLOTS; started.turn++)
+                r = sync_start_frame(&started);
+        return r;
+}
+
+int sync_started(struct sync *sync, uint32_t turn)
+{
+        struct started started = { sync, turn };
+
+        return sync_alone(sync, sync_start_frame, &started);
+}

@@ -3,8 +3,14 @@
  *
  * Behind a frame that does not count, the next one may begin at any multiple of 8. One is believed
  * only if its checksum holds, which covers its offset and ordinal, and if its ordinal is one that
- * could have been reached in the bytes before it; that also keeps the search linear in practice,
- * because few places pass it and are hashed.
+ * could have been reached in the bytes before it.
+ *
+ * Time:  a payload may hold what looks like a frame at each of these places, each as long as the
+ *        file. So bytes that are hashed in vain are counted, and there is an allowance for them: what the
+ *        file has, and ALLOWED_PER_PLACE for each place that was passed. What it does not suffice for is
+ *        passed over. What is due behind a valid frame, and what leads to a frame with the next ordinal, as
+ *        hardly any bytes do by chance, have allowances of their own, so that a true frame is not
+ *        passed over for what merely looks like one.
  */
 #include "salvage.h"
 
@@ -12,29 +18,110 @@
 
 #include "logstore.h"
 
+#define ALLOWED_PER_PLACE 256 /* bytes: more than most records have */
+
+struct allowance {
+        uint64_t due, linked, lone;
+};
+
+static struct allowance allowance_new(uint64_t bytes)
+{
+        return (struct allowance){ bytes, bytes, bytes };
+}
+
+static void pass_place(struct allowance *allowance)
+{
+        allowance->due += ALLOWED_PER_PLACE;
+        allowance->linked += ALLOWED_PER_PLACE;
+        allowance->lone += ALLOWED_PER_PLACE;
+}
+
+/* Up to @limit, as far as the file goes. */
+static uint64_t file_limit(struct segment *segment, uint64_t limit)
+{
+        uint64_t bytes = limit;
+
+        if (segment_reach(segment, limit) < 0)
+                bytes = atomic_load(&segment->file_bytes);
+        return bytes < limit ? bytes : limit;
+}
+
+enum look { NO_FRAME, FRAME, PASSED_OVER };
+
+/* Does the check of a peeked frame hold? Only one that does not costs something. */
+static enum look check(struct segment *segment, uint64_t offset, const struct record_view *view,
+                       uint64_t *allowance)
+{
+        bool short_check = view->kind == FRAME_VOID || view->kind == FRAME_PAD;
+        uint64_t cost = short_check ? FRAME_HEADER_BYTES : view->frame_bytes;
+
+        if (cost > *allowance)
+                return PASSED_OVER;
+        if (record_valid(&segment->key, segment->map.base, offset, view))
+                return FRAME;
+        *allowance -= cost;
+        return NO_FRAME;
+}
+
+static bool peek(struct segment *segment, uint64_t offset, uint64_t limit, uint64_t header_bytes,
+                 struct record_view *view)
+{
+        return segment_readable(segment, offset + header_bytes) == 0 &&
+               record_peek(segment->map.base, offset, limit, view) == 0 &&
+               segment_readable(segment, offset + view->frame_bytes) == 0;
+}
+
+/* Does what looks like a frame lead to another one, with the next ordinal? */
+static bool is_linked(struct segment *segment, uint64_t offset, uint64_t limit,
+                      const struct record_view *view)
+{
+        struct record_view next;
+
+        offset += view->frame_bytes;
+        if (!peek(segment, offset, limit, PAD_HEADER_BYTES, &next))
+                return false;
+        return next.kind == FRAME_PAD
+                       ? record_valid(&segment->key, segment->map.base, offset, &next)
+                       : next.ordinal == view->ordinal + 1;
+}
+
 /* Is there a frame at @offset with a number beyond @ordinal, and that many had room before it? */
-static bool plausible(struct segment *segment, uint64_t offset, uint64_t limit, uint32_t ordinal,
-                      struct record_view *view)
+static enum look find(struct segment *segment, uint64_t offset, uint64_t limit, uint32_t ordinal,
+                      struct allowance *allowance, struct record_view *view)
 {
         uint64_t most = (offset - FRAMES_OFFSET) / FRAME_HEADER_BYTES + 1;
 
-        return segment_readable(segment, offset + FRAME_HEADER_BYTES) == 0 &&
-               record_peek(segment->map.base, offset, limit, view) == 0 &&
-               view->kind != FRAME_PAD && view->ordinal > ordinal && view->ordinal <= most &&
-               segment_readable(segment, offset + view->frame_bytes) == 0 &&
-               record_valid(&segment->key, segment->map.base, offset, view);
+        if (!peek(segment, offset, limit, FRAME_HEADER_BYTES, view) || view->kind == FRAME_PAD ||
+            view->ordinal <= ordinal || view->ordinal > most)
+                return NO_FRAME;
+        return check(segment, offset, view,
+                     is_linked(segment, offset, limit, view) ? &allowance->linked
+                                                             : &allowance->lone);
 }
 
 /* Is the frame at @offset the next one of the log? Nothing stands inside a batch. */
 static bool follows(struct segment *segment, uint64_t offset, uint64_t limit, uint32_t ordinal,
-                    bool in_batch, struct record_view *view)
+                    bool in_batch, struct allowance *allowance, struct record_view *view)
 {
-        return segment_readable(segment, offset + PAD_HEADER_BYTES) == 0 &&
-               record_peek(segment->map.base, offset, limit, view) == 0 &&
-               segment_readable(segment, offset + view->frame_bytes) == 0 &&
-               record_valid(&segment->key, segment->map.base, offset, view) &&
+        return peek(segment, offset, limit, PAD_HEADER_BYTES, view) &&
                (!in_batch || view->kind == FRAME_RECORD || view->kind == FRAME_MORE) &&
-               (view->kind == FRAME_PAD || view->ordinal == ordinal + 1);
+               (view->kind == FRAME_PAD || view->ordinal == ordinal + 1) &&
+               check(segment, offset, view, &allowance->due) == FRAME;
+}
+
+/* Does the header of the damaged frame at @offset, where @ordinal + 1 is due, lead to the frame behind
+ * it? Then no other can be between. Returns its bytes, or 0. */
+static uint64_t damaged_bytes(struct segment *segment, uint64_t offset, uint64_t limit,
+                              uint32_t ordinal, struct allowance *allowance)
+{
+        struct record_view view, next;
+
+        return peek(segment, offset, limit, FRAME_HEADER_BYTES, &view) && view.kind != FRAME_PAD &&
+                               view.ordinal == ordinal + 1 &&
+                               follows(segment, offset + view.frame_bytes, limit, ordinal + 1,
+                                       false, allowance, &next)
+                       ? view.frame_bytes
+                       : 0;
 }
 
 static const char *why(const struct segment *segment, const char *otherwise)
@@ -60,16 +147,19 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
         struct salvage_prefix prefix = { .end = FRAMES_OFFSET };
         uint64_t first = segment->brief.start.first_number;
         uint64_t offset = FRAMES_OFFSET, good = FRAMES_OFFSET;
+        uint64_t until = file_limit(segment, limit);
+        struct allowance allowance = allowance_new(until);
         uint32_t ordinal = 0;
         int64_t greatest_ns = 0;
         struct record_view view;
         bool damaged = false, in_batch = false;
         int r = 0;
 
-        while (r == 0 && offset + PAD_HEADER_BYTES <= limit && !map_faulted(&segment->map)) {
-                bool next =
-                        offset == good && follows(segment, offset, limit, ordinal, in_batch, &view);
+        while (r == 0 && offset + PAD_HEADER_BYTES <= until && !map_faulted(&segment->map)) {
+                bool due = offset == good, next;
+                uint64_t bytes;
 
+                next = due && follows(segment, offset, until, ordinal, in_batch, &allowance, &view);
                 if (!next && !damaged) {
                         damaged = true; /* or simply the end: that is for the caller to judge */
                         r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
@@ -77,8 +167,17 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                         if (r != 0)
                                 break;
                 }
-                if (!next && !plausible(segment, offset, limit, ordinal, &view)) {
+                bytes = due && !next ? damaged_bytes(segment, offset, until, ordinal, &allowance)
+                                     : 0;
+                if (bytes > 0) {
+                        ordinal++;
+                        in_batch = false;
+                        good = offset += bytes;
+                        continue;
+                }
+                if (!next && find(segment, offset, until, ordinal, &allowance, &view) != FRAME) {
                         offset += FRAME_ALIGN;
+                        pass_place(&allowance);
                         continue;
                 }
                 if (view.kind != FRAME_PAD) {
@@ -90,7 +189,8 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                 in_batch = view.kind == FRAME_MORE;
                 good = offset += view.frame_bytes;
         }
-        if (r == 0 && !damaged && (map_faulted(&segment->map) || (exact && ordinal != expected)))
+        if (r == 0 && !damaged &&
+            (map_faulted(&segment->map) || until < limit || (exact && ordinal != expected)))
                 r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
                                   why(segment, "the segment ends before its records do"));
         *ret_prefix = prefix;
@@ -100,14 +200,17 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
 bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
 {
         uint32_t ordinal = (uint32_t)(number - segment->brief.start.first_number);
+        uint64_t until = file_limit(segment, segment->brief.bytes);
+        struct allowance allowance = allowance_new(until);
         struct record_view view;
 
-        for (uint64_t at = offset + FRAME_ALIGN;
-             at + FRAME_HEADER_BYTES <= segment->brief.bytes &&
-             segment_readable(segment, at + FRAME_HEADER_BYTES) == 0;
-             at += FRAME_ALIGN)
-                if (plausible(segment, at, segment->brief.bytes, ordinal, &view))
+        for (uint64_t at = offset + FRAME_ALIGN; at + FRAME_HEADER_BYTES <= until;
+             at += FRAME_ALIGN) {
+                /* What cannot be looked at could be one: rather damage that is none than a loss. */
+                if (find(segment, at, until, ordinal, &allowance, &view) != NO_FRAME)
                         return true;
+                pass_place(&allowance);
+        }
         return false;
 }
 

@@ -26,11 +26,13 @@ struct salvage_prefix {
 };
 
 /* Walk @segment up to @limit (where the log says that it ends, or the file does). @expected numbers
- * must be there, if @exact. */
+ * must be there, if @exact. The time is in proportion to @limit, whatever the file holds: behind damage
+ * with thousands of long pieces that look like frames a true one may be passed over. */
 int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
                     const struct salvage_hooks *hooks, struct salvage_prefix *ret_prefix);
 
-/* Is there a valid frame of @number or a later one beyond @offset? */
+/* Is there a valid frame of @number or a later one beyond @offset? In time that is in proportion to the
+ * file; where that does not suffice to tell, there is. */
 bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number);
 
 /* No frame counts at @offset of a pinned segment, where @number is due: is that merely the log's end,

@@ -206,30 +206,34 @@ static int read_all(struct repair *repair)
 
 /* ---- cutting ---- */
 
-/* Sum up, or with @copy move aside, everything behind the kept prefix. */
-static int each_cut_file(struct repair *repair, bool copy)
+static int cut_file(struct repair *repair, uint64_t id, bool copy)
 {
-        struct catalog *catalog = &repair->store->catalog;
         struct os_stat st;
         char name[32];
-        int r = 0;
+        int r;
 
-        for (uint64_t id = repair->keep.tail.segment_id; r == 0 && id <= catalog->highest_id;
-             id++) {
-                segment_name(id, name);
-                r = id ? os_stat_name(repair->store->directory, name, &st) : -ENOENT;
-                if (r == -ENOENT) {
-                        r = 0;
-                        continue;
-                }
-                if (r < 0) /* it would be cut without a copy */
-                        return detail(r, "%s: cannot look at it: %s", name, logstore_error_text(r));
-                repair->report.cut_bytes +=
-                        st.bytes -
-                        (id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0);
-                if (copy)
-                        r = quarantine_copy(repair->store->directory, repair->store->path, name);
-        }
+        segment_name(id, name);
+        r = os_stat_name(repair->store->directory, name, &st);
+        if (r < 0) /* it would be cut without a copy */
+                return detail(r, "%s: cannot look at it: %s", name, logstore_error_text(r));
+        repair->report.cut_bytes +=
+                st.bytes - (id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0);
+        return copy ? quarantine_copy(repair->store->directory, repair->store->path, name) : 0;
+}
+
+/* Sum up, or with @copy move aside, everything behind the kept prefix: the files that there are. Ids may
+ * be far apart. */
+static int each_cut_file(struct repair *repair, bool copy)
+{
+        struct memory *memory = &repair->store->memory;
+        size_t count = 0;
+        uint64_t *ids = NULL;
+        int r = segment_list(memory, repair->store->directory, repair->keep.tail.segment_id, &ids,
+                             &count);
+
+        for (size_t i = 0; r == 0 && i < count; i++)
+                r = cut_file(repair, ids[i], copy);
+        memory_free(memory, ids);
         return r;
 }
 

@@ -63,6 +63,10 @@ void segment_name(uint64_t id, char name[32]);
 /* The id that a file name stands for; 0: it is none. */
 uint64_t segment_name_id(const char *name, bool *ret_is_index);
 
+/* The ids of the segment files in a directory, from @from on, ascending; the caller frees them. */
+int segment_list(struct memory *memory, int directory, uint64_t from, uint64_t **ret,
+                 size_t *ret_count);
+
 /* Make the file of a new segment, complete with header, durable with its name. */
 int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t bytes,
                     uint32_t mode);

@@ -231,6 +231,22 @@ START_TEST(what_is_cut_is_in_quarantine_as_it_was)
 }
 END_TEST
 
+/* An id far from the others, of a file that was put there: what there is is looked at, not each id. */
+START_TEST(a_name_far_away_costs_nothing)
+{
+        struct logstore_repair_report report;
+
+        make_damaged_store();
+        save_file(scratch("store/999999999999999998.log"), "stray", 5);
+        ck_assert_int_eq(
+                logstore_repair(store_path(), _i ? LOGSTORE_REPAIR_APPLY : 0, NULL, NULL, &report),
+                0);
+        ck_assert_uint_eq(report.kept_last, DAMAGED - 1);
+        if (_i)
+                ck_assert(file_exists(scratch("store/quarantine/999999999999999998.log.0")));
+}
+END_TEST
+
 START_TEST(a_repair_that_fails_gives_the_lock_back_and_cuts_nothing)
 {
         struct logstore_repair_report report;
@@ -260,6 +276,7 @@ int main(void)
                 { beside_a_writer_repair_is_busy_and_changes_nothing, 2 },
                 { beside_a_writing_process_repair_is_busy_whatever_the_chain_is_like, 0 },
                 { what_is_cut_is_in_quarantine_as_it_was, 0 },
+                { a_name_far_away_costs_nothing, 2 },
                 { a_repair_that_fails_gives_the_lock_back_and_cuts_nothing, 0 },
         };
 

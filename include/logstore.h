@@ -140,10 +140,13 @@ LOGSTORE_API int logstore_append(struct logstore *store, const void *data, size_
 LOGSTORE_API int logstore_appendv(struct logstore *store, const struct iovec *pieces, int count,
                                   uint64_t *ret_number);
 
+/* As an entry's time: 1970-01-01T00:00:00Z itself, which is 0 in a record. */
+#define LOGSTORE_TIME_ZERO INT64_MIN
+
 struct logstore_entry {
         const void *data;
         size_t size;
-        int64_t time_ns; /* 0: now */
+        int64_t time_ns; /* 0: now; LOGSTORE_TIME_ZERO: 0 */
 };
 
 /*

@@ -95,6 +95,8 @@ static void encode_frames(struct filling *fill, const struct logstore_entry *ent
                                             (uint32_t)entries[i].size);
                 int64_t time_ns = entries[i].time_ns ? entries[i].time_ns : at.stamp_ns;
 
+                if (__builtin_expect(time_ns == LOGSTORE_TIME_ZERO, 0))
+                        time_ns = 0;
                 record_encode(&slot->segment->key, frame, at.offset, word, at.ordinal, time_ns);
                 index_set(slot->index, at.ordinal, at.offset);
                 if (time_ns > at.greatest_ns)

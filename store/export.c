@@ -23,7 +23,8 @@ static int append_voids(struct logstore *to, uint64_t until)
 static int copy_record(struct logstore *to, const struct logstore_record *record,
                        uint64_t *expected)
 {
-        struct logstore_entry entry = { record->data, record->size, record->time_ns };
+        struct logstore_entry entry = { record->data, record->size,
+                                        store_entry_time(record->time_ns) };
         int r = record->number != *expected ? append_voids(to, record->number) : 0;
 
         if (r == 0)

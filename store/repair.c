@@ -67,7 +67,8 @@ static int salvage_record(struct repair *repair, const struct segment *segment, 
                           const struct record_view *view, uint64_t number)
 {
         const struct frame *frame = segment_frame(segment, offset);
-        struct logstore_entry entry = { frame->payload, view->size, frame->time_ns };
+        struct logstore_entry entry = { frame->payload, view->size,
+                                        store_entry_time(frame->time_ns) };
         int r;
 
         if (!repair->salvage || view->kind == FRAME_VOID || number < repair->salvage_next)

@@ -95,4 +95,10 @@ static inline int store_enter_writer(struct logstore *store)
         return r;
 }
 
+/* What an entry says so that its record has this time. */
+static inline int64_t store_entry_time(int64_t time_ns)
+{
+        return time_ns ? time_ns : LOGSTORE_TIME_ZERO;
+}
+
 #endif

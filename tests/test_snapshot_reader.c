@@ -114,6 +114,34 @@ START_TEST(an_export_has_the_whole_batch)
 END_TEST
 
 /* Beyond the mark a bad frame reads as the end of the log: for a snapshot, which had it, it is none. */
+/* 0 as an entry's time means now; a record's is copied, and nothing else. */
+START_TEST(an_export_keeps_the_time_zero)
+{
+        static const int64_t times[] = { LOGSTORE_TIME_ZERO, -5, 7 };
+        const char *path = scratch("copy");
+        struct logstore_record record;
+        struct logstore *copy = NULL;
+        char buffer[10];
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int i = 0; i < 3; i++) {
+                struct logstore_entry entry = { "timed", 5, times[i] };
+
+                ck_assert_int_eq(logstore_append_batch(store, &entry, 1, NULL), 0);
+        }
+        ck_assert_int_eq(logstore_snapshot_open(store, 0, &snapshot), 0);
+        ck_assert_int_eq(logstore_snapshot_export(snapshot, path, NULL), 0);
+        logstore_snapshot_close(snapshot);
+        close_store();
+        ck_assert_int_eq(logstore_open(path, NULL, &copy), 0);
+        for (unsigned i = 0; i < 3; i++) {
+                ck_assert_int_eq(logstore_get(copy, i + 1, buffer, sizeof(buffer), &record), 0);
+                ck_assert_int_eq(record.time_ns, i ? times[i] : 0);
+        }
+        ck_assert_int_eq(logstore_close(copy), 0);
+}
+END_TEST
+
 START_TEST(an_export_does_not_end_before_the_snapshot)
 {
         snapshot_of_four();
@@ -163,6 +191,7 @@ int main(void)
         const struct test_entry tests[] = {
                 { an_edit_inside_an_unsynced_batch_hides_nothing, 0 },
                 { an_export_has_the_whole_batch, 0 },
+                { an_export_keeps_the_time_zero, 0 },
                 { an_export_does_not_end_before_the_snapshot, 0 },
                 { an_export_does_not_end_before_the_last_append, 4 },
                 { a_record_turned_into_a_void_is_damaged, 0 },

@@ -279,8 +279,11 @@ static int json_entry(struct input *in, json_t *object, struct logstore_entry *r
         if (!json_is_string(value) || (data && base64))
                 return problem(in, -EBADMSG, "wants a string \"data\" or \"data_b64\"");
         if (time &&
-            (!json_is_string(time) || time_parse(json_string_value(time), &ret->time_ns) < 0))
+            (!json_is_string(time) || time_parse(json_string_value(time), &ret->time_ns) < 0 ||
+             ret->time_ns == LOGSTORE_TIME_ZERO)) /* which stands for another one */
                 return problem(in, -EBADMSG, "\"time\" is not RFC 3339");
+        if (time && ret->time_ns == 0)
+                ret->time_ns = LOGSTORE_TIME_ZERO; /* 0 would be now */
         if (scratch_room(in, size + 1) < 0)
                 return -ENOMEM;
         if (data)

@@ -183,7 +183,8 @@ def json_goes_back_in(tmp):
 def json_times(tmp):
     """-i jsonl keeps the time it is given, to the nanosecond, before and after 1970"""
     times = ["2026-11-21T13:33:11.123456789Z", "1969-12-31T23:59:59.999999999Z",
-             "1970-01-01T00:00:00.000000001Z", "2262-04-11T23:47:16.854775807Z",
+             "1970-01-01T00:00:00.000000000Z", "1970-01-01T00:00:00.000000001Z",
+             "2262-04-11T23:47:16.854775807Z",
              "1900-02-28T00:00:00.000000000Z", "2000-02-29T12:00:00.500000000Z"]
     text = "".join(json.dumps({"time": t, "data": t}) + "\n" for t in times)
     run("append", f"{tmp}/s", "-i", "jsonl", input=text.encode())

@@ -15,8 +15,8 @@ int __real_os_stat_name(int directory, const char *name, struct os_stat *ret);
 int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret);
 
 static uint64_t cut_after, go_on; /* before the pin that is so many pins away, if not 0 */
-static unsigned pins_left;
-static uint64_t trim_beside, cut_beside; /* before the next look at a file */
+static _Atomic unsigned pins_left;
+static _Atomic uint64_t trim_beside, cut_beside; /* before the next look at a file */
 
 int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)
 {
@@ -27,9 +27,8 @@ int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment 
 
 int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret)
 {
-        uint64_t trim = trim_beside, cut = cut_beside;
+        uint64_t trim = atomic_exchange(&trim_beside, 0), cut = atomic_exchange(&cut_beside, 0);
 
-        trim_beside = cut_beside = 0;
         if (trim)
                 ck_assert_int_eq(logstore_trim_before(store, trim, NULL), 0);
         if (cut)

@@ -89,8 +89,7 @@ int append_check_own(struct logstore *store, uint64_t number)
 
 int append_faulted(struct logstore *store)
 {
-        head_fail(&store->head, "the disk, or the file's length, failed under an append");
-        return head_failure(&store->head);
+        return head_give_up(&store->head, "the disk, or the file's length, failed under an append");
 }
 
 int64_t logstore_max_record(const struct logstore *store)

@@ -58,8 +58,7 @@ static int publish(struct claims *claims, struct open_claim *open, int64_t size,
         head_publish(claims->head, frame, word); /* the segment may be gone from here on */
         if (!faulted)
                 return 0;
-        head_fail(claims->head, "the disk, or the file's length, failed under a claim");
-        return head_failure(claims->head);
+        return head_give_up(claims->head, "the disk, or the file's length, failed under a claim");
 }
 
 static int cancel(struct claims *claims, int64_t age_ns, const pthread_t *thread)

@@ -245,6 +245,12 @@ int head_failure(struct head *head)
                       head->failure);
 }
 
+int head_give_up(struct head *head, const char *why)
+{
+        head_fail(head, why);
+        return head_failure(head);
+}
+
 void head_poke(struct head *head)
 {
         if (!head->threaded)

@@ -153,6 +153,9 @@ uint64_t head_claimed(struct head *head);
 
 /* Nothing more is accepted: the reason stays. */
 void head_fail(struct head *head, const char *why);
+
+/* The same, and say so: head_failure(). */
+int head_give_up(struct head *head, const char *why);
 int head_failure(struct head *head); /* 0, or -EIO with the detail of the first failure */
 
 void head_poke(struct head *head);

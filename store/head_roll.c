@@ -68,10 +68,8 @@ static int prepare(struct head *head)
         if (r == 0)
                 r = open_prepared(head->catalog, fixed->segment_bytes, fixed->file_mode, &ready,
                                   &segment);
-        if (r == -EIO) { /* a failed sync is final, whatever it was of */
-                head_fail(head, logstore_detail());
-                r = head_failure(head);
-        }
+        if (r == -EIO) /* a failed sync is final, whatever it was of */
+                r = head_give_up(head, logstore_detail());
         pthread_mutex_lock(&head->lock);
         head->preparing = false;
         head->next = segment;

@@ -125,8 +125,7 @@ static int fail(struct retention *retention, int error)
         char why[128];
 
         snprintf(why, sizeof(why), "a trim: a sync failed: %s", logstore_error_text(error));
-        head_fail(retention->sync->head, why);
-        return head_failure(retention->sync->head);
+        return head_give_up(retention->sync->head, why);
 }
 
 /* Nothing else syncs meanwhile, so a failure of the control page's sync is known as such. */
@@ -145,10 +144,8 @@ static int trim_alone(void *context)
         if (r == 0 && trim->first > retention->control->first_number) {
                 control_set_first(retention->control, trim->first);
                 r = control_sync(retention->control);
-                if (r < 0) {
-                        head_fail(retention->sync->head, logstore_detail());
-                        return head_failure(retention->sync->head);
-                }
+                if (r < 0)
+                        return head_give_up(retention->sync->head, logstore_detail());
         }
         return r == -EIO ? fail(retention, r) : r;
 }

@@ -109,10 +109,8 @@ int sync_conclude(struct sync *sync, const struct tail *to, int error, const cha
         /* What was synced before another writer got in, that one has found. */
         if (error == 0 && (error = control_held(sync->head->control)) < 0)
                 why = logstore_detail();
-        if (error < 0) {
-                head_fail(sync->head, why);
-                return head_failure(sync->head);
-        }
+        if (error < 0)
+                return head_give_up(sync->head, why);
         atomic_store(&sync->head->last_sync_bytes,
                      to->turn != sync->synced.turn ? UINT64_MAX : to->offset - sync->synced.offset);
         set_synced(sync, to);

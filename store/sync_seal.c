@@ -20,8 +20,7 @@ static int sync_start_of(struct sync *sync, const struct map *map, size_t bytes,
         if (r == 0)
                 return 0;
         snprintf(why, sizeof(why), "%s: offset 0: a sync failed: %s", name, logstore_error_text(r));
-        head_fail(sync->head, why);
-        return head_failure(sync->head);
+        return head_give_up(sync->head, why);
 }
 
 int sync_seal_alone(struct sync *sync)
@@ -44,10 +43,8 @@ int sync_seal_alone(struct sync *sync)
         records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
         segment_seal(segment, records, end.offset, end.greatest_ns);
         r = sync_start_of(sync, &segment->map, HEADER_BYTES, segment->name);
-        if (r == 0 && (r = control_sync(sync->head->control)) < 0) {
-                head_fail(sync->head, logstore_detail());
-                r = head_failure(sync->head);
-        }
+        if (r == 0 && (r = control_sync(sync->head->control)) < 0)
+                r = head_give_up(sync->head, logstore_detail());
         if (r < 0)
                 return r;
         /* Failing is no harm: whoever needs the index builds it. */

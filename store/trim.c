@@ -136,8 +136,7 @@ static int fail_sync(struct logstore *store, const char *what, int error)
         char why[192];
 
         snprintf(why, sizeof(why), "%s: a sync failed: %s", what, logstore_error_text(error));
-        head_fail(&store->head, why);
-        return head_failure(&store->head);
+        return head_give_up(&store->head, why);
 }
 
 /* What was cut would be taken for the log once the new head is sealed, or lost; the next open tries
@@ -147,8 +146,7 @@ static int fail_left_behind(struct logstore *store)
         char why[384];
 
         snprintf(why, sizeof(why), "a truncation cannot remove what it cut: %s", logstore_detail());
-        head_fail(&store->head, why);
-        return head_failure(&store->head);
+        return head_give_up(&store->head, why);
 }
 
 /* The segment that the log now ends in is sealed as it does, so that nothing that was cut comes back
@@ -191,10 +189,8 @@ static int make_durable(void *context, struct segment *next, const struct tail *
                          start->previous_id ? store->control.first_number : start->first_number,
                          tail->number, tail->segment_id, tail->offset);
         r = control_sync(&store->control);
-        if (r < 0) {
-                head_fail(&store->head, logstore_detail());
-                r = head_failure(&store->head);
-        }
+        if (r < 0)
+                r = head_give_up(&store->head, logstore_detail());
         return r;
 }
 

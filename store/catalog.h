@@ -56,7 +56,7 @@ struct catalog {
         uint64_t highest_id;           /* of any file seen, so that no name is used twice */
         int fault;                     /* the chain is broken: an open for writing is refused */
         char fault_text[512];
-        bool vanished;       /* while it is read: a file is gone that was listed */
+        bool vanished;       /* a file is gone that was listed: the chain is to be read anew */
         uint64_t *leftovers; /* ids of segment files off the chain, ascending, */
         size_t leftover_first, leftover_count; /* from the one position to before the other */
         size_t leftover_room;

@@ -372,6 +372,7 @@ static void take_over(struct catalog *catalog, const struct catalog *fresh)
         catalog->fallback = fresh->fallback;
         catalog->cap = fresh->cap;
         catalog->capped_epoch = fresh->cap.epoch;
+        catalog->vanished = false;
         catalog->fault = fresh->fault;
         memcpy(catalog->fault_text, fresh->fault_text, sizeof(fresh->fault_text));
 }
@@ -397,7 +398,7 @@ int catalog_load_locked(struct catalog *catalog)
                 r = load_once(&fresh);
                 if ((r == 0 && fresh.fault == 0) || !known || attempt == LOAD_TRIES - 1 ||
                     control_read(catalog->control, &after) < 0 ||
-                    (!fresh.vanished && before.first_number == after.first_number &&
+                    (!fresh.vanished && r != -ENOENT && before.first_number == after.first_number &&
                      before.epoch == after.epoch))
                         break;
                 drop_chain(&fresh);

@@ -108,8 +108,10 @@ int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret)
         struct catalog_entry *entry = &catalog->entries[at];
         int r = entry->segment ? 0 : map_entry(catalog, at);
 
-        if (r == -ENOENT)
+        if (r == -ENOENT) {
+                catalog->vanished = true;
                 r = -EBADMSG; /* its name was there; the detail says that the file is missing */
+        }
         if (r < 0)
                 return r;
         if (atomic_load(&entry->segment->last_number) == UINT64_MAX)

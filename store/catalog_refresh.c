@@ -115,7 +115,8 @@ int catalog_refresh(struct catalog *catalog)
 
         pthread_mutex_lock(&catalog->lock);
         catalog_slot_locked(catalog, &slot);
-        if (slot.epoch != catalog->epoch || catalog->count == 0) {
+        /* A recovery drops an empty segment before the slot tells of another epoch. */
+        if (slot.epoch != catalog->epoch || catalog->count == 0 || catalog->vanished) {
                 r = catalog_load_locked(catalog);
         } else {
                 uint64_t last = catalog->entries[catalog->count - 1].id;

@@ -259,6 +259,8 @@ static int step_back(struct logstore_cursor *cursor, struct place *place)
                 cursor->at.number--;
                 r = cursor_find_place(cursor);
                 if (r == 0)
+                        r = cursor_enter(cursor, cursor->segment, cursor->at.number + 1);
+                if (r == 0)
                         r = cursor_stand(cursor, place);
                 if (r == 0)
                         r = check_record(cursor, place);
@@ -364,7 +366,12 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
         }
         cursor_leave(cursor);
         r = number > cursor_last(cursor) ? cursor_end_of_log(cursor) : cursor_find_place(cursor);
-        return r < 0 ? r : cursor_stand(cursor, ret);
+        if (r < 0)
+                return r;
+        if (cursor->at.known_epoch < cursor->segment->brief.start.epoch)
+                cursor->at.known_epoch =
+                        cursor->segment->brief.start.epoch; /* nothing was passed */
+        return cursor_stand(cursor, ret);
 }
 
 int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,

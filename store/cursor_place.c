@@ -52,10 +52,25 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
         known = cursor_known_epoch(store); /* first: what is cut meanwhile is looked at again */
         rewound = catalog_rewound(&store->catalog, cursor->at.known_epoch);
         cursor->at.epoch = now;
-        cursor->at.known_epoch = known;
+        if (cursor->at.known_epoch < known)
+                cursor->at.known_epoch = known;
         cursor->whole_until = 0;
         cursor->at.cut |= cursor->at.number > rewound;
         return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
+}
+
+int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, uint64_t number)
+{
+        uint64_t epoch = segment->brief.start.epoch;
+
+        if (__builtin_expect(epoch <= cursor->at.known_epoch || cursor->snapshot, 1))
+                return 0;
+        if (number > catalog_rewound(cursor->catalog, cursor->at.known_epoch)) {
+                cursor->at.cut = true;
+                return cursor_stale(number, "truncated away");
+        }
+        cursor->at.known_epoch = epoch;
+        return 0;
 }
 
 int cursor_end_of_log(struct logstore_cursor *cursor)
@@ -75,6 +90,13 @@ int cursor_find_place(struct logstore_cursor *cursor)
         cursor->segment = place.segment;
         cursor->offset = place.offset;
         return 0;
+}
+
+static int find_and_enter(struct logstore_cursor *cursor)
+{
+        int r = cursor_find_place(cursor);
+
+        return r < 0 ? r : cursor_enter(cursor, cursor->segment, cursor->at.number);
 }
 
 uint64_t cursor_first(struct logstore_cursor *cursor)
@@ -144,6 +166,11 @@ static int hop(struct logstore_cursor *cursor)
                 catalog_unpin(catalog, next);
                 return r;
         }
+        r = cursor_enter(cursor, next, cursor->at.number);
+        if (r < 0) {
+                catalog_unpin(catalog, next);
+                return r;
+        }
         cursor_leave(cursor);
         cursor->segment = next;
         cursor->offset = FRAMES_OFFSET;
@@ -176,7 +203,7 @@ static int at_gap(struct logstore_cursor *cursor)
         if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
         if (!known) /* trimmed, or an empty one that a recovery dropped; its end is not known any more */
-                return cursor_find_place(cursor);
+                return find_and_enter(cursor);
         if (store->writer || cursor->at.number <= durable ||
             (brief->sealed && cursor->at.number <= brief->seal.last_number)) {
                 /* It may have been committed, and synced or sealed, since the caller looked. */
@@ -226,7 +253,7 @@ static int stand(struct logstore_cursor *cursor, struct place *ret)
                 return r;
         if (cursor->at.number > cursor_last(cursor))
                 return cursor_end_of_log(cursor);
-        if (!cursor->segment && (r = cursor_find_place(cursor)) < 0)
+        if (!cursor->segment && (r = find_and_enter(cursor)) < 0)
                 return r;
         for (;;) {
                 if (cursor->at.number >

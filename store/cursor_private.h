@@ -21,6 +21,10 @@ int cursor_stale(uint64_t number, const char *how);
 /* -ESTALE: the log was cut below where the cursor stands, now or earlier. */
 int cursor_check_epoch(struct logstore_cursor *cursor);
 
+/* @segment is come to, with all before @number passed. It may be of an epoch of which the control page
+ * does not tell yet; once it does, what was read here must not look cut. -ESTALE: what was passed is. */
+int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, uint64_t number);
+
 /* Numbers that the cursor may show: from the first, and in a writer or a snapshot to the last. */
 uint64_t cursor_first(struct logstore_cursor *cursor);
 uint64_t cursor_last(struct logstore_cursor *cursor);

@@ -38,6 +38,20 @@ static bool truncated_since(struct verification *v)
                now.epoch != v->epoch;
 }
 
+/* A file is gone: is the chain whole without it? A recovery drops an empty segment before the control
+ * page tells of the epoch that has begun. */
+static bool recovered_since(struct verification *v)
+{
+        struct control_slot slot;
+        struct catalog now;
+        bool since;
+
+        catalog_init(&now, &v->store->memory, &v->store->control, v->store->directory, 1);
+        since = catalog_load_slot(&now, &slot) > 0 && now.fault == 0;
+        catalog_free(&now);
+        return since;
+}
+
 /* The file of @entry is gone: is all that it held before the first number of now? */
 static bool trimmed_since(struct verification *v, const struct catalog_entry *entry,
                           const struct catalog_entry *next)
@@ -64,7 +78,8 @@ static void tell(struct verification *v, const char *file, uint64_t offset, uint
                 .what = what,
         };
 
-        v->overtaken = v->overtaken || truncated_since(v);
+        v->overtaken =
+                v->overtaken || truncated_since(v) || (error == -ENOENT && recovered_since(v));
         if (v->overtaken)
                 return;
         v->report.faults += fatal;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -179,6 +180,56 @@ START_TEST(readers_see_whole_records_while_writers_are_killed)
                 expect_child(readers[i]);
                 ck_assert_uint_eq(atomic_load(&shared->seen[i]), shared->appended);
         }
+}
+END_TEST
+
+/* Read what there is to be read, from the record behind *seen. True: it is said to be cut. */
+static bool is_told_of_a_cut(struct logstore_cursor *cursor, uint64_t *seen)
+{
+        struct logstore_record record;
+        int r;
+
+        while ((r = logstore_cursor_next(cursor, &record)) == 0)
+                ck_assert_uint_eq(record.number, ++*seen);
+        ck_assert_msg(r == -EAGAIN || r == -ESTALE, "behind record %" PRIu64 ": %d (%s)", *seen, r,
+                      logstore_detail());
+        if (r == -ESTALE)
+                ck_assert_int_eq(logstore_cursor_seek(cursor, *seen + 1), 0);
+        return r == -ESTALE;
+}
+
+/* A recovery begins a segment of a new epoch, and tells the control page of it a moment later. Nothing
+ * was cut of what a reader has passed that goes on into the segment in this moment. It looks again at
+ * once, as the moment is short. */
+START_TEST(a_tailer_is_not_told_of_a_cut_by_lives_of_the_writer)
+{
+        struct logstore *reader;
+        struct logstore_cursor *cursor;
+        uint64_t seen = 0;
+        int lives = 40, told = 0;
+
+        open_store(LOGSTORE_CREATE);
+        close_store();
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_cursor_open(reader, 0, &cursor), 0);
+        for (int life = 0; life < lives; life++) {
+                pid_t writer = fork();
+
+                ck_assert_int_ge(writer, 0);
+                if (writer == 0) {
+                        must(try_open(0, &store) == 0);
+                        for (int i = 0; i < 3; i++)
+                                must(logstore_append(store, "abc", 3, NULL) == 0);
+                        kill(getpid(), SIGKILL);
+                }
+                while (waitpid(writer, NULL, WNOHANG) == 0)
+                        told += is_told_of_a_cut(cursor, &seen);
+                told += is_told_of_a_cut(cursor, &seen);
+        }
+        ck_assert_uint_eq(seen, 3 * (uint64_t)lives);
+        ck_assert_msg(told == 0, "told of a cut in %d of %d lives", told, lives);
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(reader), 0);
 }
 END_TEST
 
@@ -455,6 +506,7 @@ int main(void)
         const struct test_entry tests[] = {
                 { readers_follow_beside_aggressive_trim, 0 },
                 { readers_see_whole_records_while_writers_are_killed, 0 },
+                { a_tailer_is_not_told_of_a_cut_by_lives_of_the_writer, 0 },
                 { a_stopped_writer_keeps_its_lock, 0 },
                 { a_user_without_write_permission_follows, 2 },
                 { a_thousand_opens_leave_nothing_behind, 0 },

@@ -26,7 +26,8 @@ static struct os_world *world;
 
 void os_disk_enter(struct os_world *new_world)
 {
-        world = new_world;
+        if (world != new_world) /* else threads of the store may be looking */
+                world = new_world;
 }
 
 /* ---- mappings ---- */

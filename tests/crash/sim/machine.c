@@ -346,6 +346,7 @@ void machine_open(struct machine *m, bool all_of_it)
         os_disk_enter(plan.threads ? NULL : &m->world);
         if (m->promise.damaged)
                 machine_repair(m);
+        machine_read(m);
         if (rng_one_in(&m->rng, 8))
                 read_tail = open_read_only(m);
         if (rng_one_in(&m->rng, 8))
@@ -360,6 +361,8 @@ void machine_open(struct machine *m, bool all_of_it)
         if (kept != UINT64_MAX && kept != tail && !cache_lies)
                 machine_fail(m, "ERROR", "repair saw the end at %llu, the writer at %llu",
                              (unsigned long long)kept, (unsigned long long)tail);
+        if (tail < promise_resolved(&m->promise))
+                machine_reader_cut(m, tail, true);
         if (all_of_it && tail != promise_resolved(&m->promise))
                 machine_fail(m, "LOST", "the log ends at %llu though no power was cut",
                              (unsigned long long)tail);
@@ -387,6 +390,7 @@ void machine_put_away(struct machine *m)
 {
         machine_watch(m, 0);
         m->disk->syncs_to_fail = 0;
+        machine_reader_close(m);
         if (m->store)
                 machine_abandon(m);
         disk_lock();

@@ -32,7 +32,11 @@ struct machine {
         struct machine *parent; /* of whose crash it is an image */
         const struct image *image;
         struct disk *disk;
-        struct logstore *store; /* NULL: closed */
+        struct logstore *store;  /* NULL: closed */
+        struct logstore *reader; /* NULL: none; in a process of its own, as it were */
+        struct logstore_cursor *cursor;
+        /* Since the cursor looked the log ended here; UINT64_MAX: it did not. */
+        uint64_t cut_perhaps, cut_surely;
         struct logstore_options options;
         struct promise promise;
         struct os_world world;
@@ -45,7 +49,8 @@ struct machine {
         uint32_t depth;
         bool faulty;      /* syncs fail now and then */
         bool failed;      /* one has, and the store said so */
-        bool beside;      /* a second thread is at work */
+        bool beside;      /* a second thread appends */
+        bool reading;     /* a second thread reads, in a process of its own */
         bool cutting;     /* and a truncation has begun since it is */
         const char *step; /* under way */
 };
@@ -105,6 +110,12 @@ struct refusals {
 struct refusals machine_refusals(const struct machine *m);
 /* Is an error no wonder, as something was refused since @before? Then it is to be tried again. */
 bool machine_was_refused(struct machine *m, int error, const struct refusals *before);
+
+void machine_read(struct machine *m); /* the reader does something, if there is one */
+/* All behind @number is gone, or perhaps only. */
+void machine_reader_cut(struct machine *m, uint64_t number, bool surely);
+void machine_reader_close(struct machine *m);
+void machine_kill_writer(struct machine *m); /* it alone, on a disk that lives on */
 
 void machine_spoil(struct machine *m);       /* close, spoil a byte, open */
 void machine_repair(struct machine *m);      /* back to what is promised */

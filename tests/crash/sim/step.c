@@ -31,7 +31,7 @@ static void cancel_all(struct machine *m)
         logstore_cancel_claims(m->store, 0);
 }
 
-static void step_close(struct machine *m)
+void step_close(struct machine *m)
 {
         bool intact = m->disk->syncs_failed == 0 && !m->failed;
         int r;
@@ -52,28 +52,33 @@ static void step_close(struct machine *m)
                 take_failure(m, r);
         else if (m->failed)
                 machine_fail(m, "LOST", "close of a failed store said 0");
-        if (m->disk->descriptors || m->disk->mappings)
+        if (!m->reader && (m->disk->descriptors || m->disk->mappings))
                 machine_fail(m, "ERROR", "close left %u descriptors and %u mappings",
                              m->disk->descriptors, m->disk->mappings);
         machine_open(m, intact && r == 0);
 }
 
 /* The process dies, its page cache stays. */
-static void step_kill(struct machine *m)
+void step_kill(struct machine *m)
 {
         bool intact = m->disk->syncs_failed == 0 && !m->failed;
         uint32_t crash_one_in = m->crash_one_in;
         struct disk *old = m->disk;
 
         machine_watch(m, 0);
-        disk_lock();
-        m->disk = disk_after_kill(old, &m->rng);
-        disk_unlock();
-        old->syncs_to_fail = 0;
-        machine_abandon(m); /* it works on the old disk */
-        disk_lock();
-        disk_free(old);
-        disk_unlock();
+        if (m->reader) {
+                machine_kill_writer(m);
+                intact = intact && m->disk->syncs_failed == 0; /* by a thread that ended */
+        } else {
+                disk_lock();
+                m->disk = disk_after_kill(old, &m->rng);
+                disk_unlock();
+                old->syncs_to_fail = 0;
+                machine_abandon(m); /* it works on the old disk */
+                disk_lock();
+                disk_free(old);
+                disk_unlock();
+        }
         machine_trace(m, "kill");
         machine_watch(m, crash_one_in);
         machine_open(m, intact);
@@ -103,6 +108,7 @@ static void step_fail_syncs(struct machine *m)
 /* All that was appended is durable; then a byte of it goes bad. */
 static void step_spoil(struct machine *m)
 {
+        machine_reader_close(m);
         step_close(m);
         if (!m->failed)
                 machine_spoil(m);
@@ -131,6 +137,7 @@ static const struct step {
         { "look", 2, step_look },
         { "fail_syncs", 2, step_fail_syncs },
         { "spoil", 1, step_spoil },
+        { "read", 5, step_read },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 

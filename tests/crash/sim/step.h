@@ -31,6 +31,13 @@ void step_trim_all(struct machine *m);
 void step_truncate(struct machine *m);
 void step_beside(struct machine *m); /* one of these while another thread appends */
 
+/* step.c */
+void step_close(struct machine *m); /* and open */
+void step_kill(struct machine *m);  /* and open */
+
+/* reader.c */
+void step_read(struct machine *m); /* a reading process begins, goes on or ends */
+
 _Noreturn void fail_step(struct machine *m, int r);
 /*
  * A step was refused. -ENOSPC from a full disk has changed nothing. -EIO is right if a sync has

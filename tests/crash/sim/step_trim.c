@@ -58,7 +58,8 @@ void step_trim_all(struct machine *m)
 void step_truncate(struct machine *m)
 {
         struct promise *p = &m->promise;
-        uint64_t tail = p->tail - p->asked, left = tail + 1 - p->first_low, number, next = 0, cut;
+        uint64_t tail = p->tail - p->asked, left = tail + 1 - p->first_low, number, next = 0, cut,
+                 seen;
         struct entry *entry;
         int r;
 
@@ -79,9 +80,11 @@ void step_truncate(struct machine *m)
         /* Of a number that is both cut and given out anew it could not be told which one it is. */
         if (m->cutting || (m->beside && next == 0 && cut >= tail))
                 return;
+        seen = m->cut_perhaps;
         disk_lock();
         m->cutting = m->beside;
         promise_cut(p, cut, number < p->first_low);
+        machine_reader_cut(m, cut, false);
         disk_unlock();
         r = logstore_truncate_after(m->store, number, next);
         machine_trace(m, "truncate %llu, %llu: %d", (unsigned long long)number,
@@ -89,8 +92,10 @@ void step_truncate(struct machine *m)
         disk_lock();
         if (r == 0 && p->truncating)
                 promise_settle_cut(p, (uint32_t)rng_next(&m->rng));
+        if (r == 0)
+                machine_reader_cut(m, cut, !m->reading);
         if (r == -ENOSPC || (r == -EBUSY && m->beside))
-                promise_forget_cut(p); /* it has changed nothing */
+                promise_forget_cut(p), m->cut_perhaps = seen; /* it has changed nothing */
         disk_unlock();
         if (r < 0 && !(r == -EBUSY && m->beside))
                 take_failure(m, r);

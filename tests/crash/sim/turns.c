@@ -20,6 +20,7 @@ static pthread_t thread;
 static enum who turn; /* NOBODY: there is no second thread */
 static _Thread_local enum who self;
 static struct rng rng;
+static uint32_t left; /* points until the turn is given away */
 static void (*run)(void *context);
 static void *context;
 
@@ -27,8 +28,10 @@ static void *context;
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __real_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
 
+/* Short turns for what is done in a few calls, long ones for a whole open within one call. */
 static void pass_to(enum who next)
 {
+        left = rng_below(&rng, 2u << rng_below(&rng, 7));
         __real_pthread_mutex_lock(&lock);
         turn = next;
         pthread_cond_broadcast(&passed);
@@ -56,6 +59,7 @@ static void *second(void *unused)
 void turns_begin(uint64_t seed, void (*what)(void *context), void *of)
 {
         rng.state = seed;
+        left = rng_below(&rng, 8);
         run = what;
         context = of;
         self = turn = FIRST;
@@ -78,7 +82,7 @@ bool turns_yield(void)
 
 void turns_point(void)
 {
-        if (!turns_is_alone() && rng_one_in(&rng, 4))
+        if (!turns_is_alone() && left-- == 0)
                 turns_yield();
 }
 

@@ -123,8 +123,10 @@ static void append_some(struct logstore *store, struct oracle *oracle, int oracl
         uint64_t number;
         int r = logstore_bounds(store, &bounds);
 
-        if (r == 0)
+        if (r == 0) {
+                oracle_settle(oracle, bounds.first, bounds.tail);
                 r = oracle_begin_life(oracle, bounds.tail + 1, seed);
+        }
         if (r < 0)
                 cannot("begin", r);
         save_oracle(oracle_fd, oracle);

@@ -17,11 +17,12 @@ void oracle_print(const struct oracle *oracle, char sector[ORACLE_BYTES])
 
         memset(sector, 0, ORACLE_BYTES);
         at = snprintf(sector, ORACLE_BYTES,
-                      "oracle acked=%" PRIu64 " trim=%" PRIu64 " trimmed=%" PRIu64
-                      " lives=%" PRIu32,
-                      oracle->acked, oracle->trim, oracle->trimmed, oracle->lives);
+                      "oracle acked=%" PRIu64 " trim=%" PRIu64 " trimmed=%" PRIu64 " cut=%" PRIu64
+                      " cuts=%" PRIu64 " lives=%" PRIu32,
+                      oracle->acked, oracle->trim, oracle->trimmed, oracle->cut, oracle->cuts,
+                      oracle->lives);
         for (uint32_t i = 0; i < oracle->lives; i++)
-                at += snprintf(sector + at, ORACLE_BYTES - (size_t)at, " %" PRIu64 ":%" PRIu64,
+                at += snprintf(sector + at, ORACLE_BYTES - (size_t)at, " %" PRIu64 ":%" PRIx64,
                                oracle->life[i].first, oracle->life[i].seed);
 }
 
@@ -38,15 +39,16 @@ int oracle_parse(const char sector[ORACLE_BYTES], struct oracle *ret)
                 return 0;
         }
         if (sscanf(text,
-                   "oracle acked=%" SCNu64 " trim=%" SCNu64 " trimmed=%" SCNu64 " lives=%" SCNu32
-                   "%n",
-                   &oracle.acked, &oracle.trim, &oracle.trimmed, &oracle.lives, &at) != 4 ||
+                   "oracle acked=%" SCNu64 " trim=%" SCNu64 " trimmed=%" SCNu64 " cut=%" SCNu64
+                   " cuts=%" SCNu64 " lives=%" SCNu32 "%n",
+                   &oracle.acked, &oracle.trim, &oracle.trimmed, &oracle.cut, &oracle.cuts,
+                   &oracle.lives, &at) != 6 ||
             oracle.lives > ORACLE_LIVES_MAX)
                 return -EBADMSG;
         for (uint32_t i = 0; i < oracle.lives; i++) {
                 int used = 0;
 
-                if (sscanf(text + at, " %" SCNu64 ":%" SCNu64 "%n", &oracle.life[i].first,
+                if (sscanf(text + at, " %" SCNu64 ":%" SCNx64 "%n", &oracle.life[i].first,
                            &oracle.life[i].seed, &used) != 2)
                         return -EBADMSG;
                 at += used;
@@ -118,4 +120,27 @@ int oracle_begin_life(struct oracle *oracle, uint64_t first, uint64_t seed)
                 return -ENOSPC;
         oracle->life[oracle->lives++] = (struct oracle_life){ .first = first, .seed = seed };
         return 0;
+}
+
+void oracle_begin_cut(struct oracle *oracle, uint64_t next)
+{
+        oracle->cut = next;
+        oracle->cuts++;
+}
+
+bool oracle_cut_is_done(const struct oracle *oracle, uint64_t tail)
+{
+        return oracle->cut > 0 && tail == oracle->cut - 1;
+}
+
+void oracle_settle(struct oracle *oracle, uint64_t first, uint64_t tail)
+{
+        if (oracle_cut_is_done(oracle, tail)) {
+                if (oracle->trim > tail + 1)
+                        oracle->trim = tail + 1; /* nobody asked to trim what comes now */
+                if (first == tail + 1)
+                        oracle->trim = oracle->trimmed = first; /* all of the log was cut */
+        }
+        oracle->acked = tail;
+        oracle->cut = 0;
 }

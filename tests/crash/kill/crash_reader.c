@@ -5,7 +5,8 @@
  *
  * Reads on from where it stands, through the deaths and recoveries of writers. Each record must
  * be the one that its life wrote under its number, numbers must follow each other but for voids,
- * and whatever was acknowledged before a look must be seen in it.
+ * and whatever was acknowledged before a look must be seen in it, but for what a cut that was begun
+ * may take back. A cursor behind a cut is told so: it never goes on under numbers that are used again.
  *
  * Exit: 0 nothing wrong, 1 something was, 2 usage. One line of figures on stdout.
  */
@@ -30,6 +31,7 @@ static struct {
         struct logstore_cursor *cursor;
         struct oracle oracle;
         uint64_t next; /* number expected; 0: any, after opening */
+        uint64_t seed; /* of the life that wrote the record before it; 0: none was read */
         uint64_t records, looks, reopens;
 } r;
 
@@ -85,7 +87,7 @@ static bool open_store(void)
         error = logstore_cursor_open(r.store, 0, &r.cursor);
         if (error < 0)
                 wrong("cursor: %s", logstore_error_text(error));
-        r.next = 0;
+        r.next = r.seed = 0;
         r.reopens++;
         return true;
 }
@@ -96,6 +98,7 @@ static void stand_again(void)
         struct logstore_bounds bounds;
         int error = logstore_bounds(r.store, &bounds);
 
+        r.seed = 0;
         if (error == 0) {
                 r.next = r.next < bounds.first ? bounds.first : r.next;
                 r.next = r.next > bounds.tail + 1 ? bounds.tail + 1 : r.next;
@@ -105,55 +108,79 @@ static void stand_again(void)
                 wrong("seek %" PRIu64 ": %s", r.next, logstore_error_text(error));
 }
 
-static bool is_right(const struct logstore_record *record)
+/* What is wrong with it, as far as the oracle goes that we know; NULL: nothing. */
+static const char *find_fault(const struct logstore_record *record)
 {
+        uint64_t seed = oracle_seed(&r.oracle, record->number), before;
         struct payload_place place;
 
-        return payload_check(record->data, record->size, oracle_seed(&r.oracle, record->number),
-                             record->number, &place);
-}
-
-static void check_record(const struct logstore_record *record)
-{
-        if (!is_right(record)) {
-                load_oracle(); /* a new life may have begun */
-                if (!is_right(record))
-                        wrong("record %" PRIu64 " of %zu bytes is not what was appended",
-                              record->number, record->size);
-        }
-        if (r.next == 0)
-                r.next = record->number;
+        if (!payload_check(record->data, record->size, seed, record->number, &place))
+                return "is not what was appended";
         if (record->number < r.next)
-                wrong("record %" PRIu64 " where %" PRIu64 " was due", record->number, r.next);
-        for (; r.next < record->number; r.next++)
-                if (!payload_may_be_void(oracle_seed(&r.oracle, r.next), r.next))
-                        wrong("hole at %" PRIu64 " before %" PRIu64, r.next, record->number);
-        r.next++;
-        r.records++;
+                return "was read before";
+        for (uint64_t number = r.next; number > 0 && number < record->number; number++)
+                if (!payload_may_be_void(oracle_seed(&r.oracle, number), number))
+                        return "comes behind a hole";
+        before = r.next > 1 ? oracle_seed(&r.oracle, r.next - 1) : 0;
+        if (r.seed != 0 && before != 0 && before != r.seed)
+                return "follows one that was cut";
+        return NULL;
 }
 
-/* Read to the end; everything that was acknowledged before must come. */
-static void look(void)
+/* Whether a cut began since @before was loaded; then what was read from then on may be of either log. */
+static bool cut_since(const struct oracle *before)
+{
+        load_oracle();
+        return r.oracle.cuts != before->cuts;
+}
+
+/* False: a cut came in between, so that nobody can tell. */
+static bool check_record(const struct logstore_record *record)
+{
+        const struct oracle before = r.oracle;
+        const char *fault = find_fault(record);
+
+        if (fault != NULL) {
+                if (cut_since(&before))
+                        return false;
+                fault = find_fault(record); /* a new life may have begun */
+        }
+        if (fault != NULL)
+                wrong("record %" PRIu64 " of %zu bytes, where %" PRIu64 " was due, %s",
+                      record->number, record->size, r.next, fault);
+        r.next = record->number + 1;
+        r.seed = oracle_seed(&r.oracle, record->number);
+        r.records++;
+        return true;
+}
+
+/* Read to the end; everything that was acknowledged before must come. False: open anew. */
+static bool look(void)
 {
         struct logstore_record record;
-        bool moved = false;
-        uint64_t acked;
+        struct oracle before;
+        uint64_t acked, end;
         int error;
 
+        r.looks++;
         load_oracle();
-        acked = r.oracle.acked;
+        before = r.oracle;
+        acked = before.cut > 0 && before.cut <= before.acked ? before.cut - 1 : before.acked;
         while ((error = logstore_cursor_next(r.cursor, &record)) == 0)
-                check_record(&record);
+                if (!check_record(&record))
+                        return false;
         if (error == -ESTALE) {
                 stand_again();
-                moved = true;
-        } else if (error != -EAGAIN) {
-                wrong("next at %" PRIu64 ": %s", r.next, logstore_error_text(error));
+                return true;
         }
-        if (!moved && logstore_cursor_position(r.cursor) <= acked)
-                wrong("the log ends before %" PRIu64 ", acknowledged was %" PRIu64,
-                      logstore_cursor_position(r.cursor), acked);
-        r.looks++;
+        end = logstore_cursor_position(r.cursor);
+        if (error == -EAGAIN && end > acked)
+                return true;
+        if (cut_since(&before) || (error == -EBADMSG && before.cut > 0))
+                return false;
+        if (error != -EAGAIN)
+                wrong("next at %" PRIu64 ": %s", r.next, logstore_error_text(error));
+        wrong("the log ends before %" PRIu64 ", acknowledged was %" PRIu64, end, acked);
 }
 
 static int parse(int argc, char **argv)
@@ -182,8 +209,7 @@ int main(int argc, char **argv)
                         usleep(500);
                         continue;
                 }
-                look();
-                if (r.looks % 64 == 0)
+                if (!look() || r.looks % 64 == 0)
                         close_store(); /* opening beside a writer is part of the test */
                 else if (logstore_cursor_wait(r.cursor, 2) == 0)
                         continue;

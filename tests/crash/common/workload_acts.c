@@ -105,7 +105,8 @@ void act_append(uint64_t *rng)
 
         pthread_rwlock_wrlock(&w.turn);
         uint64_t next = bounds().tail + 1;
-        payload_fill(data, size, w.life_seed, next, (struct payload_place){ .index = 0, .count = 1 });
+        payload_fill(data, size, w.life_seed, next,
+                     (struct payload_place){ .index = 0, .count = 1 });
         must(logstore_append(w.store, data, size, &number), "append");
         if (number != next)
                 die("append gave %" PRIu64 ", the next was %" PRIu64, number, next);
@@ -220,8 +221,8 @@ static void settle_cut(uint64_t next)
 
         must(logstore_durable(w.store, &durable), "durable");
         if (b.tail != next - 1 || durable != b.tail)
-                die("cut to %" PRIu64 ": the log is %" PRIu64 "..%" PRIu64 ", durable %" PRIu64, next,
-                    b.first, b.tail, durable);
+                die("cut to %" PRIu64 ": the log is %" PRIu64 "..%" PRIu64 ", durable %" PRIu64,
+                    next, b.first, b.tail, durable);
         w.life_seed = w.seed + w.oracle.cuts * UINT64_C(2000000011);
         pthread_mutex_lock(&w.oracle_lock);
         oracle_settle(&w.oracle, b.first, b.tail);

@@ -161,7 +161,8 @@ static int harm(void)
                 r = logstore_bounds(store, &bounds);
         if (r < 0)
                 refused("open to harm", r);
-        for (unsigned tries = 0; spot.size == 0 && tries < 100 && bounds.tail >= bounds.first; tries++) {
+        for (unsigned tries = 0; spot.size == 0 && tries < 100 && bounds.tail >= bounds.first;
+             tries++) {
                 uint64_t back = random_below(&rng, bounds.tail + 1 - bounds.first);
 
                 if (random_below(&rng, 2) == 0)
@@ -235,7 +236,8 @@ static int look(void)
                 payload_fill(data, s.size, s.seed, s.number, s.place);
                 if (find_bytes(quarantine, data, s.size, UINT64_MAX))
                         continue;
-                fprintf(stderr, "crash_repair: record %" PRIu64 " was cut and is not in quarantine\n",
+                fprintf(stderr,
+                        "crash_repair: record %" PRIu64 " was cut and is not in quarantine\n",
                         s.number);
                 status = EXIT_LOST;
         }

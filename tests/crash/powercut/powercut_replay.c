@@ -10,7 +10,8 @@
  * file of the store. (A file system may count on its own blocks not being torn.)
  *
  * The promises held against a state are those that the guest wrote to the disk's spare end before
- * the cut. --lie ignores all flushes, as a disk with a lying cache would: the run then must find
+ * the cut. A cut in a truncation leaves the log as it was or as the truncation was to leave it, one
+ * behind its return only the latter. --lie ignores all flushes, as a disk with a lying cache would: the run then must find
  * losses, or it proves nothing. --next keeps one crashed state, for the next life to start from;
  * --keep the first bad ones.
  *
@@ -57,6 +58,7 @@ static struct {
         uint64_t rng;
         struct {
                 uint64_t states, cuts, lost, holes, invented, hangs, unusable, unmountable;
+                uint64_t truncations; /* cuts in one */
         } count;
 } p = { .states = 300, .seed = 1 };
 
@@ -289,6 +291,7 @@ static void check_cut(size_t cut, bool keep_next)
         if (p.base_entries == cut)
                 states = 1; /* nothing in the window */
         p.count.cuts++;
+        p.count.truncations += oracle.cut > 0;
         for (unsigned choice = 0; choice < states && p.count.states < p.states; choice++) {
                 build_state(cut, choice);
                 check_state(cut, choice, &oracle);
@@ -315,12 +318,23 @@ static int by_place(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
-/* Half anywhere, half just before a flush, where the window is widest. */
+static bool in_truncation(size_t cut)
+{
+        struct oracle oracle;
+
+        return find_oracle(cut, &oracle) == 0 && oracle.cut > 0;
+}
+
+/* A third anywhere, a third in a truncation, the rest just before a flush, where the window is
+ * widest. */
 static size_t random_cut(void)
 {
         size_t cut = 1 + random_below(&p.rng, p.log.count);
+        uint64_t dice = random_below(&p.rng, 3);
 
-        if (random_below(&p.rng, 2) == 0)
+        for (unsigned tries = 0; dice == 1 && tries < 200 && !in_truncation(cut); tries++)
+                cut = 1 + random_below(&p.rng, p.log.count);
+        if (dice < 2)
                 return cut;
         while (cut < p.log.count && !(p.log.entries[cut].flags & LOG_FLUSH))
                 cut++;
@@ -423,9 +437,10 @@ int main(int argc, char **argv)
               p.count.unmountable;
         printf("powercut_replay: fs=%s%s states=%" PRIu64 " cuts=%" PRIu64
                " writes=%zu lost=%" PRIu64 " holes=%" PRIu64 " invented=%" PRIu64 " hangs=%" PRIu64
-               " unusable=%" PRIu64 " unmountable=%" PRIu64 " seed=%" PRIu64 "\n",
+               " unusable=%" PRIu64 " unmountable=%" PRIu64 " truncations=%" PRIu64 " seed=%" PRIu64
+               "\n",
                p.fs, p.lie ? " lie=1" : "", p.count.states, p.count.cuts, p.log.count, p.count.lost,
                p.count.holes, p.count.invented, p.count.hangs, p.count.unusable,
-               p.count.unmountable, p.seed);
+               p.count.unmountable, p.count.truncations, p.seed);
         return bad > 0;
 }

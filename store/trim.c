@@ -180,7 +180,6 @@ static int make_durable(void *context, struct segment *next, const struct tail *
         const struct start_payload *start = truncation->start;
         int r;
 
-        sync_begin(&store->sync, tail); /* the durable number falls before any record is cut */
         r = map_sync(&next->map, FRAMES_OFFSET);
         if (r < 0)
                 return fail_sync(store, next->name, r);
@@ -190,8 +189,11 @@ static int make_durable(void *context, struct segment *next, const struct tail *
                          tail->number, tail->segment_id, tail->offset);
         r = control_sync(&store->control);
         if (r < 0)
-                r = head_give_up(&store->head, logstore_detail());
-        return r;
+                return head_give_up(&store->head, logstore_detail());
+        /* Not before, as the durable number may rise: until here what is cut counts. It falls before
+         * the tail does, and before a claim is let in. */
+        sync_begin(&store->sync, tail);
+        return 0;
 }
 
 /* Under retention.lock, so that what is found here of the first number stays so. */

@@ -127,7 +127,7 @@ void act_close(struct logstore *store)
                 if (do_append(9000, &number) == 0 && i == 4)
                         judge_result("sync_start", logstore_sync_start(world.store, number), none);
         world_reopen(0);
-        judge_log(world.store, "in the next life");
+        judge_log(world.store, "in the next life", history_now());
         do_append(500, &number);
         do_sync(number, 0);
 }

@@ -45,6 +45,12 @@ void act_append_each(struct logstore *store)
         }
 }
 
+void act_append_once(struct logstore *store)
+{
+        (void)store;
+        do_append(50, NULL);
+}
+
 void act_append_few(struct logstore *store)
 {
         (void)store;
@@ -142,6 +148,24 @@ void act_claim_left(struct logstore *store)
 {
         (void)store;
         claim(true);
+}
+
+/* More is committed than was claimed, which is refused, and then as much as was. */
+void act_claim_too_much(struct logstore *store)
+{
+        static const int allowed[] = { -EMSGSIZE, -ECANCELED, 0 };
+        struct logstore_claim claim;
+
+        history.claims++;
+        for (int i = 0; i < 3; i++) {
+                int r = logstore_claim(store, 400, &claim);
+                if (judge_result("claim", r, refused) < 0)
+                        continue;
+                r = logstore_commit(store, &claim, claim.size + 1);
+                if (judge_result("commit of too much", r, allowed) == 0)
+                        verdict("commit of more than was claimed gave 0");
+                judge_result("abort", logstore_abort(store, &claim), aborted);
+        }
 }
 
 /* The thread ends in the middle of a claim, with an append behind it. */

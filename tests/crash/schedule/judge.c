@@ -134,12 +134,11 @@ void judge_bounds(struct logstore *store, const char *how)
                 history.first = bounds.first;
 }
 
-void judge_log(struct logstore *store, const char *how)
+void judge_log(struct logstore *store, const char *how, uint64_t now)
 {
         static char buffer[WORLD_BUFFER];
         struct logstore_bounds bounds;
         struct logstore_record record;
-        uint64_t now = history_now();
 
         judge_bounds(store, how);
         if (logstore_bounds(store, &bounds) < 0)

@@ -22,10 +22,12 @@ void judge_stale(const char *how, uint64_t number, uint64_t since);
 /* A call with these results alone; ends with 0. */
 int judge_result(const char *how, int result, const int *allowed);
 
-/* All of the log, when every thread has ended. */
-void judge_log(struct logstore *store, const char *how);
+/* All of the log, as it was at @now by the history. */
+void judge_log(struct logstore *store, const char *how, uint64_t now);
 /* The power is cut now: does the store open, with all that was acknowledged, and is it sound? */
 void judge_power_cut(const char *when);
+/* Record @number was acknowledged just now: its bytes are on the disk. */
+void judge_on_disk(uint64_t number);
 /* No file is left that nothing will ever remove. */
 void judge_leftovers(void);
 

@@ -63,6 +63,59 @@ static void judge_batches(struct logstore *store, const char *when, uint64_t now
         }
 }
 
+static struct logstore *open_cut(struct disk *cut, const char *when)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore *store;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/disk/%llu/store", U(cut->id));
+        options.flags = LOGSTORE_NO_THREAD | LOGSTORE_NO_RING;
+        if (logstore_open(path, &options, &store) < 0)
+                verdict("%s: the store is refused: %s", when, logstore_detail());
+        return store;
+}
+
+/* Has a truncation that empties the log, and goes on beyond @number, happened for good? */
+static bool is_emptied(uint64_t number)
+{
+        struct logstore_bounds bounds = { 0 };
+        struct rng rng = { number };
+        struct logstore *store;
+
+        scheduler_quiet();
+        store = open_cut(disk_after_power_cut(world.disk, &rng), "power cut at a truncation");
+        if (logstore_bounds(store, &bounds) < 0)
+                verdict("power cut at a truncation: %s", logstore_detail());
+        scheduler_loud();
+        return bounds.first > number;
+}
+
+/* Also beside a truncation: what a reader gets now is on the disk wherever it is in a file. */
+void judge_on_disk(uint64_t number)
+{
+        static char record_bytes[WORLD_BUFFER];
+        struct logstore_record record = { 0 };
+        int r;
+
+        scheduler_quiet();
+        r = logstore_get(world.store, number, record_bytes, sizeof(record_bytes), &record);
+        scheduler_loud();
+        if (r < 0 || record.size < 8)
+                return; /* cut or trimmed meanwhile */
+        for (uint32_t i = 0; i < world.disk->now.count; i++) {
+                const struct node *node = world.disk->now.list[i].node;
+                const uint8_t *at =
+                        memmem(node->cache->bytes, node->size, record.data, record.size);
+                uint64_t offset = at ? (uint64_t)(at - node->cache->bytes) : 0;
+                if (at &&
+                    (node->media_size < offset + record.size ||
+                     memcmp(node->media->bytes + offset, at, record.size) != 0) &&
+                    !is_emptied(number))
+                        verdict("record %llu was acknowledged and is in memory alone", U(number));
+        }
+}
+
 /* The same verdict from verify as from the open. */
 static void judge_sound(const char *path, const char *when)
 {
@@ -76,24 +129,22 @@ static void judge_sound(const char *path, const char *when)
 
 void judge_power_cut(const char *when)
 {
-        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
         struct rng rng = world_lottery();
         uint64_t now = history_now();
         struct logstore *store;
         struct disk *cut;
         char path[64], text[96];
 
+        /* The open may wait for a lock, and others go on: what they do then is not in the image. */
         scheduler_quiet();
         snprintf(text, sizeof(text), "power cut %s", when);
         cut = disk_after_power_cut(world.disk, &rng);
         snprintf(path, sizeof(path), "/disk/%llu/store", U(cut->id));
-        options.flags = LOGSTORE_NO_THREAD | LOGSTORE_NO_RING;
         if (rng_one_in(&rng, 4))
                 judge_sound(path, text);
-        if (logstore_open(path, &options, &store) < 0)
-                verdict("%s: the store is refused: %s", text, logstore_detail());
+        store = open_cut(cut, text);
         judge_acknowledged(store, text, now);
-        judge_log(store, text);
+        judge_log(store, text, now);
         judge_batches(store, text, now);
         if (logstore_close(store) < 0)
                 verdict("%s: close: %s", text, logstore_detail());

@@ -105,7 +105,7 @@ void world_run(const struct scenario *scenario, uint64_t seed)
         if (scenario->no_end || scenario->expects)
                 return;
         scheduler_quiet();
-        judge_log(world.store, "at the end");
+        judge_log(world.store, "at the end", history_now());
         if (!world.no_cuts)
                 judge_power_cut("at the end");
         if (!world.threads) /* one of them may be about to remove it */
@@ -171,6 +171,7 @@ int do_sync(uint64_t number, int timeout_ms)
         history_end(op, judge_result("sync", r, allowed));
         if (r != 0 || world.no_cuts)
                 return r;
+        judge_on_disk(number);
         rng = world_lottery();
         if (rng_one_in(&rng, 3))
                 judge_power_cut("at an acknowledged sync");

@@ -72,11 +72,12 @@ int do_get(struct logstore *store, uint64_t number);
         }
 void act_append(struct logstore *), act_append_timed(struct logstore *),
         act_append_each(struct logstore *), act_append_few(struct logstore *),
-        act_roll(struct logstore *), act_roll_unsynced(struct logstore *),
-        act_batch(struct logstore *), act_batch_roll(struct logstore *);
-void act_claim(struct logstore *), act_claim_left(struct logstore *),
-        act_claim_abandoned(struct logstore *), act_cancel_old(struct logstore *),
-        act_cancel_all(struct logstore *);
+        act_append_once(struct logstore *), act_roll(struct logstore *),
+        act_roll_unsynced(struct logstore *), act_batch(struct logstore *),
+        act_batch_roll(struct logstore *);
+void act_claim_too_much(struct logstore *), act_claim(struct logstore *),
+        act_claim_left(struct logstore *), act_claim_abandoned(struct logstore *),
+        act_cancel_old(struct logstore *), act_cancel_all(struct logstore *);
 void act_sync_all(struct logstore *), act_sync_async(struct logstore *);
 void act_truncate_10(struct logstore *), act_truncate_15(struct logstore *),
         act_truncate_high(struct logstore *), act_truncate_all(struct logstore *),
@@ -86,7 +87,8 @@ void act_get(struct logstore *), act_get_tail(struct logstore *), act_get_many(s
         act_bounds(struct logstore *);
 void act_cursor(struct logstore *), act_cursor_long(struct logstore *),
         act_cursor_back(struct logstore *), act_tail(struct logstore *),
-        act_wait(struct logstore *), act_wait_short(struct logstore *), act_fd(struct logstore *);
+        act_wait(struct logstore *), act_wait_once(struct logstore *),
+        act_wait_short(struct logstore *), act_fd(struct logstore *);
 void act_snapshot(struct logstore *), act_export(struct logstore *), act_look(struct logstore *);
 void act_power_cuts(struct logstore *), act_lives(struct logstore *), act_close(struct logstore *);
 

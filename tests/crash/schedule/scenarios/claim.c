@@ -9,6 +9,7 @@ const struct scenario scenarios_claim[] = {
           .actors = { ACTOR(claim), ACTOR(truncate_10), ACTOR(claim_left) } },
         { .name = "claim-roll", .actors = { ACTOR(claim_left), ACTOR(roll), ACTOR(cancel_old) } },
         { .name = "claim-cancel", .actors = { ACTOR(claim), ACTOR(cancel_all), ACTOR(claim) } },
+        { .name = "claim-cancel-refused", .actors = { ACTOR(claim_too_much), ACTOR(cancel_all) } },
         { .name = "claim-end",
           .actors = { ACTOR(claim_abandoned), ACTOR(roll_unsynced), ACTOR(cancel_all),
                       ACTOR(append_timed) } },

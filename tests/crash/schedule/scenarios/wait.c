@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-static void wait_once(struct logstore *store, struct logstore_cursor *cursor)
+static void wait_and_read(struct logstore *store, struct logstore_cursor *cursor)
 {
         struct logstore_record record;
 
@@ -24,11 +24,13 @@ static void watched(void)
         if (logstore_cursor_open(world.store, 0, &cursor) < 0)
                 verdict("cursor_open: %s", logstore_detail());
         for (int i = 0; i < 3; i++)
-                wait_once(world.store, cursor);
+                wait_and_read(world.store, cursor);
         logstore_cursor_close(cursor);
 }
 
 const struct scenario scenarios_wait[] = {
+        /* Nobody has ever waited, and no second append makes up for the one. */
+        { .name = "wait-first", .actors = { ACTOR(wait_once), ACTOR(append_once) } },
         { .name = "wait-append", .actors = { ACTOR(wait), ACTOR(append_few) } },
         { .name = "wait-append-watched",
           .prepare = watched,

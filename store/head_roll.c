@@ -235,7 +235,8 @@ static int freeze_at(struct head *head, uint64_t claimed)
 /*
  * Claims are closed while the new end is made durable, so that no record is ever in a segment of
  * which the durable number, the synced place and the mark do not tell the truth yet. The tail falls
- * before the chain does: a reader never looks behind the cut for what only the old tail has.
+ * before the chain does, and rises after it: a reader never looks behind the cut for what only the
+ * old tail has, nor in the old chain for a number that the new tail passes over.
  */
 int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed,
               int (*make_durable)(void *context, struct segment *next, const struct tail *tail),
@@ -263,10 +264,12 @@ int head_fork(struct head *head, const struct start_payload *start, uint64_t cla
         if (r == 0) {
                 pthread_mutex_lock(&head->tail_lock);
                 head->tail = tail;
-                atomic_store(&head->tail_number, tail.number);
+                if (tail.number < atomic_load(&head->tail_number))
+                        atomic_store(&head->tail_number, tail.number);
                 /* Before a claim: a cursor that has not seen it could give what was cut. */
                 atomic_store(&head->control->page->writer_epoch, start->epoch);
                 enter_next(head);
+                atomic_store(&head->tail_number, tail.number);
                 pthread_mutex_unlock(&head->tail_lock);
         }
         pthread_mutex_unlock(&head->lock);

@@ -2,14 +2,12 @@
  * main.c - crash-schedule: search the interleavings of the store's threads
  *
  * Usage: crash-schedule [--scenario NAME]... [--strategy pct|walk|weak]... [--schedules N]
- *                       [--minutes N] [--seed S] [--jobs N] [--keep DIR] [--known] [--first]
- *                       [--json]
+ *                       [--minutes N] [--seed S] [--jobs N] [--keep DIR] [--first] [--json]
  *        crash-schedule --replay FILE | --minimise FILE | --list
  *
  * Every scenario with every strategy runs N schedules; with --minutes again and again, with other
  * seeds. NAME may end in '*'. A failure is told with its seed; --keep writes its list of decisions
  * and its trail (where each thread stood, what was asked) to DIR. --first ends at the first failure.
- * --known: faults that known.c lists fail, too.
  *
  * pct: priorities that change at 0 to 3 points. walk: another thread at one point in 5 to 200. weak:
  * one of the two, with stores that are late, loads that are stale, and plain accesses that race.
@@ -25,7 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "known.h"
 #include "list.h"
 
 #define TASKS 1000u
@@ -36,7 +33,7 @@ static struct options {
         unsigned scenario_count, strategy_count, jobs;
         uint64_t seed, schedules;
         double minutes;
-        bool first, json, all;
+        bool first, json;
 } options = { .jobs = 2, .seed = 1, .schedules = 100 };
 
 static struct task tasks[TASKS];
@@ -44,7 +41,7 @@ static unsigned task_count;
 
 /* Of all processes. */
 static struct sums {
-        _Atomic uint64_t next, schedules, points, failures, hangs, known;
+        _Atomic uint64_t next, schedules, points, failures, hangs;
         _Atomic bool stop;
         _Atomic bool caught[TASKS]; /* a fault that was expected */
 } * sums;
@@ -162,10 +159,6 @@ static void run_task(const struct task *task, uint64_t round, double until)
                 }
                 if (!outcome.failed || task->scenario->expects)
                         continue;
-                if (!options.all && known_fault(outcome.verdict)) {
-                        atomic_fetch_add(&sums->known, 1);
-                        continue;
-                }
                 fail(task, &plan, &outcome);
                 if (++failures == 3)
                         break;
@@ -229,18 +222,16 @@ static int run_all(void)
         if (options.json)
                 printf("{\"method\": \"schedule\", \"states\": %llu, \"lost\": %llu, \"holes\": 0, "
                        "\"invented\": 0, \"hangs\": %llu, \"seed\": %llu, \"tasks\": %u, "
-                       "\"points\": %llu, \"known\": %llu, \"seconds\": %.0f}\n",
+                       "\"points\": %llu, \"seconds\": %.0f}\n",
                        (unsigned long long)sums->schedules,
                        (unsigned long long)(sums->failures - sums->hangs),
                        (unsigned long long)sums->hangs, (unsigned long long)options.seed,
-                       task_count, (unsigned long long)sums->points,
-                       (unsigned long long)sums->known, now() - begin);
+                       task_count, (unsigned long long)sums->points, now() - begin);
         else
-                printf("%llu schedules of %u tasks, %llu points, %llu failures, %llu known, %.1f "
-                       "s\n",
+                printf("%llu schedules of %u tasks, %llu points, %llu failures, %.1f s\n",
                        (unsigned long long)sums->schedules, task_count,
                        (unsigned long long)sums->points, (unsigned long long)sums->failures,
-                       (unsigned long long)sums->known, now() - begin);
+                       now() - begin);
         return sums->failures != 0;
 }
 
@@ -249,7 +240,7 @@ static int usage(void)
         fprintf(stderr,
                 "usage: crash-schedule [--scenario NAME]... [--strategy pct|walk|weak]...\n"
                 "                      [--schedules N] [--minutes N] [--seed S] [--jobs N]\n"
-                "                      [--keep DIR] [--known] [--first] [--json]\n"
+                "                      [--keep DIR] [--first] [--json]\n"
                 "       crash-schedule --replay FILE | --minimise FILE | --list\n");
         return 2;
 }
@@ -271,7 +262,6 @@ int main(int argc, char **argv)
                 { "seed", required_argument, NULL, 'r' },
                 { "jobs", required_argument, NULL, 'j' },
                 { "keep", required_argument, NULL, 'k' },
-                { "known", no_argument, NULL, 'a' },
                 { "first", no_argument, NULL, 'f' },
                 { "json", no_argument, NULL, 'J' },
                 { "replay", required_argument, NULL, 'p' },
@@ -311,9 +301,6 @@ int main(int argc, char **argv)
                         break;
                 case 'f':
                         options.first = true;
-                        break;
-                case 'a':
-                        options.all = true;
                         break;
                 case 'J':
                         options.json = true;

@@ -122,8 +122,10 @@ bool wake_prepare(struct wake *wake, uint32_t *ret_ticket)
         *ret_ticket = atomic_load(&wake->page->sequence);
         if (!wake->writable)
                 return false;
-        /* Pairs with wake_publish(): either it sees us, or we see what it published. */
+        /* Pairs with wake_publish(): either it sees us, or we see what it published. The fence because we look
+         * with acquire, which may go ahead of what the addition stores (LDAPR behind LDADDAL). */
         atomic_fetch_add(&wake->page->waiters, 1);
+        atomic_thread_fence(memory_order_seq_cst);
         return watch(wake->page);
 }
 

@@ -106,6 +106,9 @@ void catalog_unpin(struct catalog *catalog, struct segment *segment);
  * more, and nothing is known. */
 bool catalog_find_end(struct catalog *catalog, struct segment *segment);
 
+/* For one more segment; no file has it. Above ID_MAX: none is left. */
+uint64_t catalog_next_id(struct catalog *catalog);
+
 /* The writer: a mapped, started segment becomes the newest; its predecessor ends where it says.
  * Entries between the two are forgotten and become leftovers. The caller gets one pin. */
 int catalog_reserve(struct catalog *catalog); /* before, so that the add cannot fail */
@@ -142,6 +145,10 @@ uint64_t catalog_newest_epoch(struct catalog *catalog);
 
 /* The lowest first number of a segment from @number on. UINT64_MAX: there is none. */
 uint64_t catalog_first_after(struct catalog *catalog, uint64_t number);
+
+/* The last number below @number that a segment may hold, and the first one of that segment; 0: there is
+ * none. Of one that cannot be used, the number before it. */
+uint64_t catalog_last_before(struct catalog *catalog, uint64_t number, uint64_t *ret_first);
 
 /* Copy the last entry with an id below @id, with its first page read. -ENOENT: there is none; else
  * ret->id says whose page cannot be used. Unlike positions, ids stay while a trim goes on. */

@@ -11,6 +11,27 @@
 #include "detail.h"
 #include "logstore.h"
 
+uint64_t catalog_next_id(struct catalog *catalog)
+{
+        struct os_stat st;
+        char name[32];
+        uint64_t id;
+
+        pthread_mutex_lock(&catalog->lock);
+        if (catalog->highest_id < ID_MAX) {
+                catalog->highest_id++;
+        } else { /* somebody gave a file the greatest id; it is not of the log: go on behind that */
+                catalog->highest_id = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
+                do
+                        segment_name(++catalog->highest_id, name);
+                while (catalog->highest_id <= ID_MAX &&
+                       os_stat_name(catalog->directory, name, &st) == 0);
+        }
+        id = catalog->highest_id;
+        pthread_mutex_unlock(&catalog->lock);
+        return id;
+}
+
 int catalog_grow(struct catalog *catalog, void **array, size_t *room, size_t count,
                  size_t item_bytes)
 {

@@ -27,7 +27,7 @@ static int unlink_segment(struct catalog *catalog, uint64_t id)
         segment_name(id, name);
         r = os_unlink(catalog->directory, name);
         catalog_unlink_index(catalog, id);
-        if (r < 0 && r != -ENOENT)
+        if (r < 0 && r != -ENOENT && r != -EISDIR) /* a directory was never of the log */
                 return detail(r, "%s: cannot unlink: %s", name, logstore_error_text(r));
         return 0;
 }

@@ -93,7 +93,7 @@ static int map_entry(struct catalog *catalog, size_t at)
                 r = segment_damage(entry->segment, 0, 0,
                                    "not the segment that the next one continues");
         if (r == 0 && catalog->writer && catalog->kind == OS_SHARED_READ)
-                entry->segment->index_mode = catalog->control->page->fixed.file_mode;
+                entry->segment->index_mode = control_file_mode(catalog->control->page);
         if (r == 0)
                 r = catalog_remember(catalog, entry->segment);
         if (r < 0) {
@@ -197,6 +197,27 @@ int catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)
         r = pin_locked(catalog, number, ret);
         pthread_mutex_unlock(&catalog->lock);
         return r;
+}
+
+uint64_t catalog_last_before(struct catalog *catalog, uint64_t number, uint64_t *ret_first)
+{
+        struct segment *segment;
+        uint64_t last = 0;
+        size_t at;
+
+        pthread_mutex_lock(&catalog->lock);
+        if (find_number(catalog, number - 1, &at) == 0 &&
+            catalog->entries[at].first_number < number) {
+                last = *ret_first = catalog->entries[at].first_number;
+                if (catalog_pin_at(catalog, at, &segment) == 0) {
+                        last = atomic_load(&segment->last_number);
+                        segment->pins--;
+                } else {
+                        last--;
+                }
+        }
+        pthread_mutex_unlock(&catalog->lock);
+        return last < number ? last : number - 1;
 }
 
 int catalog_pin_id(struct catalog *catalog, uint64_t id, struct segment **ret)

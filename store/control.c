@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "detail.h"
+#include "file.h"
 #include "hash.h"
 #include "logstore.h"
 
@@ -111,21 +112,15 @@ static int check_fixed(const struct control_static *fixed)
 
 int control_open(struct memory *memory, int directory, bool writable, struct control *ret)
 {
-        struct control control = { .fd = os_open(directory, CONTROL_NAME,
-                                                 writable ? OS_WRITE : OS_READ, 0),
-                                   .directory = directory };
+        struct control control = { .directory = directory };
         const struct os_stat *st = &control.file;
-        int r;
+        int r = 0;
 
-        if (control.fd == -ENOENT)
-                return -ENOENT;
+        control.fd =
+                file_open(directory, CONTROL_NAME, writable ? OS_WRITE : OS_READ, &control.file);
         if (control.fd < 0)
-                return detail(control.fd, CONTROL_NAME ": cannot open: %s",
-                              logstore_error_text(control.fd));
-        r = os_stat(control.fd, &control.file);
-        if (r == 0 && !st->regular)
-                r = detail(-EPERM, CONTROL_NAME ": not a regular file");
-        else if (r == 0 && st->bytes < sizeof(struct control_page))
+                return control.fd;
+        if (st->bytes < sizeof(struct control_page))
                 r = detail(st->bytes < 8 ? -EMEDIUMTYPE : -EBADMSG,
                            CONTROL_NAME ": %llu bytes long, must be %zu: the file is damaged",
                            (unsigned long long)st->bytes, sizeof(struct control_page));

@@ -36,6 +36,12 @@ int control_create(int directory, const struct control_options *options);
 int control_open(struct memory *memory, int directory, bool writable, struct control *ret);
 void control_close(struct control *control);
 
+/* Rights of the files that a writer makes: of what the page says, those that a store may have. */
+static inline uint32_t control_file_mode(const struct control_page *page)
+{
+        return 0600 | (page->fixed.file_mode & 0044);
+}
+
 /* Copy the slot that counts to *ret. -EBADMSG: neither is valid. Beside a writer it retries. */
 int control_read(const struct control *control, struct control_slot *ret);
 

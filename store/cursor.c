@@ -15,6 +15,7 @@
 #include "cursor_private.h"
 #include "snapshot.h"
 
+#define STEPS_BACK 64
 #define DROP_BYTES (UINT64_C(4) << 20)
 
 int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint32_t flags,
@@ -124,17 +125,54 @@ static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uin
         return first <= tail ? first : tail + 1; /* a torn tail may have a segment behind it */
 }
 
+static bool leads_to(struct logstore_cursor *cursor, uint64_t number)
+{
+        struct place place;
+        int r = reader_find(cursor->store, cursor->snapshot, number, &place);
+
+        if (r == 0)
+                catalog_unpin(cursor->catalog, place.segment);
+        return r == 0;
+}
+
+/* Before the damage, backward: where to stand so that the number before leads somewhere. What a segment
+ * says that it holds can be far more than it does, so that is not tried number by number for long. */
+static uint64_t find_before(struct logstore_cursor *cursor, uint64_t number)
+{
+        uint64_t first = cursor_first(cursor), low = 0, last;
+
+        for (unsigned tries = 0; tries < STEPS_BACK; tries++, number--)
+                if (number <= first || leads_to(cursor, number - 1))
+                        return number;
+        last = catalog_last_before(cursor->catalog, number, &low);
+        if (last < first)
+                return first;
+        if (last < number - 1)
+                return last + 1;
+        while (low < number) { /* all below low lead somewhere, none from number on */
+                uint64_t middle = low + (number - low) / 2;
+
+                if (leads_to(cursor, middle))
+                        low = middle + 1;
+                else
+                        number = middle;
+        }
+        return number;
+}
+
 /* Damage that ends the log, as a missing segment does, is told once; then it is a mere end. */
 static int skip_damage(struct logstore_cursor *cursor)
 {
         uint64_t tail;
         char what[256];
+        int r;
 
         snprintf(what, sizeof(what), "%s", logstore_detail());
         cursor_leave(cursor);
-        if (find_tail(cursor, &tail) < 0)
-                return -EBADMSG;
-        if (cursor->at.number <= tail)
+        r = find_tail(cursor, &tail);
+        if (r < 0 && !reader_is_damage(r))
+                return r;
+        if (r == 0 && cursor->at.number <= tail)
                 cursor->at.number = find_behind(cursor, cursor->at.number + 1, tail);
         else if (cursor->told_end != cursor->at.number)
                 cursor->told_end = cursor->at.number;
@@ -226,7 +264,7 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
                 if (place.view.kind != FRAME_VOID)
                         break;
         }
-        if (r == -EBADMSG && cursor->flags & LOGSTORE_SKIP_DAMAGE)
+        if (reader_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE)
                 r = skip_damage(cursor);
         store_leave();
         return r;
@@ -276,6 +314,7 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
 {
         struct stand was;
         struct place place;
+        char what[256];
         int r = store_enter(cursor ? cursor->store : NULL);
 
         if (r < 0)
@@ -284,8 +323,11 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
         r = ret ? step_back(cursor, &place) : detail(-EINVAL, "ret is NULL");
         if (r == 0) {
                 reader_describe(&place, cursor->at.number, ret);
-        } else if (r == -EBADMSG && cursor->flags & LOGSTORE_SKIP_DAMAGE) {
+        } else if (reader_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE) {
+                snprintf(what, sizeof(what), "%s", logstore_detail());
                 cursor_leave(cursor); /* the place is not of the number before it */
+                cursor->at.number = find_before(cursor, cursor->at.number);
+                r = detail(-EBADMSG, "%s", what);
         } else {
                 bool cut = cursor->at.cut;
                 cursor_put_back(cursor, &was);

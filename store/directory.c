@@ -29,7 +29,7 @@ int directory_open(const char *path, uint32_t flags, uint32_t file_mode, int *re
         struct os_stat st;
 
         if (fd == -ENOENT && flags & LOGSTORE_CREATE) {
-                r = os_make_directory(path, directory_mode(file_mode));
+                r = os_make_directory(OS_HERE, path, directory_mode(file_mode));
                 if (r < 0 && r != -EEXIST)
                         return detail(r, "cannot create the directory: %s", logstore_error_text(r));
                 fd = os_open_directory(path);
@@ -139,6 +139,37 @@ static int lock_file(int directory, int fd)
         return r;
 }
 
+struct twin {
+        int directory;
+        const struct os_stat *control;
+};
+
+static int remove_twin(void *context, const char *name)
+{
+        static const char prefix[] = TEMPORARY_PREFIX CONTROL_NAME;
+        const struct twin *twin = context;
+        struct os_stat st;
+        int r;
+
+        if (strncmp(name, prefix, strlen(prefix)) != 0 ||
+            os_stat_name(twin->directory, name, &st) < 0 || !os_is_same(&st, twin->control))
+                return 0;
+        r = os_unlink(twin->directory, name);
+        return r == -ENOENT ? 0 : r;
+}
+
+/* Where a rename cannot refuse an existing name, the file is created by a link: whoever made it may
+ * have ended before it took the first name away. */
+static int finish_creation(int directory, const struct os_stat *control)
+{
+        struct twin twin = { directory, control };
+        int r = control->links > 1 ? os_list(directory, remove_twin, &twin) : 0;
+
+        return r < 0 ? detail(r, CONTROL_NAME ": cannot take away its first name: %s",
+                              logstore_error_text(r))
+                     : 0;
+}
+
 /* 1: locked, but another file has the name since. */
 static int lock_once(int directory, int *ret)
 {
@@ -163,6 +194,8 @@ static int lock_once(int directory, int *ret)
                         detail(r, CONTROL_NAME ": cannot look at it: %s", logstore_error_text(r));
                 else if (r < 0 || !os_is_same(&locked, &named))
                         r = 1;
+                else
+                        r = finish_creation(directory, &named);
         }
         if (r != 0)
                 os_close(fd); /* nothing was written */

@@ -22,7 +22,7 @@ static int add_index(struct catalog *catalog, struct segment *segment)
 static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
                          uint64_t *ret_ready, struct segment **ret)
 {
-        uint64_t id = ++catalog->highest_id;
+        uint64_t id = catalog_next_id(catalog);
         struct segment *segment = NULL;
         uint64_t ready = 0;
         int r = segment_prepare(catalog->directory, catalog->uuid, id, segment_bytes, mode);
@@ -66,8 +66,8 @@ static int prepare(struct head *head)
         pthread_mutex_unlock(&head->lock);
         r = catalog_reserve(head->catalog);
         if (r == 0)
-                r = open_prepared(head->catalog, fixed->segment_bytes, fixed->file_mode, &ready,
-                                  &segment);
+                r = open_prepared(head->catalog, fixed->segment_bytes,
+                                  control_file_mode(head->control->page), &ready, &segment);
         if (r == -EIO) /* a failed sync is final, whatever it was of */
                 r = head_give_up(head, logstore_detail());
         pthread_mutex_lock(&head->lock);

@@ -64,6 +64,16 @@ static bool header_valid(const struct index_header *header, uint64_t file_bytes,
                file_bytes == sizeof(*header) + header->entries * sizeof(uint32_t);
 }
 
+/* No entry is 0, so no page of it is a hole: one that has some is wrong, and could be far larger than
+ * what it takes on the disk. */
+static bool has_hole(int fd, uint64_t bytes)
+{
+        uint64_t from, to;
+        int r = os_next_data(fd, 0, &from, &to);
+
+        return r == -ENXIO || (r == 0 && (from != 0 || to < bytes));
+}
+
 int index_open(struct memory *memory, int directory, uint64_t id, uint64_t salt, uint64_t records,
                struct index *ret)
 {
@@ -80,6 +90,8 @@ int index_open(struct memory *memory, int directory, uint64_t id, uint64_t salt,
         r = os_stat(fd, &st);
         if (r == 0 && (!st.regular || st.bytes < sizeof(*header) ||
                        st.bytes > sizeof(*header) + SEGMENT_BYTES_MAX))
+                r = -EBADMSG;
+        if (r == 0 && has_hole(fd, st.bytes))
                 r = -EBADMSG;
         if (r == 0)
                 r = map_file(memory, fd, OS_SHARED_READ, st.bytes, &index.map);

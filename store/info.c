@@ -69,7 +69,7 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
                 info.version = fixed->version;
                 memcpy(info.uuid, fixed->uuid, sizeof(info.uuid));
                 info.segment_bytes = fixed->segment_bytes;
-                info.file_mode = fixed->file_mode;
+                info.file_mode = control_file_mode(store->control.page);
                 info.clean = !!(slot.flags & CONTROL_CLEAN);
                 info.failed = !!(slot.flags & CONTROL_FAILED);
                 describe_lock(store, &info);

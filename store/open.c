@@ -165,7 +165,7 @@ static int open_rest(struct logstore *store, bool lock)
                      store->options.mapped_segments);
         store->catalog.writer = store->writer;
         r = wake_open(&store->memory, store->directory, store->writer,
-                      store->control.page->fixed.file_mode, &store->wake);
+                      control_file_mode(store->control.page), &store->wake);
         if (r == 0 && store->writer) {
                 r = control_believe_disk(&store->control, store->directory);
                 control_set_writer(&store->control);

@@ -3,6 +3,7 @@
  */
 #include "os.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,9 +42,11 @@ int os_open_directory(const char *path)
         return fd < 0 ? -errno : above_standard(fd);
 }
 
-int os_make_directory(const char *path, uint32_t mode)
+static_assert(OS_HERE == AT_FDCWD, "a path is relative to the working directory");
+
+int os_make_directory(int directory, const char *name, uint32_t mode)
 {
-        return mkdir(path, (mode_t)mode) < 0 ? -errno : 0;
+        return mkdirat(directory, name, (mode_t)mode) < 0 ? -errno : 0;
 }
 
 int os_open(int directory, const char *name, int flags, uint32_t mode)
@@ -81,6 +84,7 @@ static void convert_stat(const struct stat *st, struct os_stat *ret)
                 .disk_bytes = (uint64_t)st->st_blocks * 512,
                 .mode = st->st_mode & 07777,
                 .block_bytes = (uint32_t)st->st_blksize,
+                .links = (uint32_t)st->st_nlink,
                 .inode = st->st_ino,
                 .device = st->st_dev,
                 .regular = S_ISREG(st->st_mode),
@@ -185,6 +189,18 @@ int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
         return r;
 }
 
+int os_next_data(int fd, uint64_t from, uint64_t *ret_from, uint64_t *ret_to)
+{
+        off_t data = lseek(fd, (off_t)from, SEEK_DATA);
+        off_t hole = data < 0 ? data : lseek(fd, data, SEEK_HOLE);
+
+        if (hole < 0)
+                return -errno;
+        *ret_from = (uint64_t)data;
+        *ret_to = (uint64_t)hole;
+        return 0;
+}
+
 int os_grow(int fd, uint64_t bytes)
 {
         struct stat st;
@@ -207,16 +223,21 @@ int os_rename(int directory, const char *from, const char *to)
         return renameat(directory, from, directory, to) < 0 ? -errno : 0;
 }
 
-int os_rename_fresh(int directory, const char *from, const char *to)
+int os_move(int directory, const char *from, int other, const char *to)
 {
-        if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0)
+        if (renameat2(directory, from, other, to, RENAME_NOREPLACE) == 0)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS)
                 return -errno;
         /* A file system without the flag: link(2) refuses an existing name as well. */
-        if (linkat(directory, from, directory, to, 0) < 0)
+        if (linkat(directory, from, other, to, 0) < 0)
                 return -errno;
         return os_unlink(directory, from);
+}
+
+int os_rename_fresh(int directory, const char *from, const char *to)
+{
+        return os_move(directory, from, directory, to);
 }
 
 int os_unlink(int directory, const char *name)

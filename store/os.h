@@ -30,6 +30,7 @@ struct os_stat {
         uint64_t disk_bytes;  /* blocks really taken */
         uint32_t mode;        /* permission bits */
         uint32_t block_bytes; /* preferred I/O size */
+        uint32_t links;       /* names that the file has */
         uint64_t inode, device;
         bool regular, directory;
 };
@@ -43,7 +44,8 @@ enum os_open_flags {
 
 /* ---- files; never descriptors 0-2, always close-on-exec, never through a symlink ---- */
 int os_open_directory(const char *path);
-int os_make_directory(const char *path, uint32_t mode);
+#define OS_HERE (-100) /* in place of a directory: the name is a path */
+int os_make_directory(int directory, const char *name, uint32_t mode);
 int os_open(int directory, const char *name, int flags, uint32_t mode);
 int os_close(int fd);
 int os_stat(int fd, struct os_stat *ret);
@@ -58,6 +60,8 @@ int os_list(int directory, int (*each)(void *context, const char *name), void *c
 int os_read(int fd, void *buffer, size_t bytes, uint64_t offset,
             size_t *ret_bytes); /* short: end */
 int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset);
+/* The next piece at or behind @from that is no hole; -ENXIO: none. */
+int os_next_data(int fd, uint64_t from, uint64_t *ret_from, uint64_t *ret_to);
 /* Is there no space: of the file system, of a quota, or of what this process may write? */
 static inline bool os_is_full(int r)
 {
@@ -65,8 +69,9 @@ static inline bool os_is_full(int r)
 }
 
 int os_grow(int fd, uint64_t bytes); /* never shrinks; -EFBIG beyond RLIMIT_FSIZE, no signal */
-int os_rename(int directory, const char *from, const char *to);       /* replaces */
-int os_rename_fresh(int directory, const char *from, const char *to); /* -EEXIST */
+int os_rename(int directory, const char *from, const char *to);          /* replaces */
+int os_rename_fresh(int directory, const char *from, const char *to);    /* -EEXIST */
+int os_move(int directory, const char *from, int other, const char *to); /* -EEXIST */
 int os_unlink(int directory, const char *name);
 int os_sync_file(int fd);
 int os_sync_directory(int fd);

@@ -6,31 +6,37 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "detail.h"
+#include "file.h"
 #include "logstore.h"
 #include "os.h"
 
+#define QUARANTINE "quarantine"
 #define PIECE_BYTES (1u << 20)
+#define NAMES_MAX 1000 /* of one file */
 
-static int open_quarantine(const char *path)
+/* By its name in the store, and not through a link, which may lead anywhere. */
+static int open_quarantine(int directory)
 {
-        char *name = malloc(strlen(path) + sizeof("/quarantine"));
-        int r;
+        struct os_stat st = { 0 };
+        int r = os_make_directory(directory, QUARANTINE, 0700), fd;
 
-        if (!name)
-                return detail(-ENOMEM, "no memory for a path");
-        sprintf(name, "%s/quarantine", path);
-        r = os_make_directory(name, 0700);
-        if (r == -EEXIST)
-                r = 0;
+        if (r < 0 && r != -EEXIST)
+                return detail(r, QUARANTINE ": cannot make the directory: %s",
+                              logstore_error_text(r));
+        fd = os_open(directory, QUARANTINE, OS_READ, 0);
+        r = fd < 0 ? fd : os_stat(fd, &st);
+        if (r == 0 && !st.directory)
+                r = -EPERM;
         if (r == 0)
-                r = os_open_directory(name);
-        if (r < 0)
-                detail(r, "%s: cannot make the directory: %s", name, logstore_error_text(r));
-        free(name);
-        return r;
+                return fd;
+        if (fd >= 0)
+                os_close(fd); /* nothing was written */
+        return detail(r, QUARANTINE ": %s",
+                      r == -EPERM ? "not a directory: put it somewhere else, what is cut goes into "
+                                    "one of that name"
+                                  : logstore_error_text(r));
 }
 
 static int create_free(int quarantine, const char *name)
@@ -38,46 +44,82 @@ static int create_free(int quarantine, const char *name)
         char numbered[64];
         int fd = -EEXIST;
 
-        for (int i = 0; fd == -EEXIST && i < 1000; i++) {
+        for (int i = 0; fd == -EEXIST && i < NAMES_MAX; i++) {
                 snprintf(numbered, sizeof(numbered), "%s.%d", name, i);
                 fd = os_open(quarantine, numbered, OS_WRITE | OS_CREATE, 0600);
         }
         return fd;
 }
 
-static int copy_bytes(int from, int to)
+static int copy_piece(int from, int to, char *piece, uint64_t at, uint64_t end)
 {
-        char *piece = malloc(PIECE_BYTES);
-        size_t got = PIECE_BYTES;
-        int r = piece ? 0 : -ENOMEM;
+        int r = 0;
 
-        for (uint64_t at = 0; r == 0 && got == PIECE_BYTES; at += got) {
-                r = os_read(from, piece, PIECE_BYTES, at, &got);
+        while (r == 0 && at < end) {
+                size_t bytes = end - at < PIECE_BYTES ? end - at : PIECE_BYTES, got;
+
+                r = os_read(from, piece, bytes, at, &got);
                 if (r == 0)
                         r = os_write(to, piece, got, at);
+                at += got ? got : bytes; /* it was cut meanwhile */
         }
+        return r;
+}
+
+/* Holes stay holes: a file can be far longer than its disk. */
+static int copy_bytes(int from, uint64_t bytes, int to)
+{
+        char *piece = malloc(PIECE_BYTES);
+        uint64_t at = 0, end = 0;
+        int r = piece ? 0 : -ENOMEM;
+
+        while (r == 0 && (r = os_next_data(from, end, &at, &end)) == 0)
+                r = copy_piece(from, to, piece, at, end);
         free(piece);
+        if (r == -ENXIO)
+                r = os_grow(to, bytes);
         return r < 0 ? r : os_sync_file(to);
 }
 
-int quarantine_copy(int directory, const char *path, const char *name)
+/* Make the new name durable, and that it is no more where it was. */
+static int finish(int directory, int quarantine, const char *name, int r)
 {
-        int quarantine = open_quarantine(path), from, to, r;
-
-        if (quarantine < 0)
-                return quarantine;
-        from = os_open(directory, name, OS_READ, 0);
-        to = from < 0 ? from : create_free(quarantine, name);
-        r = to < 0 ? to : copy_bytes(from, to);
-        if (to >= 0 && os_close(to) < 0 && r == 0)
-                r = -EIO;
-        if (from >= 0)
-                os_close(from); /* only read */
         if (r == 0)
                 r = os_sync_directory(quarantine);
         if (r == 0)
                 r = os_sync_directory(directory);
         os_close(quarantine); /* synced */
-        return r < 0 ? detail(r, "%s: cannot copy to quarantine: %s", name, logstore_error_text(r))
+        return r < 0 ? detail(r, QUARANTINE ": cannot take %s: %s", name, logstore_error_text(r))
                      : 0;
+}
+
+int quarantine_copy(int directory, const char *name)
+{
+        int quarantine = open_quarantine(directory), from, to, r;
+        struct os_stat st;
+
+        if (quarantine < 0)
+                return quarantine;
+        from = file_open(directory, name, OS_READ, &st);
+        to = from < 0 ? from : create_free(quarantine, name);
+        r = to < 0 ? to : copy_bytes(from, st.bytes, to);
+        if (to >= 0 && os_close(to) < 0 && r == 0)
+                r = -EIO;
+        if (from >= 0)
+                os_close(from); /* only read */
+        return finish(directory, quarantine, name, r);
+}
+
+int quarantine_move(int directory, const char *name)
+{
+        int quarantine = open_quarantine(directory), r = -EEXIST;
+        char numbered[64];
+
+        if (quarantine < 0)
+                return quarantine;
+        for (int i = 0; r == -EEXIST && i < NAMES_MAX; i++) {
+                snprintf(numbered, sizeof(numbered), "%s.%d", name, i);
+                r = os_move(directory, name, quarantine, numbered);
+        }
+        return finish(directory, quarantine, name, r);
 }

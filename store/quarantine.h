@@ -4,7 +4,11 @@
 #ifndef LOGSTORE_QUARANTINE_H
 #define LOGSTORE_QUARANTINE_H
 
-/* Copy file @name of the store into quarantine/ beside it, under a name that is free there. */
-int quarantine_copy(int directory, const char *path, const char *name);
+/* Copy file @name of the store into quarantine/ in it, under a name that is free there; its holes stay
+ * holes. -EPERM: not a regular file, or quarantine is no directory. */
+int quarantine_copy(int directory, const char *name);
+
+/* Move it there, whatever it is. Not for what somebody may have mapped as part of the log. */
+int quarantine_move(int directory, const char *name);
 
 #endif

@@ -42,6 +42,13 @@ int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint
  */
 int reader_verify(struct logstore *store, const struct place *place, uint64_t number);
 
+/* Is it a verdict about what lies on the disk, and not about the call? Also a segment that is no regular
+ * file. */
+static inline bool reader_is_damage(int error)
+{
+        return error == -EBADMSG || error == -EPERM;
+}
+
 /* What a failure to find or validate @number means: as reader_verify(). */
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
                  const char *what);

@@ -150,7 +150,7 @@ static int follow(struct logstore *store)
                 }
         }
         if (r < 0)
-                return r == -EBADMSG ? 0 : r;       /* whoever reads there is told */
+                return reader_is_damage(r) ? 0 : r; /* whoever reads there is told */
         catalog_find_end(&store->catalog, segment); /* no step beyond where the log leaves it */
         while (follow_seal(store, segment) || follow_frame(store, segment) ||
                follow_segment(store, &segment))

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "detail.h"
+#include "file.h"
 #include "logstore.h"
 #include "salvage.h"
 #include "scan.h"
@@ -22,9 +23,9 @@ static int open_for_scan(struct catalog *catalog, const struct segment_brief *br
         int fd, r;
 
         segment_name(brief->id, name);
-        fd = os_open(catalog->directory, name, OS_READ, 0);
+        fd = file_open(catalog->directory, name, OS_READ, NULL);
         if (fd < 0)
-                return detail(fd, "%s: cannot open: %s", name, logstore_error_text(fd));
+                return fd;
         r = os_sync_file(fd);
         if (r < 0) {
                 os_close(fd);

@@ -32,6 +32,20 @@ static int seal_before(struct catalog *catalog, const struct recovery *recovery,
         return r;
 }
 
+/* Found out before anything is written, or each try would leave one more segment behind. */
+static int check_seals(struct catalog *catalog, const struct recovery *recovery,
+                       const struct start_payload *start)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++)
+                if (recovery->counts[i] > 0)
+                        r = segment_check_writable(catalog->directory, recovery->unsealed[i]);
+        if (r == 0 && recovery->records == 0 && start->previous_id != 0)
+                r = segment_check_writable(catalog->directory, start->previous_id);
+        return r == -ENOENT ? 0 : r; /* trimmed */
+}
+
 static int describe_start(struct catalog *catalog, const struct control_slot *slot,
                           const struct recovery *recovery, struct start_payload *start)
 {
@@ -77,8 +91,11 @@ int recovery_start(struct catalog *catalog, struct control *control,
 
         if (recovery)
                 r = describe_start(catalog, &control->current, recovery, &start);
+        if (r == 0 && recovery)
+                r = check_seals(catalog, recovery, &start);
         if (r == 0)
-                r = head_make(catalog, fixed->segment_bytes, fixed->file_mode, &start, &segment);
+                r = head_make(catalog, fixed->segment_bytes, control_file_mode(control->page),
+                              &start, &segment);
         if (r < 0)
                 return r;
         r = sync_start_frame(segment);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "directory.h"
+#include "file.h"
 #include "quarantine.h"
 #include "reader.h"
 #include "recovery.h"
@@ -207,24 +208,35 @@ static int read_all(struct repair *repair)
 
 /* ---- cutting ---- */
 
-static int cut_file(struct repair *repair, uint64_t id, bool copy)
+/* Count what is cut of a file and, with @aside, have it in the quarantine. One that is newer than the
+ * head is none of the log, and perhaps no file: it goes there itself, and no id is lost to it. */
+static int cut_file(struct repair *repair, uint64_t id, bool aside)
 {
+        struct logstore *store = repair->store;
+        struct catalog *catalog = &store->catalog;
+        uint64_t head = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
         struct os_stat st;
         char name[32];
         int r;
 
         segment_name(id, name);
-        r = os_stat_name(repair->store->directory, name, &st);
+        r = os_stat_name(store->directory, name, &st);
         if (r < 0) /* it would be cut without a copy */
                 return detail(r, "%s: cannot look at it: %s", name, logstore_error_text(r));
-        repair->report.cut_bytes +=
-                st.bytes - (id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0);
-        return copy ? quarantine_copy(repair->store->directory, repair->store->path, name) : 0;
+        if (id == repair->keep.tail.segment_id)
+                st.bytes -= repair->keep.tail.offset;
+        if (st.regular &&
+            __builtin_add_overflow(repair->report.cut_bytes, st.bytes, &repair->report.cut_bytes))
+                repair->report.cut_bytes = UINT64_MAX;
+        if (!aside)
+                return 0;
+        return id > head ? quarantine_move(store->directory, name)
+                         : quarantine_copy(store->directory, name);
 }
 
-/* Sum up, or with @copy move aside, everything behind the kept prefix: the files that there are. Ids may
- * be far apart. */
-static int each_cut_file(struct repair *repair, bool copy)
+/* Sum up, or with @aside put into the quarantine, everything behind the kept prefix: the files that there
+ * are. Ids may be far apart. */
+static int each_cut_file(struct repair *repair, bool aside)
 {
         struct memory *memory = &repair->store->memory;
         size_t count = 0;
@@ -233,7 +245,7 @@ static int each_cut_file(struct repair *repair, bool copy)
                              &count);
 
         for (size_t i = 0; r == 0 && i < count; i++)
-                r = cut_file(repair, ids[i], copy);
+                r = cut_file(repair, ids[i], aside);
         memory_free(memory, ids);
         return r;
 }
@@ -253,7 +265,7 @@ static int sync_kept(struct repair *repair, struct catalog *catalog)
                      brief.sealed))
                         continue;
                 segment_name(id, name);
-                fd = os_open(catalog->directory, name, OS_WRITE, 0);
+                fd = file_open(catalog->directory, name, OS_READ, NULL);
                 r = fd < 0 ? fd : os_sync_file(fd);
                 if (fd >= 0 && os_close(fd) < 0 && r == 0)
                         r = -EIO;

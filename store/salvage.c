@@ -36,6 +36,25 @@ static void pass_place(struct allowance *allowance)
         allowance->lone += ALLOWED_PER_PLACE;
 }
 
+/* The first place from @offset on where a frame may begin; UINT64_MAX: there is none. A file can be far
+ * longer than what it takes on the disk, and no frame begins in a hole. *piece_end: how far there is
+ * none, as far as known. */
+static uint64_t skip_hole(struct segment *segment, uint64_t *piece_end, uint64_t offset)
+{
+        uint64_t from = offset;
+        int fd, r;
+
+        if (offset < *piece_end)
+                return offset;
+        fd = segment_descriptor(segment);
+        r = fd < 0 ? fd : os_next_data(fd, offset, &from, piece_end);
+        if (r == -ENXIO)
+                return UINT64_MAX;
+        if (r < 0) /* it will not say: look everywhere */
+                *piece_end = UINT64_MAX;
+        return from > offset ? from & ~(uint64_t)(FRAME_ALIGN - 1) : offset;
+}
+
 /* Up to @limit, as far as the file goes. */
 static uint64_t file_limit(struct segment *segment, uint64_t limit)
 {
@@ -151,11 +170,13 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
         struct allowance allowance = allowance_new(until);
         uint32_t ordinal = 0;
         int64_t greatest_ns = 0;
+        uint64_t piece_end = 0;
         struct record_view view;
         bool damaged = false, in_batch = false;
         int r = 0;
 
-        while (r == 0 && offset + PAD_HEADER_BYTES <= until && !map_faulted(&segment->map)) {
+        while (r == 0 && offset != UINT64_MAX && offset + PAD_HEADER_BYTES <= until &&
+               !map_faulted(&segment->map)) {
                 bool due = offset == good, next;
                 uint64_t bytes;
 
@@ -176,7 +197,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                         continue;
                 }
                 if (!next && find(segment, offset, until, ordinal, &allowance, &view) != FRAME) {
-                        offset += FRAME_ALIGN;
+                        offset = skip_hole(segment, &piece_end, offset + FRAME_ALIGN);
                         pass_place(&allowance);
                         continue;
                 }
@@ -202,10 +223,12 @@ bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
         uint32_t ordinal = (uint32_t)(number - segment->brief.start.first_number);
         uint64_t until = file_limit(segment, segment->brief.bytes);
         struct allowance allowance = allowance_new(until);
+        uint64_t piece_end = 0;
         struct record_view view;
 
-        for (uint64_t at = offset + FRAME_ALIGN; at + FRAME_HEADER_BYTES <= until;
-             at += FRAME_ALIGN) {
+        for (uint64_t at = skip_hole(segment, &piece_end, offset + FRAME_ALIGN);
+             at != UINT64_MAX && at + FRAME_HEADER_BYTES <= until;
+             at = skip_hole(segment, &piece_end, at + FRAME_ALIGN)) {
                 /* What cannot be looked at could be one: rather damage that is none than a loss. */
                 if (find(segment, at, until, ordinal, &allowance, &view) != NO_FRAME)
                         return true;

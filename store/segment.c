@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "detail.h"
+#include "file.h"
 #include "logstore.h"
 
 void segment_name(uint64_t id, char name[32])
@@ -211,20 +212,15 @@ static void read_seal(const char *page, struct segment_brief *brief)
                         seal.last_number == seal.first_number + seal.records - 1;
 }
 
-static int brief_from_file(int fd, const char *name, const uint8_t uuid[16], uint64_t id,
-                           struct segment_brief *ret)
+static int brief_from_file(int fd, uint64_t file_bytes, const char *name, const uint8_t uuid[16],
+                           uint64_t id, struct segment_brief *ret)
 {
         _Alignas(8) char page[FRAMES_OFFSET] = { 0 };
         const struct segment_header *header = (const struct segment_header *)page;
         struct segment_brief brief = { .id = id };
-        struct os_stat st;
         size_t got;
-        int r = os_stat(fd, &st);
+        int r = os_read(fd, page, sizeof(page), 0, &got);
 
-        if (r == 0 && !st.regular)
-                return detail(-EPERM, "%s: not a regular file", name);
-        if (r == 0)
-                r = os_read(fd, page, sizeof(page), 0, &got);
         if (r < 0)
                 return detail(r, "%s: offset 0: cannot read: %s", name, logstore_error_text(r));
         if (got < HEADER_BYTES)
@@ -234,7 +230,7 @@ static int brief_from_file(int fd, const char *name, const uint8_t uuid[16], uin
                 return r;
         brief.salt = header->salt;
         brief.bytes = header->bytes;
-        brief.file_bytes = st.bytes;
+        brief.file_bytes = file_bytes;
         brief.created_ns = header->created_ns;
         if (got == sizeof(page))
                 read_start(page, &brief);
@@ -243,31 +239,37 @@ static int brief_from_file(int fd, const char *name, const uint8_t uuid[16], uin
         return 0;
 }
 
-static int open_named(int directory, uint64_t id, bool writable, char name[32])
+static int open_named(int directory, uint64_t id, bool writable, char name[32], struct os_stat *ret)
 {
         int fd;
 
         segment_name(id, name);
-        fd = os_open(directory, name, writable ? OS_WRITE : OS_READ, 0);
-        if (fd == -ENOENT)
-                return detail(fd, "%s: the segment is missing", name);
-        if (fd < 0)
-                return detail(fd, "%s: cannot open: %s", name,
-                              fd == -EPERM ? "not a regular file" : logstore_error_text(fd));
-        return fd;
+        fd = file_open(directory, name, writable ? OS_WRITE : OS_READ, ret);
+        return fd == -ENOENT ? detail(fd, "%s: the segment is missing", name) : fd;
 }
 
 int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
                        struct segment_brief *ret)
 {
+        struct os_stat st;
         char name[32];
-        int fd = open_named(directory, id, false, name), r;
+        int fd = open_named(directory, id, false, name, &st), r;
 
         if (fd < 0)
                 return fd;
-        r = brief_from_file(fd, name, uuid, id, ret);
+        r = brief_from_file(fd, st.bytes, name, uuid, id, ret);
         os_close(fd); /* only read */
         return r;
+}
+
+int segment_check_writable(int directory, uint64_t id)
+{
+        char name[32];
+        int fd = open_named(directory, id, true, name, NULL);
+
+        if (fd >= 0)
+                os_close(fd); /* nothing was written */
+        return fd < 0 ? fd : 0;
 }
 
 int segment_open(struct memory *memory, int directory, const uint8_t uuid[16], uint64_t id,
@@ -275,6 +277,7 @@ int segment_open(struct memory *memory, int directory, const uint8_t uuid[16], u
 {
         bool writable = kind == OS_SHARED_WRITE;
         struct segment *segment = memory_new(memory, sizeof(*segment));
+        struct os_stat st;
         int r;
 
         if (!segment)
@@ -282,10 +285,10 @@ int segment_open(struct memory *memory, int directory, const uint8_t uuid[16], u
         segment->memory = memory;
         segment->directory = directory;
         pthread_mutex_init(&segment->index_lock, NULL);
-        segment->fd = open_named(directory, id, writable, segment->name);
-        r = segment->fd < 0
-                    ? segment->fd
-                    : brief_from_file(segment->fd, segment->name, uuid, id, &segment->brief);
+        segment->fd = open_named(directory, id, writable, segment->name, &st);
+        r = segment->fd < 0 ? segment->fd
+                            : brief_from_file(segment->fd, st.bytes, segment->name, uuid, id,
+                                              &segment->brief);
         if (r == 0) {
                 r = map_file(memory, segment->fd, kind, segment->brief.bytes, &segment->map);
                 if (r < 0)

@@ -76,6 +76,9 @@ int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t
 int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
                        struct segment_brief *ret);
 
+/* May it be written? Asked where failing later would leave something half done. */
+int segment_check_writable(int directory, uint64_t id);
+
 /* Open and map: shared to read or write, or private. The same errors. */
 int segment_open(struct memory *memory, int directory, const uint8_t uuid[16], uint64_t id,
                  enum os_map_kind kind, struct segment **ret);

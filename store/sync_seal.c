@@ -48,7 +48,7 @@ int sync_seal_alone(struct sync *sync)
         if (r < 0)
                 return r;
         /* Failing is no harm: whoever needs the index builds it. */
-        segment_write_index(segment, &segment->index, sync->head->control->page->fixed.file_mode,
+        segment_write_index(segment, &segment->index, control_file_mode(sync->head->control->page),
                             records, end.offset);
         head_retire(sync->head, turn);
         return 0;

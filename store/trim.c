@@ -248,6 +248,9 @@ static int truncate_alone(void *context)
         if (atomic_load(&store->sync.durable) < truncation->number)
                 return detail(-EAGAIN, "record %llu is not durable yet",
                               (unsigned long long)truncation->number);
+        if (start.previous_id != 0 &&
+            (r = segment_check_writable(store->directory, start.previous_id)) < 0)
+                return r; /* it is to be sealed anew */
         start.epoch = store->control.epoch + 1;
         truncation->start = &start;
         r = head_fork(head, &start, tail.number, make_durable, truncation);

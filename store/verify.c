@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "file.h"
 #include "reader.h"
 #include "scan.h"
 
@@ -163,9 +164,9 @@ static int scan_entry(struct verification *v, const struct segment_brief *brief,
                 .context = v,
                 .greatest_ns = v->greatest_ns,
         };
-        scan->fd = os_open(v->store->directory, name, OS_READ, 0);
+        scan->fd = file_open(v->store->directory, name, OS_READ, NULL);
         if (scan->fd < 0)
-                return detail(scan->fd, "%s: cannot open: %s", name, logstore_error_text(scan->fd));
+                return scan->fd;
         r = scan_segment(scan);
         os_close(scan->fd); /* only read */
         scan->key = NULL;

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "detail.h"
+#include "file.h"
 
 #define WAKE_BYTES 4096
 #define WATCH_TRIES 10 /* anybody may write the page */
@@ -21,24 +21,26 @@ enum { UNWATCHED, WATCHING, WATCHED };
 
 static const _Atomic uint32_t never = UNWATCHED; /* where there is no page */
 
-static int open_or_create(int directory, bool writer, uint32_t mode, bool *ret_writable)
+static int open_or_create(int directory, bool writer, uint32_t mode, bool *ret_writable,
+                          struct os_stat *ret)
 {
-        int fd = os_open(directory, WAKE_NAME, OS_WRITE, 0);
+        int fd = file_open(directory, WAKE_NAME, OS_WRITE, ret);
 
-        if (fd == -ENOENT && writer)
+        if (fd == -ENOENT && writer) {
                 fd = os_open(directory, WAKE_NAME, OS_WRITE | OS_CREATE, mode);
+                ret->bytes = 0;
+        }
         *ret_writable = fd >= 0;
-        return fd >= 0 ? fd : os_open(directory, WAKE_NAME, OS_READ, 0);
+        if (fd == -EPERM && writer)
+                return fd;
+        return fd >= 0 ? fd : file_open(directory, WAKE_NAME, OS_READ, ret);
 }
 
-static int map_page(struct wake *wake, struct memory *memory, int fd, bool writer)
+static int map_page(struct wake *wake, struct memory *memory, int fd, uint64_t bytes, bool writer)
 {
-        struct os_stat st;
-        int r = os_stat(fd, &st);
+        int r = 0;
 
-        if (r == 0 && !st.regular)
-                r = -EPERM;
-        if (r == 0 && st.bytes < WAKE_BYTES)
+        if (bytes < WAKE_BYTES)
                 r = writer ? os_grow(fd, WAKE_BYTES) : -ENODATA;
         if (r == 0)
                 r = map_file(memory, fd, wake->writable ? OS_SHARED_WRITE : OS_SHARED_READ,
@@ -53,8 +55,9 @@ static int map_page(struct wake *wake, struct memory *memory, int fd, bool write
 int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret)
 {
         struct wake wake = { .watched = &never };
-        int fd = open_or_create(directory, writer, mode, &wake.writable);
-        int r = fd < 0 ? fd : map_page(&wake, memory, fd, writer);
+        struct os_stat st;
+        int fd = open_or_create(directory, writer, mode, &wake.writable, &st);
+        int r = fd < 0 ? fd : map_page(&wake, memory, fd, st.bytes, writer);
         /* Also without a page: the background thread has appends fenced before it sleeps for good. */
         bool fenced = writer && os_fence_register() == 0;
 
@@ -67,7 +70,7 @@ int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, 
         if (fd >= 0)
                 os_close(fd); /* the mapping stays */
         *ret = wake;
-        return r == -EPERM ? detail(r, WAKE_NAME ": not a regular file") : 0;
+        return r == -EPERM && fd < 0 ? r : 0; /* it has its detail */
 }
 
 void wake_close(struct wake *wake)

@@ -100,7 +100,7 @@ static int hit(enum fault_function function)
 typedef int (*each_name)(void *context, const char *name);
 
 WRAP(os_open_directory, (const char *path), (path))
-WRAP(os_make_directory, (const char *path, uint32_t mode), (path, mode))
+WRAP(os_make_directory, (int directory, const char *name, uint32_t mode), (directory, name, mode))
 WRAP(os_open, (int directory, const char *name, int flags, uint32_t mode),
      (directory, name, flags, mode))
 WRAP_LATE(os_close, (int fd), (fd))
@@ -111,9 +111,13 @@ WRAP(os_read, (int fd, void *buffer, size_t bytes, uint64_t offset, size_t *ret_
      (fd, buffer, bytes, offset, ret_bytes))
 WRAP(os_write, (int fd, const void *buffer, size_t bytes, uint64_t offset),
      (fd, buffer, bytes, offset))
+WRAP(os_next_data, (int fd, uint64_t from, uint64_t *ret_from, uint64_t *ret_to),
+     (fd, from, ret_from, ret_to))
 WRAP(os_grow, (int fd, uint64_t bytes), (fd, bytes))
 WRAP(os_rename, (int directory, const char *from, const char *to), (directory, from, to))
 WRAP(os_rename_fresh, (int directory, const char *from, const char *to), (directory, from, to))
+WRAP(os_move, (int directory, const char *from, int other, const char *to),
+     (directory, from, other, to))
 WRAP(os_unlink, (int directory, const char *name), (directory, name))
 WRAP(os_sync_file, (int fd), (fd))
 WRAP(os_sync_directory, (int fd), (fd))

@@ -21,9 +21,11 @@
         X(os_list)            \
         X(os_read)            \
         X(os_write)           \
+        X(os_next_data)       \
         X(os_grow)            \
         X(os_rename)          \
         X(os_rename_fresh)    \
+        X(os_move)            \
         X(os_unlink)          \
         X(os_sync_file)       \
         X(os_sync_directory)  \

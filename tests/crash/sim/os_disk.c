@@ -132,15 +132,21 @@ int os_open_directory(const char *path)
 }
 
 /* The store's quarantine directory is there as soon as its store is. */
-int os_make_directory(const char *path, uint32_t mode)
+int os_make_directory(int directory, const char *name, uint32_t mode)
 {
         (void)mode;
-        struct disk *disk;
-        enum place place;
+        struct open_file *at;
+        struct disk *disk = NULL;
+        enum place place = PLACE_NONE;
         int r = -ENOENT;
 
         enter();
-        place = parse_path(path, &disk);
+        if (directory == OS_HERE) {
+                place = parse_path(name, &disk);
+        } else if ((at = file_of(directory)) && strcmp(name, "quarantine") == 0) {
+                place = PLACE_ASIDE;
+                disk = at->disk;
+        }
         if (place == PLACE_STORE || place == PLACE_ASIDE)
                 r = disk->exists ? -EEXIST : place == PLACE_ASIDE ? -ENOENT : 0;
         if (r == 0) {
@@ -261,6 +267,8 @@ static int open_locked(struct open_file *at, const char *name, int flags, uint32
                 return take_descriptor(disk, NULL, (struct open_file){ .parent = true });
         if (at->parent)
                 return -ENOENT;
+        if (strcmp(name, "quarantine") == 0)
+                return take_descriptor(disk, NULL, (struct open_file){ .aside = true });
         node = disk_look_up(disk, name);
         if (flags & OS_CREATE) {
                 if (node)
@@ -326,6 +334,18 @@ int os_rename_fresh(int directory, const char *from, const char *to)
         return rename_at(directory, from, to, false);
 }
 
+int os_move(int directory, const char *from, int other, const char *to)
+{
+        char aside[DISK_NAME_BYTES];
+        struct open_file *into;
+
+        enter();
+        into = file_of(other);
+        snprintf(aside, sizeof(aside), "%s%s", into && into->aside ? DISK_ASIDE : "", to);
+        leave();
+        return rename_at(directory, from, aside, false);
+}
+
 int os_unlink(int directory, const char *name)
 {
         struct open_file *at;
@@ -373,6 +393,7 @@ static void describe(const struct node *node, struct os_stat *ret)
                 .mode = node ? node->mode : 0700,
                 .block_bytes = DISK_PAGE_BYTES,
                 .inode = (uintptr_t)node,
+                .links = 1,
                 .regular = node,
                 .directory = !node,
         };
@@ -438,6 +459,22 @@ int os_read(int fd, void *buffer, size_t bytes, uint64_t offset, size_t *ret_byt
         file = file_of(fd);
         if (file)
                 r = file->node ? read_locked(file, buffer, bytes, offset, ret_bytes) : -EISDIR;
+        leave();
+        return r;
+}
+
+int os_next_data(int fd, uint64_t from, uint64_t *ret_from, uint64_t *ret_to)
+{
+        struct open_file *file;
+        int r = -EBADF;
+
+        enter();
+        file = file_of(fd);
+        if (file && file->node) {
+                r = from < file->node->size ? 0 : -ENXIO;
+                *ret_from = from;
+                *ret_to = file->node->size;
+        }
         leave();
         return r;
 }

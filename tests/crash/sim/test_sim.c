@@ -162,7 +162,7 @@ static int toy_open(struct toy *toy, enum breakage broken, uint64_t disk_id)
         *toy = (struct toy){ .broken = broken };
         snprintf(parent, sizeof(parent), "/disk/%llu", (unsigned long long)disk_id);
         snprintf(path, sizeof(path), "%s/store", parent);
-        r = os_make_directory(path, 0700);
+        r = os_make_directory(OS_HERE, path, 0700);
         toy->directory = os_open_directory(path);
         toy->fd = os_open(toy->directory, "log", OS_WRITE, 0);
         if (toy->fd == -ENOENT)

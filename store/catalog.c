@@ -89,6 +89,17 @@ int catalog_fill_from(struct catalog_entry *entry, const struct segment_brief *b
         return 0;
 }
 
+bool catalog_fits(const struct catalog_entry *next, const struct segment_brief *brief)
+{
+        return brief->started && brief->id == next->previous_id && brief->id < next->id &&
+               brief->salt == next->previous_salt && brief->start.epoch <= next->epoch &&
+               next->previous_end >= FRAMES_OFFSET && next->previous_end <= brief->bytes &&
+               next->previous_end % FRAME_ALIGN == 0 &&
+               next->previous_records <=
+                       (next->previous_end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
+               brief->start.first_number + next->previous_records == next->first_number;
+}
+
 uint64_t catalog_first_after(struct catalog *catalog, uint64_t number)
 {
         uint64_t first = UINT64_MAX;
@@ -139,6 +150,16 @@ int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *s
                 greatest = brief.seal.greatest_ns;
         pthread_mutex_unlock(&catalog->lock);
         return greatest;
+}
+
+bool catalog_is_empty(struct catalog *catalog)
+{
+        bool empty;
+
+        pthread_mutex_lock(&catalog->lock);
+        empty = catalog->count == 0;
+        pthread_mutex_unlock(&catalog->lock);
+        return empty;
 }
 
 uint64_t catalog_newest_epoch(struct catalog *catalog)

@@ -140,15 +140,23 @@ void catalog_drop_indexes(struct catalog *catalog);
 /* Epochs after @epoch began anew with which number, the lowest of them? UINT64_MAX: there were none. */
 uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch);
 
+bool catalog_is_empty(struct catalog *catalog);
+
 /* Epoch in which the newest segment was started: it changes once the chain has been cut. */
 uint64_t catalog_newest_epoch(struct catalog *catalog);
 
 /* The lowest first number of a segment from @number on. UINT64_MAX: there is none. */
 uint64_t catalog_first_after(struct catalog *catalog, uint64_t number);
 
+/* May the head go on at the mark, with nothing but the head read? */
+bool catalog_closed_cleanly(struct catalog *catalog, const struct control_slot *slot);
+
 /* The last number below @number that a segment may hold, and the first one of that segment; 0: there is
  * none. Of one that cannot be used, the number before it. */
 uint64_t catalog_last_before(struct catalog *catalog, uint64_t number, uint64_t *ret_first);
+
+/* Is @brief of the segment that @next continues? The one judge of a link (FORMAT.md, D4). */
+bool catalog_fits(const struct catalog_entry *next, const struct segment_brief *brief);
 
 /* Copy the last entry with an id below @id, with its first page read. -ENOENT: there is none; else
  * ret->id says whose page cannot be used. Unlike positions, ids stay while a trim goes on. */

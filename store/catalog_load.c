@@ -123,9 +123,7 @@ static int check_link(struct catalog *catalog, size_t at, const struct catalog_e
                 catalog->entries[at].error = r;
                 return r;
         }
-        if (brief.salt != next->previous_salt || !brief.started ||
-            next->previous_end > brief.bytes || next->previous_end < FRAMES_OFFSET ||
-            brief.start.first_number + next->previous_records != next->first_number)
+        if (!catalog_fits(next, &brief))
                 return detail(-EBADMSG,
                               "%010llu.log: offset %u: not the segment that id %llu "
                               "continues: it was replaced or damaged",

@@ -49,6 +49,21 @@ void catalog_slot(struct catalog *catalog, struct control_slot *ret)
         pthread_mutex_unlock(&catalog->lock);
 }
 
+/* A close seals what is full; what is not sealed all the same, as a recovery on a full disk leaves it, was
+ * not read by anybody. */
+bool catalog_closed_cleanly(struct catalog *catalog, const struct control_slot *slot)
+{
+        size_t head = catalog->count - 1;
+        struct segment_brief before;
+
+        if (!(slot->flags & CONTROL_CLEAN) || slot->flags & CONTROL_FAILED || catalog->count == 0 ||
+            catalog->entries[head].id != slot->mark_id)
+                return false;
+        return head == 0 || (segment_brief_read(catalog->directory, catalog->uuid,
+                                                catalog->entries[head - 1].id, &before) == 0 &&
+                             before.sealed);
+}
+
 int catalog_fall_back(struct catalog *catalog)
 {
         int r = catalog->count ? catalog_fill(catalog, &catalog->entries[0]) : 0;
@@ -115,7 +130,9 @@ int catalog_find_cap(struct catalog *catalog, const struct control_slot *slot)
                         return 0;
                 catalog->cap.epoch = entry->epoch;
                 catalog->cap.mark_number = entry->first_number - 1;
-                catalog->cap.mark_id = entry->previous_id;
+                /* Where nothing older is left, nobody has looked at what the link says. */
+                catalog->cap.mark_id =
+                        at > 1 && entry[-1].id == entry->previous_id ? entry->previous_id : 0;
                 catalog->cap.mark_offset = entry->previous_end;
         }
         return 0;

@@ -70,8 +70,7 @@ void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment
 {
         struct catalog_entry *next = at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
 
-        if (next && catalog_fill(catalog, next) == 0 && next->previous_id == segment->brief.id &&
-            next->previous_end <= segment->brief.bytes) {
+        if (next && catalog_fill(catalog, next) == 0 && catalog_fits(next, &segment->brief)) {
                 atomic_store(&segment->end, next->previous_end);
                 atomic_store(&segment->last_number, next->first_number - 1);
         } else if (next && segment->brief.sealed) {

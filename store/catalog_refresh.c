@@ -28,9 +28,7 @@ static int read_linked(struct catalog *catalog, const struct catalog_entry *next
         if (r < 0)
                 return r;
         if (!brief.started || brief.start.epoch > catalog->epoch ||
-            (next->id != 0 &&
-             (brief.salt != next->previous_salt ||
-              brief.start.first_number + next->previous_records != next->first_number)))
+            (next->id != 0 && !catalog_fits(next, &brief)))
                 return -ESTALE;
         if (entry->id > last &&
             (brief.start.previous_id < last || brief.start.previous_id >= entry->id))

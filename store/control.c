@@ -152,9 +152,11 @@ void control_close(struct control *control)
 static bool slot_read(const struct control_page *page, int which, struct control_slot *ret)
 {
         memcpy(ret, &page->slots[which].slot, sizeof(*ret));
-        return ret->generation != 0 && ret->check == slot_check(ret) &&
-               ret->first_number >= page->fixed.first_number && ret->first_number <= NUMBER_MAX &&
-               ret->mark_number <= NUMBER_MAX && ret->mark_offset % FRAME_ALIGN == 0;
+        return ret->generation != 0 && ret->generation <= NUMBER_MAX &&
+               ret->check == slot_check(ret) && ret->first_number >= page->fixed.first_number &&
+               ret->first_number <= NUMBER_MAX && ret->mark_number <= NUMBER_MAX &&
+               ret->mark_id <= ID_MAX && ret->epoch <= NUMBER_MAX &&
+               ret->mark_offset % FRAME_ALIGN == 0;
 }
 
 int control_read(const struct control *control, struct control_slot *ret)
@@ -174,6 +176,14 @@ int control_read(const struct control *control, struct control_slot *ret)
                 }
         }
         return detail(-EBADMSG, CONTROL_NAME ": offset %u: neither slot is valid", SECTOR_BYTES);
+}
+
+int control_check_counts(const struct control_slot *slot)
+{
+        if (slot->epoch <= COUNT_LAST && slot->generation <= COUNT_LAST)
+                return 0;
+        return detail(-EOVERFLOW, CONTROL_NAME ": the epoch or the generation is used up: copy the "
+                                               "records to a new store");
 }
 
 /* Store the next generation of what the writer has changed into the other slot. */

@@ -45,6 +45,10 @@ static inline uint32_t control_file_mode(const struct control_page *page)
 /* Copy the slot that counts to *ret. -EBADMSG: neither is valid. Beside a writer it retries. */
 int control_read(const struct control *control, struct control_slot *ret);
 
+/* May a writer go on counting from the epoch and the generation? -EOVERFLOW: only a forger's are so
+ * great, and behind them are those that no reader accepts. */
+int control_check_counts(const struct control_slot *slot);
+
 /* Changes by the writer: each stores a new generation, durable after control_sync() only. */
 void control_adopt(struct control *control, const struct control_slot *slot);
 void control_set_mark(struct control *control, uint64_t number, uint64_t id, uint64_t offset);

@@ -31,6 +31,8 @@ static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2, "lock-fre
 #define GROW_BYTES (UINT64_C(64) << 10)          /* segment files grow by multiples of this */
 #define NUMBER_MAX UINT64_C(1000000000000000000) /* far from use, and from any overflow */
 #define ID_MAX NUMBER_MAX                        /* of segments; the least is 1 */
+/* Epochs and generations may be as great; a writer begins with none above this. */
+#define COUNT_LAST (NUMBER_MAX / 2)
 /* Where a log may begin: half of what numbers have is left to be appended. */
 #define FIRST_NUMBER_MAX (NUMBER_MAX / 2)
 #define PAYLOAD_BYTES_MAX ((UINT32_C(1) << 30) - 1)

@@ -60,22 +60,6 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
         return r;
 }
 
-/* May the head go on at the mark, with nothing but the head read? A close seals what is full; what
- * is not sealed all the same, as a recovery on a full disk leaves it, was not read by anybody. */
-static bool closed_cleanly(struct catalog *catalog, const struct control_slot *slot)
-{
-        size_t head = catalog->count - 1;
-        struct segment_brief before;
-
-        if (!(slot->flags & CONTROL_CLEAN) || slot->flags & CONTROL_FAILED ||
-            catalog->entries[head].id != slot->mark_id)
-                return false;
-        return head == 0 || (segment_brief_read(catalog->directory, catalog->uuid,
-                                                catalog->entries[head - 1].id, &before) == 0 &&
-                             before.sealed);
-}
-
-/* Find or make the active segment; the caller gets it pinned. */
 static int find_active(struct logstore *store, const struct control_slot *slot,
                        struct segment **ret, struct tail *ret_tail, uint32_t *ret_records)
 {
@@ -93,7 +77,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                 r = directory_sync_parent(store->path);
                 return r < 0 ? r : recovery_start(catalog, &store->control, NULL, ret, ret_tail);
         }
-        if (closed_cleanly(catalog, slot))
+        if (catalog_closed_cleanly(catalog, slot))
                 r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
         if (r == 1) {
                 *ret_records = 0;
@@ -163,6 +147,9 @@ int store_open_writer(struct logstore *store)
         catalog_slot(&store->catalog, &slot);
         if (slot.epoch < catalog_newest_epoch(&store->catalog)) /* cut before its slot was stored */
                 slot.epoch = catalog_newest_epoch(&store->catalog);
+        r = control_check_counts(&slot);
+        if (r < 0)
+                return r;
         control_adopt(&store->control, &slot);
         head_init(&store->head, &store->catalog, &store->control, &store->wake);
         store->head.dirty_hard_bytes = store->options.dirty_hard_bytes;

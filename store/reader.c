@@ -63,6 +63,8 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
 
         if (!store->writer) /* a broken chain is no mere end */
                 r = catalog_fault(snapshot ? snapshot_catalog(snapshot) : &store->catalog);
+        if (r == 0 && !store->writer && !snapshot && number <= reader_first(store))
+                r = reader_check_first(store);
         if (r == 0 && !store->writer && !snapshot)
                 r = reader_judge_end(store);
         if (r < 0)

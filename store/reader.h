@@ -24,6 +24,9 @@ int reader_tail(struct logstore *store, uint64_t *ret);
  * good frames lie behind it. */
 int reader_judge_end(struct logstore *store);
 
+/* The same: -EBADMSG: the log ends before its first number. No trim does that, it leaves the head. */
+int reader_check_first(struct logstore *store);
+
 /* There is no @number yet: -EAGAIN, or what ended the log before it. */
 int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number);
 

@@ -136,7 +136,7 @@ static int follow(struct logstore *store)
         if (follower->number == 0 || follower->epoch != epoch ||
             follower->number + 1 < reader_first(store))
                 follower_restart(store, epoch);
-        if (store->catalog.count == 0) { /* the slot may be newer than this look */
+        if (catalog_is_empty(&store->catalog)) { /* the slot may be newer than this look */
                 follower->number = 0;
                 return r;
         }
@@ -180,6 +180,24 @@ static int judge_end(struct logstore *store, const struct control_slot *slot)
                 follower->ended = number;
         catalog_unpin(&store->catalog, at.segment);
         return r;
+}
+
+int reader_check_first(struct logstore *store)
+{
+        uint64_t first, last;
+        int r;
+
+        first = reader_first(store); /* before the look: a trim meanwhile moves it, not the end */
+        pthread_mutex_lock(&store->follower.lock);
+        r = follow(store);
+        last = store->follower.number;
+        pthread_mutex_unlock(&store->follower.lock);
+        if (r < 0 || catalog_is_empty(&store->catalog) || last + 1 >= first)
+                return r;
+        return detail(-EBADMSG,
+                      CONTROL_NAME ": the first number, %llu, lies beyond the log, which ends with "
+                                   "%llu: run verify, then repair",
+                      (unsigned long long)first, (unsigned long long)last);
 }
 
 int reader_judge_end(struct logstore *store)

@@ -57,6 +57,11 @@ static int describe_start(struct catalog *catalog, const struct control_slot *sl
                 return r;
         *start = brief.start;
         start->epoch = slot->epoch + 1;
+        if (start->previous_id >=
+            brief.id) { /* nonsense, where all before is trimmed: not passed on */
+                start->previous_id = start->previous_salt = 0;
+                start->previous_end = start->previous_records = 0;
+        }
         if (recovery->tail.greatest_ns > start->greatest_ns) /* of claims resolved after the roll */
                 start->greatest_ns = recovery->tail.greatest_ns;
         if (recovery->records == 0)

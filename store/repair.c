@@ -21,18 +21,28 @@
 #include "recovery.h"
 #include "salvage.h"
 
+/* Voids in a salvage may take so much, and so many times what the segments do. */
+#define VOID_BYTES_MIN (UINT64_C(64) << 20)
+#define VOID_SHARE 8
+
 struct repair {
         const struct logstore_verify_hooks *hooks;
         struct logstore_repair_report report;
         struct logstore *store; /* opened read-only; locked, if anything may be changed */
         struct control_slot slot;
+        bool known;     /* some slot is valid; */
+        bool clean;     /* a writer goes on where it says, */
+        bool misplaced; /* which is not where the mark's record ends */
         bool damaged;
         bool ended;           /* by a tail that no sync covered: what is behind is only salvaged */
         struct recovery keep; /* where the kept prefix ends */
         uint64_t last_known;  /* highest number that there is a trace of */
         uint64_t next_number; /* that is expected next */
-        struct logstore *salvage;
+        struct segment_brief before; /* of the last segment that could be read; id 0: of none */
+        const char *salvage_path;    /* NULL: none is wanted */
+        struct logstore *salvage;    /* once there is a record for it */
         uint64_t salvage_next;
+        uint64_t disk_bytes; /* that the segments take */
         uint64_t done_bytes, total_bytes;
 };
 
@@ -47,15 +57,51 @@ static void tell(struct repair *repair, const char *file, uint64_t offset, uint6
 
 /* ---- salvage ---- */
 
-static int fill_missing(struct repair *repair, uint64_t until)
+/* How many voids may stand for what is missing: what the segments could have held, with what was
+ * deleted of them. More come from a damaged first number, and would take for ever. */
+static uint64_t voids_left(const struct repair *repair)
 {
+        uint64_t most = (VOID_BYTES_MIN + VOID_SHARE * repair->disk_bytes) / FRAME_HEADER_BYTES;
+
+        return most > repair->report.missing ? most - repair->report.missing : 0;
+}
+
+static int open_salvage(struct repair *repair, uint64_t first)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        options.flags = LOGSTORE_CREATE;
+        options.segment_bytes = repair->store->control.page->fixed.segment_bytes;
+        options.first_number = repair->salvage_next = first;
+        return store_open_new(repair->salvage_path, &options, &repair->salvage);
+}
+
+/* Voids up to @until; none before the first record, if that is too far off: the salvage begins there. */
+static int fill_missing(struct repair *repair, const char *file, uint64_t until)
+{
+        uint64_t first =
+                repair->salvage ? repair->salvage_next : repair->store->catalog.first_number;
+        uint64_t gap = until - first;
+        bool fits = gap <= voids_left(repair);
         struct logstore_claim claim;
+        char what[160];
         int r = 0;
 
-        if (repair->salvage_next < until)
-                repair->report.missing += until - repair->salvage_next;
+        if (gap > 0) {
+                snprintf(what, sizeof(what), "%llu numbers from here on are missing in the salvage",
+                         (unsigned long long)gap);
+                tell(repair, file, 0, first, what);
+        }
+        if (!fits && repair->salvage)
+                return detail(
+                        -EOVERFLOW,
+                        "%s: %llu numbers are missing before record %llu, more than a salvage "
+                        "can make up for: repair without a salvage, what is cut is kept",
+                        file, (unsigned long long)gap, (unsigned long long)until);
+        repair->report.missing += gap;
+        if (!repair->salvage)
+                r = open_salvage(repair, fits ? first : until);
         while (r == 0 && repair->salvage_next < until) {
-                tell(repair, "", 0, repair->salvage_next, "missing in the salvage");
                 r = logstore_claim(repair->salvage, 0, &claim);
                 if (r == 0)
                         r = logstore_abort(repair->salvage, &claim);
@@ -72,9 +118,9 @@ static int salvage_record(struct repair *repair, const struct segment *segment, 
                                         store_entry_time(frame->time_ns) };
         int r;
 
-        if (!repair->salvage || view->kind == FRAME_VOID || number < repair->salvage_next)
+        if (!repair->salvage_path || view->kind == FRAME_VOID || number < repair->salvage_next)
                 return 0;
-        r = fill_missing(repair, number);
+        r = fill_missing(repair, segment->name, number);
         if (r == 0)
                 r = logstore_append_batch(repair->salvage, &entry, 1, NULL);
         if (r < 0)
@@ -86,12 +132,30 @@ static int salvage_record(struct repair *repair, const struct segment *segment, 
 
 /* ---- reading everything ---- */
 
+/* As scan.c has it: the mark is not behind the frame of its number, though all frames are good. */
+static void check_mark(struct repair *repair, const struct segment *segment, uint64_t offset,
+                       const struct record_view *view, uint64_t number)
+{
+        const struct control_slot *slot = &repair->slot;
+
+        if (!repair->clean || slot->mark_id != segment->brief.id || repair->misplaced)
+                return;
+        if (number <= slot->mark_number ? offset + view->frame_bytes <= slot->mark_offset
+                                        : offset >= slot->mark_offset)
+                return;
+        repair->misplaced = true;
+        tell(repair, segment->name, slot->mark_offset, slot->mark_number,
+             "the control page says that the record ends here, its frame says otherwise");
+}
+
 static int on_record(void *context, const struct segment *segment, uint64_t offset,
                      const struct record_view *view)
 {
         struct repair *repair = context;
         uint64_t number = segment_number(segment, view->ordinal);
 
+        if (!repair->damaged && !repair->ended)
+                check_mark(repair, segment, offset, view, number);
         if (number > repair->last_known)
                 repair->last_known = number;
         if (repair->damaged)
@@ -138,6 +202,8 @@ static void keep(struct repair *repair, const struct segment *segment,
         if (prefix->greatest_ns > tail->greatest_ns)
                 tail->greatest_ns = prefix->greatest_ns;
         repair->keep.records = prefix->records;
+        if (start->epoch > repair->slot.epoch) /* epochs do not fall along the chain */
+                repair->slot.epoch = start->epoch;
 }
 
 /* Where the segment ends, and with which number, UINT64_MAX if nothing says so: its successor does,
@@ -153,7 +219,19 @@ static uint64_t find_end(const struct repair *repair, struct segment *segment, u
         return brief->seal.last_number;
 }
 
-static int read_segment(struct repair *repair, uint64_t id)
+/* Does the segment continue the one before it? Each of the two can be sound without that. */
+static void check_link(struct repair *repair, const struct catalog_entry *entry,
+                       const struct segment *segment)
+{
+        const struct segment_brief *before = &repair->before;
+
+        if (!repair->ended && !repair->damaged && before->id != 0 && !catalog_fits(entry, before))
+                damage_at(repair, segment->name, HEADER_BYTES, segment->brief.start.first_number,
+                          "does not continue the segment before it");
+        repair->before = segment->brief;
+}
+
+static int read_segment(struct repair *repair, const struct catalog_entry *entry)
 {
         const struct salvage_hooks hooks = { on_record, on_damage, repair };
         struct salvage_prefix prefix;
@@ -163,8 +241,8 @@ static int read_segment(struct repair *repair, uint64_t id)
         bool sound;
         int r;
 
-        segment_name(id, name);
-        r = catalog_pin_id(&repair->store->catalog, id, &segment);
+        segment_name(entry->id, name);
+        r = catalog_pin_id(&repair->store->catalog, entry->id, &segment);
         if (r < 0) {
                 if (!repair->ended)
                         damage_at(repair, name, 0, repair->next_number, logstore_detail());
@@ -175,6 +253,7 @@ static int read_segment(struct repair *repair, uint64_t id)
             segment->brief.start.first_number != repair->next_number)
                 damage_at(repair, name, HEADER_BYTES, repair->next_number,
                           "records are missing before this segment");
+        check_link(repair, entry, segment);
         sound = !repair->damaged && !repair->ended;
         last = find_end(repair, segment, &end);
         r = salvage_segment(segment, end, last + 1 - segment->brief.start.first_number,
@@ -195,9 +274,9 @@ static int read_all(struct repair *repair)
         repair->next_number = catalog->first_number;
         for (size_t at = 0; r == 0; at++) {
                 int found = catalog_entry_at(catalog, at, &entry);
-                if (found == -ENOENT || (repair->ended && !repair->salvage))
+                if (found == -ENOENT || (repair->ended && !repair->salvage_path))
                         break;
-                r = read_segment(repair, entry.id);
+                r = read_segment(repair, &entry);
                 if (repair->hooks && repair->hooks->progress)
                         repair->hooks->progress(repair->hooks->context, at + 1, catalog->count);
         }
@@ -288,8 +367,16 @@ static int cut(struct repair *repair)
         if (r < 0)
                 return r;
         repair->slot.flags = 0;
+        if (repair->slot.first_number < control.page->fixed.first_number)
+                repair->slot.first_number = control.page->fixed.first_number;
+        r = control_check_counts(&repair->slot);
+        if (r < 0) {
+                control_close(&control);
+                return r;
+        }
         control_adopt(&control, &repair->slot);
         catalog_init(&catalog, &store->memory, &control, store->directory, 8);
+        catalog.highest_id = store->catalog.highest_id; /* also of what was moved away */
         r = catalog_load(&catalog);
         if (r == 0)
                 r = sync_kept(repair, &catalog);
@@ -320,44 +407,65 @@ static int apply(struct repair *repair)
 
 /* ---- the whole ---- */
 
-static int open_salvage(struct repair *repair, const char *path)
+static void measure(struct repair *repair)
 {
-        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct catalog *catalog = &repair->store->catalog;
+        struct catalog_entry entry;
+        struct os_stat st;
+        char name[32];
 
-        options.flags = LOGSTORE_CREATE;
-        options.segment_bytes = repair->store->control.page->fixed.segment_bytes;
-        options.first_number = repair->salvage_next = repair->store->catalog.first_number;
-        return store_open_new(path, &options, &repair->salvage);
+        for (size_t at = 0; catalog_entry_at(catalog, at, &entry) != -ENOENT; at++) {
+                segment_name(entry.id, name);
+                if (os_stat_name(repair->store->directory, name, &st) == 0 && st.regular)
+                        repair->disk_bytes += st.disk_bytes;
+        }
 }
 
 static int run(struct repair *repair, uint32_t flags, const char *salvage)
 {
         struct logstore *store = repair->store;
-        int r = 0, closed;
+        uint64_t first;
+        int r, closed;
 
-        if (control_read(&store->control, &repair->slot) < 0) {
+        if (store->catalog.fault == -EPROTONOSUPPORT) /* what is not understood is never cut */
+                return detail(store->catalog.fault, "%s", store->catalog.fault_text);
+
+        repair->known = control_read(&store->control, &repair->slot) == 0;
+        if (!repair->known) {
                 tell(repair, CONTROL_NAME, SECTOR_BYTES, 0, "neither slot is valid");
                 repair->damaged = store->catalog.count == 0;
         }
         catalog_slot(&store->catalog, &repair->slot); /* what a later epoch cut off is not lost */
+        repair->clean = catalog_closed_cleanly(&store->catalog, &repair->slot);
         if (catalog_newest_epoch(&store->catalog) > repair->slot.epoch)
                 repair->slot.epoch = catalog_newest_epoch(&store->catalog);
-        repair->keep.tail.number = store->catalog.first_number - 1;
+        first = store->catalog.first_number;
+        if (first < store->control.page->fixed.first_number) {
+                damage_at(
+                        repair, CONTROL_NAME, offsetof(struct control_static, first_number), first,
+                        "the log begins before the first number ever: none of it is of this store");
+                first = store->control.page->fixed.first_number;
+        }
+        repair->keep.tail.number = first - 1;
         repair->last_known = repair->slot.mark_number;
-        if (salvage)
-                r = open_salvage(repair, salvage);
-        if (r == 0)
-                r = read_all(repair);
+        repair->salvage_path = salvage;
+        repair->salvage_next = store->catalog.first_number;
+        measure(repair);
+        r = read_all(repair);
+        if (r == 0 && salvage && !repair->salvage) /* nothing to save */
+                r = open_salvage(repair, store->catalog.first_number);
         if (repair->salvage) {
                 closed = logstore_close(repair->salvage);
                 r = r < 0 ? r : closed;
         }
         if (r < 0)
                 return r;
-        repair->report.kept_first = store->catalog.first_number;
+        repair->report.kept_first = first;
         repair->report.kept_last = repair->keep.tail.number;
-        if (!repair->damaged)
-                return 0;
+        if (!repair->damaged) /* a control page that is wrong is made good, and nothing is cut */
+                return flags & LOGSTORE_REPAIR_APPLY && (!repair->known || repair->misplaced)
+                               ? cut(repair)
+                               : 0;
         repair->report.lost_records = repair->last_known > repair->keep.tail.number
                                               ? repair->last_known - repair->keep.tail.number
                                               : 0;

@@ -189,6 +189,16 @@ static int check_frame(struct scan *scan, struct window *window, uint64_t offset
         return 0;
 }
 
+/* The place of the mark lies behind its own frame, and no numbered one is in between. */
+static bool contradicts_mark(const struct scan *scan, const struct scan_frame *frame)
+{
+        if (scan->mark_offset == 0 || frame->number == 0)
+                return false;
+        if (frame->number <= scan->mark_number)
+                return frame->offset + frame->view.frame_bytes > scan->mark_offset;
+        return frame->offset < scan->mark_offset;
+}
+
 static int scan_frames(struct scan *scan, struct window *window)
 {
         uint64_t offset = FRAMES_OFFSET;
@@ -212,6 +222,7 @@ static int scan_frames(struct scan *scan, struct window *window)
                 scan->why = NULL;
                 if (scan->each && (r = scan->each(scan->context, &frame)) != 0)
                         return r;
+                scan->misplaced |= contradicts_mark(scan, &frame);
                 offset += frame.view.frame_bytes;
                 if (frame.number != 0) {
                         ordinal++;

@@ -25,6 +25,8 @@ struct scan {
         uint64_t limit;        /* frames end here at the latest */
         bool direct;           /* the descriptor is OS_DIRECT */
         bool ahead;            /* read the next window by io_uring while one is checked */
+        uint64_t mark_number,
+                mark_offset; /* the durable mark, if it is in here; offset 0: it is not */
         int (*each)(void *context, const struct scan_frame *frame); /* may be NULL; every frame */
         void *context;
 
@@ -35,6 +37,7 @@ struct scan {
         uint64_t stop;       /* where the first frame is that does not count, */
         const char *why;     /* and why; NULL: the limit was reached */
         bool uncommitted;    /* it is merely not there: its commit word is 0 */
+        bool misplaced;      /* the mark is not behind the frame of its number */
 };
 
 /* Scan until the first frame that is invalid, uncommitted or beyond the limit. The disk's errors

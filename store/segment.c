@@ -187,10 +187,11 @@ static void read_start(const char *page, struct segment_brief *brief)
                 return;
         hash_key_init(&key, brief->salt);
         memcpy(&brief->start, frame->payload, sizeof(brief->start));
-        brief->started = r == 0 && view.kind == FRAME_RECORD && view.ordinal == 0 &&
-                         view.size == sizeof(brief->start) &&
-                         record_valid(&key, page, HEADER_BYTES, &view) &&
-                         brief->start.first_number != 0 && brief->start.first_number <= NUMBER_MAX;
+        brief->started =
+                r == 0 && view.kind == FRAME_RECORD && view.ordinal == 0 &&
+                view.size == sizeof(brief->start) &&
+                record_valid(&key, page, HEADER_BYTES, &view) && brief->start.first_number != 0 &&
+                brief->start.first_number <= NUMBER_MAX && brief->start.epoch <= NUMBER_MAX;
         brief->torn_start = !brief->started;
         brief->started_ns = frame->time_ns;
 }
@@ -206,7 +207,7 @@ static void read_seal(const char *page, struct segment_brief *brief)
                         seal.check == hash_seeded(brief->salt, &seal,
                                                   offsetof(struct segment_seal, check)) &&
                         seal.end >= FRAMES_OFFSET && seal.end <= brief->bytes &&
-                        seal.end <= brief->file_bytes &&
+                        seal.end <= brief->file_bytes && seal.end % FRAME_ALIGN == 0 &&
                         seal.first_number == brief->start.first_number &&
                         seal.records <= (seal.end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
                         seal.last_number == seal.first_number + seal.records - 1;

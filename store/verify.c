@@ -25,6 +25,7 @@ struct verification {
         uint64_t total_bytes, done_bytes;
         int64_t greatest_ns;  /* greatest time so far */
         uint64_t next_number; /* that the next segment must begin with; 0: unknown */
+        bool clean;           /* a writer goes on at the mark */
         bool torn;            /* the log ended before this segment */
         bool overtaken;       /* a truncation came in between: nothing that is seen counts */
         bool damaged;         /* some fault is one, and no mere other version; */
@@ -160,6 +161,8 @@ static int scan_entry(struct verification *v, const struct segment_brief *brief,
                 .first_number = brief->start.first_number,
                 .limit = limit,
                 .ahead = !(v->store->options.flags & LOGSTORE_NO_RING),
+                .mark_number = v->slot.mark_number,
+                .mark_offset = v->clean && v->slot.mark_id == brief->id ? v->slot.mark_offset : 0,
                 .each = on_frame,
                 .context = v,
                 .greatest_ns = v->greatest_ns,
@@ -215,7 +218,7 @@ static int verify_segment(struct verification *v, size_t at)
                 tell(v, name, HEADER_BYTES, v->next_number, -EBADMSG, true,
                      "records are missing before this segment");
         r = has_next;
-        has_next = r == 0 && next.previous_id == entry.id && next.previous_salt == brief.salt;
+        has_next = r == 0 && catalog_fits(&next, &brief);
         limit = has_next       ? next.previous_end
                 : brief.sealed ? brief.seal.end
                                : (brief.file_bytes < brief.bytes ? brief.file_bytes : brief.bytes);
@@ -230,6 +233,9 @@ static int verify_segment(struct verification *v, size_t at)
                 tell(v, name, scan.end, 0, -EBADMSG, true,
                      "the next segment tells another number of records");
         }
+        if (scan.misplaced)
+                tell(v, name, v->slot.mark_offset, v->slot.mark_number, -EBADMSG, true,
+                     "the control page says that the record ends here, its frame says otherwise");
         check_seal(v, name, &brief, &scan, r == 0 && !has_next);
         if (brief.sealed)
                 check_index(v, &brief);
@@ -261,6 +267,7 @@ static int verify_store(struct verification *v)
         if (known < 0)
                 return known;
         v->epoch = v->slot.epoch;
+        v->clean = catalog_closed_cleanly(catalog, &v->slot);
         if (!known)
                 tell(v, CONTROL_NAME, SECTOR_BYTES, 0, -EBADMSG, true, "neither slot is valid");
         if (catalog->fault && known)
@@ -272,6 +279,9 @@ static int verify_store(struct verification *v)
             v->report.faults == 0)
                 tell(v, CONTROL_NAME, 0, v->next_number, -EBADMSG, true,
                      "records that were durable are missing at the end");
+        if (known && v->next_number != 0 && v->next_number < v->slot.first_number)
+                tell(v, CONTROL_NAME, 0, v->next_number, -EBADMSG, true,
+                     "the first number lies beyond the log, which ends here");
         if (v->overtaken)
                 return -EAGAIN;
         if (v->hooks && v->hooks->progress)

@@ -104,6 +104,12 @@ def two(change=lambda a, b: None, page=None):
     return [a, b], page or mark(0)
 
 
+def linked(back, first=6, of=1, epoch=1):
+    """The second of two segments says of the first what `back` gives."""
+    a = story() if of == 1 else Segment(1, first=of)
+    return [a, numbered(Segment(2, first=first, epoch=epoch, back=back(a)))], mark(0)
+
+
 def three(change=lambda b: None):
     a = story()
     b = next_segment(a)
@@ -199,6 +205,29 @@ CASES = [
      lambda: two(lambda a, b: other_salt(a, b)), [], "not the segment"),
     ("predecessor with fewer numbers than were left there",
      lambda: two(lambda a, b: miscount(a, b, +1)), WHOLE, "do not join"),
+    ("a link to itself", lambda: linked(lambda a: (2, a.salt, a.end, 5)), WHOLE, "none that is older"),
+    ("a link to a greater id",
+     lambda: linked(lambda a: (2**64 - 1, a.salt, a.end, 5)), WHOLE, "none that is older"),
+    ("a link to a place between frames",
+     lambda: linked(lambda a: (1, a.salt, a.end + 4, 5)), WHOLE, "leaves no segment"),
+    ("a link to a place before the first frame",
+     lambda: linked(lambda a: (1, a.salt, 8, 5)), WHOLE, "leaves no segment"),
+    ("a link with more numbers than have room",
+     lambda: linked(lambda a: (1, a.salt, a.end, 5000), first=5001), WHOLE, "have room"),
+    ("a link with numbers that go back",
+     lambda: linked(lambda a: (1, a.salt, a.end, 2**64 - 1), first=2, of=3), [], "have room"),
+    ("a link to a later epoch",
+     lambda: linked(lambda a: (1, a.salt, a.end, 5), epoch=0), WHOLE, "leaves no segment"),
+    ("a first number beyond the log",
+     lambda: ([story()], control(slot(1, mark=5, first=7))), [], "before its first number"),
+    ("a newest segment with an impossible epoch",
+     lambda: ([story(), Segment(2, first=6, epoch=10**18 + 1)], mark(5)), WHOLE, None),
+    ("a slot with an impossible epoch",
+     lambda: ([story()], control(slot(2, mark=5, epoch=10**18 + 1), slot(1, mark=5))), WHOLE, None),
+    ("a slot with an impossible generation",
+     lambda: ([story()], control(slot(10**18 + 1, first=9), slot(1, mark=5))), WHOLE, None),
+    ("torn above a mark, in a segment whose seal ends between frames",
+     lambda: broken(lambda s: (s.sealed(end=s.end + 4), flip(s, s.at[4] + 24))), FOUR, None),
     ("predecessor missing", lambda: trimmed(mark(0)), [], "No such file"),
     ("predecessor trimmed", lambda: trimmed(control(slot(1, mark=6, first=6))), [6], None),
     ("trimmed inside a segment",

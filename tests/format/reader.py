@@ -78,9 +78,9 @@ class Control:
     @staticmethod
     def slot(page, at, first_ever):
         slot = SLOT.unpack_from(page, at)
-        generation, mark, _, mark_offset, first, _, _, _, check = slot
-        possible = generation and first_ever <= first <= NUMBER_MAX
-        possible = possible and mark <= NUMBER_MAX and mark_offset % 8 == 0
+        generation, mark, mark_id, mark_offset, first, epoch, _, _, check = slot
+        possible = 1 <= generation <= NUMBER_MAX and first_ever <= first <= NUMBER_MAX
+        possible = possible and max(mark, mark_id, epoch) <= NUMBER_MAX and mark_offset % 8 == 0
         return slot if possible and check == hash64(page[at : at + 56], 0) else None
 
 
@@ -134,6 +134,7 @@ class Segment:
         magic, records, end, first, last, _ = SEAL.unpack_from(seal)
         sealed = magic == b"LOGSEAL1" and sector_holds(seal, self.salt)
         sealed = sealed and records <= (end - 4224) // 24 and last == first + records - 1
+        sealed = sealed and end % 8 == 0
         return end if sealed and 4224 <= end <= self.file_end and first == self.first else 0
 
     def start(self):
@@ -147,7 +148,7 @@ class Segment:
             return
         (self.first, self.epoch, self.previous_id, self.previous_salt, self.previous_end,
          self.previous_records, _) = START.unpack(frame[2])  # fmt: skip
-        self.started = 1 <= self.first <= NUMBER_MAX
+        self.started = 1 <= self.first <= NUMBER_MAX and self.epoch <= NUMBER_MAX
 
     def frame(self, at, end, ordinal):
         """(kind, time, payload, offset of the next frame); None if there is none yet."""
@@ -279,14 +280,27 @@ class Store:
                 segment, end = self.predecessor(segment), segment.previous_end
             except Damage as error:  # D4: serve what is older
                 self.damage, chain = self.damage or error, []
-                segment = self.started(number for number in ids if number < segment.previous_id)
+                older = min(segment.id, segment.previous_id + self.is_named(segment, ids))
+                segment = self.started(number for number in ids if number < older)
                 end = segment and (segment.seal_end or segment.file_end)
         return chain
 
+    def is_named(self, segment, ids):
+        """Whether the segment that is named is the one that is meant, and only the link is wrong."""
+        named = segment.previous_id in ids and self.started([segment.previous_id])
+        return bool(named and named.salt == segment.previous_salt and named.first < segment.first)
+
     def predecessor(self, segment):
+        if segment.previous_id >= segment.id:
+            raise Damage(segment.name, 4096, segment.first, "continues none that is older")
         before = self.open(segment.previous_id)
-        if before.id >= segment.id or before.salt != segment.previous_salt or not before.started:
+        if before.salt != segment.previous_salt or not before.started:
             raise Damage(before.name, 0, segment.first - 1, "not the segment that should be here")
+        end = segment.previous_end
+        if end % 8 or not 4224 <= end <= before.full or before.epoch > segment.epoch:
+            raise Damage(segment.name, 4096, segment.first, "leaves no segment there")
+        if segment.previous_records > (end - 4224) // 24:
+            raise Damage(segment.name, 4096, segment.first, "more numbers than have room")
         if before.first + segment.previous_records != segment.first:
             raise Damage(segment.name, 4096, segment.first, "numbers do not join")
         return before
@@ -315,6 +329,8 @@ class Store:
             raise self.damage
         if tail < self.control.mark:  # D6
             raise Damage("control", 0, tail + 1, "the log ends before the mark")
+        if self.chain and tail + 1 < self.control.first:
+            raise Damage("control", 0, tail + 1, "the log ends before its first number")
 
     def was_durable(self, segment, end):
         return segment.next <= self.control.mark or segment.stop < min(segment.seal_end, end)

@@ -47,6 +47,7 @@ class Segment:
         back = (0, 0, 0, 0)
         if previous:
             back = (previous.id, previous.salt, previous.end, first - previous.first)
+        back = header.get("back", back)
         if header.get("start", True):
             self.frame(RECORD, struct.pack("<QQQQQQq48x", first, epoch, *back, 0), ordinal=0)
             self.ordinal = 1

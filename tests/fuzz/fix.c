@@ -145,10 +145,39 @@ static void fix_segment(struct tree *tree, struct tree_file *file, unsigned flag
                 fix_seal(file);
 }
 
+static unsigned char *start_of(const struct tree_file *file)
+{
+        return file && file->bytes >= FRAMES_OFFSET ? file->data + HEADER_BYTES + FRAME_HEADER_BYTES
+                                                    : NULL;
+}
+
+static void fix_link(struct tree *tree, struct tree_file *file)
+{
+        unsigned char *start = start_of(file), *before;
+        struct tree_file *previous;
+        char name[TREE_NAME_BYTES];
+
+        if (!start)
+                return;
+        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT,
+                 (unsigned long long)get(start + offsetof(struct start_payload, previous_id)));
+        previous = tree_find(tree, name);
+        before = start_of(previous);
+        if (!before)
+                return;
+        put(start + offsetof(struct start_payload, previous_salt), salt_of(previous));
+        put(start + offsetof(struct start_payload, previous_records),
+            get(start + offsetof(struct start_payload, first_number)) -
+                    get(before + offsetof(struct start_payload, first_number)));
+}
+
 void input_fix(struct tree *tree, unsigned flags)
 {
         char segment[TREE_NAME_BYTES];
 
+        for (size_t i = 0; i < tree->count && flags & INPUT_FIX_LINKS; i++)
+                if (strstr(tree->files[i].name, ".log"))
+                        fix_link(tree, &tree->files[i]);
         for (size_t i = 0; i < tree->count; i++) {
                 struct tree_file *file = &tree->files[i];
 
@@ -162,7 +191,8 @@ void input_fix(struct tree *tree, unsigned flags)
 
                 if (!strstr(file->name, ".idx"))
                         continue;
-                snprintf(segment, sizeof(segment), "%.10s.log", file->name);
+                snprintf(segment, sizeof(segment), "%.*s.log", (int)strcspn(file->name, "."),
+                         file->name);
                 log = tree_find(tree, segment);
                 fix_index(file, log ? salt_of(log) : 0);
         }

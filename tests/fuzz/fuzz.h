@@ -5,11 +5,15 @@
 #define FUZZ_H
 
 #include <logstore.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* A target works on the store at @path; anything it finds wrong ends in abort(). */
 void fuzz_target(const char *path);
+
+/* Make the directory of the input anew, as it was, at @path; with what is no plain file if @odd. */
+void fuzz_put(const char *path, bool odd);
 
 /* Fail with a line that says what is wrong. */
 void fuzz_wrong(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -5,13 +5,35 @@
 
 #include <string.h>
 
+#include "odd.h"
+
 #define UNIT 8u
 #define SIZE_UNIT 512u
 #define PIECES_MAX 255u
+#define ODD 0x8000u /* a size from here on: 64 KiB of a file of some kind or length */
 
 const char *const input_names[] = {
-        "control",        "0000000001.log", "0000000002.log", "0000000003.log", "0000000004.log",
-        "0000000001.idx", "0000000002.idx", "0000000003.idx", "wake",           "new.segment",
+        "control",
+        "0000000001.log",
+        "0000000002.log",
+        "0000000003.log",
+        "0000000004.log",
+        "0000000001.idx",
+        "0000000002.idx",
+        "0000000003.idx",
+        "wake",
+        "new.segment",
+        "0000000005.log",
+        "0000000000.log",
+        "1000000000000000000.log", /* the greatest id */
+        "1000000000000000001.log",
+        "18446744073709551615.log",
+        "999999999999999999.idx",
+        "new.0000000005.log",
+        "new.0000000004.idx",
+        "new.control",
+        "quarantine",
+        "LOCK",
 };
 const unsigned input_name_count = sizeof(input_names) / sizeof(input_names[0]);
 
@@ -60,7 +82,12 @@ static bool take_file(struct cursor *c, struct tree *tree)
         name %= (unsigned char)input_name_count;
         tree_delete(tree, input_names[name]);
         file = tree_add(tree, input_names[name], NULL,
-                        size % (INPUT_SEGMENT_BYTES / SIZE_UNIT + 1) * SIZE_UNIT);
+                        size >= ODD ? INPUT_SEGMENT_BYTES
+                                    : size % (INPUT_SEGMENT_BYTES / SIZE_UNIT + 1) * SIZE_UNIT);
+        if (size >= ODD) {
+                file->kind = (unsigned char)(size >> 8 & 0x7f) % ODD_KINDS;
+                file->extent = (unsigned char)(size & 0x3f);
+        }
         while (pieces-- > 0)
                 if (!take_piece(c, file))
                         return false;
@@ -108,7 +135,9 @@ size_t input_encode(unsigned flags, const struct tree *tree, unsigned char *data
         data[used++] = (unsigned char)flags;
         for (size_t i = 0; i < tree->count; i++) {
                 const struct tree_file *file = &tree->files[i];
-                uint16_t size = (uint16_t)(file->bytes / SIZE_UNIT);
+                uint16_t size = file->kind == 0 && file->extent == 0
+                                        ? (uint16_t)(file->bytes / SIZE_UNIT)
+                                        : (uint16_t)(ODD | file->kind << 8 | file->extent);
                 unsigned char *pieces;
                 size_t offset = 0, bytes;
                 unsigned name = 0;

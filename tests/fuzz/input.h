@@ -2,7 +2,8 @@
  * input.h - a store's directory as one short fuzzer input, and back
  *
  * Input: one byte of flags; then per file: one byte its name, two bytes its size in units of 512
- * bytes, one byte the number of pieces; per piece: two bytes its offset and two bytes its length,
+ * bytes (from 0x8000 on: a file of 64 KiB, of the kind and length that it says; see odd.h), one byte
+ * the number of pieces; per piece: two bytes its offset and two bytes its length,
  * both in units of 8 bytes, then its bytes. What no piece covers is zero. Whatever does not parse
  * ends the input.
  */
@@ -21,6 +22,8 @@ enum input_flag {
         INPUT_FIX_IDENTITY = 1 << 5, /* store UUID and id of each file */
         INPUT_FIX_ORDINALS = 1 << 6,
         INPUT_FIX_ALL = 0x7f,
+        INPUT_FIX_LINKS = 1 << 7, /* each start frame names the salt and the numbers of the segment
+                                     whose id it names */
 };
 
 #define INPUT_BYTES_MAX (64u << 10)

@@ -10,6 +10,7 @@
 #include "format.h"
 #include "fuzz.h"
 #include "input.h"
+#include "odd.h"
 
 static uint64_t state;
 
@@ -181,15 +182,65 @@ static void change_frame(struct tree *tree)
         }
 }
 
+/* A field of a start frame that says what the log is: made that of another file, or an extreme. */
+static void change_link(struct tree *tree)
+{
+        static const uint64_t extremes[] = {
+                0,          1,         2,          NUMBER_MAX,        NUMBER_MAX + 1,
+                UINT64_MAX, INT64_MAX, UINT32_MAX, UINT64_C(1) << 40,
+        };
+        static const size_t fields[] = { 4120, 4128, 4136, 4136, 4136, 4152, 4160, 4168 };
+        struct tree_file *file = some_file(tree, ".log"), *other = some_file(tree, ".log");
+        size_t at = PICK(fields);
+        uint64_t value = PICK(extremes);
+
+        if (!file || file->bytes < FRAMES_OFFSET)
+                return;
+        if (at == 4136 && other && below(3))
+                value = strtoull(other->name, NULL, 10);
+        else if (other && other->bytes >= FRAMES_OFFSET && below(2))
+                memcpy(&value, other->data + at, sizeof(value));
+        memcpy(file->data + at, &value, sizeof(value));
+}
+
+/* Something that is no plain file, or one that ends far behind its bytes. */
+static void change_kind(struct tree *tree)
+{
+        struct tree_file *file = some_file(tree, NULL);
+        const char *name = input_names[below(input_name_count)];
+
+        if (!file || below(3) == 0) {
+                if (tree_find(tree, name) || tree->count == TREE_FILES_MAX)
+                        return;
+                file = tree_add(tree, name, NULL, INPUT_SEGMENT_BYTES);
+        }
+        file->kind = (unsigned char)below(ODD_KINDS);
+        file->extent = (unsigned char)(file->kind == ODD_NONE ? below(64) : 0);
+}
+
+static void swap_files(struct tree_file *one, struct tree_file *two)
+{
+        struct tree_file aside = *one;
+
+        *one = *two;
+        *two = aside;
+        memcpy(two->name, one->name, sizeof(two->name));
+        memcpy(one->name, aside.name, sizeof(one->name));
+}
+
 static void change_files(struct tree *tree)
 {
         struct tree_file *file = some_file(tree, NULL);
         const char *name = input_names[below(input_name_count)];
-        struct tree_file aside;
+        struct tree_file aside, *other = some_file(tree, below(2) ? NULL : ".log");
 
         if (!file)
                 return;
-        switch (below(4)) {
+        switch (below(5)) {
+        case 4:
+                if (other && other != file)
+                        swap_files(file, other);
+                break;
         case 0:
                 tree_delete(tree, file->name);
                 break;
@@ -224,9 +275,16 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
                 return LLVMFuzzerMutate(data, size, capacity);
         input_decode(data, size, &flags, &tree);
         for (uint64_t changes = 1 + below(3); changes > 0; changes--) {
-                switch (below(8)) {
+                switch (below(10)) {
                 case 0:
-                        flags = below(3) ? INPUT_FIX_ALL : flags ^ 1u << below(7);
+                        flags = below(3) ? INPUT_FIX_ALL : flags;
+                        flags ^= 1u << below(8);
+                        break;
+                case 8:
+                        change_link(&tree);
+                        break;
+                case 9:
+                        change_kind(&tree);
                         break;
                 case 1:
                         change_files(&tree);

@@ -41,6 +41,7 @@ struct tree_file *tree_add(struct tree *tree, const char *name, const void *data
                 fail(name);
         }
         strcpy(file->name, name);
+        file->kind = file->extent = 0;
         file->bytes = bytes;
         file->data = malloc(bytes + 1);
         if (!file->data)
@@ -74,8 +75,13 @@ void tree_delete(struct tree *tree, const char *name)
 void tree_copy(const struct tree *from, struct tree *ret)
 {
         ret->count = 0;
-        for (size_t i = 0; i < from->count; i++)
-                tree_add(ret, from->files[i].name, from->files[i].data, from->files[i].bytes);
+        for (size_t i = 0; i < from->count; i++) {
+                const struct tree_file *file = &from->files[i];
+                struct tree_file *copy = tree_add(ret, file->name, file->data, file->bytes);
+
+                copy->kind = file->kind;
+                copy->extent = file->extent;
+        }
 }
 
 void tree_free(struct tree *tree)
@@ -190,7 +196,8 @@ void tree_store(const struct tree *tree, const char *path)
         if (directory < 0)
                 fail(path);
         for (size_t i = 0; i < tree->count; i++)
-                store_one(directory, &tree->files[i]);
+                if (tree->files[i].kind == 0)
+                        store_one(directory, &tree->files[i]);
         close(directory);
 }
 

@@ -15,6 +15,8 @@ struct tree_file {
         char name[TREE_NAME_BYTES];
         unsigned char *data;
         size_t bytes;
+        unsigned char kind; /* 0: a plain file; for others see tests/fuzz/odd.h, which makes them */
+        unsigned char extent; /* plain: not 0: the file ends at 2 to this, behind a hole */
 };
 
 struct tree {

@@ -42,7 +42,7 @@ static void settle_append(struct machine *m, uint64_t first, uint64_t number, ui
         bool cut; /* meanwhile, as it stood before the cut */
 
         disk_lock();
-        cut = r == 0 && number == first && p->tail + 1 - count < first;
+        cut = r == 0 && number == first && p->tail + 1 - count != first;
         if (r == 0 && !cut)
                 promise_got(p, number, (uint32_t)rng_next(&m->rng));
         if (cut)

@@ -95,7 +95,9 @@ struct logstore_options {
  * directory holds no store. -EPROTONOSUPPORT other version or unknown incompatible flag. -EBUSY
  * another writer (detail: its pid). -EBADMSG damage at or below the durable mark, or a broken
  * chain: a read-only open serves what is before it, logstore_repair() cuts it. -EPERM a directory
- * that everyone may write, or a file that is no regular file. -EREMOTE network file system.
+ * that everyone may write, a file that is no regular file, or, to write, one that has a second name
+ * (a hard link), which may be somebody else's file. -EOVERFLOW the counts of the control file leave
+ * no room to go on, as only forged ones do. -EREMOTE network file system.
  * -ENOSPC, -EIO, -ENOMEM, -EMFILE as from the system; nothing was changed by them. -EACCES and the
  * like: also if a file that is not of the log any more cannot be deleted.
  */
@@ -268,7 +270,8 @@ LOGSTORE_API int logstore_get_many(struct logstore *store, const uint64_t *numbe
 enum logstore_cursor_flags {
         LOGSTORE_UNVERIFIED = 1 << 0,  /* no checksums up to the durable number */
         LOGSTORE_DROP_BEHIND = 1 << 1, /* let go of pages read, so a scan displaces nothing */
-        LOGSTORE_SKIP_DAMAGE = 1 << 2, /* after -EBADMSG the next call goes on behind it */
+        LOGSTORE_SKIP_DAMAGE = 1 << 2, /* after -EBADMSG the next call goes on behind it; one may
+                                        * stand for many numbers */
 };
 
 /* A cursor stands before the first record. It pins at most one segment at a time and thereby keeps
@@ -445,14 +448,19 @@ struct logstore_repair_report {
 
 /*
  * Cut a damaged store back to the prefix before its first damage, so that it opens for writing
- * again. What is cut is copied to quarantine/ first, and durable there. The writer's lock is held
- * from before the first look at the log until all is done, so no append comes in between.
+ * again. What is cut is copied to quarantine/ first, and durable there; what is newer than the log is
+ * moved there. The writer's lock is held from before the first look at the log until all is done, so
+ * no append comes in between.
  *
  * Without LOGSTORE_REPAIR_APPLY it only says what it would do: a look without the lock, which
  * changes nothing in the store, and which a writer that comes meanwhile makes out of date. @salvage
  * (may be NULL): directory of a new store that gets every valid record, also those beyond the
- * damage, with its number; numbers missing between them become voids and are told to hooks->fault.
- * -EBUSY, at once: a writer has it.
+ * damage, with its number; numbers missing between them become voids, and each gap is told to
+ * hooks->fault. Before the first record a gap that is wider than segments could be is left out.
+ *
+ * -EBUSY, at once: a writer has it. -EPERM as logstore_open(), or quarantine is no directory.
+ * -EPROTONOSUPPORT a segment of another version: nothing is cut. -EOVERFLOW more numbers are missing
+ * between two records than voids can stand for: repair without @salvage.
  */
 LOGSTORE_API int logstore_repair(const char *path, uint32_t flags, const char *salvage,
                                  const struct logstore_verify_hooks *hooks,

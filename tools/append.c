@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,8 +26,9 @@
 #include "signals.h"
 #include "verbs.h"
 
-static char *format_text, *delimiter_text, *sync_text, *segment_text, *mode_text, *progress_text;
-static int batch_records, ack_wanted, tee_wanted;
+static char *format_text, *delimiter_text, *sync_text, *batch_text, *segment_text, *mode_text;
+static char *progress_text;
+static int ack_wanted, tee_wanted;
 
 struct poptOption append_options[] = {
         { "input", 'i', POPT_ARG_STRING, &format_text, 0, "how the input is cut into records",
@@ -37,7 +37,7 @@ struct poptOption append_options[] = {
           "cut at this instead of a newline; \\n \\t \\0 \\xHH are understood", "TEXT" },
         { "sync", 0, POPT_ARG_STRING, &sync_text, 0, "when to sync besides at the end",
           "none|batch|each|interval[=10ms]" },
-        { "batch", 0, POPT_ARG_INT, &batch_records, 0, "append N records at once, all or none",
+        { "batch", 0, POPT_ARG_STRING, &batch_text, 0, "append N records at once, all or none",
           "N" },
         { "ack", 0, POPT_ARG_NONE, &ack_wanted, 0,
           "print numbers on standard output once they are durable (--sync batch if not said)",
@@ -56,6 +56,7 @@ struct append_run {
         struct logstore_options options;
         struct input_format format;
         enum append_sync sync;
+        uint64_t batch_records; /* 0: no batches */
         struct appender appender;
         struct buffer tee;
         struct progress progress;
@@ -102,12 +103,10 @@ static int creation_parse(struct append_run *run)
              run->options.segment_bytes % 65536))
                 return report_usage("--segment-size %s: wanted 64K to 4G, a multiple of 64K",
                                     segment_text);
-        if (mode_text) {
-                run->options.file_mode = (uint32_t)strtoul(mode_text, NULL, 8);
-                if (run->options.file_mode != 0600 && run->options.file_mode != 0640 &&
-                    run->options.file_mode != 0644)
-                        return report_usage("--mode %s: wanted 0600, 0640 or 0644", mode_text);
-        }
+        if (mode_text && (mode_parse(mode_text, &run->options.file_mode) < 0 ||
+                          (run->options.file_mode != 0600 && run->options.file_mode != 0640 &&
+                           run->options.file_mode != 0644)))
+                return report_usage("--mode %s: wanted 0600, 0640 or 0644", mode_text);
         return STATUS_DONE;
 }
 
@@ -122,8 +121,9 @@ static int options_parse(struct append_run *run)
         if (sync_parse(run) < 0)
                 return report_usage("--sync %s: wanted none, batch, each or interval=TIME",
                                     sync_text);
-        if (batch_records < 0 || batch_records > 1 << 24)
-                return report_usage("--batch %d: wanted 1 to 16777216", batch_records);
+        if (batch_text && (number_parse(batch_text, &run->batch_records) < 0 ||
+                           run->batch_records == 0 || run->batch_records > 1 << 24))
+                return report_usage("--batch %s: wanted 1 to 16777216", batch_text);
         if (ack_wanted && tee_wanted)
                 return report_usage("--ack and -T both want standard output");
         if (progress_open(&run->progress, progress_text, "append", 0) < 0)
@@ -286,7 +286,7 @@ static int append_run(struct append_run *run, int count, char **names)
         if (status != STATUS_DONE)
                 return status;
         note_other_size(run, store);
-        r = appender_open(&run->appender, store, (size_t)batch_records);
+        r = appender_open(&run->appender, store, (size_t)run->batch_records);
         if (r == 0) {
                 run->appender.sync = run->sync;
                 run->appender.ack = ack_wanted;

@@ -23,12 +23,18 @@ struct poptOption get_options[] = {
         POPT_TABLEEND,
 };
 
-static int get_one(struct logstore_cursor *cursor, const char *dir, uint64_t number,
-                   struct output *output)
+static int get_one(struct logstore_cursor *cursor, const char *dir, const char *text,
+                   const struct logstore_bounds *bounds, struct output *output)
 {
         struct logstore_record record;
-        int r = logstore_cursor_get(cursor, number, &record);
+        uint64_t number;
+        int r;
 
+        (void)range_number(text, bounds, &number); /* checked before */
+        if (number < bounds->first && text[0] == '-')
+                return report_no("%s: no record %s, there are %llu", dir, text,
+                                 (unsigned long long)(bounds->tail + 1 - bounds->first));
+        r = logstore_cursor_get(cursor, number, &record);
         if (r < 0)
                 return report_store(r, dir);
         output_record(output, &record);
@@ -39,7 +45,6 @@ static int get_all(struct logstore *store, char **arguments, struct output *outp
 {
         struct logstore_cursor *cursor;
         struct logstore_bounds bounds;
-        uint64_t number;
         int status = STATUS_DONE, r = logstore_bounds(store, &bounds);
 
         if (r == 0)
@@ -47,8 +52,9 @@ static int get_all(struct logstore *store, char **arguments, struct output *outp
         if (r < 0)
                 return report_store(r, arguments[0]);
         for (char **text = arguments + 1; *text && output->buffer.error == 0; text++) {
-                (void)range_number(*text, &bounds, &number); /* checked before */
-                status = status_first(status, get_one(cursor, arguments[0], number, output));
+                int got = get_one(cursor, arguments[0], *text, &bounds, output);
+
+                status = status_first(status, got);
         }
         logstore_cursor_close(cursor);
         if (buffer_flush(&output->buffer) < 0)

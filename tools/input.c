@@ -18,6 +18,7 @@
 
 #include "numbers.h"
 #include "text.h"
+#include "times.h"
 
 #define INPUT_BYTES ((size_t)512 << 10)
 #define LENGTH_BYTES sizeof(uint32_t)
@@ -278,9 +279,9 @@ static int json_entry(struct input *in, json_t *object, struct logstore_entry *r
 
         if (!json_is_string(value) || (data && base64))
                 return problem(in, -EBADMSG, "wants a string \"data\" or \"data_b64\"");
-        if (time &&
-            (!json_is_string(time) || time_parse(json_string_value(time), &ret->time_ns) < 0 ||
-             ret->time_ns == LOGSTORE_TIME_ZERO)) /* which stands for another one */
+        if (time && (!json_is_string(time) ||
+                     time_parse_fixed(json_string_value(time), &ret->time_ns) < 0 ||
+                     ret->time_ns == LOGSTORE_TIME_ZERO)) /* which stands for another one */
                 return problem(in, -EBADMSG, "\"time\" is not RFC 3339");
         if (time && ret->time_ns == 0)
                 ret->time_ns = LOGSTORE_TIME_ZERO; /* 0 would be now */

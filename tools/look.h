@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "numbers.h"
+#include "times.h"
 
 /* Print @value on one line, keys in the order they were set, and drop it. A status. */
 int look_print_json(json_t *value);

@@ -1,5 +1,7 @@
 /*
- * numbers.c - numbers, sizes, durations and times as people write and read them
+ * numbers.c - numbers, sizes and durations as people write and read them
+ *
+ * Every number of the command line is parsed here: decimal, whole, to the last character.
  */
 #include "numbers.h"
 
@@ -7,9 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define SECOND_NS INT64_C(1000000000)
+#define SECOND_NS UINT64_C(1000000000)
 
 struct unit {
         const char *name;
@@ -20,9 +21,13 @@ static const struct unit size_units[] = {
         { "", 1 },
         { "B", 1 },
         { "K", UINT64_C(1) << 10 },
+        { "k", UINT64_C(1) << 10 },
         { "M", UINT64_C(1) << 20 },
+        { "m", UINT64_C(1) << 20 },
         { "G", UINT64_C(1) << 30 },
+        { "g", UINT64_C(1) << 30 },
         { "T", UINT64_C(1) << 40 },
+        { "t", UINT64_C(1) << 40 },
         { "KiB", UINT64_C(1) << 10 },
         { "MiB", UINT64_C(1) << 20 },
         { "GiB", UINT64_C(1) << 30 },
@@ -43,209 +48,113 @@ static const struct unit duration_units[] = {
         { NULL, 0 },
 };
 
-static int digits_parse(const char *text, const char **ret_end, uint64_t *ret)
+static int digits_parse(const char **text, uint64_t *ret)
 {
-        char *end;
+        uint64_t number = 0;
 
-        if (*text < '0' || *text > '9')
+        if (**text < '0' || **text > '9')
                 return -EINVAL;
-        errno = 0;
-        *ret = strtoull(text, &end, 10);
-        *ret_end = end;
-        return errno ? -EINVAL : 0;
+        for (; **text >= '0' && **text <= '9'; (*text)++)
+                if (__builtin_mul_overflow(number, 10, &number) ||
+                    __builtin_add_overflow(number, (uint64_t)(**text - '0'), &number))
+                        return -EINVAL;
+        *ret = number;
+        return 0;
 }
 
 int number_parse(const char *text, uint64_t *ret)
 {
-        const char *end;
         uint64_t number;
 
-        if (digits_parse(text, &end, &number) < 0 || *end)
+        if (digits_parse(&text, &number) < 0 || *text)
                 return -EINVAL;
         *ret = number;
         return 0;
 }
 
-/* "12.5" with @unit as a whole number of @factor; @most_digits after the point count. */
-static int scaled_parse(const char *text, const struct unit *units, uint64_t *ret)
+int mode_parse(const char *text, uint32_t *ret)
 {
-        const char *end;
-        uint64_t whole, fraction = 0, scale = 1;
+        size_t digits = strspn(text, "01234567");
 
-        if (digits_parse(text, &end, &whole) < 0)
+        if (digits == 0 || digits > 5 || text[digits])
                 return -EINVAL;
-        if (*end == '.')
-                for (end++; *end >= '0' && *end <= '9'; end++)
-                        if (scale < 1000000000) {
-                                fraction = fraction * 10 + (uint64_t)(*end - '0');
-                                scale *= 10;
-                        }
-        for (; units->name; units++) {
-                if (strcmp(units->name, end) != 0)
-                        continue;
-                if (whole > (uint64_t)INT64_MAX / units->factor - 1)
+        *ret = (uint32_t)strtoul(text, NULL, 8);
+        return 0;
+}
+
+#define FRACTION_ONE UINT64_C(1000000000000000000)
+
+/* The digits behind a point, one at least, as a part of FRACTION_ONE; those after the 18th are dropped. */
+static int fraction_parse(const char **text, uint64_t *ret)
+{
+        uint64_t unit = FRACTION_ONE / 10, sum = 0;
+
+        if (**text < '0' || **text > '9')
+                return -EINVAL;
+        for (; **text >= '0' && **text <= '9'; (*text)++, unit /= 10)
+                sum += (uint64_t)(**text - '0') * unit;
+        *ret = sum;
+        return 0;
+}
+
+/* The unit that @text begins with: its letters, all of them. */
+static const struct unit *unit_parse(const char **text, const struct unit *units)
+{
+        size_t size = 0;
+
+        while ((*text)[size] && !strchr("0123456789.", (*text)[size]))
+                size++;
+        for (; units->name; units++)
+                if (strlen(units->name) == size && strncmp(units->name, *text, size) == 0) {
+                        *text += size;
+                        return units;
+                }
+        return NULL;
+}
+
+/* "12.5" and one of @units; rounded down to a whole number, which fits an int64_t. */
+static int scaled_parse(const char **text, const struct unit *units, uint64_t *ret)
+{
+        const struct unit *unit;
+        uint64_t whole, fraction = 0;
+
+        if (digits_parse(text, &whole) < 0)
+                return -EINVAL;
+        if (**text == '.') {
+                (*text)++;
+                if (fraction_parse(text, &fraction) < 0)
                         return -EINVAL;
-                *ret = whole * units->factor +
-                       (uint64_t)((double)fraction / (double)scale * (double)units->factor);
-                return 0;
         }
-        return -EINVAL;
+        unit = unit_parse(text, units);
+        if (!unit || whole > (uint64_t)INT64_MAX / unit->factor - 1)
+                return -EINVAL;
+        *ret = whole * unit->factor +
+               (uint64_t)((unsigned __int128)fraction * unit->factor / FRACTION_ONE);
+        return 0;
 }
 
 int size_parse(const char *text, uint64_t *ret)
 {
-        return scaled_parse(text, size_units, ret);
+        uint64_t bytes;
+
+        if (scaled_parse(&text, size_units, &bytes) < 0 || *text)
+                return -EINVAL;
+        *ret = bytes;
+        return 0;
 }
 
 int duration_parse(const char *text, int64_t *ret)
 {
+        int64_t sum = 0;
         uint64_t ns;
 
-        if (scaled_parse(text, duration_units, &ns) < 0)
-                return -EINVAL;
-        *ret = (int64_t)ns;
-        return 0;
-}
-
-/* The digits behind a point, as nanoseconds. */
-static const char *fraction_parse(const char *text, int64_t *ret_ns)
-{
-        int64_t unit = SECOND_NS / 10;
-
-        *ret_ns = 0;
-        for (; *text >= '0' && *text <= '9'; text++, unit /= 10)
-                *ret_ns += (*text - '0') * unit;
-        return text;
-}
-
-static int time_join(int64_t seconds, int64_t ns, int64_t *ret_ns)
-{
-        int64_t total;
-
-        if (__builtin_mul_overflow(seconds, SECOND_NS, &total) ||
-            __builtin_add_overflow(total, ns, &total))
-                return -EINVAL;
-        *ret_ns = total;
-        return 0;
-}
-
-static int zone_parse(const char *text, int64_t *ret_seconds)
-{
-        int hours, minutes, taken = 0;
-        char sign;
-
-        *ret_seconds = 0;
-        if (*text == 0 || strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
-                return 0;
-        if (sscanf(text, "%c%2d:%2d%n", &sign, &hours, &minutes, &taken) != 3 || text[taken] ||
-            taken != 6 || (sign != '+' && sign != '-') || hours < 0 || minutes < 0)
-                return -EINVAL;
-        *ret_seconds = (hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
-        return 0;
-}
-
-static int rfc3339_parse(const char *text, int64_t *ret_ns)
-{
-        struct tm tm = { 0 };
-        int taken = 0;
-        int64_t ns = 0, zone = 0;
-
-        if (sscanf(text, "%4d-%2d-%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &taken) != 3 ||
-            taken != 10)
-                return -EINVAL;
-        text += 10;
-        if (*text == 'T' || *text == 't' || *text == ' ') {
-                taken = 0;
-                if (sscanf(text + 1, "%2d:%2d:%2d%n", &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-                           &taken) != 3 ||
-                    taken != 8)
+        do {
+                if (scaled_parse(&text, duration_units, &ns) < 0 ||
+                    __builtin_add_overflow(sum, (int64_t)ns, &sum))
                         return -EINVAL;
-                text += 9;
-                if (*text == '.')
-                        text = fraction_parse(text + 1, &ns);
-        }
-        if (zone_parse(text, &zone) < 0 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-            tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60 ||
-            tm.tm_hour < 0 || tm.tm_min < 0 || tm.tm_sec < 0)
-                return -EINVAL;
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
-        return time_join(timegm(&tm) - zone, ns, ret_ns);
-}
-
-int time_parse(const char *text, int64_t *ret_ns)
-{
-        struct timespec now;
-        const char *end;
-        uint64_t seconds;
-        int64_t ns = 0;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        if (strcmp(text, "now") == 0)
-                return time_join(now.tv_sec, now.tv_nsec, ret_ns);
-        if (text[0] == '-') {
-                if (duration_parse(text + 1, &ns) < 0)
-                        return -EINVAL;
-                return time_join(now.tv_sec, now.tv_nsec - ns, ret_ns);
-        }
-        if (text[0] != '@')
-                return rfc3339_parse(text, ret_ns);
-        if (digits_parse(text + 1, &end, &seconds) < 0 || seconds > INT64_MAX)
-                return -EINVAL;
-        if (*end == '.')
-                end = fraction_parse(end + 1, &ns);
-        return *end ? -EINVAL : time_join((int64_t)seconds, ns, ret_ns);
-}
-
-static char *two_digits(char *to, int value)
-{
-        to[0] = (char)('0' + value / 10);
-        to[1] = (char)('0' + value % 10);
-        return to + 2;
-}
-
-static void seconds_format(char to[20], int64_t seconds)
-{
-        time_t time = (time_t)seconds;
-        struct tm tm;
-        char *c;
-
-        gmtime_r(&time, &tm);
-        c = two_digits(to, (tm.tm_year + 1900) / 100);
-        c = two_digits(c, (tm.tm_year + 1900) % 100);
-        *c++ = '-';
-        c = two_digits(c, tm.tm_mon + 1);
-        *c++ = '-';
-        c = two_digits(c, tm.tm_mday);
-        *c++ = 'T';
-        c = two_digits(c, tm.tm_hour);
-        *c++ = ':';
-        c = two_digits(c, tm.tm_min);
-        *c++ = ':';
-        c = two_digits(c, tm.tm_sec);
-        *c = '.';
-}
-
-char *time_format(char *to, int64_t time_ns)
-{
-        static int64_t last_seconds = INT64_MIN;
-        static char last[20];
-        int64_t seconds = time_ns / SECOND_NS, ns = time_ns % SECOND_NS;
-
-        if (ns < 0) {
-                ns += SECOND_NS;
-                seconds--;
-        }
-        if (seconds != last_seconds) {
-                seconds_format(last, seconds);
-                last_seconds = seconds;
-        }
-        memcpy(to, last, 20);
-        for (int i = 8; i >= 0; i--, ns /= 10)
-                to[20 + i] = (char)('0' + ns % 10);
-        to[29] = 'Z';
-        to[30] = 0;
-        return to + 30;
+        } while (*text);
+        *ret = sum;
+        return 0;
 }
 
 char *number_format(char *to, uint64_t number)

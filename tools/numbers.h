@@ -1,5 +1,5 @@
 /*
- * numbers.h - numbers, sizes, durations and times as people write and read them
+ * numbers.h - numbers, sizes and durations as people write and read them
  */
 #ifndef TOOL_NUMBERS_H
 #define TOOL_NUMBERS_H
@@ -9,16 +9,9 @@
 
 /* Each returns 0, or -EINVAL and leaves *ret alone. The whole text must be taken. */
 int number_parse(const char *text, uint64_t *ret);
-int size_parse(const char *text, uint64_t *ret);    /* 4096, 64K, 64KiB, 1G: powers of 1,024 */
-int duration_parse(const char *text, int64_t *ret); /* 10ms, 1.5s, 2h, 7d; ns, us, min, w */
-
-/* RFC 3339 (UTC if no zone is said), a date, @SECONDS[.FRACTION], now, or -DURATION before now. */
-int time_parse(const char *text, int64_t *ret_ns);
-
-#define TIME_TEXT_BYTES 31 /* "2026-11-21T13:33:11.123456789Z" and the zero */
-
-/* Writes RFC 3339 in UTC with nine digits; returns the 30 characters' end. */
-char *time_format(char *to, int64_t time_ns);
+int mode_parse(const char *text, uint32_t *ret);    /* octal digits */
+int size_parse(const char *text, uint64_t *ret);    /* 4096, 64K, 64k, 64KiB: powers of 1,024 */
+int duration_parse(const char *text, int64_t *ret); /* 10ms, 1.5s, 1h30m, 7d; ns, us, min, w */
 
 /* Decimal digits, no zero behind them; returns their end. At most 20. */
 char *number_format(char *to, uint64_t number);

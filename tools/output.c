@@ -11,6 +11,7 @@
 
 #include "numbers.h"
 #include "text.h"
+#include "times.h"
 
 #define PIECE_BYTES ((size_t)24 << 10) /* a multiple of 3; six times as much fits the buffer */
 #define HEAD_BYTES 128                 /* of a JSON line, in front of the payload */

@@ -13,6 +13,7 @@
 
 #include "numbers.h"
 #include "report.h"
+#include "times.h"
 
 int range_number(const char *text, const struct logstore_bounds *bounds, uint64_t *ret)
 {
@@ -27,31 +28,47 @@ int range_number(const char *text, const struct logstore_bounds *bounds, uint64_
         } else {
                 if (number_parse(text + 1, &count) < 0 || count == 0)
                         return -EINVAL;
-                *ret = count > bounds->tail - bounds->first + 1 ? bounds->first
+                *ret = count > bounds->tail - bounds->first + 1 ? bounds->first - 1
                                                                 : bounds->tail - count + 1;
         }
         return 0;
 }
 
-int range_check(const struct range_text *text)
+static int check_number(const char *option, const char *text)
 {
         const struct logstore_bounds any = { .first = 1 };
         uint64_t number;
-        int64_t ns;
 
-        if (text->from && range_number(text->from, &any, &number) < 0)
-                return report_usage("--from %s: wanted a number, first, last or -N", text->from);
-        if (text->to && range_number(text->to, &any, &number) < 0)
-                return report_usage("--to %s: wanted a number, first, last or -N", text->to);
-        if (text->since && time_parse(text->since, &ns) < 0)
-                return report_usage("--since %s: wanted a time like 2026-11-21T13:30:00Z, @SECONDS "
-                                    "or -10min",
-                                    text->since);
-        if (text->until && time_parse(text->until, &ns) < 0)
-                return report_usage("--until %s: wanted a time like 2026-11-21T13:30:00Z, @SECONDS "
-                                    "or -10min",
-                                    text->until);
+        if (text && range_number(text, &any, &number) < 0)
+                return report_usage("%s %s: wanted a number, first, last or -N", option, text);
         return STATUS_DONE;
+}
+
+static int check_time(const char *option, const char *text)
+{
+        int64_t ns;
+        int r = text ? time_parse(text, &ns) : 0;
+
+        if (r == -ERANGE)
+                return report_usage("%s %s: " TIME_RANGE_TEXT, option, text);
+        if (r < 0)
+                return report_usage("%s %s: wanted a time like 2026-11-21T13:30:00Z, 13:30, "
+                                    "yesterday, @SECONDS or -1h30m",
+                                    option, text);
+        return STATUS_DONE;
+}
+
+int range_check(const struct range_text *text)
+{
+        int status = check_number("--from", text->from);
+
+        if (status == STATUS_DONE)
+                status = check_number("--to", text->to);
+        if (status == STATUS_DONE)
+                status = check_time("--since", text->since);
+        if (status == STATUS_DONE)
+                status = check_time("--until", text->until);
+        return status;
 }
 
 static int place_of_time(struct logstore_cursor *cursor, int64_t time_ns, uint64_t *ret)
@@ -95,7 +112,7 @@ static int resolve_numbers(const struct range_text *text, const struct logstore_
         if (strchr("0123456789", text->from[0]))
                 return check_first(range->first, bounds, dir, follow);
         if (range->first < bounds->first)
-                range->first = bounds->first; /* "last" of an empty log */
+                range->first = bounds->first; /* before the first, or "last" of an empty log */
         return STATUS_DONE;
 }
 
@@ -142,6 +159,8 @@ int range_parse_both(const char *text, const struct logstore_bounds *bounds, str
                 if (range_number(text, bounds, &range.first) < 0)
                         return -EINVAL;
                 range.last = range.first;
+                if (range.first < bounds->first && text[0] == '-') /* no so many: empty */
+                        range.first = bounds->first;
         } else if (text) {
                 size = (size_t)(dots - text);
                 if (size >= sizeof(from))
@@ -150,6 +169,8 @@ int range_parse_both(const char *text, const struct logstore_bounds *bounds, str
                 from[size] = 0;
                 if (size && range_number(from, bounds, &range.first) < 0)
                         return -EINVAL;
+                if (range.first < bounds->first)
+                        range.first = bounds->first;
                 if (dots[2] && range_number(dots + 2, bounds, &range.last) < 0)
                         return -EINVAL;
         }

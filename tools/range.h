@@ -20,8 +20,8 @@ struct range {
         int64_t until_ns; /* INT64_MAX: no end in time */
 };
 
-/* first, last, N, or -N for the Nth from the end. -EINVAL not one of these. A name or -N is put
- * inside of the log; N is taken as it is. */
+/* first, last, N, or -N for the Nth from the end. -EINVAL not one of these. N is taken as it is; -N
+ * of a log that has no so many is the number before the first. */
 int range_number(const char *text, const struct logstore_bounds *bounds, uint64_t *ret);
 
 /* Check the words alone; a status, its line printed. */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cursor_file.h"
+#include "numbers.h"
 #include "output.h"
 #include "progress.h"
 #include "range.h"
@@ -30,9 +31,9 @@
 #define LOOK_AT_OUTPUT_MS 500 /* a follower notices within this time that its reader has gone */
 
 static char *format_text, *from_text, *to_text, *since_text, *until_text, *pattern_text;
+static char *count_text;
 static char *cursor_path, *redact_text, *progress_text;
 static int zero_wanted, backward, follow, unverified, drop_behind;
-static long long record_limit = -1;
 
 struct poptOption read_options[] = {
         { "output", 'o', POPT_ARG_STRING, &format_text, 0, "how records are printed",
@@ -41,7 +42,7 @@ struct poptOption read_options[] = {
         { "from", 0, POPT_ARG_STRING, &from_text, 0, "start at this record; -N: Nth from the end",
           "N|first|last|-N" },
         { "to", 0, POPT_ARG_STRING, &to_text, 0, "end with this record", "N|first|last|-N" },
-        { "records", 'n', POPT_ARG_LONGLONG, &record_limit, 0, "print N records at most", "N" },
+        { "records", 'n', POPT_ARG_STRING, &count_text, 0, "print N records at most", "N" },
         { "since", 'S', POPT_ARG_STRING, &since_text, 0, "start where the log reached this time",
           "TIME" },
         { "until", 'U', POPT_ARG_STRING, &until_text, 0, "end where the log passed this time",
@@ -367,8 +368,9 @@ static int options_parse(struct reading *run)
                 return report_usage("-r goes with neither -f nor --cursor-file");
         if (redact_text && follow)
                 return report_usage("--redact works on a snapshot, it does not go with -f");
-        if (record_limit < -1)
-                return report_usage("-n %lld: wanted a number", record_limit);
+        run->left = UINT64_MAX;
+        if (count_text && number_parse(count_text, &run->left) < 0)
+                return report_usage("-n %s: wanted a number", count_text);
         status = range_check(&text);
         if (status == STATUS_DONE && pattern_text)
                 status = pattern_compile(&run->pattern, pattern_text, "-g");
@@ -388,7 +390,6 @@ int verb_read(int count, char **arguments)
         (void)count;
         if (status != STATUS_DONE)
                 return status;
-        run.left = record_limit < 0 ? UINT64_MAX : (uint64_t)record_limit;
         run.output.terminator = zero_wanted ? '\0' : '\n';
         status = session_read(run.dir, &run.store);
         if (status != STATUS_DONE)

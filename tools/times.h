@@ -1,0 +1,29 @@
+/*
+ * times.h - points in time as people write and read them
+ */
+#ifndef TOOL_TIMES_H
+#define TOOL_TIMES_H
+
+#include <stdint.h>
+
+/* From now on times are printed in the zone of the system (TZ), and words without a zone are in it. */
+void times_are_local(void);
+
+/*
+ * RFC 3339, with or without seconds and zone; a date; HH:MM of today; today, yesterday (their first
+ * moment), now; @SECONDS[.FRACTION]; -DURATION before now. -EINVAL: none of these. -ERANGE: a time
+ * that 64 bits of nanoseconds do not reach, see TIME_RANGE_TEXT.
+ */
+int time_parse(const char *text, int64_t *ret_ns);
+
+/* Of these only what does not depend on when it is read: RFC 3339 and dates. Without a zone: UTC. */
+int time_parse_fixed(const char *text, int64_t *ret_ns);
+
+#define TIME_RANGE_TEXT "times go from 1677-09-21T00:12:44Z to 2262-04-11T23:47:16Z"
+
+#define TIME_TEXT_BYTES 36 /* "2026-11-21T14:33:11.123456789+01:00" and the zero */
+
+/* Writes RFC 3339 with nine digits, in UTC unless times are local, and a zero; returns its place. */
+char *time_format(char *to, int64_t time_ns);
+
+#endif

@@ -94,8 +94,6 @@ static int apply(struct logstore *store, const char *dir, const struct trim *tri
                                            trim->keep_ns);
                 if (r == 0)
                         r = logstore_apply_retention(store, dry_run, &first);
-                if (dry_run) /* so that closing finds nothing to apply */
-                        (void)logstore_set_retention(store, 0, 0, 0);
         }
         if (r == 0 && trim->before)
                 r = trim_before(store, trim->before, &first);
@@ -119,8 +117,8 @@ int verb_trim(int count, char **arguments)
         (void)count;
         if (status != STATUS_DONE)
                 return status;
-        if (dry_run)
-                options.flags = LOGSTORE_NO_THREAD; /* it would apply what is only asked about */
+        options.flags = LOGSTORE_NO_THREAD; /* it would apply retention again, after we said what is
+                                               left, or for a dry run at all */
         status = session_write(arguments[0], &options, &store);
         if (status != STATUS_DONE)
                 return status;

@@ -214,6 +214,37 @@ def trim_by_time(tmp):
 
 
 @case
+def trim_says_what_is_left(tmp):
+    """the number that trim --keep-time says is the first afterwards, however long trim takes"""
+    store = f"{tmp}/s"
+    with started("append", store, "--segment-size", SMALL, stdin=subprocess.PIPE) as writer:
+        for first in range(1, 30 * 600, 600):
+            writer.stdin.write(lines_of(600, first, WIDTH))
+            writer.stdin.flush()
+            time.sleep(0.05)
+        writer.stdin.close()
+        equal(writer.wait(30), 0)
+    errors, full = os.pipe()
+    os.set_blocking(full, False)
+    while True:  # its first line on standard error waits until this is read
+        try:
+            os.write(full, b"x" * 4096)
+        except BlockingIOError:
+            break
+    os.set_blocking(full, True)
+    with started("trim", store, "--keep-time", "2s", stdout=subprocess.PIPE,
+                 stderr=full) as trimmer:
+        os.close(full)
+        time.sleep(2.5)
+        while os.read(errors, 65536):
+            pass
+        os.close(errors)
+        first = int(trimmer.stdout.read())
+        equal(trimmer.wait(10), 0)
+    equal(json.loads(out("info", store, "-o", "json"))["first"], first)
+
+
+@case
 def copy(tmp):
     """copy makes a store of its own with the same numbers, times and bytes"""
     store = store_of_segments(tmp)

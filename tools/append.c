@@ -97,17 +97,11 @@ static int sync_parse(struct append_run *run)
 
 static int creation_parse(struct append_run *run)
 {
-        if (segment_text &&
-            (size_parse(segment_text, &run->options.segment_bytes) < 0 ||
-             run->options.segment_bytes < 65536 || run->options.segment_bytes > UINT64_C(4) << 30 ||
-             run->options.segment_bytes % 65536))
-                return report_usage("--segment-size %s: wanted 64K to 4G, a multiple of 64K",
-                                    segment_text);
         if (mode_text && (mode_parse(mode_text, &run->options.file_mode) < 0 ||
                           (run->options.file_mode != 0600 && run->options.file_mode != 0640 &&
                            run->options.file_mode != 0644)))
                 return report_usage("--mode %s: wanted 0600, 0640 or 0644", mode_text);
-        return STATUS_DONE;
+        return session_segment_size(segment_text, &run->options);
 }
 
 static int options_parse(struct append_run *run)

@@ -65,10 +65,10 @@ static int copy(struct logstore *store, char **arguments, const regex_t *pattern
                 r = redact_all(snapshot, pattern, progress, &redacted);
         progress_clear(progress);
         if (r < 0) {
-                status = report_store(r, arguments[0]);
+                status = report_open(r, arguments[0]);
         } else {
                 r = logstore_snapshot_export(snapshot, arguments[1], options);
-                status = r < 0 ? report_store(r, arguments[1]) : STATUS_DONE;
+                status = r < 0 ? report_open(r, arguments[1]) : STATUS_DONE;
         }
         if (status == STATUS_DONE)
                 report_note("%s: %llu records, %llu redacted", arguments[1],
@@ -88,12 +88,14 @@ int verb_copy(int count, char **arguments)
         int status;
 
         (void)count;
-        if (segment_text && size_parse(segment_text, &options.segment_bytes) < 0)
-                return report_usage("--segment-size %s: wanted a size like 64M", segment_text);
         if (budget_text && size_parse(budget_text, &budget_bytes) < 0)
                 return report_usage("--budget %s: wanted a size like 64M", budget_text);
         if (progress_open(&progress, progress_text, "redact", 0) < 0)
                 return report_usage("--progress %s: wanted auto, always or never", progress_text);
+        options.flags = session_flags();
+        status = session_segment_size(segment_text, &options);
+        if (status != STATUS_DONE)
+                return status;
         status = redact_text ? pattern_compile(&pattern, redact_text, "--redact") : STATUS_DONE;
         if (status != STATUS_DONE)
                 return status;

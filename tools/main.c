@@ -10,24 +10,29 @@
 
 #include "logstore.h"
 #include "report.h"
+#include "session.h"
 #include "signals.h"
 #include "verbs.h"
 
 static const struct verb verbs[] = {
         { "append", "DIR [FILE...]", "append records from standard input or files", verb_append,
-          append_options },
-        { "read", "DIR", "print records", verb_read, read_options },
-        { "get", "DIR NUMBER...", "print the bytes of some records", verb_get, get_options },
-        { "info", "DIR", "say what the store is and holds", verb_info, info_options },
-        { "segments", "DIR", "list the segment files", verb_segments, segments_options },
-        { "verify", "DIR", "read everything and check it", verb_verify, verify_options },
-        { "repair", "DIR", "cut a damaged store back to what is sound", verb_repair,
-          repair_options },
-        { "trim", "DIR", "delete the oldest segments", verb_trim, trim_options },
-        { "copy", "DIR DESTINATION", "write the log into a new store", verb_copy, copy_options },
-        { "mem", "DIR", "show which pages of the store are in memory", verb_mem, mem_options },
-        { "warm", "DIR [RANGE]", "bring records into the page cache", verb_warm, warm_options },
-        { "evict", "DIR [RANGE]", "let go of records in the page cache", verb_evict, warm_options },
+          append_options, true },
+        { "read", "DIR", "print records", verb_read, read_options, true },
+        { "get", "DIR NUMBER...", "print the bytes of some records", verb_get, get_options, true },
+        { "info", "DIR", "say what the store is and holds", verb_info, info_options, true },
+        { "segments", "DIR", "list the segment files", verb_segments, segments_options, true },
+        { "verify", "DIR", "read everything and check it", verb_verify, verify_options, false },
+        { "repair", "DIR", "cut a damaged store back to what is sound", verb_repair, repair_options,
+          false },
+        { "trim", "DIR", "delete the oldest segments", verb_trim, trim_options, true },
+        { "copy", "DIR DESTINATION", "write the log into a new store", verb_copy, copy_options,
+          true },
+        { "mem", "DIR", "show which pages of the store are in memory", verb_mem, mem_options,
+          true },
+        { "warm", "DIR [RANGE]", "bring records into the page cache", verb_warm, warm_options,
+          true },
+        { "evict", "DIR [RANGE]", "let go of records in the page cache", verb_evict, warm_options,
+          true },
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -61,7 +66,7 @@ static void argument_counts(const char *arguments, int *ret_least, int *ret_most
 }
 
 static poptContext verb_context(const struct verb *verb, int argc, const char **argv,
-                                struct poptOption table[3])
+                                struct poptOption table[4])
 {
         static char usage[128];
         poptContext context;
@@ -71,6 +76,13 @@ static poptContext verb_context(const struct verb *verb, int argc, const char **
         table[1] = (struct poptOption){ NULL,    0,   POPT_ARG_INCLUDE_TABLE, common_options, 0,
                                         "Help:", NULL };
         table[2] = (struct poptOption)POPT_TABLEEND;
+        table[3] = (struct poptOption)POPT_TABLEEND;
+        if (verb->sessions) {
+                table[2] = table[1];
+                table[1] = (struct poptOption){
+                        NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "Store:", NULL
+                };
+        }
         context = poptGetContext(NULL, argc, argv, table, 0);
         snprintf(usage, sizeof(usage), "[OPTION...] %s", verb->arguments);
         if (context)
@@ -96,12 +108,16 @@ static int verb_arguments(const struct verb *verb, poptContext context)
         if (count < least || (most >= 0 && count > most))
                 return report_usage("%s arguments: wanted %s",
                                     count < least ? "too few" : "too many", verb->arguments);
+        for (int i = 0; i < count; i++)
+                if (arguments[i][0] == 0)
+                        return report_usage("argument %d is empty: wanted %s", i + 1,
+                                            verb->arguments);
         return verb->run(count, (char **)arguments);
 }
 
 static int verb_dispatch(const struct verb *verb, int argc, char **argv)
 {
-        struct poptOption table[3];
+        struct poptOption table[4];
         static char name[64];
         poptContext context;
         int r;
@@ -137,6 +153,13 @@ static int help_all(FILE *to)
         return report_stdout();
 }
 
+static void complete_options(const struct poptOption *options)
+{
+        for (; options->longName || options->shortName; options++)
+                if (options->longName)
+                        printf(" --%s", options->longName);
+}
+
 /* A completion for bash, to be evaluated: eval "$(logstore completion)". */
 static int completion(void)
 {
@@ -145,10 +168,9 @@ static int completion(void)
                "        case ${COMP_WORDS[1]} in\n");
         for (size_t i = 0; i < VERB_COUNT; i++) {
                 printf("        %s) words='--help", verbs[i].name);
-                for (const struct poptOption *o = verbs[i].options; o->longName || o->shortName;
-                     o++)
-                        if (o->longName)
-                                printf(" --%s", o->longName);
+                complete_options(verbs[i].options);
+                if (verbs[i].sessions)
+                        complete_options(session_options);
                 printf("' ;;\n");
         }
         printf("        esac\n"

@@ -366,6 +366,8 @@ static int options_parse(struct reading *run)
                 return report_usage("-z is for -o text");
         if (backward && (follow || cursor_path))
                 return report_usage("-r goes with neither -f nor --cursor-file");
+        if (cursor_path && cursor_path[0] == 0)
+                return report_usage("--cursor-file: wanted a file");
         if (redact_text && follow)
                 return report_usage("--redact works on a snapshot, it does not go with -f");
         run->left = UINT64_MAX;

@@ -52,6 +52,8 @@ int verb_repair(int count, char **arguments)
         (void)count;
         if (progress_open(&hooks.progress, progress_text, "repair", 0) < 0)
                 return report_usage("--progress %s: wanted auto, always or never", progress_text);
+        if (salvage_path && salvage_path[0] == 0)
+                return report_usage("--salvage: wanted the directory of a new store");
         r = logstore_repair(arguments[0], apply ? LOGSTORE_REPAIR_APPLY : 0, salvage_path, &calls,
                             &report);
         progress_clear(&hooks.progress);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,17 +104,54 @@ int report_usage(const char *format, ...)
         return STATUS_USAGE;
 }
 
-int report_store(int error, const char *dir)
+/* What the library advises, as an option of the tool. */
+static const struct {
+        const char *advice, *option;
+} advices[] = {
+        { ", or allow it by LOGSTORE_SHARED_DIR_OK", ", or allow it by --shared-dir-ok" },
+        { ", or allow it by LOGSTORE_NETWORK_OK", ", or allow it by --network-ok" },
+        { "drop edits or raise the budget", "raise --budget" },
+};
+
+/* @text with the advice of the library put as an option, or left out. */
+static const char *advise(const char *text, bool options)
+{
+        static char line[4096];
+
+        for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+                const char *at = strstr(text, advices[i].advice);
+
+                if (!at)
+                        continue;
+                snprintf(line, sizeof(line), "%.*s%s%s", (int)(at - text), text,
+                         options ? advices[i].option : "", at + strlen(advices[i].advice));
+                return line;
+        }
+        return text;
+}
+
+static int report_library(int error, const char *dir, bool options)
 {
         const char *text = logstore_detail();
 
         if (!text[0])
                 text = logstore_error_text(error);
+        text = advise(text, options);
         if (strncmp(text, dir, strlen(dir)) == 0) /* the detail names it already */
                 report_note("%s", text);
         else
                 report_note("%s: %s", dir, text);
         return status_of(error);
+}
+
+int report_store(int error, const char *dir)
+{
+        return report_library(error, dir, false);
+}
+
+int report_open(int error, const char *dir)
+{
+        return report_library(error, dir, true);
 }
 
 int report_file(int error, const char *name)

@@ -25,6 +25,9 @@ int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A failure of the library: its detail if it left one, else the text of @error. */
 int report_store(int error, const char *dir);
 
+/* The same where its advice may be followed by an option: session_options, or --budget. */
+int report_open(int error, const char *dir);
+
 /* A failure of an input or output file. A closed pipe is not mentioned. */
 int report_file(int error, const char *name);
 

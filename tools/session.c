@@ -3,13 +3,41 @@
  */
 #include "session.h"
 
+#include "numbers.h"
 #include "report.h"
+
+static int network_ok, shared_ok;
+
+struct poptOption session_options[] = {
+        { "network-ok", 0, POPT_ARG_NONE, &network_ok, 0,
+          "allow a network file system, where mappings promise less", NULL },
+        { "shared-dir-ok", 0, POPT_ARG_NONE, &shared_ok, 0,
+          "allow a directory that everyone may write", NULL },
+        POPT_TABLEEND,
+};
+
+uint32_t session_flags(void)
+{
+        return (network_ok ? LOGSTORE_NETWORK_OK : 0u) | (shared_ok ? LOGSTORE_SHARED_DIR_OK : 0u);
+}
+
+int session_segment_size(const char *text, struct logstore_options *options)
+{
+        if (text &&
+            (size_parse(text, &options->segment_bytes) < 0 || options->segment_bytes < 65536 ||
+             options->segment_bytes > UINT64_C(4) << 30 || options->segment_bytes % 65536))
+                return report_usage("--segment-size %s: wanted 64K to 4G, a multiple of 64K", text);
+        return STATUS_DONE;
+}
 
 int session_write(const char *dir, const struct logstore_options *options, struct logstore **ret)
 {
-        int r = logstore_open(dir, options, ret);
+        struct logstore_options allowed = *options;
+        int r;
 
-        return r < 0 ? report_store(r, dir) : STATUS_DONE;
+        allowed.flags |= session_flags();
+        r = logstore_open(dir, &allowed, ret);
+        return r < 0 ? report_open(r, dir) : STATUS_DONE;
 }
 
 int session_read(const char *dir, struct logstore **ret)

@@ -4,12 +4,23 @@
 #ifndef TOOL_SESSION_H
 #define TOOL_SESSION_H
 
+#include <popt.h>
+
 #include "logstore.h"
+
+/* Which stores are opened at all: of every verb that opens one by the functions below. */
+extern struct poptOption session_options[];
+
+/* What these options allow, as flags of a store that is opened or made. */
+uint32_t session_flags(void);
+
+/* --segment-size of a store that is made; @text may be NULL. A status, its line printed. */
+int session_segment_size(const char *text, struct logstore_options *options);
 
 /* Open @dir for reading, beside any writer. A status; on failure its line has been printed. */
 int session_read(const char *dir, struct logstore **ret);
 
-/* Open @dir for writing. @options may be NULL. */
+/* Open @dir for writing. */
 int session_write(const char *dir, const struct logstore_options *options, struct logstore **ret);
 
 /* Close and report; returns @status, or what closing met. NULL is fine. */

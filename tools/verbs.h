@@ -5,6 +5,7 @@
 #define TOOL_VERBS_H
 
 #include <popt.h>
+#include <stdbool.h>
 
 struct verb {
         const char *name;
@@ -12,6 +13,7 @@ struct verb {
         const char *help;
         int (*run)(int count, char **arguments); /* returns an exit status */
         struct poptOption *options;
+        bool sessions; /* it takes session_options, too */
 };
 
 int verb_append(int count, char **arguments);

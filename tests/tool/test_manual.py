@@ -33,7 +33,7 @@ def rows(tmp):
 def options(tmp):
     """every option of every verb is in that verb's part"""
     for name, _, _ in verbs():
-        options = out("help", name).decode().split("Help:")[0]
+        options = re.split("Store:|Help:", out("help", name).decode())[0]
         mine = set(re.findall(r"^  (?:-., |    )--([a-z-]+)", options, re.M))
         assert mine, options
         heading = next(h for h in re.findall(r"^## (.+)$", TEXT, re.M) if name in h.split())

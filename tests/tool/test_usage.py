@@ -126,6 +126,43 @@ def directory_is_a_file(tmp):
 
 
 @case
+def empty_arguments(tmp):
+    """an empty word where a directory, file, number or range is wanted is status 2"""
+    run("append", f"{tmp}/s", input=b"a\n")
+    for verb in VERBS:
+        contains(complaint(verb, "", *arguments_of(verb, "x")[2:], status=2), "argument 1 is empty")
+    for words in (["append", f"{tmp}/s", ""], ["get", f"{tmp}/s", ""], ["copy", f"{tmp}/s", ""],
+                  ["warm", f"{tmp}/s", ""], ["repair", f"{tmp}/s", "--salvage="],
+                  ["read", f"{tmp}/s", "--cursor-file="]):
+        complaint(*words, status=2, cwd=tmp)
+    equal(os.listdir(tmp), ["s"])
+
+
+@case
+def advice_names_options(tmp):
+    """advice is about an option of the verb, and following it helps"""
+    run("append", f"{tmp}/s", input=lines_of(3000, width=500))
+    os.chmod(f"{tmp}/s", 0o777)
+    for verb in VERBS:
+        words = arguments_of(verb, f"{tmp}/s")
+        if verb == "verify":
+            continue
+        line = complaint(*words, status=3)
+        contains(line, "everyone may write")
+        assert "LOGSTORE_" not in line, line
+        equal("--shared-dir-ok" in line, verb != "repair", verb)
+        if verb != "repair":
+            run(*words, "--shared-dir-ok")
+    os.chmod(f"{tmp}/s", 0o700)
+    line = complaint("copy", f"{tmp}/s", f"{tmp}/t", "--redact", "0", "--budget", "64K", status=1)
+    contains(line, "raise --budget")
+    run("copy", f"{tmp}/s", f"{tmp}/t", "--redact", "0", "--budget", "64M")
+    for size in ("1", "100000", "5G"):
+        line = complaint("copy", f"{tmp}/s", f"{tmp}/u", "--segment-size", size, status=2)
+        contains(line, "--segment-size")
+
+
+@case
 def not_a_store(tmp):
     """a directory with other things in it is status 3, and is left alone"""
     os.mkdir(f"{tmp}/other")

@@ -58,7 +58,7 @@ struct append_run {
         enum append_sync sync;
         uint64_t batch_records; /* 0: no batches */
         struct appender appender;
-        struct buffer tee;
+        struct buffer output; /* of --ack or -T */
         struct progress progress;
         uint64_t done_bytes; /* of the files before this one */
         int signal_fd;
@@ -144,6 +144,18 @@ static int append_taken(struct append_run *run, struct input *in, const char *na
         return r < 0 ? report_file(r, name) : STATUS_DONE;
 }
 
+/* finish() says what it was. */
+static int output_status(struct append_run *run)
+{
+        int r = run->output.error;
+
+        if (r == -EPIPE && signals_pipe_kills())
+                run->signal = SIGPIPE;
+        if (r == -EINTR) /* and this is no error of the output */
+                run->signal = signals_came();
+        return r < 0 && r != -EINTR ? STATUS_IO : STATUS_DONE;
+}
+
 /* What is done between two reads of the input. */
 static int between_reads(struct append_run *run, struct input *in)
 {
@@ -155,15 +167,10 @@ static int between_reads(struct append_run *run, struct input *in)
                         return report_store(r, run->dir);
         } while (appender_waits(&run->appender) && input_idle(in, 1));
         if (tee_wanted)
-                (void)buffer_write(&run->tee, in->bytes + in->end - in->filled, in->filled);
-        r = tee_wanted ? run->tee.error : run->appender.output_error;
-        if (r < 0) {
-                run->signal = r == -EPIPE ? SIGPIPE : 0;
-                return report_file(r, "standard output");
-        }
+                (void)buffer_write(&run->output, in->bytes + in->end - in->filled, in->filled);
         progress_show(&run->progress, run->done_bytes + in->total_bytes);
         run->signal = signals_came();
-        return STATUS_DONE;
+        return output_status(run);
 }
 
 static int append_input(struct append_run *run, struct input *in, const char *name)
@@ -184,7 +191,9 @@ static int append_input(struct append_run *run, struct input *in, const char *na
 static int append_file(struct append_run *run, const char *name)
 {
         bool is_stdin = strcmp(name, "-") == 0;
-        int fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC), status, r;
+        /* A FIFO without a writer is waited for by input_fill(), where a signal is seen. */
+        int fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        int status, r;
         struct input in;
 
         if (is_stdin)
@@ -236,9 +245,8 @@ static int finish(struct append_run *run, int status)
         r = appender_sync(&run->appender);
         if (r < 0)
                 status = status_first(status, report_store(r, run->dir));
-        if (run->appender.output_error < 0 && run->signal != SIGPIPE)
-                status = status_first(status,
-                                      report_file(run->appender.output_error, "standard output"));
+        if (output_status(run) != STATUS_DONE)
+                status = status_first(status, report_file(run->output.error, "standard output"));
         if ((status != STATUS_DONE || run->signal) && run->signal != SIGPIPE &&
             logstore_durable(store, &durable) == 0)
                 report_note("%s: durable up to record %llu", run->dir, (unsigned long long)durable);
@@ -283,18 +291,24 @@ static int append_run(struct append_run *run, int count, char **names)
         r = appender_open(&run->appender, store, (size_t)run->batch_records);
         if (r == 0) {
                 run->appender.sync = run->sync;
-                run->appender.ack = ack_wanted;
-                r = buffer_open(&run->tee, STDOUT_FILENO);
+                if (ack_wanted || tee_wanted)
+                        r = buffer_open(&run->output, STDOUT_FILENO);
+                if (ack_wanted)
+                        run->appender.acks = &run->output;
         }
         status = r < 0 ? report_file(r, run->dir) : append_all(run, count, names);
-        buffer_close(&run->tee);
+        buffer_close(&run->output);
         appender_close(&run->appender);
         return session_close(store, run->dir, status);
 }
 
 int verb_append(int count, char **arguments)
 {
-        struct append_run run = { .options = LOGSTORE_OPTIONS_INIT, .dir = arguments[0] };
+        struct append_run run = {
+                .options = LOGSTORE_OPTIONS_INIT,
+                .dir = arguments[0],
+                .output = { .fd = -1, .compare_fd = -1 },
+        };
         int status = options_parse(&run);
 
         if (status != STATUS_DONE)

@@ -31,12 +31,15 @@ void appender_close(struct appender *appender)
 
 static void acknowledge(struct appender *appender, uint64_t number)
 {
+        char line[32];
+        int size;
+
         appender->durable = number;
-        if (!appender->ack || number <= appender->acked || appender->output_error)
+        if (!appender->acks || number <= appender->acked)
                 return;
         appender->acked = number;
-        if (printf("%llu\n", (unsigned long long)number) < 0 || fflush(stdout) < 0)
-                appender->output_error = -errno;
+        size = snprintf(line, sizeof(line), "%llu\n", (unsigned long long)number);
+        (void)buffer_write(appender->acks, line, (size_t)size); /* the error stays in the buffer */
 }
 
 static int sync_now(struct appender *appender)
@@ -142,6 +145,6 @@ int appender_sync(struct appender *appender)
 
 bool appender_waits(const struct appender *appender)
 {
-        return appender->sync == APPEND_SYNC_INTERVAL && appender->ack &&
+        return appender->sync == APPEND_SYNC_INTERVAL && appender->acks &&
                appender->acked < appender->last;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
 #include "logstore.h"
 
 enum append_sync {
@@ -20,12 +21,11 @@ enum append_sync {
 struct appender {
         struct logstore *store;
         enum append_sync sync;
-        bool ack;             /* print durable numbers on standard output */
+        struct buffer *acks;  /* durable numbers are printed there, or NULL */
         size_t batch_records; /* 0: each record on its own */
         uint64_t last;        /* last number appended here; 0: none */
         uint64_t durable;     /* last number known durable of these; 0: none */
         uint64_t acked;       /* last number printed */
-        int output_error;     /* of printing them: 0, or the first negative errno */
         struct logstore_entry *entries;
         size_t entry_count;
         char *bytes; /* payloads of the batch, one behind the other */

@@ -1,16 +1,33 @@
 /*
  * buffer.c - bytes on their way to a descriptor, written in big blocks
+ *
+ * While signals are held back a write must not block: into anything but a file it waits with poll(2)
+ * and then writes what a pipe that is ready takes at once.
  */
 #include "buffer.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "descriptors.h"
+#include "signals.h"
+
+static bool is_file(int fd)
+{
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
 
 int buffer_open(struct buffer *buffer, int fd)
 {
-        *buffer = (struct buffer){ .fd = fd, .compare_fd = -1 };
+        *buffer = (struct buffer){ .fd = fd, .compare_fd = -1, .error = descriptors_check(fd) };
+        if (signals_held() && !is_file(fd))
+                buffer->piece_bytes = PIPE_BUF;
         buffer->bytes = malloc(BUFFER_BYTES);
         return buffer->bytes ? 0 : -ENOMEM;
 }
@@ -45,13 +62,23 @@ static size_t already_there(struct buffer *buffer, const char *data, size_t size
         return size;
 }
 
-static int write_all(int fd, const char *data, size_t size)
+static int write_all(const struct buffer *buffer, const char *data, size_t size)
 {
         while (size) {
-                ssize_t n = write(fd, data, size);
+                size_t piece = size;
+                ssize_t n;
 
+                if (buffer->piece_bytes) {
+                        int r = signals_wait_writable(buffer->fd);
+
+                        if (r < 0)
+                                return r;
+                        if (piece > buffer->piece_bytes)
+                                piece = buffer->piece_bytes;
+                }
+                n = write(buffer->fd, data, piece);
                 if (n < 0 && errno == EAGAIN)
-                        poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+                        poll(&(struct pollfd){ .fd = buffer->fd, .events = POLLOUT }, 1, -1);
                 else if (n < 0 && errno != EINTR)
                         return -errno;
                 if (n > 0) {
@@ -70,7 +97,7 @@ static int write_out(struct buffer *buffer, const char *data, size_t size)
                 return buffer->error;
         if (buffer->skip_bytes)
                 skip = already_there(buffer, data, size);
-        buffer->error = write_all(buffer->fd, data + skip, size - skip);
+        buffer->error = write_all(buffer, data + skip, size - skip);
         if (buffer->error == 0)
                 buffer->written += size;
         return buffer->error;

@@ -2,7 +2,8 @@
  * buffer.h - bytes on their way to a descriptor, written in big blocks
  *
  * Errors are kept: after the first, nothing more is written, everything is accepted, and `error`
- * says which it was (-EPIPE: the reader has gone). So callers look once a round.
+ * says which it was (-EPIPE: the reader has gone; -EBADF: it was closed from the start; -EINTR: a
+ * held signal came while the reader did not read). So callers look once a round.
  */
 #ifndef TOOL_BUFFER_H
 #define TOOL_BUFFER_H
@@ -18,7 +19,8 @@ struct buffer {
         int error;      /* 0, or the first negative errno */
         int compare_fd; /* -1, or: the first skip_bytes are compared with this file's, not written */
         uint64_t skip_bytes;
-        uint64_t written; /* bytes that left, or were skipped, since the start */
+        uint64_t written;   /* bytes that left, or were skipped, since the start */
+        size_t piece_bytes; /* at most so many at once, so that no write blocks; 0: any number */
         size_t used;
         char *bytes;
 };

@@ -84,7 +84,7 @@ int verb_get(int count, char **arguments)
         r = output.buffer.error;
         buffer_close(&output.buffer);
         status = session_close(store, arguments[0], status);
-        if (r == -EPIPE)
+        if (r == -EPIPE && signals_pipe_kills())
                 signals_die(SIGPIPE);
         return status;
 }

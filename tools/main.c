@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "descriptors.h"
 #include "logstore.h"
 #include "report.h"
 #include "session.h"
@@ -203,6 +204,7 @@ int main(int argc, char **argv)
 {
         const struct verb *verb;
 
+        descriptors_occupy();
         signals_prepare();
         if (argc < 2) {
                 help_all(stderr);

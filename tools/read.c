@@ -400,7 +400,7 @@ int verb_read(int count, char **arguments)
                 progress_quiet(&run.progress); /* the records themselves are the progress */
         run.progress.total = session_bytes(run.store);
         status = read_store(&run);
-        gone = run.output.buffer.error == -EPIPE;
+        gone = run.output.buffer.error == -EPIPE && signals_pipe_kills();
         buffer_close(&run.output.buffer);
         if (pattern_text)
                 regfree(&run.pattern);

@@ -156,7 +156,7 @@ int report_open(int error, const char *dir)
 
 int report_file(int error, const char *name)
 {
-        if (error != -EPIPE)
+        if (error != -EPIPE || !signals_pipe_kills())
                 report_note("%s: %s", name, strerror(-error));
         return STATUS_IO;
 }
@@ -165,7 +165,7 @@ int report_stdout(void)
 {
         if (fflush(stdout) == 0 && !ferror(stdout))
                 return STATUS_DONE;
-        if (errno == EPIPE)
+        if (errno == EPIPE && signals_pipe_kills())
                 signals_die(SIGPIPE);
         return report_file(-errno, "standard output");
 }

@@ -1,15 +1,19 @@
 /*
  * signals.c - how the tool answers signals
  *
- * SIGPIPE is ignored, so that a verb sees -EPIPE, ends in order and then dies by it. SIGINT and
- * SIGTERM are held back only where there is something to finish (append): they are blocked, in
- * every thread that is started later too, and read from a signalfd, so none is lost between a look
- * and a sleep. SIGBUS: the library's guard answers faults in its own calls; what is left is this
- * tool reading a record whose file was cut meanwhile, which ends with a line and a status.
+ * SIGPIPE is ignored, so that a verb sees -EPIPE, ends in order and then dies by it. SIGXFSZ is
+ * ignored, so that a limit of file size is an error like a full disk. SIGINT, SIGTERM and SIGHUP are
+ * held back only where there is something to finish (append): they are blocked, in every thread that
+ * is started later too, and read from a signalfd, so none is lost between a look and a sleep. What
+ * sleeps meanwhile sleeps in poll(2), beside the signalfd. A signal that the caller had ignored
+ * (nohup, a background job of a script) stays ignored. SIGBUS: the library's guard answers faults in
+ * its own calls; what is left is this tool reading a record whose file was cut meanwhile, which ends
+ * with a line and a status.
  */
 #include "signals.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
@@ -20,6 +24,7 @@
 
 static int held_fd = -1;
 static int came;
+static bool pipe_was_ignored;
 
 static void on_bus_error(int signal)
 {
@@ -32,18 +37,30 @@ static void on_bus_error(int signal)
         _exit(STATUS_IO);
 }
 
+static bool is_ignored(int signal)
+{
+        struct sigaction action;
+
+        return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static void held_set(sigset_t *ret)
 {
+        static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
         sigemptyset(ret);
-        sigaddset(ret, SIGINT);
-        sigaddset(ret, SIGTERM);
+        for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+                if (!is_ignored(signals[i]))
+                        sigaddset(ret, signals[i]);
 }
 
 void signals_prepare(void)
 {
         struct sigaction action = { .sa_handler = SIG_IGN };
 
+        pipe_was_ignored = is_ignored(SIGPIPE);
         sigaction(SIGPIPE, &action, NULL);
+        sigaction(SIGXFSZ, &action, NULL);
         action.sa_handler = on_bus_error;
         sigaction(SIGBUS, &action, NULL);
         logstore_guard_sigbus();
@@ -73,6 +90,28 @@ int signals_came(void)
         held_set(&set);
         sigprocmask(SIG_UNBLOCK, &set, NULL);
         return came;
+}
+
+bool signals_held(void)
+{
+        return held_fd >= 0;
+}
+
+int signals_wait_writable(int fd)
+{
+        struct pollfd fds[2] = {
+                { .fd = fd, .events = POLLOUT },
+                { .fd = came ? -1 : held_fd, .events = POLLIN },
+        };
+
+        if (poll(fds, 2, came ? 0 : -1) < 0 && errno != EINTR)
+                return -errno;
+        return fds[0].revents ? 0 : -EINTR;
+}
+
+bool signals_pipe_kills(void)
+{
+        return !pipe_was_ignored;
 }
 
 void signals_die(int number)

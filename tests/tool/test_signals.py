@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Signals, closed pipes, acknowledgements and tee."""
 
+import fcntl
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -10,11 +12,13 @@ import time
 from support import (SMALL, case, command, contains, content, equal, lines_of, main, out, run,
                      started, wait_until)
 
+HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @case
 def ends_by_the_signal(tmp):
-    """SIGINT and SIGTERM: what was read is durable, its last number is said, death by the signal"""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """SIGINT, SIGTERM, SIGHUP: what was read is durable, its last number is said, death by the signal"""
+    for number in HELD:
         store = f"{tmp}/{number}"
         with started("append", store, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
             writer.stdin.write(lines_of(1000) + b"half a line")
@@ -72,6 +76,89 @@ def started_shell(script, words):
             process.stderr.close()
             process.wait()
     return runner()
+
+
+def is_clean(store):
+    return json.loads(out("info", store, "-o", "json"))["clean"]
+
+
+@case
+def while_a_fifo_has_no_writer(tmp):
+    """a signal ends append that waits for a FIFO's first writer, and the store is closed"""
+    os.mkfifo(f"{tmp}/fifo")
+    for number in HELD:
+        store = f"{tmp}/{number}"
+        with started("append", store, f"{tmp}/fifo", stderr=subprocess.PIPE) as writer:
+            wait_until(lambda: subprocess.run(command("info", store), capture_output=True).returncode
+                       == 0, "the store")
+            time.sleep(0.1)
+            writer.send_signal(number)
+            equal(writer.wait(10), -number)
+        equal(is_clean(store), True)
+    with started("append", store, f"{tmp}/fifo") as writer:
+        time.sleep(0.1)
+        with open(f"{tmp}/fifo", "wb") as fifo:
+            fifo.write(b"a\n")
+            fifo.flush()
+            time.sleep(0.1)
+            fifo.write(b"b\n")
+        equal(writer.wait(10), 0)
+    equal(out("read", store), b"a\nb\n")
+
+
+@case
+def while_the_output_is_full(tmp):
+    """a signal ends append whose output nobody reads; what it had read is durable"""
+    for number in HELD:
+        for words in (["-T"], ["--ack", "--batch", "1"]):
+            store = f"{tmp}/{number}{words[0]}"
+            with open(f"{tmp}/in", "wb") as file:
+                file.write(lines_of(3000, width=6))
+            with open(f"{tmp}/in", "rb") as file, started("append", store, *words, stdin=file,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
+                fcntl.fcntl(writer.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+                previous = [b""]
+
+                def is_stuck():
+                    time.sleep(0.3)
+                    before, previous[0] = previous[0], content(store)
+                    return before == previous[0] != b""
+                wait_until(is_stuck, "append to be stuck")
+                writer.send_signal(number)
+                equal(writer.wait(10), -number, words)
+                contains(writer.stderr.read().decode(), "durable up to record")
+            equal(is_clean(store), True)
+
+
+@case
+def ignored_while_appending(tmp):
+    """a signal that was ignored when append began does not end it"""
+    for number in HELD:
+        with started("append", f"{tmp}/{number}", stdin=subprocess.PIPE,
+                     preexec_fn=lambda: signal.signal(number, signal.SIG_IGN)) as writer:
+            writer.stdin.write(b"a\n")
+            writer.stdin.flush()
+            wait_until(lambda: content(f"{tmp}/{number}") == b"a\n", "the record")
+            writer.send_signal(number)
+            time.sleep(0.2)
+            writer.stdin.write(b"b\n")
+            writer.stdin.close()
+            equal(writer.wait(10), 0)
+        equal(out("read", f"{tmp}/{number}"), b"a\nb\n")
+
+
+@case
+def limit_of_file_size(tmp):
+    """a limit of file size is an error that says so, not a death"""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+
+    run("append", f"{tmp}/t", input=lines_of(50000))
+    with open(f"{tmp}/out", "wb") as file:
+        result = subprocess.run(command("read", f"{tmp}/t"), stdout=file, stderr=subprocess.PIPE,
+                                preexec_fn=limit)
+    equal(result.returncode, 4)
+    contains(result.stderr.decode(), "standard output: File too large")
 
 
 @case

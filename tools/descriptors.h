@@ -1,0 +1,14 @@
+/*
+ * descriptors.h - standard input, output and error that the caller had closed
+ */
+#ifndef TOOL_DESCRIPTORS_H
+#define TOOL_DESCRIPTORS_H
+
+/* Before anything else is opened: give each closed one of the three a descriptor that can neither
+ * be read nor written (-EBADF), so that no file of the tool gets its number. */
+void descriptors_occupy(void);
+
+/* 0, or -EBADF if @fd was closed. For who would else find out by the first byte only. */
+int descriptors_check(int fd);
+
+#endif

@@ -1,9 +1,10 @@
 /*
  * cursor_file.c - the last record that was printed, kept in a file between runs
  *
- * The file is one line of fixed width: made under another name and renamed, from then on written
- * over in place by one pwrite(2), which a kill cannot split. It is written only after the output
- * was, so no record is ever lost. A kill between the two would print records twice; where the
+ * The file is one line of fixed width, written over in place by one pwrite(2), which a kill cannot
+ * split. It is made exclusively and never replaced, so no other file is harmed whatever lies at its
+ * name; a kill right after it was made leaves it empty, which means that nothing was printed. A lock
+ * on it keeps a second run away. It is written only after the output was, so no record is ever lost. A kill between the two would print records twice; where the
  * output is a file, its size tells how far the printing got, and the next run leaves those bytes
  * out after comparing them. Into a pipe a record may in that moment come twice.
  */
@@ -78,7 +79,7 @@ static int load(struct cursor_file *file, const char *store)
         if (n < 0)
                 return report_file(-errno, file->path);
         if (n == 0)
-                return STATUS_DONE; /* made by mktemp(1): nothing was printed yet */
+                return STATUS_DONE; /* made by mktemp(1) or a killed run: nothing was printed yet */
         line[n] = 0;
         if (line_parse(line, file) < 0)
                 return report_usage("%s: is no cursor file", file->path);
@@ -88,6 +89,55 @@ static int load(struct cursor_file *file, const char *store)
         }
         file->found = true;
         return STATUS_DONE;
+}
+
+static int report_busy(const struct cursor_file *file)
+{
+        report_note("%s: another run uses it", file->path);
+        return STATUS_IO;
+}
+
+static int lock(const struct cursor_file *file)
+{
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+        if (fcntl(file->fd, F_OFD_SETLK, &lock) == 0)
+                return STATUS_DONE;
+        if (errno != EAGAIN && errno != EACCES)
+                return report_file(-errno, file->path);
+        return report_busy(file);
+}
+
+static int refuse(const struct cursor_file *file)
+{
+        report_note("%s: is no regular file", file->path);
+        return STATUS_IO;
+}
+
+/* Looks before it opens: to open a device may do something to it. */
+static int open_existing(struct cursor_file *file)
+{
+        struct stat st;
+
+        if (stat(file->path, &st) < 0 && errno == ENOENT) {
+                if (lstat(file->path, &st) < 0)
+                        return STATUS_DONE;
+                report_note("%s: is a link to a file that is not there", file->path);
+                return STATUS_IO;
+        }
+        if (stat(file->path, &st) < 0)
+                return report_file(-errno, file->path);
+        if (!S_ISREG(st.st_mode))
+                return refuse(file);
+        file->fd = open(file->path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (file->fd < 0 || fstat(file->fd, &st) < 0)
+                return report_file(-errno, file->path);
+        if (!S_ISREG(st.st_mode))
+                return refuse(file);
+        look_at_output(file);
+        if (file->output_is_file && file->device == st.st_dev && file->inode == st.st_ino)
+                return report_usage("%s: is the output itself", file->path);
+        return lock(file);
 }
 
 int cursor_file_open(struct cursor_file *file, const char *path, struct logstore *store)
@@ -100,14 +150,11 @@ int cursor_file_open(struct cursor_file *file, const char *path, struct logstore
         if (r < 0)
                 return report_store(r, path);
         *text_hex(uuid, info.uuid, sizeof(info.uuid)) = 0;
-        file->fd = open(path, O_RDWR | O_CLOEXEC);
-        if (file->fd < 0 && errno != ENOENT)
-                return report_file(-errno, path);
-        if (file->fd >= 0) {
+        r = open_existing(file);
+        if (r == STATUS_DONE && file->fd >= 0)
                 r = load(file, uuid);
-                if (r != STATUS_DONE)
-                        return r;
-        }
+        if (r != STATUS_DONE)
+                return r;
         memcpy(file->store, uuid, sizeof(uuid));
         return STATUS_DONE;
 }
@@ -135,29 +182,39 @@ void cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buf
                 buffer->skip_bytes = offset - file->offset;
 }
 
-/* The first line goes into a file of its own, so that no kill leaves half of one. */
-static int create(struct cursor_file *file, const char *line, int size)
+/* A status. */
+static int write_line(struct cursor_file *file, const char *line, int size)
 {
-        char *name;
-        int fd, r = 0;
+        ssize_t n = pwrite(file->fd, line, (size_t)size, 0);
 
-        if (asprintf(&name, "%s.new", file->path) < 0)
-                return -ENOMEM;
-        fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0 || write(fd, line, (size_t)size) != size || fsync(fd) < 0 ||
-            rename(name, file->path) < 0)
-                r = errno ? -errno : -EIO;
-        free(name);
-        if (r < 0) {
-                if (fd >= 0)
-                        close(fd);
-                return r;
+        if (n == size)
+                return STATUS_DONE;
+        return report_file(n < 0 ? -errno : -ENOSPC, file->path);
+}
+
+/* The first line, also into an empty file. What could not be written whole leaves no part behind. */
+static int write_first(struct cursor_file *file, const char *line, int size)
+{
+        bool is_new = file->fd < 0;
+        int status = STATUS_DONE;
+
+        if (is_new) {
+                file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+                if (file->fd < 0)
+                        return errno == EEXIST ? report_busy(file)
+                                               : report_file(-errno, file->path);
+                status = lock(file);
+                if (status != STATUS_DONE)
+                        return status;
         }
-        if (file->fd >= 0)
-                close(file->fd);
-        file->fd = fd;
-        file->found = true;
-        return 0;
+        status = write_line(file, line, size);
+        if (status == STATUS_DONE && fsync(file->fd) < 0)
+                status = report_file(-errno, file->path);
+        if (status == STATUS_DONE)
+                file->found = true;
+        else if (ftruncate(file->fd, 0) == 0 && is_new)
+                unlink(file->path);
+        return status;
 }
 
 int cursor_file_save(struct cursor_file *file, const struct buffer *buffer, uint64_t number,
@@ -173,11 +230,9 @@ int cursor_file_save(struct cursor_file *file, const struct buffer *buffer, uint
         file->offset = output_offset(file) - buffer->skip_bytes;
         line_print(file, line, &size);
         if (!file->found)
-                return create(file, line, size);
+                return write_first(file, line, size);
         if (number == before.number && file->offset == before.offset &&
             file->device == before.device && file->inode == before.inode)
-                return 0;
-        if (pwrite(file->fd, line, (size_t)size, 0) != size)
-                return errno ? -errno : -EIO;
-        return 0;
+                return STATUS_DONE;
+        return write_line(file, line, size);
 }

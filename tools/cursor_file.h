@@ -22,7 +22,8 @@ struct cursor_file {
         uint64_t offset;        /* in the output, behind that record */
 };
 
-/* Read @path if it is there. A status, its line printed: STATUS_STORE if it is of another store. */
+/* Read @path if it is there, and lock it. A status, its line printed: STATUS_STORE if it is of
+ * another store, STATUS_IO if it is no regular file or another run has it. */
 int cursor_file_open(struct cursor_file *file, const char *path, struct logstore *store);
 void cursor_file_close(struct cursor_file *file);
 
@@ -31,7 +32,8 @@ void cursor_file_close(struct cursor_file *file);
 void cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer);
 
 /* Everything up to record @number has been written by @buffer, which is empty. To be called before
- * the first record too, so that even the first block is known to the next run. 0 or -errno. */
+ * the first record too, so that even the first block is known to the next run. A status, its line
+ * printed. */
 int cursor_file_save(struct cursor_file *file, const struct buffer *buffer, uint64_t number,
                      int64_t time_ns);
 

@@ -105,14 +105,11 @@ static int output_status(const struct reading *run)
 /* Let everything out, then note how far that was. */
 static int flush(struct reading *run)
 {
-        int r;
-
         if (buffer_flush(&run->output.buffer) < 0)
                 return STATUS_IO;
         if (!cursor_path)
                 return STATUS_DONE;
-        r = cursor_file_save(&run->position, &run->output.buffer, run->seen, run->seen_ns);
-        return r < 0 ? report_file(r, cursor_path) : STATUS_DONE;
+        return cursor_file_save(&run->position, &run->output.buffer, run->seen, run->seen_ns);
 }
 
 static int print(struct reading *run, struct logstore_record *record)

@@ -24,6 +24,7 @@
 #include "report.h"
 #include "session.h"
 #include "signals.h"
+#include "tee.h"
 #include "verbs.h"
 
 static char *format_text, *delimiter_text, *sync_text, *batch_text, *segment_text, *mode_text;
@@ -59,6 +60,7 @@ struct append_run {
         uint64_t batch_records; /* 0: no batches */
         struct appender appender;
         struct buffer output; /* of --ack or -T */
+        struct tee tee;
         struct progress progress;
         uint64_t done_bytes; /* of the files before this one */
         int signal_fd;
@@ -134,8 +136,13 @@ static int append_taken(struct append_run *run, struct input *in, const char *na
 
         while ((r = input_take(in, &entry)) > 0) {
                 r = appender_add(&run->appender, &entry);
-                if (r < 0)
+                if (r < 0) {
+                        tee_drop(&run->tee);
                         return report_store(r, run->dir);
+                }
+                if (tee_wanted &&
+                    tee_take(&run->tee, in->raw, in->raw_bytes, run->appender.entry_count == 0) < 0)
+                        return report_file(-ENOMEM, "standard output");
                 if (run->sync == APPEND_SYNC_EACH && (run->signal = signals_came()))
                         return STATUS_DONE;
         }
@@ -166,8 +173,7 @@ static int between_reads(struct append_run *run, struct input *in)
                 if (r < 0)
                         return report_store(r, run->dir);
         } while (appender_waits(&run->appender) && input_idle(in, 1));
-        if (tee_wanted)
-                (void)buffer_write(&run->output, in->bytes + in->end - in->filled, in->filled);
+        (void)buffer_flush(&run->output); /* the error stays in the buffer */
         progress_show(&run->progress, run->done_bytes + in->total_bytes);
         run->signal = signals_came();
         return output_status(run);
@@ -242,9 +248,12 @@ static int finish(struct append_run *run, int status)
         r = appender_flush(&run->appender);
         if (r < 0)
                 status = status_first(status, report_store(r, run->dir));
+        else
+                tee_release(&run->tee);
         r = appender_sync(&run->appender);
         if (r < 0)
                 status = status_first(status, report_store(r, run->dir));
+        (void)buffer_flush(&run->output);
         if (output_status(run) != STATUS_DONE)
                 status = status_first(status, report_file(run->output.error, "standard output"));
         if ((status != STATUS_DONE || run->signal) && run->signal != SIGPIPE &&
@@ -295,8 +304,10 @@ static int append_run(struct append_run *run, int count, char **names)
                         r = buffer_open(&run->output, STDOUT_FILENO);
                 if (ack_wanted)
                         run->appender.acks = &run->output;
+                run->tee.out = &run->output;
         }
         status = r < 0 ? report_file(r, run->dir) : append_all(run, count, names);
+        tee_free(&run->tee);
         buffer_close(&run->output);
         appender_close(&run->appender);
         return session_close(store, run->dir, status);

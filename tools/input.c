@@ -158,7 +158,6 @@ int input_fill(struct input *in)
         ssize_t n;
         int r;
 
-        in->filled = 0;
         if (in->ended)
                 return 0;
         r = make_room(in);
@@ -174,8 +173,7 @@ int input_fill(struct input *in)
                 return -errno;
         if (n == 0)
                 in->ended = true;
-        in->filled = (size_t)n;
-        in->end += in->filled;
+        in->end += (size_t)n;
         in->total_bytes += (uint64_t)n;
         return n > 0 || in->end > in->start;
 }
@@ -185,9 +183,10 @@ static int problem(struct input *in, int error, const char *format, ...)
 static int problem(struct input *in, int error, const char *format, ...)
 {
         va_list arguments;
-        int n = snprintf(in->problem, sizeof(in->problem),
-                         "%s %llu: ", in->format.kind == INPUT_LENGTH ? "record" : "line",
-                         (unsigned long long)in->records + 1);
+        bool lines = in->format.kind != INPUT_LENGTH && in->format.delimiter_bytes == 1 &&
+                     in->format.delimiter[0] == '\n';
+        int n = snprintf(in->problem, sizeof(in->problem), "%s %llu: ", lines ? "line" : "record",
+                         (unsigned long long)in->place);
 
         va_start(arguments, format);
         vsnprintf(in->problem + n, sizeof(in->problem) - (size_t)n, format, arguments);
@@ -212,6 +211,16 @@ static const char *find(const char *from, const char *end, const struct input_fo
         return memmem(from, size, format->delimiter, format->delimiter_bytes);
 }
 
+/* Hand out what lies at the start, and go on behind it. */
+static void take_raw(struct input *in, size_t size)
+{
+        in->raw = in->bytes + in->start;
+        in->raw_bytes = size;
+        in->start += size;
+        in->scanned = in->start;
+        in->taken++;
+}
+
 /* Up to the delimiter, or all that is left at the end of the input. @limit is in bytes. */
 static int take_line(struct input *in, size_t limit, const char **ret_data, size_t *ret_size)
 {
@@ -219,6 +228,7 @@ static int take_line(struct input *in, size_t limit, const char **ret_data, size
         const char *stop = find(in->bytes + in->scanned, end, &in->format);
         size_t size = (size_t)((stop ? stop : end) - data);
 
+        in->place = in->taken + 1;
         if (size > limit + (stop ? 0 : in->format.delimiter_bytes - 1))
                 return too_long(in, stop ? "" : "more than ", stop ? size : limit);
         if (!stop && (!in->ended || data == end)) {
@@ -227,8 +237,7 @@ static int take_line(struct input *in, size_t limit, const char **ret_data, size
                 in->scanned = size > overlap ? in->end - overlap : in->start;
                 return 0;
         }
-        in->start = stop ? in->start + size + in->format.delimiter_bytes : in->end;
-        in->scanned = in->start;
+        take_raw(in, size + (stop ? in->format.delimiter_bytes : 0));
         *ret_data = data;
         *ret_size = size;
         return 1;
@@ -241,6 +250,7 @@ static int take_length(struct input *in, struct logstore_entry *ret)
 
         if (left == 0)
                 return 0;
+        in->place = in->taken + 1;
         if (left >= LENGTH_BYTES) {
                 memcpy(&size, in->bytes + in->start, LENGTH_BYTES);
                 if (size > in->record_limit)
@@ -248,8 +258,7 @@ static int take_length(struct input *in, struct logstore_entry *ret)
                 if (left - LENGTH_BYTES >= size) {
                         ret->data = in->bytes + in->start + LENGTH_BYTES;
                         ret->size = size;
-                        in->start += LENGTH_BYTES + size;
-                        in->scanned = in->start;
+                        take_raw(in, LENGTH_BYTES + size);
                         return 1;
                 }
         }
@@ -345,7 +354,5 @@ int input_take(struct input *in, struct logstore_entry *ret)
                 r = take_line(in, in->record_limit, (const char **)&ret->data, &ret->size);
                 break;
         }
-        if (r > 0)
-                in->records++;
         return r;
 }

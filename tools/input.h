@@ -36,9 +36,11 @@ struct input {
         int signal_fd;        /* -1, or polled beside fd */
         bool ended;           /* fd has no more */
         size_t record_limit;  /* longest record, in bytes */
-        uint64_t records;     /* taken so far */
+        uint64_t taken;       /* lines or records so far, blank lines too */
+        uint64_t place;       /* of the one that is looked at, from 1 */
         uint64_t total_bytes; /* read so far */
-        size_t filled;        /* bytes of the last input_fill(), they lie before end */
+        const char *raw;      /* the last record taken as it lies in the input, to the end of its */
+        size_t raw_bytes;     /* delimiter; valid as long as the record */
         char *bytes;
         size_t capacity, start, end; /* what is not taken yet lies from start to end */
         size_t scanned;              /* no delimiter before it */

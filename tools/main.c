@@ -13,6 +13,7 @@
 #include "report.h"
 #include "session.h"
 #include "signals.h"
+#include "streams.h"
 #include "verbs.h"
 
 static const struct verb verbs[] = {
@@ -205,6 +206,7 @@ int main(int argc, char **argv)
         const struct verb *verb;
 
         descriptors_occupy();
+        streams_prepare();
         signals_prepare();
         if (argc < 2) {
                 help_all(stderr);

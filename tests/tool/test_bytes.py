@@ -210,6 +210,26 @@ def json_refused(tmp):
 
 
 @case
+def lines_are_counted(tmp):
+    """the line of an error is the line of the file, blank ones too; what is cut by -D is a record"""
+    good = b'{"data":"good"}\n'
+    for text, line in ((b"\n\n{", 3), (good + b"\n \n\t\r\n" + good + b"{", 6), (b"{", 1),
+                       (good + b"\n" + b"x" * 700000, 3)):
+        store = f"{tmp}/{len(os.listdir(tmp))}"
+        said = run("append", store, "--segment-size", SMALL, "-i", "jsonl", input=text,
+                   status=1).stderr.decode()
+        contains(said, f"standard input: line {line}: ")
+    long = b"x" * 70000
+    for words, text, place in ((["-D", ";"], b"a\nb;c;" + long, "record 3"),
+                               (["-i", "nul"], b"a\nb\0" + long, "record 2"),
+                               (["-i", "lines"], b"\n\n\n" + long, "line 4")):
+        store = f"{tmp}/{len(os.listdir(tmp))}"
+        said = run("append", store, "--segment-size", SMALL, *words, input=text,
+                   status=1).stderr.decode()
+        contains(said, f"standard input: {place}: ")
+
+
+@case
 def line_larger_than_a_segment(tmp):
     """a line larger than a segment is refused with limit and line; all before it is durable"""
     text = lines_of(500) + b"x" * 10_000_000 + b"\nnever\n"

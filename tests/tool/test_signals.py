@@ -38,8 +38,9 @@ def finishes_the_batch(tmp):
                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
         writer.stdin.write(lines_of(130))
         writer.stdin.flush()
-        equal(writer.stdout.read(len(lines_of(130))), lines_of(130))
+        equal(writer.stdout.read(len(lines_of(100))), lines_of(100))
         writer.terminate()
+        equal(writer.stdout.read(), lines_of(30, 101))
         equal(writer.wait(10), -signal.SIGTERM)
         contains(writer.stderr.read().decode(), "durable up to record 130")
     equal(out("read", f"{tmp}/s"), lines_of(130))
@@ -211,10 +212,67 @@ def closed_pipe_of_append(tmp):
 
 @case
 def tee(tmp):
-    """-T copies the input, whatever its format"""
+    """-T copies the input, whatever its format and batches"""
     for words, text in ((["-i", "lines"], lines_of(50000) + b"end"), (["-i", "nul"], b"a\0b"),
-                        (["-i", "jsonl"], b'{"data":"a"}\n\n{"data":"b"}\n')):
+                        (["--batch", "7"], lines_of(20000) + b"end"),
+                        (["-i", "len32"], b"\1\0\0\0a\0\0\0\0"), (["-D", "--"], b"a--b--c"),
+                        (["-i", "jsonl"], b'{"data":"a"}\n {"data":"b"}\n{ "data":"c"}')):
         equal(out("append", f"{tmp}/s", "-T", *words, input=text), text)
+
+
+@case
+def tee_is_what_was_appended(tmp):
+    """-T copies what was appended and nothing else, whatever ended the input, also with --batch"""
+    long = b"x" * 100000 + b"\n"
+    for words, text, wanted in (
+            ([], lines_of(5) + long + b"6\n", lines_of(5)),
+            (["--batch", "3"], lines_of(5) + long + b"6\n", lines_of(5)),
+            (["--batch", "1000"], lines_of(1000) + lines_of(2000, width=90), lines_of(1000)),
+            (["-i", "jsonl"], b'{"data":"a"}\n\n{"data":"b"}\n\n{\n', b'{"data":"a"}\n{"data":"b"}\n'),
+            (["-i", "len32"], b"\1\0\0\0a\1\0\0", b"\1\0\0\0a")):
+        store = f"{tmp}/{len(os.listdir(tmp))}"
+        result = run("append", store, "-T", "--segment-size", SMALL, *words, input=text, status=1)
+        equal(result.stdout == wanted, True, words)
+    with started("append", f"{tmp}/s", "-T", stdin=subprocess.PIPE,
+                 stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
+        writer.stdin.write(b"a\nhalf")
+        writer.stdin.flush()
+        equal(writer.stdout.read(2), b"a\n")
+        writer.terminate()
+        equal(writer.stdout.read(), b"")
+        equal(writer.wait(10), -signal.SIGTERM)
+
+
+def small_pipe():
+    """Both ends of a pipe of one page whose writing end does not block."""
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(write_end, False)
+    return read_end, write_end
+
+
+@case
+def output_that_does_not_block(tmp):
+    """on a non-blocking descriptor nothing of what is printed is lost: numbers, records, tables"""
+    run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(40000, width=90))
+    for words, text in ((["append", f"{tmp}/a", "--ack", "--sync", "each"], lines_of(1500)),
+                        (["append", f"{tmp}/b", "-T"], lines_of(5000)),
+                        (["read", f"{tmp}/s"], b""), (["segments", f"{tmp}/s", "-o", "json"], b""),
+                        (["segments", f"{tmp}/s"], b""), (["get", f"{tmp}/s", *range(1, 100)], b""),
+                        (["mem", f"{tmp}/s", "-o", "svg"], b"")):
+        read_end, write_end = small_pipe()
+        with started(*words, stdin=subprocess.PIPE, stdout=write_end) as process:
+            os.close(write_end)
+            process.stdin.write(text)
+            process.stdin.close()
+            time.sleep(0.3)  # let it meet the full pipe
+            with open(read_end, "rb") as stream:
+                got = stream.read()
+            equal(process.wait(30), 0, words)
+        wanted = text if text else got
+        equal(got == wanted and len(got) > 5000, True, words)
+        if words[0] in ("segments", "read", "get"):
+            equal(got == out(*words), True, words)
 
 
 @case

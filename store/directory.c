@@ -242,7 +242,7 @@ static int remove_temporary(void *context, const char *name)
              segment_name_id(rest, &is_index) == 0))
                 return 0;
         r = os_unlink(cleaning->directory, name);
-        if (r < 0 && r != -ENOENT)
+        if (r < 0 && r != -ENOENT && r != -EISDIR) /* no writer has left a directory */
                 cleaning->error = detail(r, "%s: cannot unlink: %s", name, logstore_error_text(r));
         return 0;
 }

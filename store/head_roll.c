@@ -10,6 +10,8 @@
 #include "head_private.h"
 #include "logstore.h"
 
+#define ID_TRIES 100
+
 static int add_index(struct catalog *catalog, struct segment *segment)
 {
         int r = index_new(catalog->memory, segment->brief.bytes, &segment->index);
@@ -19,14 +21,29 @@ static int add_index(struct catalog *catalog, struct segment *segment)
                      : 0;
 }
 
+/* A name that somebody has taken costs no more than its id. */
+static int prepare_free(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
+                        uint64_t *ret_id)
+{
+        int r = -EEXIST;
+
+        for (int i = 0; r == -EEXIST && i < ID_TRIES; i++) {
+                *ret_id = catalog_next_id(catalog);
+                r = segment_prepare(catalog->directory, catalog->uuid, *ret_id, segment_bytes,
+                                    mode);
+        }
+        return r;
+}
+
 static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
                          uint64_t *ret_ready, struct segment **ret)
 {
-        uint64_t id = catalog_next_id(catalog);
         struct segment *segment = NULL;
-        uint64_t ready = 0;
-        int r = segment_prepare(catalog->directory, catalog->uuid, id, segment_bytes, mode);
+        uint64_t ready = 0, id;
+        int r = prepare_free(catalog, segment_bytes, mode, &id);
 
+        if (r == -EEXIST) /* none of them is ours */
+                return r;
         if (r == 0)
                 r = segment_open(catalog->memory, catalog->directory, catalog->uuid, id,
                                  OS_SHARED_WRITE, &segment);

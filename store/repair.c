@@ -288,7 +288,7 @@ static int read_all(struct repair *repair)
 /* ---- cutting ---- */
 
 /* Count what is cut of a file and, with @aside, have it in the quarantine. One that is newer than the
- * head is none of the log, and perhaps no file: it goes there itself, and no id is lost to it. */
+ * head is none of the log, and nobody has mapped what is no file: it goes there itself. */
 static int cut_file(struct repair *repair, uint64_t id, bool aside)
 {
         struct logstore *store = repair->store;
@@ -309,8 +309,8 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside)
                 repair->report.cut_bytes = UINT64_MAX;
         if (!aside)
                 return 0;
-        return id > head ? quarantine_move(store->directory, name)
-                         : quarantine_copy(store->directory, name);
+        return id > head || !st.regular ? quarantine_move(store->directory, name)
+                                        : quarantine_copy(store->directory, name);
 }
 
 /* Sum up, or with @aside put into the quarantine, everything behind the kept prefix: the files that there

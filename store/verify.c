@@ -254,9 +254,29 @@ static void measure(struct verification *v)
 
         for (size_t at = 0; catalog_entry_at(&v->store->catalog, at, &entry) != -ENOENT; at++) {
                 segment_name(entry.id, name);
-                if (os_stat_name(v->store->directory, name, &st) == 0)
+                if (os_stat_name(v->store->directory, name, &st) == 0 && st.regular)
                         v->total_bytes += st.bytes;
         }
+}
+
+/* What a writer would write, and will not, because the file has a second name: no damage. */
+static void check_names(struct verification *v)
+{
+        const struct catalog *catalog = &v->store->catalog;
+        const char *names[] = { CONTROL_NAME, WAKE_NAME, NULL };
+        struct os_stat st;
+        char head[32];
+
+        if (catalog->count) {
+                segment_name(catalog->entries[catalog->count - 1].id, head);
+                names[2] = head;
+        }
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (names[i] && os_stat_name(v->store->directory, names[i], &st) == 0 &&
+                    st.regular && st.links > 1)
+                        tell(v, names[i], 0, 0, -EPERM, false,
+                             "the file has a second name (a hard link): nobody may write here "
+                             "until a copy is in its place");
 }
 
 static int verify_store(struct verification *v)
@@ -273,6 +293,7 @@ static int verify_store(struct verification *v)
         if (catalog->fault && known)
                 tell(v, "", 0, 0, catalog->fault, true, catalog->fault_text);
         measure(v);
+        check_names(v);
         for (size_t at = 0; !v->overtaken && verify_segment(v, at) != -ENOENT; at++)
                 ;
         if (known && v->next_number != 0 && v->next_number <= v->slot.mark_number &&

@@ -89,6 +89,26 @@ START_TEST(a_name_that_creating_left_is_taken_away)
 }
 END_TEST
 
+static void on_note(void *context, const struct logstore_fault *fault)
+{
+        ck_assert(!fault->fatal);
+        ck_assert_ptr_nonnull(strstr(fault->what, "second name"));
+        ++*(int *)context;
+}
+
+START_TEST(verify_tells_of_second_names)
+{
+        int notes = 0;
+        struct logstore_verify_hooks hooks = { on_note, NULL, &notes };
+
+        make_store();
+        close_store();
+        free(link_outside(scratch("store/%s", written[_i])).data);
+        ck_assert_int_eq(logstore_verify(store_path(), &hooks, NULL), 0);
+        ck_assert_int_eq(notes, 1);
+}
+END_TEST
+
 START_TEST(what_is_only_read_may_have_one)
 {
         make_store();
@@ -221,6 +241,58 @@ START_TEST(what_is_no_file_and_newer_than_the_log_is_moved_away_by_repair)
         open_store(LOGSTORE_NO_THREAD);
         ck_assert_uint_eq(bounds_of(store).tail, tail);
         append_text("again");
+}
+END_TEST
+
+/* In the middle, where all behind it is sealed, it keeps nobody from writing; the repair cuts there. */
+START_TEST(what_is_no_file_amid_the_log_is_moved_away_by_repair)
+{
+        struct stat st;
+
+        make_store();
+        close_store();
+        ck_assert_int_eq(unlink(segment_path(2)), 0);
+        make_odd(_i, segment_path(2));
+        ck_assert_int_eq(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, NULL), 0);
+        ck_assert_int_eq(lstat(scratch("store/quarantine/0000000002.log.0"), &st), 0);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        open_store(LOGSTORE_NO_THREAD);
+        append_text("again");
+}
+END_TEST
+
+START_TEST(a_directory_under_a_temporary_name_keeps_nobody_from_writing)
+{
+        make_store();
+        close_store();
+        ck_assert_int_eq(mkdir(scratch("store/new.0000000004.log"), 0700), 0);
+        ck_assert_int_eq(mkdir(scratch("store/new.0000000003.idx"), 0700), 0);
+        ck_assert_int_eq(mkdir(scratch("store/new.control.00c0ffee"), 0700), 0);
+        open_store(LOGSTORE_NO_THREAD);
+        while (!file_exists(segment_path(5)))
+                append_filled(2000, 'y');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        close_store();
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+}
+END_TEST
+
+/* Put there while the store is open: it is passed over, and not taken away. */
+START_TEST(a_file_under_the_next_name_is_left_alone)
+{
+        struct bytes stray;
+        uint64_t id = 4;
+
+        make_store();
+        while (file_exists(segment_path(id)))
+                id++;
+        save_file(segment_path(id), "stray", 5);
+        while (!file_exists(segment_path(id + 1)))
+                append_filled(2000, 'y');
+        stray = load_file(segment_path(id));
+        ck_assert_uint_eq(stray.size, 5);
+        free(stray.data);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
 }
 END_TEST
 
@@ -428,6 +500,7 @@ int main(void)
 {
         const struct test_entry tests[] = {
                 { what_would_be_written_must_have_no_second_name, 3 },
+                { verify_tells_of_second_names, 3 },
                 { a_name_that_creating_left_is_taken_away, 0 },
                 { what_is_only_read_may_have_one, 0 },
                 { a_recovery_that_may_not_seal_starts_no_segment, 0 },
@@ -435,6 +508,9 @@ int main(void)
                 { a_reader_does_not_write_into_a_linked_wake_page, 0 },
                 { a_repair_puts_nothing_through_a_link, 0 },
                 { what_is_no_file_and_newer_than_the_log_is_moved_away_by_repair, ODD_KINDS },
+                { what_is_no_file_amid_the_log_is_moved_away_by_repair, ODD_KINDS },
+                { a_directory_under_a_temporary_name_keeps_nobody_from_writing, 0 },
+                { a_file_under_the_next_name_is_left_alone, 0 },
                 { a_directory_off_the_chain_keeps_nobody_from_writing, 0 },
                 { skipping_what_is_no_file_ends, 2 * ODD_KINDS },
                 { no_file_gets_rights_that_a_store_has_not, 0 },

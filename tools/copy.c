@@ -8,6 +8,7 @@
 #include <regex.h>
 #include <stdio.h>
 
+#include "destination.h"
 #include "numbers.h"
 #include "progress.h"
 #include "redact.h"
@@ -49,6 +50,27 @@ static int redact_all(struct logstore_snapshot *snapshot, const regex_t *pattern
         return r == -EAGAIN ? 0 : r;
 }
 
+/* What is damaged, or gone, is so in the store that is copied. */
+static int export(struct logstore_snapshot *snapshot, char **arguments,
+                  const struct logstore_options *options)
+{
+        struct destination destination;
+        int status = destination_open(&destination, arguments[1]), r;
+
+        if (status == STATUS_DONE) {
+                r = logstore_snapshot_export(snapshot, destination.partial, options);
+                if (r < 0) {
+                        status = report_open(r, arguments[r == -EBADMSG || r == -ESTALE ? 0 : 1]);
+                        if (r != -EEXIST && r != -EBUSY) /* then it is another copy's */
+                                destination_discard(&destination);
+                } else {
+                        status = destination_keep(&destination);
+                }
+        }
+        destination_close(&destination);
+        return status;
+}
+
 static int copy(struct logstore *store, char **arguments, const regex_t *pattern,
                 struct progress *progress, uint64_t budget_bytes,
                 const struct logstore_options *options)
@@ -64,12 +86,7 @@ static int copy(struct logstore *store, char **arguments, const regex_t *pattern
         if (r == 0 && pattern)
                 r = redact_all(snapshot, pattern, progress, &redacted);
         progress_clear(progress);
-        if (r < 0) {
-                status = report_open(r, arguments[0]);
-        } else {
-                r = logstore_snapshot_export(snapshot, arguments[1], options);
-                status = r < 0 ? report_open(r, arguments[1]) : STATUS_DONE;
-        }
+        status = r < 0 ? report_open(r, arguments[0]) : export(snapshot, arguments, options);
         if (status == STATUS_DONE)
                 report_note("%s: %llu records, %llu redacted", arguments[1],
                             (unsigned long long)(bounds.tail + 1 - bounds.first),

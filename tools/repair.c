@@ -6,7 +6,9 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "destination.h"
 #include "numbers.h"
 #include "report.h"
 #include "verbs.h"
@@ -42,11 +44,23 @@ static void print_report(const struct logstore_repair_report *report)
                        (unsigned long long)report->salvaged, (unsigned long long)report->missing);
 }
 
+/* What was salvaged before a failure may be all that can be had: it stays, under its partial name. */
+static int keep_salvage(struct destination *salvage, int status)
+{
+        if (access(salvage->partial, F_OK) < 0)
+                return status; /* there was nothing to salvage */
+        if (status == STATUS_DONE)
+                return destination_keep(salvage);
+        report_note("%s: has what was salvaged before that", salvage->partial);
+        return status;
+}
+
 int verb_repair(int count, char **arguments)
 {
         struct logstore_repair_report report = { 0 };
         struct verify_hooks hooks = { 0 };
         struct logstore_verify_hooks calls = { verify_fault, verify_progress, &hooks };
+        struct destination salvage = { 0 };
         int status, r;
 
         (void)count;
@@ -54,11 +68,18 @@ int verb_repair(int count, char **arguments)
                 return report_usage("--progress %s: wanted auto, always or never", progress_text);
         if (salvage_path && salvage_path[0] == 0)
                 return report_usage("--salvage: wanted the directory of a new store");
-        r = logstore_repair(arguments[0], apply ? LOGSTORE_REPAIR_APPLY : 0, salvage_path, &calls,
-                            &report);
-        progress_clear(&hooks.progress);
-        if (r < 0)
-                return report_store(r, arguments[0]);
+        status = salvage_path ? destination_open(&salvage, salvage_path) : STATUS_DONE;
+        if (status == STATUS_DONE) {
+                r = logstore_repair(arguments[0], apply ? LOGSTORE_REPAIR_APPLY : 0,
+                                    salvage.partial, &calls, &report);
+                progress_clear(&hooks.progress);
+                status = r < 0 ? report_store(r, arguments[0]) : STATUS_DONE;
+                if (salvage_path)
+                        status = keep_salvage(&salvage, status);
+        }
+        destination_close(&salvage);
+        if (status != STATUS_DONE)
+                return status;
         print_report(&report);
         status = report_stdout();
         if (report.lost_records || report.cut_bytes) {

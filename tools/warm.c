@@ -2,6 +2,7 @@
  * warm.c - logstore warm and evict: bring records into the page cache, or let go of them
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "numbers.h"
@@ -16,6 +17,34 @@ struct poptOption warm_options[] = {
         { "bytes", 'b', POPT_ARG_NONE, &exact, 0, "sizes in exact bytes", NULL },
         POPT_TABLEEND,
 };
+
+struct question {
+        struct logstore *store;
+        const struct range *range;
+        bool unknown;
+};
+
+static int ask_segment(void *context, const struct logstore_segment_info *segment)
+{
+        struct question *question = context;
+        struct logstore_residency now;
+
+        if (segment->first_number > question->range->last ||
+            segment->first_number + segment->records <= question->range->first)
+                return 0;
+        if (logstore_residency(question->store, segment->id, &now, 0, NULL) == 0 &&
+            now.resident == LOGSTORE_UNKNOWN)
+                question->unknown = true;
+        return 0;
+}
+
+/* Whether the kernel does not tell what of the range is in memory: the library then counts 0. */
+static bool is_unknown(struct logstore *store, const struct range *range)
+{
+        struct question question = { store, range, false };
+
+        return logstore_segments(store, ask_segment, &question) < 0 || question.unknown;
+}
 
 typedef int64_t (*mover)(struct logstore *store, uint64_t from, uint64_t to);
 
@@ -38,6 +67,8 @@ static int move_range(struct logstore *store, int count, char **arguments, mover
                 bytes = move(store, range.first, range.last);
         if (bytes < 0)
                 return report_store((int)bytes, arguments[0]);
+        if (range.first <= range.last && is_unknown(store, &range))
+                bytes = -1; /* printed as ? */
         printf("%s %s\n", size_format(text, (uint64_t)bytes, exact), done);
         return report_stdout();
 }

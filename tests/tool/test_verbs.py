@@ -5,11 +5,12 @@ import json
 import mmap
 import os
 import re
+import shutil
 import subprocess
 import time
 import xml.dom.minidom
 
-from support import (SMALL, Skip, case, complaint, contains, content, equal, lines_of, main, out,
+from support import (SMALL, TOOL, Skip, case, complaint, contains, content, equal, lines_of, main, out,
                      run, started, wait_until)
 
 COUNT = 5000
@@ -262,6 +263,46 @@ def copy(tmp):
 
 
 @case
+def copy_of_a_damaged_store(tmp):
+    """copy of a damaged store is status 1, names the damage, and leaves no store that looks whole"""
+    store = store_of_segments(tmp)
+    name = damage(store, 4000)
+    before = sorted(os.listdir(tmp))
+    for words in ([], ["--redact", "9"]):
+        line = complaint("copy", store, f"{tmp}/t", *words, status=1)
+        contains(line, name)
+        contains(line, store)
+        equal(sorted(os.listdir(tmp)), before)
+    os.mkdir(f"{tmp}/empty")
+    complaint("copy", store, f"{tmp}/empty", status=1)
+    equal(os.listdir(f"{tmp}/empty"), [])
+
+
+@case
+def copy_that_is_killed(tmp):
+    """a copy has its name once it is whole: killed before, it is a partial one"""
+    run("append", f"{tmp}/s", input=lines_of(200000, width=200))
+    with started("copy", f"{tmp}/s", f"{tmp}/t") as process:
+        wait_until(lambda: os.path.exists(f"{tmp}/t.partial/0000000001.log"), "the copy to begin")
+        process.kill()
+        process.wait()
+    if os.path.exists(f"{tmp}/t"):
+        raise Skip("the copy was faster")
+    line = complaint("copy", f"{tmp}/s", f"{tmp}/t", status=1)
+    contains(line, "t.partial: there is something already")
+    shutil.rmtree(f"{tmp}/t.partial")
+    os.mkdir(f"{tmp}/t")
+    run("copy", f"{tmp}/s", f"{tmp}/t/")
+    equal(sorted(os.listdir(tmp)), ["s", "t"])
+    equal(out("read", f"{tmp}/t") == out("read", f"{tmp}/s"), True)
+    with open(f"{tmp}/file", "w"):
+        pass
+    for taken in ("t", "file", "s"):
+        complaint("copy", f"{tmp}/s", f"{tmp}/{taken}", status=1)
+    complaint("copy", f"{tmp}/s", f"{tmp}/no/where", status=3)
+
+
+@case
 def redact(tmp):
     """--redact covers what matches in what is printed and copied, and nowhere else"""
     text = b"".join(b"user=%d pass=secret%d end\n" % (n, n) for n in range(3000))
@@ -330,6 +371,30 @@ def memory_agrees_with_the_kernel(tmp):
     assert total["resident"] > low or os.statvfs(store).f_flag is None, (low, total)
     run("evict", store, "1..first")
     complaint("evict", store, "x", status=2)
+
+
+@case
+def memory_that_is_not_told(tmp):
+    """warm and evict by who may read alone say ?, which is what the kernel tells him"""
+    if os.getuid() != 0:
+        raise Skip("needs another user")
+    run("append", f"{tmp}/s", "--mode", "0644", input=lines_of(100), preexec_fn=lambda: os.umask(0))
+    tool = f"{tmp}/logstore"
+    shutil.copy(TOOL, tool)
+    for path, mode in ((tmp, 0o755), (f"{tmp}/s", 0o755), (tool, 0o755)):
+        os.chmod(path, mode)
+
+    def said(verb, *words):
+        return subprocess.run([tool, verb, f"{tmp}/s", *words], user=65534, group=65534, check=True,
+                              capture_output=True, extra_groups=[]).stdout
+    total = json.loads(said("mem", "-o", "jsonl").splitlines()[-1])
+    if total["resident"] is not None:
+        raise Skip("this kernel tells everyone")
+    for words in ([], ["-b"], ["1..50"], ["last"]):
+        equal(said("warm", *words), b"? resident\n", words)
+        equal(said("evict", *words), b"? not resident\n", words)
+    equal(said("warm", "-b", "--", "..-999"), b"0 resident\n")
+    assert not out("warm", f"{tmp}/s").startswith(b"?")
 
 
 @case

@@ -8,7 +8,6 @@
 #include "input.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "json_line.h"
 #include "numbers.h"
 #include "text.h"
 #include "times.h"
@@ -279,32 +279,80 @@ static int scratch_room(struct input *in, size_t size)
         return 0;
 }
 
-static int json_entry(struct input *in, json_t *object, struct logstore_entry *ret)
+static int json_time(const struct json_member *member, int64_t *ret)
 {
-        json_t *data = json_object_get(object, "data"),
-               *base64 = json_object_get(object, "data_b64");
-        json_t *time = json_object_get(object, "time"), *value = data ? data : base64;
-        size_t size = json_string_length(value);
+        char text[64];
+        const char *data;
+        size_t size;
+        json_t *owner;
+        int r = json_line_string(member, &owner, &data, &size);
 
-        if (!json_is_string(value) || (data && base64))
-                return problem(in, -EBADMSG, "wants a string \"data\" or \"data_b64\"");
-        if (time && (!json_is_string(time) ||
-                     time_parse_fixed(json_string_value(time), &ret->time_ns) < 0 ||
-                     ret->time_ns == LOGSTORE_TIME_ZERO)) /* which stands for another one */
-                return problem(in, -EBADMSG, "\"time\" is not RFC 3339");
-        if (time && ret->time_ns == 0)
-                ret->time_ns = LOGSTORE_TIME_ZERO; /* 0 would be now */
-        if (scratch_room(in, size + 1) < 0)
-                return -ENOMEM;
-        if (data)
-                memcpy(in->scratch, json_string_value(data), size);
-        else if (text_base64_decode(in->scratch, json_string_value(base64), size, &size) < 0)
-                return problem(in, -EBADMSG, "\"data_b64\" is not base64");
-        if (size > in->record_limit)
-                return too_long(in, "", size);
-        ret->data = in->scratch;
+        if (r < 0)
+                return r;
+        if (size < sizeof(text) && !memchr(data, 0, size)) {
+                memcpy(text, data, size);
+                text[size] = 0;
+                r = time_parse_fixed(text, ret);
+        } else {
+                r = -EINVAL;
+        }
+        json_decref(owner);
+        if (r < 0 || *ret == LOGSTORE_TIME_ZERO) /* which stands for another one */
+                return r < 0 ? r : -EINVAL;
+        if (*ret == 0)
+                *ret = LOGSTORE_TIME_ZERO; /* 0 would be now */
+        return 0;
+}
+
+static int json_data(struct input *in, const struct json_member *member, bool base64,
+                     struct logstore_entry *ret)
+{
+        const char *data;
+        json_t *owner;
+        size_t size;
+        int r = json_line_string(member, &owner, &data, &size);
+
+        if (r < 0)
+                return r;
+        ret->data = data;
         ret->size = size;
-        return 1;
+        if (base64 || owner) {
+                r = scratch_room(in, size + 1);
+                if (r == 0 && base64)
+                        r = text_base64_decode(in->scratch, data, size, &ret->size);
+                else if (r == 0)
+                        memcpy(in->scratch, data, size);
+                ret->data = in->scratch;
+        }
+        json_decref(owner);
+        return r;
+}
+
+static int json_entry(struct input *in, const char *line, size_t size, struct logstore_entry *ret)
+{
+        enum { DATA, BASE64, TIME, COUNT };
+        struct json_member members[COUNT] = { { .name = "data" },
+                                              { .name = "data_b64" },
+                                              { .name = "time" } };
+        const char *wrong = json_line_find(line, size, members, COUNT);
+        bool base64 = members[BASE64].value;
+        int r;
+
+        if (wrong)
+                return problem(in, -EBADMSG, "not JSON: %s", wrong);
+        if (!members[DATA].value == !base64)
+                return problem(in, -EBADMSG, "wants a string \"data\" or \"data_b64\"");
+        r = members[TIME].value ? json_time(&members[TIME], &ret->time_ns) : 0;
+        if (r == -EINVAL)
+                return problem(in, -EBADMSG, "\"time\" is not RFC 3339");
+        if (r == 0)
+                r = json_data(in, &members[base64 ? BASE64 : DATA], base64, ret);
+        if (r == -EINVAL)
+                return problem(in, -EBADMSG, "\"%s\" is not %s", base64 ? "data_b64" : "data",
+                               base64 ? "base64" : "a string of UTF-8");
+        if (r == 0 && ret->size > in->record_limit)
+                return too_long(in, "", ret->size);
+        return r < 0 ? r : 1;
 }
 
 static bool is_blank(const char *line, size_t size)
@@ -320,9 +368,7 @@ static int take_json(struct input *in, struct logstore_entry *ret)
 {
         /* An escape is 6 characters at most for a byte; the rest is for the other members. */
         size_t limit = in->record_limit * 6 + 4096, size = 0;
-        json_error_t error;
         const char *line = NULL;
-        json_t *object;
         int r;
 
         do {
@@ -330,12 +376,7 @@ static int take_json(struct input *in, struct logstore_entry *ret)
                 if (r <= 0)
                         return r;
         } while (is_blank(line, size));
-        object = json_loadb(line, size, JSON_ALLOW_NUL, &error);
-        if (!object)
-                return problem(in, -EBADMSG, "not JSON: %s", error.text);
-        r = json_entry(in, object, ret);
-        json_decref(object);
-        return r;
+        return json_entry(in, line, size, ret);
 }
 
 int input_take(struct input *in, struct logstore_entry *ret)

@@ -21,12 +21,24 @@ static int add_index(struct catalog *catalog, struct segment *segment)
                      : 0;
 }
 
+/* As long as it is active: so that no other writer goes on in it (recovery_resume()). */
+static int lock_file(struct segment *segment)
+{
+        int r = os_lock(segment->fd);
+
+        return r < 0 ? detail(r, "%s: cannot lock the file: %s", segment->name,
+                              logstore_error_text(r))
+                     : 0;
+}
+
 /* A name that somebody has taken costs no more than its id. */
 static int prepare_free(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
                         uint64_t *ret_id)
 {
-        int r = -EEXIST;
+        int r = control_held(catalog->control); /* else another writer takes the same names */
 
+        if (r == 0)
+                r = -EEXIST;
         for (int i = 0; r == -EEXIST && i < ID_TRIES; i++) {
                 *ret_id = catalog_next_id(catalog);
                 r = segment_prepare(catalog->directory, catalog->uuid, *ret_id, segment_bytes,
@@ -39,14 +51,16 @@ static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32
                          uint64_t *ret_ready, struct segment **ret)
 {
         struct segment *segment = NULL;
-        uint64_t ready = 0, id;
+        uint64_t ready = 0, id = 0;
         int r = prepare_free(catalog, segment_bytes, mode, &id);
 
-        if (r == -EEXIST) /* none of them is ours */
+        if (r == -EEXIST || id == 0) /* none is ours */
                 return r;
         if (r == 0)
                 r = segment_open(catalog->memory, catalog->directory, catalog->uuid, id,
                                  OS_SHARED_WRITE, &segment);
+        if (r == 0)
+                r = lock_file(segment);
         if (r == 0)
                 r = add_index(catalog, segment);
         if (r == 0)
@@ -85,7 +99,7 @@ static int prepare(struct head *head)
         if (r == 0)
                 r = open_prepared(head->catalog, fixed->segment_bytes,
                                   control_file_mode(head->control->page), &ready, &segment);
-        if (r == -EIO) /* a failed sync is final, whatever it was of */
+        if (r == -EIO || r == -ENOENT) /* final: a failed sync, whatever it was of; a lost lock */
                 r = head_give_up(head, logstore_detail());
         pthread_mutex_lock(&head->lock);
         head->preparing = false;

@@ -30,6 +30,8 @@ static int recover_in_place(struct logstore *store, const struct control_slot *s
             !recovery_in_place(&store->catalog, slot, recovery, &in_place))
                 return full;
         r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
+        if (r == -EBUSY)
+                return full;
         if (r != 0)
                 return r < 0 ? r : detail(-EBADMSG, "the log ends elsewhere than was just read");
         ret_tail->greatest_ns = recovery->tail.greatest_ns;
@@ -79,7 +81,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
         }
         if (catalog_closed_cleanly(catalog, slot))
                 r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
-        if (r == 1) {
+        if (r == 1 || r == -EBUSY) {
                 *ret_records = 0;
                 r = recover(store, slot, ret, ret_tail, ret_records);
         }

@@ -41,7 +41,9 @@ bool recovery_in_place(struct catalog *catalog, const struct control_slot *slot,
                        const struct recovery *recovery, struct control_slot *ret);
 
 /* After a clean close: the head goes on at @slot's mark; its index is rebuilt. 1: there is more behind
- * the mark, or a pad before it is spoilt: all records are there, but the end is to be looked for. */
+ * the mark, or a pad before it is spoilt: all records are there, but the end is to be looked for.
+ * -EBUSY, without detail: a writer whose control file was replaced still has the segment, and may store
+ * into it behind the end at any time, so that the log must go on in another one. */
 int recovery_resume(struct catalog *catalog, const struct control_slot *slot, struct segment **ret,
                     struct tail *ret_tail, uint32_t *ret_records);
 

@@ -182,7 +182,11 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
 
         if (r < 0)
                 return r;
-        r = index_new(catalog->memory, segment->brief.bytes, &segment->index);
+        r = os_lock(segment->fd);
+        if (r == -EAGAIN)
+                r = -EBUSY;
+        if (r == 0)
+                r = index_new(catalog->memory, segment->brief.bytes, &segment->index);
         segment->index_shared = r == 0;
         tail.greatest_ns = catalog_greatest_before(catalog, segment);
         if (r == 0)

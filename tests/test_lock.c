@@ -116,6 +116,62 @@ START_TEST(a_writer_whose_control_file_was_replaced_acknowledges_nothing)
 }
 END_TEST
 
+/* The file that is put in place says that the log was closed cleanly: it goes on where the first writer
+ * is about to store, who finds out only by its next sync. */
+START_TEST(a_writer_beside_another_goes_on_in_a_segment_of_its_own)
+{
+        struct logstore *other;
+        struct bytes clean;
+        uint64_t number;
+
+        begin();
+        close_store();
+        clean = load_file(scratch("store/control"));
+        open_store(LOGSTORE_NO_THREAD);
+        save_file(scratch("store/restored"), clean.data, clean.size);
+        ck_assert_int_eq(rename(scratch("store/restored"), scratch("store/control")), 0);
+        free(clean.data);
+        ck_assert_int_eq(try_open(LOGSTORE_NO_THREAD, &other), 0);
+        ck_assert_int_eq(logstore_append(other, "other", 5, &number), 0);
+        ck_assert_int_eq(logstore_sync(other, number), 0);
+        append_text("lost to the other writer");
+        expect_failure(logstore_close(store), -EIO);
+
+        store = other;
+        expect_text(store, number, "other");
+        reopen_store();
+        expect_numbered(store, 1, SYNCED);
+        expect_text(store, number, "other");
+}
+END_TEST
+
+/* It has nothing to sync, and begins another segment: under the name of the one that the other writer
+ * has begun. */
+START_TEST(a_writer_whose_control_file_was_replaced_begins_no_segment)
+{
+        static const uint8_t large[20000];
+        struct logstore *other;
+        uint64_t number;
+        int r = 0;
+
+        begin();
+        replace_control();
+        ck_assert_int_eq(try_open(LOGSTORE_NO_THREAD, &other), 0);
+        ck_assert_int_eq(logstore_append(other, "other", 5, &number), 0);
+        ck_assert_int_eq(logstore_sync(other, number), 0);
+        for (int i = 0; i < 8 && r == 0; i++)
+                r = logstore_append(store, large, sizeof(large), NULL);
+        expect_failure(r, -EIO);
+        ck_assert_ptr_nonnull(strstr(logstore_detail(), "control: the file was replaced"));
+        expect_failure(logstore_close(store), -EIO);
+
+        store = other;
+        reopen_store();
+        expect_numbered(store, 1, SYNCED);
+        expect_text(store, number, "other");
+}
+END_TEST
+
 START_TEST(a_writer_whose_store_was_removed_says_so)
 {
         begin();
@@ -202,6 +258,8 @@ int main(void)
                 { no_file_beside_the_log_lets_a_second_writer_in, 0 },
                 { a_writer_whose_control_file_was_replaced_acknowledges_nothing,
                   sizeof(durable_calls) / sizeof(durable_calls[0]) },
+                { a_writer_beside_another_goes_on_in_a_segment_of_its_own, 0 },
+                { a_writer_whose_control_file_was_replaced_begins_no_segment, 0 },
                 { a_writer_whose_store_was_removed_says_so, 2 },
                 { a_store_that_is_moved_goes_on, 0 },
                 { several_who_create_one_store_make_one, 0 },

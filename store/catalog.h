@@ -50,11 +50,12 @@ struct catalog {
         struct control_slot fallback; /* what the chain tells if the control page has no slot */
         struct control_slot
                 cap; /* .epoch is later than the page's: marks beyond are of a cut log */
-        _Atomic uint64_t capped_epoch; /* copy of cap.epoch, for a look without the lock */
-        bool writer;                   /* may write indexes that are missing */
-        uint64_t head_missing;         /* announced, but lost in a crash: no cause to look again */
-        uint64_t highest_id;           /* of any file seen, so that no name is used twice */
-        int fault;                     /* the chain is broken: an open for writing is refused */
+        struct control_slot sealed; /* up to its mark all was durable when the chain was read */
+        _Atomic uint64_t capped_epoch, sealed_number; /* copies for a look without the lock */
+        bool writer;                                  /* may write indexes that are missing */
+        uint64_t head_missing; /* announced, but lost in a crash: no cause to look again */
+        uint64_t highest_id;   /* of any file seen, so that no name is used twice */
+        int fault;             /* the chain is broken: an open for writing is refused */
         char fault_text[512];
         bool vanished;       /* a file is gone that was listed: the chain is to be read anew */
         uint64_t *leftovers; /* ids of segment files off the chain, ascending, */

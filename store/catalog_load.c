@@ -72,7 +72,8 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
 
                 if (r == 0 && brief.started)
                         return catalog_fill(catalog, entry);
-                if (r == -ENOENT) { /* unlinked since it was listed */
+                if (r == -ENOENT) { /* unlinked since it was listed, for one that is not */
+                        catalog->vanished = true;
                         catalog_remove(catalog, catalog->count - 1, catalog->count);
                         continue;
                 }
@@ -370,6 +371,8 @@ static void take_over(struct catalog *catalog, const struct catalog *fresh)
         catalog->fallback = fresh->fallback;
         catalog->cap = fresh->cap;
         catalog->capped_epoch = fresh->cap.epoch;
+        catalog->sealed = fresh->sealed;
+        catalog->sealed_number = fresh->sealed.mark_number;
         catalog->vanished = false;
         catalog->fault = fresh->fault;
         memcpy(catalog->fault_text, fresh->fault_text, sizeof(fresh->fault_text));

@@ -3,19 +3,28 @@
  *
  * Fallback: neither slot of the page is valid: what the chain says takes its place.
  * Cap:      a mark belongs to its epoch; what a segment of a later one cut off is not missing.
+ * Sealed:   what is before the newest seal was durable, whatever the mark says: the page may be an old
+ *           copy that somebody has put back.
  */
 #include "catalog_private.h"
 #include "detail.h"
 #include "logstore.h"
 
+static void take_mark(struct control_slot *slot, const struct control_slot *from)
+{
+        slot->mark_number = from->mark_number;
+        slot->mark_id = from->mark_id;
+        slot->mark_offset = from->mark_offset;
+}
+
 /* A truncation's new head may have become durable, and its control page not. */
 static void cap(const struct catalog *catalog, struct control_slot *slot)
 {
-        if (slot->epoch >= catalog->cap.epoch || slot->mark_number <= catalog->cap.mark_number)
-                return;
-        slot->mark_number = catalog->cap.mark_number;
-        slot->mark_id = catalog->cap.mark_id;
-        slot->mark_offset = catalog->cap.mark_offset;
+        if (slot->epoch < catalog->cap.epoch && slot->mark_number > catalog->cap.mark_number)
+                take_mark(slot, &catalog->cap);
+        if (slot->epoch <= catalog->sealed.epoch &&
+            slot->mark_number < catalog->sealed.mark_number) /* else it was cut since */
+                take_mark(slot, &catalog->sealed);
 }
 
 void catalog_slot_locked(const struct catalog *catalog, struct control_slot *ret)
@@ -42,7 +51,8 @@ int catalog_load_slot(struct catalog *catalog, struct control_slot *ret)
 void catalog_slot(struct catalog *catalog, struct control_slot *ret)
 {
         if (control_read(catalog->control, ret) == 0 &&
-            ret->epoch >= atomic_load(&catalog->capped_epoch))
+            ret->epoch >= atomic_load(&catalog->capped_epoch) &&
+            ret->mark_number >= atomic_load(&catalog->sealed_number))
                 return; /* as nearly always: the chain has nothing to add */
         pthread_mutex_lock(&catalog->lock);
         catalog_slot_locked(catalog, ret);
@@ -91,17 +101,16 @@ int catalog_fall_back(struct catalog *catalog)
         return r;
 }
 
-int catalog_find_mark(struct catalog *catalog)
+/* Set the mark of *slot behind what the newest seal says, if there is one. */
+static int find_sealed(struct catalog *catalog, struct control_slot *slot)
 {
-        struct control_slot *slot = &catalog->fallback;
-
         for (size_t at = catalog->count; at > 0; at--) {
                 struct catalog_entry *entry = &catalog->entries[at - 1];
                 struct segment_brief brief;
                 int r = segment_brief_read(catalog->directory, catalog->uuid, entry->id, &brief);
 
                 if (r < 0)
-                        return catalog_broken(catalog, r);
+                        return r;
                 if (!brief.sealed)
                         continue;
                 slot->mark_number = brief.seal.last_number;
@@ -117,8 +126,26 @@ int catalog_find_mark(struct catalog *catalog)
         return 0;
 }
 
+int catalog_find_mark(struct catalog *catalog)
+{
+        int r = find_sealed(catalog, &catalog->fallback);
+
+        return r < 0 ? catalog_broken(catalog, r) : 0;
+}
+
+/* A header that cannot be used is told when its segment is read. */
+static void note_sealed(struct catalog *catalog, const struct control_slot *slot)
+{
+        uint64_t newest = catalog->entries[catalog->count - 1].epoch;
+
+        catalog->sealed = (struct control_slot){ 0 };
+        find_sealed(catalog, &catalog->sealed);
+        catalog->sealed.epoch = newest > slot->epoch ? newest : slot->epoch;
+}
+
 int catalog_find_cap(struct catalog *catalog, const struct control_slot *slot)
 {
+        note_sealed(catalog, slot);
         catalog->cap = (struct control_slot){ 0 };
         for (size_t at = catalog->count; at > 0; at--) {
                 struct catalog_entry *entry = &catalog->entries[at - 1];

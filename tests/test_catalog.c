@@ -319,6 +319,31 @@ START_TEST(a_restored_file_does_not_bring_old_records_back)
 }
 END_TEST
 
+/* What a seal behind it proves to have been durable is missed, though the mark is as old as the copy. */
+START_TEST(an_old_control_file_does_not_hide_that_records_are_missing)
+{
+        static const char *const names[] = { "store/control", "store/0000000001.log" };
+        struct logstore_verify_report report;
+        struct bytes old[2];
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (unsigned i = 0; i < 5; i++)
+                append_filled(3000, 'o');
+        expect_ok(logstore_sync(store, 0));
+        for (int i = 0; i < 2; i++)
+                old[i] = load_file(scratch("%s", names[i]));
+        for (unsigned i = 0; i < 60; i++)
+                append_filled(3000, 'n');
+        close_store();
+        for (int i = 0; i < 2; i++) {
+                save_file(scratch("%s", names[i]), old[i].data, old[i].size);
+                free(old[i].data);
+        }
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), -EBADMSG);
+        ck_assert_uint_eq(report.faults, 1);
+}
+END_TEST
+
 /* Of no forged link may a walk back come to no end. */
 START_TEST(a_link_to_itself_or_forward_is_damage)
 {
@@ -410,6 +435,7 @@ int main(void)
                 { a_segment_replaced_by_another_is_found_out, 0 },
                 { what_is_put_back_behind_a_seal_is_off_the_chain, COUNT(put_back) },
                 { a_restored_file_does_not_bring_old_records_back, 0 },
+                { an_old_control_file_does_not_hide_that_records_are_missing, 0 },
                 { a_link_to_itself_or_forward_is_damage, 2 },
                 { a_link_with_another_count_is_damage, 0 },
                 { a_reader_follows_what_was_started_and_trimmed_since, 0 },

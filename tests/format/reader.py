@@ -333,7 +333,9 @@ class Store:
             raise Damage("control", 0, tail + 1, "the log ends before its first number")
 
     def was_durable(self, segment, end):
-        return segment.next <= self.control.mark or segment.stop < min(segment.seal_end, end)
+        sealed_behind = any(one.id > segment.id and one.seal_end for one, _ in self.chain)  # D1
+        known = sealed_behind or segment.next <= self.control.mark
+        return known or segment.stop < min(segment.seal_end, end)
 
     def judge_stop(self, segment, end, successor):
         """Tell a torn tail, which is fine, from damage."""

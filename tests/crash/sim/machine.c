@@ -120,15 +120,32 @@ void machine_watch(struct machine *m, uint32_t one_in)
 
 /* ---- comparing ---- */
 
+/* NULL: it was trimmed, and what stood there is not known. */
+static const struct entry *entry_of(struct machine *m, uint64_t number)
+{
+        const struct entry *entry = promise_entry(&m->promise, number);
+
+        if (number < m->promise.came_back)
+                return NULL;
+        if (!entry)
+                machine_fail(m, "INVENTED", "record %llu is of no append",
+                             (unsigned long long)number);
+        return entry;
+}
+
 static void compare_record(struct machine *m, uint64_t number, const struct entry *entry,
                            const struct logstore_record *record)
 {
-        const uint8_t *want = promise_payload(entry->ticket, entry->size);
+        const uint8_t *want = entry ? promise_payload(entry->ticket, entry->size) : NULL;
 
         if (record->number != number)
                 machine_fail(m, record->number > number ? "HOLE" : "INVENTED",
                              "record %llu stands where %llu is due",
                              (unsigned long long)record->number, (unsigned long long)number);
+        if (!entry)
+                return;
+        if (entry->kind == ENTRY_VOID)
+                machine_fail(m, "INVENTED", "void %llu is a record", (unsigned long long)number);
         if (record->size != entry->size)
                 machine_fail(m, "INVENTED", "record %llu has %zu bytes, not %u",
                              (unsigned long long)number, record->size, entry->size);
@@ -151,6 +168,25 @@ static void compare_get(struct machine *m, struct logstore *store, uint64_t numb
                 compare_record(m, number, entry, &record);
 }
 
+void machine_compare_record(struct machine *m, uint64_t number,
+                            const struct logstore_record *record)
+{
+        compare_record(m, number, entry_of(m, number), record);
+}
+
+/* One that is not known: is it a record? */
+static bool is_there(struct machine *m, struct logstore *store, uint64_t number)
+{
+        static uint8_t buffer[PROMISE_PAYLOAD_MAX];
+        struct logstore_record record;
+        int r = logstore_get(store, number, buffer, sizeof(buffer), &record);
+
+        if (r < 0 && r != -ENODATA)
+                machine_fail(m, "HOLE", "get %llu said %d (%s)", (unsigned long long)number, r,
+                             logstore_detail());
+        return r == 0;
+}
+
 static void compare_all(struct machine *m, struct logstore *store, uint64_t first, uint64_t tail)
 {
         struct logstore_cursor *cursor;
@@ -161,13 +197,12 @@ static void compare_all(struct machine *m, struct logstore *store, uint64_t firs
         if (r < 0)
                 machine_fail(m, "ERROR", "cursor: %d (%s)", r, logstore_detail());
         for (uint64_t number = first; number <= tail; number++) {
-                const struct entry *entry = promise_entry(&m->promise, number);
-                if (!entry)
-                        machine_fail(m, "INVENTED", "record %llu is of no append",
-                                     (unsigned long long)number);
-                if (number == again || number == tail || entry->kind == ENTRY_VOID)
+                const struct entry *entry = entry_of(m, number);
+                if (!entry && !is_there(m, store, number))
+                        continue;
+                if (entry && (number == again || number == tail || entry->kind == ENTRY_VOID))
                         compare_get(m, store, number, entry);
-                if (entry->kind == ENTRY_VOID)
+                if (entry && entry->kind == ENTRY_VOID)
                         continue;
                 r = logstore_cursor_next(cursor, &record);
                 if (r < 0)
@@ -344,6 +379,8 @@ void machine_open(struct machine *m, bool all_of_it)
         m->step = "open";
         machine_now = m;
         os_disk_enter(plan.threads ? NULL : &m->world);
+        if (m->promise.restored && !m->promise.damaged)
+                machine_face_restored(m);
         if (m->promise.damaged)
                 machine_repair(m);
         machine_read(m);
@@ -391,6 +428,7 @@ void machine_put_away(struct machine *m)
         machine_watch(m, 0);
         m->disk->syncs_to_fail = 0;
         machine_reader_close(m);
+        machine_forget_copies(m);
         if (m->store)
                 machine_abandon(m);
         disk_lock();

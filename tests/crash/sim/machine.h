@@ -17,6 +17,7 @@
 
 #define MACHINE_CLAIMS 3u
 #define MACHINE_DEPTH 3u
+#define MACHINE_COPIES 8u
 
 struct image {
         struct image *next;
@@ -26,6 +27,12 @@ struct image {
         const char *call; /* the system call at which it was drawn */
         bool after;       /* behind that call, not before */
         bool kill;        /* the process alone died */
+};
+
+struct old_copy {
+        char name[DISK_NAME_BYTES];
+        uint8_t *bytes; /* NULL: none */
+        uint64_t used, size;
 };
 
 struct machine {
@@ -43,6 +50,7 @@ struct machine {
         struct rng rng, lottery; /* of the steps; of the crashes */
         struct logstore_claim claims[MACHINE_CLAIMS];
         uint32_t claim_count;
+        struct old_copy copies[MACHINE_COPIES]; /* of files, to be put back */
         struct image *first_image, *last_image;
         uint64_t images;       /* drawn so far */
         uint32_t crash_one_in; /* of the calls; 0: none */
@@ -100,6 +108,9 @@ void machine_examine_images(struct machine *m);
 void machine_open(struct machine *m, bool all_of_it); /* and compare; adopt what is found */
 void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_first,
                      uint64_t *ret_tail);
+/* A record that was read, by its number alone. */
+void machine_compare_record(struct machine *m, uint64_t number,
+                            const struct logstore_record *record);
 void machine_step(struct machine *m);
 void machine_store_path(const struct machine *m, char path[64]);
 
@@ -117,10 +128,16 @@ void machine_reader_cut(struct machine *m, uint64_t number, bool surely);
 void machine_reader_close(struct machine *m);
 void machine_kill_writer(struct machine *m); /* it alone, on a disk that lives on */
 
-void machine_spoil(struct machine *m);       /* close, spoil a byte, open */
-void machine_repair(struct machine *m);      /* back to what is promised */
-void machine_drop_copies(struct machine *m); /* of what was cut, in quarantine */
-void machine_abandon(struct machine *m);     /* close on a disk that nobody will see */
-void machine_put_away(struct machine *m);    /* whatever it is doing; with its disk */
+void machine_spoil(struct machine *m);          /* close, spoil a byte, open */
+void machine_promise_repair(struct machine *m); /* what one would keep is promised */
+void machine_repair(struct machine *m);         /* back to what is promised */
+void machine_drop_copies(struct machine *m);    /* of what was cut, in quarantine */
+void machine_face_restored(struct machine *m); /* old files: is the log whole, or told not to be? */
+void machine_copy(struct machine *m, const char *name, struct old_copy *ret);
+void machine_put_back(struct machine *m, const struct old_copy *copy); /* durable */
+void machine_forget_copy(struct old_copy *copy);
+void machine_forget_copies(struct machine *m);
+void machine_abandon(struct machine *m);  /* close on a disk that nobody will see */
+void machine_put_away(struct machine *m); /* whatever it is doing; with its disk */
 
 #endif

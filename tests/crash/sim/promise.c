@@ -49,7 +49,7 @@ static struct entry *copy_entries(const struct entry *entries, uint32_t count)
 
 void promise_copy(struct promise *to, const struct promise *from)
 {
-        uint32_t skip = (uint32_t)(from->first_low - from->base);
+        uint32_t skip = from->first_low > from->base ? (uint32_t)(from->first_low - from->base) : 0;
 
         *to = *from;
         if (skip > from->count)
@@ -190,12 +190,29 @@ void promise_ack(struct promise *promise, uint64_t number)
                 promise->acked = number;
 }
 
+/* What stands at numbers below @number is not what was appended, or may not be. */
+static void forget_before(struct promise *promise, uint64_t number)
+{
+        uint32_t skip = number > promise->base ? (uint32_t)(number - promise->base) : 0;
+
+        if (skip > promise->count)
+                skip = promise->count;
+        if (skip > 0)
+                memmove(promise->entries, promise->entries + skip,
+                        (promise->count - skip) * sizeof(*promise->entries));
+        promise->base += skip;
+        promise->count -= skip;
+}
+
 void promise_adopt(struct promise *promise, uint64_t first, uint64_t tail, uint32_t tickets)
 {
         forget_behind(promise);
         promise->asked = 0;
         promise->created = true;
         promise->truncating = promise->emptying = promise->damaged = false;
+        promise->restored = promise->may_be_damaged = promise->unproven = false;
+        if (promise->came_back > tail + 1)
+                promise->came_back = tail + 1;
         promise->first_low = promise->first_high = first;
         promise->tail = promise->acked = tail;
         promise->tickets = tickets;
@@ -206,6 +223,7 @@ void promise_adopt(struct promise *promise, uint64_t first, uint64_t tail, uint3
         } else {
                 promise->count = (uint32_t)(tail - promise->base + 1);
         }
+        forget_before(promise, promise->came_back);
 }
 
 /* The end alone: between what was acknowledged and what was asked for, at no forbidden place. */

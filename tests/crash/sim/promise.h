@@ -46,9 +46,14 @@ struct promise {
         uint64_t cut;       /* and this is the last number, there or not; behind it may come: */
         struct entry *behind;
         uint32_t behind_count;
-        bool damaged;     /* a byte is spoilt; a repair is such a truncation */
-        uint32_t tickets; /* the next one */
-        uint64_t base;    /* number of entries[0] */
+        bool damaged;        /* a byte is spoilt; a repair is such a truncation */
+        bool restored;       /* old copies of files were put back since it was open, */
+        bool may_be_damaged; /* such that the log may lack records, which is to be told, */
+        bool unproven;       /* or that a repair may keep what was trimmed or cut */
+        uint64_t
+                came_back; /* numbers below it were trimmed; what stood there once may show again */
+        uint32_t tickets;  /* the next one */
+        uint64_t base;     /* number of entries[0] */
         uint32_t count, capacity;
         struct entry *entries;
 };

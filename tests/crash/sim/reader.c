@@ -61,7 +61,8 @@ static bool is_in(const struct promise *p, const struct logstore_record *record)
 static void check_record(const struct look *look, const char *act,
                          const struct logstore_record *record)
 {
-        if (record->number < look->m->promise.first_low)
+        if (record->number < look->m->promise.first_low ||
+            record->number < look->m->promise.came_back)
                 return; /* trimmed: the oracle may have forgotten it */
         if (!is_in(&look->before, record) && !is_in(&look->m->promise, record))
                 machine_fail(look->m, "INVENTED",

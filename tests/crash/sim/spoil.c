@@ -108,7 +108,7 @@ static bool spoil_any(struct machine *m)
 }
 
 /* Ask what a repair would keep, and hold it and every later opening to that. */
-static void promise_repair(struct machine *m)
+void machine_promise_repair(struct machine *m)
 {
         struct logstore_repair_report report;
         char path[64];
@@ -135,7 +135,7 @@ void machine_spoil(struct machine *m)
         machine_watch(m, 0);
         machine_abandon(m);
         if (spoil_any(m))
-                promise_repair(m);
+                machine_promise_repair(m);
         machine_watch(m, crash_one_in);
         if (m->promise.damaged && m->faulty && rng_one_in(&m->rng, 2))
                 m->disk->syncs_to_fail = 1 + rng_below(&m->rng, 2);

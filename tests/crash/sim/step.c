@@ -85,7 +85,7 @@ void step_kill(struct machine *m)
 }
 
 /* The store at work must show what it was given, up to the first unresolved claim. */
-static void step_look(struct machine *m)
+void step_look(struct machine *m)
 {
         uint64_t first, tail;
 
@@ -138,6 +138,9 @@ static const struct step {
         { "fail_syncs", 2, step_fail_syncs },
         { "spoil", 1, step_spoil },
         { "read", 5, step_read },
+        { "copy", 8, step_copy },
+        { "restore", 2, step_restore },
+        { "rival", 2, step_rival },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
@@ -145,7 +148,7 @@ static bool possible(const struct machine *m, const struct step *step)
 {
         if (step->run == step_resolve)
                 return m->claim_count > 0;
-        if (step->run == step_beside)
+        if (step->run == step_beside || step->run == step_rival)
                 return !plan.threads; /* a thread of the store would not know whose turn it is */
         if (step->run == step_sync_start)
                 return plan.threads && !(syncs_each(m) && m->claim_count > 0); /* it starts one */

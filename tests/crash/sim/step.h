@@ -32,8 +32,16 @@ void step_truncate(struct machine *m);
 void step_beside(struct machine *m); /* one of these while another thread appends */
 
 /* step.c */
+void step_look(struct machine *m);  /* all that was appended is there */
 void step_close(struct machine *m); /* and open */
 void step_kill(struct machine *m);  /* and open */
+
+/* restore.c */
+void step_copy(struct machine *m);    /* of some file, as it is now */
+void step_restore(struct machine *m); /* end, put some of them back, open */
+
+/* rival.c */
+void step_rival(struct machine *m); /* the control file goes, and another writer gets in */
 
 /* reader.c */
 void step_read(struct machine *m); /* a reading process begins, goes on or ends */

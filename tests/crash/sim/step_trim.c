@@ -76,6 +76,8 @@ void step_truncate(struct machine *m)
                 next = number + 1 + rng_below(&m->rng, 1000) + (m->beside ? left + 100 : 0);
         else if (number < p->first_low) /* whatever is said, it goes on at the first */
                 number = rng_below(&m->rng, (uint32_t)p->first_low);
+        if (number >= p->first_low && number < p->came_back)
+                return; /* inside a batch? */
         cut = next ? next - 1 : number < p->first_low ? p->first_low - 1 : number;
         /* Of a number that is both cut and given out anew it could not be told which one it is. */
         if (m->cutting || (m->beside && next == 0 && cut >= tail))

@@ -113,7 +113,7 @@ int verb_copy(int count, char **arguments)
         status = session_segment_size(segment_text, &options);
         if (status != STATUS_DONE)
                 return status;
-        status = redact_text ? pattern_compile(&pattern, redact_text, "--redact") : STATUS_DONE;
+        status = redact_text ? pattern_compile(&pattern, redact_text, 0, "--redact") : STATUS_DONE;
         if (status != STATUS_DONE)
                 return status;
         status = session_read(arguments[0], &store);

@@ -13,13 +13,16 @@
 #include "report.h"
 #include "session.h"
 #include "signals.h"
+#include "times.h"
 #include "verbs.h"
 
 static char *format_text;
+static int local_time;
 
 struct poptOption get_options[] = {
         { "output", 'o', POPT_ARG_STRING, &format_text, 0,
-          "how records are printed; raw if not said", "text|raw|len32|jsonl|hex" },
+          "how records are printed; raw if not said", "text|short|raw|len32|jsonl|hex" },
+        LOCAL_TIME_OPTION(local_time),
         POPT_TABLEEND,
 };
 
@@ -71,7 +74,10 @@ int verb_get(int count, char **arguments)
         int status, r;
 
         if (output_format_parse(format_text, &output.format) < 0)
-                return report_usage("-o %s: wanted text, raw, len32, jsonl or hex", format_text);
+                return report_usage("-o %s: wanted text, short, raw, len32, jsonl or hex",
+                                    format_text);
+        if (local_time)
+                times_are_local();
         for (int i = 1; i < count; i++)
                 if (range_number(arguments[i], &any, &number) < 0)
                         return report_usage("%s: wanted a record number, first, last or -N",

@@ -18,7 +18,7 @@
 
 int output_format_parse(const char *name, enum output_format *ret)
 {
-        static const char *const names[] = { "text", "raw", "len32", "jsonl", "hex" };
+        static const char *const names[] = { "text", "short", "raw", "len32", "jsonl", "hex" };
 
         if (!name)
                 return 0;
@@ -77,6 +77,16 @@ static void put_json(struct buffer *buffer, const struct logstore_record *record
         buffer_put(buffer, "\"}\n", 3);
 }
 
+static void put_short_head(struct buffer *buffer, const struct logstore_record *record)
+{
+        char *to = time_format(buffer_room(buffer, HEAD_BYTES), record->time_ns);
+
+        *to++ = ' ';
+        to = number_format(to, record->number);
+        *to++ = ' ';
+        buffer_took(buffer, to);
+}
+
 void output_record(struct output *output, const struct logstore_record *record)
 {
         struct buffer *buffer = &output->buffer;
@@ -97,6 +107,9 @@ void output_record(struct output *output, const struct logstore_record *record)
         case OUTPUT_RAW:
                 buffer_put(buffer, record->data, record->size);
                 break;
+        case OUTPUT_SHORT:
+                put_short_head(buffer, record);
+                /* fall through */
         case OUTPUT_TEXT:
                 buffer_put(buffer, record->data, record->size);
                 buffer_put(buffer, &output->terminator, 1);

@@ -11,6 +11,7 @@
 
 enum output_format {
         OUTPUT_TEXT,   /* the payload and a newline */
+        OUTPUT_SHORT,  /* time, number, and the same */
         OUTPUT_RAW,    /* the payload */
         OUTPUT_LENGTH, /* 4 bytes of little-endian length, then the payload */
         OUTPUT_JSON,   /* a line: {"number":N,"time":"...","data":"..."} */
@@ -20,10 +21,10 @@ enum output_format {
 struct output {
         struct buffer buffer;
         enum output_format format;
-        char terminator; /* of OUTPUT_TEXT */
+        char terminator; /* of OUTPUT_TEXT and OUTPUT_SHORT */
 };
 
-/* "text", "raw", "len32", "jsonl", "hex"; NULL leaves *ret alone. -EINVAL. */
+/* "text", "short", "raw", "len32", "jsonl", "hex"; NULL leaves *ret alone. -EINVAL. */
 int output_format_parse(const char *name, enum output_format *ret);
 
 /* Errors stay in output->buffer.error. */

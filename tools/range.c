@@ -119,7 +119,7 @@ static int resolve_numbers(const struct range_text *text, const struct logstore_
 int range_resolve(const struct range_text *text, const struct logstore_bounds *bounds,
                   struct logstore_cursor *cursor, const char *dir, bool follow, struct range *ret)
 {
-        struct range range = { .until_ns = INT64_MAX };
+        struct range range = { .since_ns = INT64_MIN, .until_ns = INT64_MAX };
         uint64_t place;
         int64_t ns;
         int r = resolve_numbers(text, bounds, dir, follow, &range);
@@ -133,6 +133,8 @@ int range_resolve(const struct range_text *text, const struct logstore_bounds *b
                         return report_store(r, dir);
                 if (place > range.first)
                         range.first = place;
+                if (place > bounds->tail)
+                        range.since_ns = ns;
         }
         if (text->until) {
                 (void)time_parse(text->until, &range.until_ns);
@@ -150,7 +152,7 @@ int range_resolve(const struct range_text *text, const struct logstore_bounds *b
 
 int range_parse_both(const char *text, const struct logstore_bounds *bounds, struct range *ret)
 {
-        struct range range = { bounds->first, bounds->tail, INT64_MAX };
+        struct range range = { bounds->first, bounds->tail, INT64_MIN, INT64_MAX };
         char from[32];
         const char *dots = text ? strstr(text, "..") : NULL;
         size_t size;

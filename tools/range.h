@@ -17,6 +17,7 @@ struct range_text {
 /* Numbers, both included; empty if last < first. */
 struct range {
         uint64_t first, last;
+        int64_t since_ns; /* if the log has not reached --since: that, else INT64_MIN */
         int64_t until_ns; /* INT64_MAX: no end in time */
 };
 

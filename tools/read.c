@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cursor_file.h"
+#include "filter.h"
 #include "numbers.h"
 #include "output.h"
 #include "progress.h"
@@ -26,6 +27,7 @@
 #include "report.h"
 #include "session.h"
 #include "signals.h"
+#include "times.h"
 #include "verbs.h"
 
 #define LOOK_AT_OUTPUT_MS 500 /* a follower notices within this time that its reader has gone */
@@ -34,10 +36,11 @@ static char *format_text, *from_text, *to_text, *since_text, *until_text, *patte
 static char *count_text;
 static char *cursor_path, *redact_text, *progress_text;
 static int zero_wanted, backward, follow, unverified, drop_behind;
+static int ignore_case, invert_match, count_wanted, own_time, local_time;
 
 struct poptOption read_options[] = {
         { "output", 'o', POPT_ARG_STRING, &format_text, 0, "how records are printed",
-          "text|raw|len32|jsonl|hex" },
+          "text|short|raw|len32|jsonl|hex" },
         { "zero", 'z', POPT_ARG_NONE, &zero_wanted, 0, "end each record by a zero byte", NULL },
         { "from", 0, POPT_ARG_STRING, &from_text, 0, "start at this record; -N: Nth from the end",
           "N|first|last|-N" },
@@ -47,9 +50,18 @@ struct poptOption read_options[] = {
           "TIME" },
         { "until", 'U', POPT_ARG_STRING, &until_text, 0, "end where the log passed this time",
           "TIME" },
+        { "own-time", 0, POPT_ARG_NONE, &own_time, 0,
+          "compare --since and --until with each record's own time", NULL },
+        LOCAL_TIME_OPTION(local_time),
         { "reverse", 'r', POPT_ARG_NONE, &backward, 0, "print the newest first", NULL },
         { "grep", 'g', POPT_ARG_STRING, &pattern_text, 0,
           "only records that match an extended regular expression", "REGEX" },
+        { "ignore-case", 'i', POPT_ARG_NONE, &ignore_case, 0, "-g: letters match in either case",
+          NULL },
+        { "invert-match", 'v', POPT_ARG_NONE, &invert_match, 0, "-g: only what does not match",
+          NULL },
+        { "count", 'c', POPT_ARG_NONE, &count_wanted, 0, "print only how many records there are",
+          NULL },
         { "follow", 'f', POPT_ARG_NONE, &follow, 0, "wait for more at the end of the log", NULL },
         { "cursor-file", 0, POPT_ARG_STRING, &cursor_path, 0,
           "go on behind the last record printed, which is kept in FILE", "FILE" },
@@ -63,6 +75,8 @@ struct poptOption read_options[] = {
         POPT_TABLEEND,
 };
 
+#define NOT_SEEN LOGSTORE_TIME_ZERO /* which no record carries */
+
 struct reading {
         const char *dir;
         struct logstore *store;
@@ -71,12 +85,14 @@ struct reading {
         struct output output;
         struct cursor_file position; /* of --cursor-file */
         struct range range;
-        regex_t pattern, redact;
+        struct filter filter;
+        regex_t redact;
         struct progress progress;
         uint64_t tail;   /* of the log when reading began */
         uint64_t left;   /* records still to print */
         uint64_t seen;   /* last record walked over, at first the one before the range */
-        int64_t seen_ns; /* its time; 0: not walked over in any run */
+        int64_t seen_ns; /* its time; NOT_SEEN: not walked over in any run */
+        uint64_t count;  /* of -c */
         uint64_t payload_bytes;
 };
 
@@ -118,12 +134,14 @@ static int print(struct reading *run, struct logstore_record *record)
 
         run->payload_bytes += record->size;
         progress_show(&run->progress, run->payload_bytes);
-        if (!pattern_text || pattern_matches(&run->pattern, record->data, record->size)) {
-                if (run->snapshot)
+        if (filter_wants(&run->filter, record)) {
+                if (run->snapshot && !count_wanted)
                         status = redact(run, record);
                 if (status != STATUS_DONE)
                         return status;
-                output_record(&run->output, record);
+                if (!count_wanted)
+                        output_record(&run->output, record);
+                run->count++;
                 run->left--;
         }
         run->seen = record->number;
@@ -179,6 +197,15 @@ static int catch_up(struct reading *run)
         return r < 0 && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
 }
 
+/* --since is in the future: what comes until then is passed over, and left to the next run. */
+static bool is_early(struct reading *run, const struct logstore_record *record)
+{
+        if (record->time_ns < run->range.since_ns)
+                return true;
+        run->range.since_ns = INT64_MIN; /* reached */
+        return false;
+}
+
 /* A broken chain shows behind the last record that is there: then that was not the end. */
 static int check_end(struct reading *run)
 {
@@ -205,7 +232,7 @@ static int walk_forward(struct reading *run)
                         return report_store(r, run->dir);
                 else if (record.number > run->range.last || record.time_ns > run->range.until_ns)
                         break;
-                else if (record.number >= run->range.first)
+                else if (record.number >= run->range.first && !is_early(run, &record))
                         status = print(run, &record);
                 if (run->seen >= run->range.last)
                         break;
@@ -255,7 +282,7 @@ static int check_position(struct reading *run, const struct logstore_bounds *bou
         uint64_t number = run->position.number;
         int r;
 
-        if (number > bounds->tail && run->position.time_ns)
+        if (number > bounds->tail && run->position.time_ns != NOT_SEEN)
                 return report_no("%s: record %llu was printed, but the log now ends at %llu",
                                  run->dir, (unsigned long long)number,
                                  (unsigned long long)bounds->tail);
@@ -263,7 +290,7 @@ static int check_position(struct reading *run, const struct logstore_bounds *bou
                 return report_no("%s: records %llu to %llu were trimmed before they were read",
                                  run->dir, (unsigned long long)number + 1,
                                  (unsigned long long)bounds->first - 1);
-        if (run->position.time_ns == 0)
+        if (run->position.time_ns == NOT_SEEN)
                 return STATUS_DONE;
         r = logstore_cursor_get(run->cursor, number, &record);
         if (r == 0 && record.time_ns != run->position.time_ns)
@@ -283,8 +310,13 @@ static int find_range(struct reading *run)
 
         if (r < 0)
                 return report_store(r, run->dir);
+        if (own_time)
+                text.since = text.until = NULL;
+        run->seen_ns = NOT_SEEN;
         if (resume) {
-                text.from = text.since = NULL;
+                text.from = NULL;
+                if (run->position.time_ns != NOT_SEEN)
+                        text.since = NULL;
                 r = check_position(run, &bounds);
                 if (r != STATUS_DONE)
                         return r;
@@ -292,7 +324,8 @@ static int find_range(struct reading *run)
         run->tail = bounds.tail;
         r = range_resolve(&text, &bounds, run->cursor, run->dir, follow, &run->range);
         if (resume) {
-                run->range.first = run->position.number + 1;
+                if (run->range.first <= run->position.number || !text.since)
+                        run->range.first = run->position.number + 1;
                 run->seen_ns = run->position.time_ns;
         }
         run->seen = run->range.first - 1;
@@ -300,6 +333,14 @@ static int find_range(struct reading *run)
 }
 
 /* ---- all of it ---- */
+
+static void print_count(struct reading *run)
+{
+        char *to = number_format(buffer_room(&run->output.buffer, 21), run->count);
+
+        *to++ = '\n';
+        buffer_took(&run->output.buffer, to);
+}
 
 static int read_range(struct reading *run)
 {
@@ -311,6 +352,8 @@ static int read_range(struct reading *run)
         }
         if (status == STATUS_DONE) {
                 status = walk(run);
+                if (count_wanted && status == STATUS_DONE)
+                        print_count(run);
                 status = status_first(status, flush(run));
         }
         progress_clear(&run->progress);
@@ -358,9 +401,18 @@ static int options_parse(struct reading *run)
         int status;
 
         if (output_format_parse(format_text, &run->output.format) < 0)
-                return report_usage("-o %s: wanted text, raw, len32, jsonl or hex", format_text);
-        if (zero_wanted && run->output.format != OUTPUT_TEXT)
-                return report_usage("-z is for -o text");
+                return report_usage("-o %s: wanted text, short, raw, len32, jsonl or hex",
+                                    format_text);
+        if (zero_wanted && run->output.format != OUTPUT_TEXT && run->output.format != OUTPUT_SHORT)
+                return report_usage("-z is for -o text and -o short");
+        if ((ignore_case || invert_match) && !pattern_text)
+                return report_usage("-i and -v go with -g");
+        if (count_wanted && (follow || cursor_path || format_text || zero_wanted))
+                return report_usage("-c goes with none of -f, --cursor-file, -o and -z");
+        if (own_time && !since_text && !until_text)
+                return report_usage("--own-time goes with --since or --until");
+        if (local_time)
+                times_are_local();
         if (backward && (follow || cursor_path))
                 return report_usage("-r goes with neither -f nor --cursor-file");
         if (cursor_path && cursor_path[0] == 0)
@@ -371,10 +423,12 @@ static int options_parse(struct reading *run)
         if (count_text && number_parse(count_text, &run->left) < 0)
                 return report_usage("-n %s: wanted a number", count_text);
         status = range_check(&text);
+        if (status == STATUS_DONE && own_time)
+                filter_set_times(&run->filter, since_text, until_text);
         if (status == STATUS_DONE && pattern_text)
-                status = pattern_compile(&run->pattern, pattern_text, "-g");
+                status = filter_set_pattern(&run->filter, pattern_text, ignore_case, invert_match);
         if (status == STATUS_DONE && redact_text)
-                status = pattern_compile(&run->redact, redact_text, "--redact");
+                status = pattern_compile(&run->redact, redact_text, 0, "--redact");
         if (status == STATUS_DONE && progress_open(&run->progress, progress_text, "read", 0) < 0)
                 return report_usage("--progress %s: wanted auto, always or never", progress_text);
         return status;
@@ -382,7 +436,9 @@ static int options_parse(struct reading *run)
 
 int verb_read(int count, char **arguments)
 {
-        struct reading run = { .dir = arguments[0], .position = { .fd = -1 } };
+        struct reading run = { .dir = arguments[0],
+                               .position = { .fd = -1 },
+                               .filter = FILTER_INIT };
         int status = options_parse(&run);
         bool gone;
 
@@ -399,8 +455,7 @@ int verb_read(int count, char **arguments)
         status = read_store(&run);
         gone = run.output.buffer.error == -EPIPE && signals_pipe_kills();
         buffer_close(&run.output.buffer);
-        if (pattern_text)
-                regfree(&run.pattern);
+        filter_free(&run.filter);
         if (redact_text)
                 regfree(&run.redact);
         status = session_close(run.store, run.dir, status);

@@ -11,10 +11,10 @@
 
 #include "report.h"
 
-int pattern_compile(regex_t *pattern, const char *text, const char *option)
+int pattern_compile(regex_t *pattern, const char *text, int flags, const char *option)
 {
         char why[256];
-        int r = regcomp(pattern, text, REG_EXTENDED);
+        int r = regcomp(pattern, text, REG_EXTENDED | flags);
 
         if (r == 0)
                 return STATUS_DONE;

@@ -11,7 +11,7 @@
 #include "logstore.h"
 
 /* Compile an extended POSIX expression over bytes. A status; @option is for the line. */
-int pattern_compile(regex_t *pattern, const char *text, const char *option);
+int pattern_compile(regex_t *pattern, const char *text, int flags, const char *option);
 
 /* Records may hold any byte, also 0. */
 bool pattern_matches(const regex_t *pattern, const void *data, size_t size);

@@ -9,10 +9,11 @@
 #include "verbs.h"
 
 static char *format_text;
-static int exact;
+static int exact, local_time;
 
 struct poptOption segments_options[] = {
         LOOK_OPTIONS(format_text, exact),
+        LOCAL_TIME_OPTION(local_time),
         POPT_TABLEEND,
 };
 
@@ -64,6 +65,8 @@ int verb_segments(int count, char **arguments)
         (void)count;
         if (look_format_parse(format_text, &json) < 0)
                 return report_usage("-o %s: wanted table or json", format_text);
+        if (local_time)
+                times_are_local();
         status = session_read(arguments[0], &store);
         if (status != STATUS_DONE)
                 return status;

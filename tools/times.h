@@ -6,6 +6,13 @@
 
 #include <stdint.h>
 
+/* In the option table of a verb, which then calls times_are_local() if it was said. */
+#define LOCAL_TIME_OPTION(variable)                                        \
+        {                                                                  \
+                "local-time", 0, POPT_ARG_NONE, &(variable), 0,            \
+                        "times are in the local zone instead of UTC", NULL \
+        }
+
 /* From now on times are printed in the zone of the system (TZ), and words without a zone are in it. */
 void times_are_local(void);
 

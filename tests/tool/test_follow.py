@@ -88,6 +88,39 @@ def ends_where_told(tmp):
 
 
 @case
+def since_the_future(tmp):
+    """-f --since a time to come passes over what comes before it, in a later run, too"""
+    def timed(second):
+        line = b'{"data":"%d","time":"2200-01-01T00:00:%02dZ"}\n' % (second, second)
+        run("append", f"{tmp}/s", "-i", "jsonl", input=line)
+    timed(1)
+    words = ["read", "-f", f"{tmp}/s", "-S", "2200-01-01T00:00:10Z", "--cursor-file", f"{tmp}/c"]
+    for second in (2, 3):
+        with started(*words, stdout=subprocess.PIPE) as reader:
+            wait_until(lambda: os.path.exists(f"{tmp}/c"), "the cursor file")
+            timed(second)
+            time.sleep(0.2)
+            reader.terminate()
+            equal(reader.stdout.read(), b"")
+    with started(*words, "-n", "3", stdout=subprocess.PIPE) as reader:
+        time.sleep(0.2)
+        for second in (4, 11, 5, 12):
+            timed(second)
+        equal(reader.stdout.read(), b"11\n5\n12\n")
+        equal(reader.wait(10), 0)
+    timed(6)
+    with started(*words, "-n", "1", stdout=subprocess.PIPE) as reader:
+        equal(reader.stdout.read(), b"6\n")
+    with started("read", "-f", f"{tmp}/s", "-S", "2200-01-01T00:00:12Z", "--to", "10",
+                 stdout=subprocess.PIPE) as reader:
+        equal(reader.stdout.readline(), b"12\n")
+        equal(reader.stdout.readline(), b"6\n")
+        timed(7)
+        timed(8)
+        equal(reader.stdout.read(), b"7\n8\n")
+
+
+@case
 def overtaken_by_a_trim(tmp):
     """a follower that a trim overtook says which records it missed, and goes on"""
     run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(20000, width=99))

@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """Which records read prints: by number, by time, by pattern, forward and backward."""
 
+import datetime
 import json
+import os
+import subprocess
 
-from support import SMALL, case, contains, equal, lines_of, main, out, run
+from support import SMALL, case, complaint, contains, equal, lines_of, main, out, run
 
 COUNT = 3000  # several segments
 
@@ -88,6 +91,90 @@ def by_time(tmp):
             (["-S", day + "20Z", "--to", "2"], [20])):
         equal(numbers(store, *words), wanted, words)
         equal(numbers(store, "-r", *words), wanted[::-1], ["-r", *words])
+
+
+@case
+def by_own_time(tmp):
+    """--own-time asks each record: one from 2099 hides nothing that comes after it"""
+    day = "2026-01-01T00:00:"
+    store = timed(tmp, 10, 20)
+    far = b'{"data":"99","time":"2099-01-01T00:00:00Z"}\n'
+    run("append", store, "-i", "jsonl", input=far)
+    store = timed(tmp, 30, 20, 40)
+    equal(numbers(store, "-U", day + "40Z"), [10, 20])
+    for words, wanted in ((["-S", day + "20Z"], [20, 99, 30, 20, 40]),
+                          (["-U", day + "30Z"], [10, 20, 30, 20]),
+                          (["-S", day + "20.000000001Z", "-U", day + "39Z"], [30]),
+                          (["-S", day + "41Z", "-U", day + "50Z"], []),
+                          (["-S", day + "20Z", "--from", "4", "--to", "5"], [30, 20]),
+                          (["-U", day + "30Z", "-n", "3", "-g", "0"], [10, 20, 30])):
+        equal(numbers(store, "--own-time", *words), wanted, words)
+        if "-n" not in words:
+            equal(numbers(store, "--own-time", "-r", *words), wanted[::-1], ["-r", *words])
+    complaint("read", store, "--own-time", status=2)
+
+
+@case
+def by_pattern_as_grep_does(tmp):
+    """-i, -v and -c are grep's"""
+    lines = [b"Error: a", b"error: b", b"fine", b"", b"ERROR"]
+    run("append", f"{tmp}/s", input=b"\n".join(lines) + b"\n")
+    for words in (["-g", "error"], ["-g", "error", "-i"], ["-g", "error", "-v"], ["-g", "^$", "-v"],
+                  ["-ivg", "ERROR"], ["-g", "[[:upper:]]", "-i"], ["-g", ""], ["-vg", ""]):
+        options = [w.replace("g", "e") if w.startswith("-") else w for w in words]
+        grep = subprocess.run(["grep", "-E", "-a", *options], input=b"\n".join(lines) + b"\n",
+                              capture_output=True, env={"LC_ALL": "C"}).stdout
+        equal(out("read", f"{tmp}/s", *words), grep, words)
+        equal(out("read", f"{tmp}/s", "-c", *words), b"%d\n" % grep.count(b"\n"), words)
+    equal(out("read", f"{tmp}/s", "-c"), b"5\n")
+    equal(out("read", f"{tmp}/s", "-c", "--from", "4"), b"2\n")
+    equal(out("read", f"{tmp}/s", "-c", "-r", "-n", "3"), b"3\n")
+    equal(out("read", f"{tmp}/s", "-c", "--redact", "e"), b"5\n")
+    equal(out("read", f"{tmp}/s", "-g", "error", "-i", "-v", "-z"), b"fine\0\0")
+    for words in (["-i"], ["-v"], ["-c", "-f"], ["-c", "--cursor-file", f"{tmp}/c"],
+                  ["-c", "-o", "jsonl"], ["-c", "-z"]):
+        complaint("read", f"{tmp}/s", *words, status=2)
+
+
+@case
+def in_the_local_zone(tmp):
+    """--local-time prints times with the zone's offset and reads what has no zone in it"""
+    times = ["2026-03-29T00:59:59.999999999Z", "2026-03-29T01:00:00.000000000Z",
+             "2026-07-01T12:00:00.000000000Z", "1930-01-01T00:00:00.000000000Z"]
+    text = "".join(json.dumps({"data": t, "time": t}) + "\n" for t in times)
+    run("append", f"{tmp}/s", "-i", "jsonl", input=text.encode())
+    for zone, offsets in (("CET-1CEST,M3.5.0,M10.5.0/3", ["+01:00", "+02:00", "+02:00", "+01:00"]),
+                          ("XXX12:30", ["-12:30"] * 4), ("YYY-0:00:30", ["+00:00"] * 4)):
+        env = {**os.environ, "TZ": zone}
+        short = out("read", f"{tmp}/s", "-o", "short", "--local-time", env=env).decode()
+        for line, time, offset in zip(short.splitlines(), times, offsets, strict=True):
+            assert line.split()[0].endswith(offset), line
+            local, fraction = line.split()[0].split(".")
+            instant = datetime.datetime.fromisoformat(local + offset)
+            equal(instant, datetime.datetime.fromisoformat(time[:19] + "+00:00"), line)
+            equal(fraction[:9], time[20:29])
+        lines = out("read", f"{tmp}/s", "-o", "jsonl", "--local-time", env=env)
+        os.makedirs(f"{tmp}/{zone}".replace("/3", "-3"), exist_ok=True)
+        back = f"{tmp}/{zone}".replace("/3", "-3") + "/back"
+        run("append", back, "-i", "jsonl", input=lines)
+        equal(out("read", back, "-o", "jsonl"), out("read", f"{tmp}/s", "-o", "jsonl"))
+    env = {**os.environ, "TZ": "CET-1CEST,M3.5.0,M10.5.0/3"}
+    for words, wanted in ((["-S", "2026-03-29 03:00"], 3), (["-S", "2026-03-29 03:00Z"], 2),
+                          (["-S", "2026-03-29"], 4), (["-S", "2026-07-01T14:00:00"], 2)):
+        equal(len(out("read", f"{tmp}/s", "--local-time", *words, env=env).splitlines()), wanted, words)
+    created = json.loads(out("segments", f"{tmp}/s", "-o", "json", "--local-time", env=env))[0]["created"]
+    assert created.endswith(("+01:00", "+02:00")), created
+    contains(out("get", f"{tmp}/s", "1", "-o", "short", "--local-time", env=env), b"01:59:59.999999999+01:00 1 ")
+
+
+@case
+def short_lines(tmp):
+    """-o short prints time, number and text"""
+    store = timed(tmp, 10, 20)
+    wanted = b"2026-01-01T00:00:10.000000000Z 1 10\n2026-01-01T00:00:20.000000000Z 2 20\n"
+    equal(out("read", store, "-o", "short"), wanted)
+    equal(out("read", store, "-o", "short", "-z"), wanted.replace(b"\n", b"\0"))
+    equal(out("get", store, "2", "-o", "short"), wanted[36:])
 
 
 @case

@@ -336,7 +336,9 @@ LOGSTORE_API int logstore_set_floor(struct logstore *store, uint64_t number);
  * tries again, fails as long as the file cannot be deleted. */
 LOGSTORE_API int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_first);
 
-/* Apply retention now. With @dry_run only say in *ret_first what would be the first number. */
+/* Apply retention now. With @dry_run only say in *ret_first what would be the first number. A dry run
+ * may also be had of a store opened read-only, which stays as it is: the limits are those in its
+ * options, and the answer is what a writer opening it now would come to. Otherwise -EROFS. */
 LOGSTORE_API int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first);
 
 /*

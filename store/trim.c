@@ -55,11 +55,49 @@ int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_
         return r;
 }
 
+/* What a writer that opened the store now, and found all of it durable, would let go of. */
+static int plan_of_reader(struct logstore *store, uint64_t *ret_first)
+{
+        struct control control = { .first_number = reader_first(store) };
+        struct sync sync = { .eventfd = -1 };
+        struct retention retention;
+        uint64_t target, tail;
+        int r = reader_tail(store, &tail);
+
+        if (r < 0)
+                return r;
+        atomic_store(&sync.durable, tail);
+        retention_init(&retention, &sync, &store->catalog, &control);
+        retention.keep_bytes = store->options.keep_bytes;
+        retention.keep_records = store->options.keep_records;
+        retention.keep_ns = store->options.keep_ns;
+        target = retention_target(&retention);
+        if (ret_first)
+                *ret_first = target > control.first_number ? target : control.first_number;
+        pthread_mutex_destroy(&retention.lock);
+        return 0;
+}
+
+static int apply_of_reader(struct logstore *store, int dry_run, uint64_t *ret_first)
+{
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        r = dry_run ? plan_of_reader(store, ret_first)
+                    : detail(-EROFS, "the store was opened read-only");
+        store_leave();
+        return r;
+}
+
 int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first)
 {
         uint64_t target;
-        int r = store_enter_writer(store);
+        int r;
 
+        if (store && !store->writer)
+                return apply_of_reader(store, dry_run, ret_first);
+        r = store_enter_writer(store);
         if (r < 0)
                 return r;
         target = retention_target(&store->retention);

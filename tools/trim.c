@@ -2,7 +2,7 @@
  * trim.c - logstore trim: delete the oldest segments
  *
  * Whole segments only, never the one that is written, so more may stay than was asked for. Prints
- * the first number that is left, or would be.
+ * the first number that is left, or would be. A dry run opens for reading, and may be beside a writer.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -90,8 +90,9 @@ static int apply(struct logstore *store, const char *dir, const struct trim *tri
 
         first = bounds.first;
         if (r == 0 && (trim->keep_bytes || trim->keep_records || trim->keep_ns)) {
-                r = logstore_set_retention(store, trim->keep_bytes, trim->keep_records,
-                                           trim->keep_ns);
+                if (!dry_run) /* opened with them it would begin to trim before bounds are known */
+                        r = logstore_set_retention(store, trim->keep_bytes, trim->keep_records,
+                                                   trim->keep_ns);
                 if (r == 0)
                         r = logstore_apply_retention(store, dry_run, &first);
         }
@@ -118,7 +119,13 @@ int verb_trim(int count, char **arguments)
         if (status != STATUS_DONE)
                 return status;
         options.flags = LOGSTORE_NO_THREAD; /* it would apply retention again, after we said what is
-                                               left, or for a dry run at all */
+                                               left */
+        if (dry_run) {
+                options.flags = LOGSTORE_READ_ONLY;
+                options.keep_bytes = trim.keep_bytes;
+                options.keep_records = trim.keep_records;
+                options.keep_ns = trim.keep_ns;
+        }
         status = session_write(arguments[0], &options, &store);
         if (status != STATUS_DONE)
                 return status;

@@ -1,13 +1,14 @@
 /*
  * main.c - logstore VERB DIR ...: the table of verbs, and what reads it
  *
- * A verb is one row. Dispatch, argument counts, `help`, `--help` and the shell completion all come
- * from the row and from the verb's option table; nothing else lists verbs or options.
+ * A verb is one row. Dispatch, argument counts, `help`, `--help` and the shells' completion (completion.c) all
+ * come from the row and from the verb's option table; nothing else lists verbs or options.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "completion.h"
 #include "descriptors.h"
 #include "logstore.h"
 #include "report.h"
@@ -155,41 +156,6 @@ static int help_all(FILE *to)
         return report_stdout();
 }
 
-static void complete_options(const struct poptOption *options)
-{
-        for (; options->longName || options->shortName; options++)
-                if (options->longName)
-                        printf(" --%s", options->longName);
-}
-
-/* A completion for bash, to be evaluated: eval "$(logstore completion)". */
-static int completion(void)
-{
-        printf("_logstore() {\n"
-               "        local words=\n"
-               "        case ${COMP_WORDS[1]} in\n");
-        for (size_t i = 0; i < VERB_COUNT; i++) {
-                printf("        %s) words='--help", verbs[i].name);
-                complete_options(verbs[i].options);
-                if (verbs[i].sessions)
-                        complete_options(session_options);
-                printf("' ;;\n");
-        }
-        printf("        esac\n"
-               "        if ((COMP_CWORD == 1)); then\n"
-               "                words='help");
-        for (size_t i = 0; i < VERB_COUNT; i++)
-                printf(" %s", verbs[i].name);
-        printf("'\n"
-               "        elif [[ $2 != -* ]]; then\n"
-               "                words=\n"
-               "        fi\n"
-               "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$2\")\n"
-               "}\n"
-               "complete -o default -F _logstore logstore\n");
-        return report_stdout();
-}
-
 /* `help VERB` is `VERB --help`. */
 static int help_verb(const char *name)
 {
@@ -199,6 +165,29 @@ static int help_verb(const char *name)
         if (!verb)
                 return report_usage("%s: no such verb", name);
         return verb_dispatch(verb, 2, argv);
+}
+
+static bool is_help(const char *word)
+{
+        return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* What is said instead of a verb: words[0], and one more behind some. */
+static int word(int count, char **words)
+{
+        bool version = strcmp(words[0], "--version") == 0;
+        bool complete = strcmp(words[0], "completion") == 0;
+
+        if (!version && !complete && !is_help(words[0]))
+                return report_usage("%s: no such verb", words[0]);
+        if (count > (version ? 1 : 2))
+                return report_usage("%s: too many arguments", words[0]);
+        if (complete)
+                return completion_print(verbs, VERB_COUNT, words[1]);
+        if (!version)
+                return words[1] ? help_verb(words[1]) : help_all(stdout);
+        printf("logstore %s\n", logstore_version());
+        return report_stdout();
 }
 
 int main(int argc, char **argv)
@@ -212,17 +201,6 @@ int main(int argc, char **argv)
                 help_all(stderr);
                 return STATUS_USAGE;
         }
-        if (strcmp(argv[1], "--version") == 0) {
-                printf("logstore %s\n", logstore_version());
-                return report_stdout();
-        }
-        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-            strcmp(argv[1], "help") == 0)
-                return argc > 2 ? help_verb(argv[2]) : help_all(stdout);
-        if (strcmp(argv[1], "completion") == 0)
-                return completion();
         verb = verb_find(argv[1]);
-        if (!verb)
-                return report_usage("%s: no such verb", argv[1]);
-        return verb_dispatch(verb, argc - 1, argv + 1);
+        return verb ? verb_dispatch(verb, argc - 1, argv + 1) : word(argc - 1, argv + 1);
 }

@@ -3,11 +3,15 @@
 
 import json
 import os
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
+import time
 
-from support import (SMALL, TOOL, case, complaint, contains, content, equal, lines_of, main, out,
+from support import (SMALL, TOOL, Skip, case, complaint, contains, content, equal, lines_of, main, out,
                      run, started, wait_until)
 
 READERS = ("read", "get", "info", "segments", "verify", "mem", "warm", "evict")
@@ -93,16 +97,113 @@ def version(tmp):
     assert re.fullmatch(r"logstore \d+\.\d+\.\d+\n", text), text
 
 
+COMPLETIONS = (  # words, the last is completed; some of the answers; none of them
+    (["re"], {"read", "repair"}, {"help"}),
+    (["h"], {"help"}, {"read"}),
+    (["help", "re"], {"read", "repair"}, {"--help"}),
+    (["completion", ""], {"bash", "zsh", "fish"}, {"read"}),
+    (["read", "--curs"], {"--cursor-file"}, set()),
+    (["read", "--"], {"--own-time", "--network-ok", "--help"}, {"--keep-size"}),
+    (["verify", "--"], {"--progress", "--help"}, {"--network-ok"}),
+    (["read", "-o", ""], {"text", "short", "jsonl"}, {"table"}),
+    (["read", "--output", "le"], {"len32"}, {"text"}),
+    (["read", "--from", ""], {"first", "last"}, {"N", "-N"}),
+    (["append", "--sync", "i"], {"interval"}, {"none"}),
+    (["append", "--mode", "06"], {"0600", "0640", "0644"}, set()),
+    (["verify", "-o", ""], {"table", "json"}, {"text"}),
+    (["mem", "-o", "s"], {"svg"}, {"map"}))
+
+
+def completes(answer):
+    for words, some, none in COMPLETIONS:
+        got = answer(words)
+        assert some <= got and not none & got, (words, got)
+
+
 @case
 def completion(tmp):
-    """the completion for bash completes verbs and options"""
-    bash = shutil.which("bash")
-    script = ('eval "$("$0" completion)"; COMP_WORDS=(logstore re); COMP_CWORD=1;'
-              ' _logstore logstore re; echo "${COMPREPLY[*]}";'
-              ' COMP_WORDS=(logstore read --curs); COMP_CWORD=2; _logstore logstore --curs;'
-              ' echo "${COMPREPLY[*]}"')
-    got = subprocess.run([bash, "-c", script, TOOL], capture_output=True, check=True).stdout
-    equal(got, b"read repair\n--cursor-file\n")
+    """the completion for bash completes verbs, options and their values"""
+    script = ('eval "$("$0" completion)"; COMP_WORDS=(logstore "$@"); COMP_CWORD=$#;'
+              ' _logstore logstore "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}";'
+              ' printf "%s\\n" "${COMPREPLY[@]}"')
+
+    def answer(words):
+        return set(subprocess.run([shutil.which("bash"), "-c", script, TOOL, *words],
+                                  capture_output=True, check=True).stdout.decode().split())
+    completes(answer)
+    equal(answer(["read", "--output", "=", "sh"]), {"short"})
+    equal(answer(["read", "--output", "="]), {"text", "short", "raw", "len32", "jsonl", "hex"})
+    equal(out("completion", "bash"), out("completion"))
+    complaint("completion", "csh", status=2)
+    complaint("completion", "bash", "x", status=2)
+    complaint("help", "read", "x", status=2)
+
+
+@case
+def completion_for_fish(tmp):
+    """the completion for fish completes verbs, options and their values"""
+    fish = shutil.which("fish")
+    if not fish:
+        raise Skip("fish is not installed")
+    with open(f"{tmp}/script", "wb") as file:
+        file.write(out("completion", "fish"))
+
+    def answer(words):
+        line = " ".join(["logstore", *words])
+        got = subprocess.run([fish, "-N", "-c", 'source $argv[1]; complete -C $argv[2]',
+                              f"{tmp}/script", line], capture_output=True, check=True, cwd=tmp,
+                             env={**os.environ, "HOME": tmp}).stdout.decode()
+        return {line.split("\t")[0] for line in got.splitlines()}
+    completes(answer)
+    equal(answer(["read", "--output=sh"]), {"--output=short"})
+
+
+def typed(shell, setup, line):
+    """What an interactive @shell prints when @line and a tab are typed after @setup."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(shell[0], shell, {**os.environ, "TERM": "dumb", "HOME": "/nonexistent"})
+    got = b""
+
+    def read_until(part, seconds):
+        nonlocal got
+        end = time.monotonic() + seconds
+        while part not in got and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.1)[0]:
+                got += os.read(terminal, 65536)
+    try:
+        os.write(terminal, setup)
+        read_until(b"READY>", 20)
+        os.write(terminal, line + b"\t")
+        read_until(b"ANSWER", 20)
+        read_until(b"never", 0.3)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+    return got.decode(errors="replace")
+
+
+@case
+def completion_for_zsh(tmp):
+    """the completion for zsh completes verbs, options and their values"""
+    zsh = shutil.which("zsh")
+    if not zsh:
+        raise Skip("zsh is not installed")
+    with open(f"{tmp}/script", "wb") as file:
+        file.write(out("completion", "zsh"))
+    with open(f"{tmp}/ask", "w", encoding="ascii") as file:
+        file.write(f"autoload -Uz compinit; compinit -u -D; source {tmp}/script\n"
+                   "compadd() { local -a hits; builtin compadd -O hits \"$@\";"
+                   " print -rl -- ANSWER${^hits}; }\n"
+                   "bindkey -e; PS1='READY>'\n")
+
+    def answer(words):
+        line = " ".join(["logstore", *words]).encode()
+        return set(re.findall(r"ANSWER(\S+)",
+                              typed([zsh, "-f", "-i"], f"source {tmp}/ask\n".encode(), line)))
+    completes(answer)
+    equal(answer(["read", "--output=sh"]), {"short"})
 
 
 @case
@@ -194,7 +295,6 @@ def other_version(tmp):
     try:
         import xxhash  # noqa: F401
     except ImportError:
-        from support import Skip
         raise Skip("python3-xxhash is not installed")
     for name, offset, value in (("version", 8, 99), ("flag", 20, 1 << 30)):
         store = f"{tmp}/{name}"

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,9 +15,11 @@
 #include "mem.h"
 #include "report.h"
 #include "session.h"
+#include "terminal.h"
 #include "verbs.h"
 
 #define CELLS_DEFAULT 64
+#define TABLE_COLUMNS 95 /* that the table of a process takes */
 
 static char *format_text, *pid_text, *every_text;
 static int all_wanted, watch, exact;
@@ -77,6 +78,29 @@ static void kind_row(const char *name, const struct mem_kind *kind, bool has_fil
         putchar('\n');
 }
 
+/* The same, a figure a line. */
+static void kind_list(const char *name, const struct mem_kind *kind, bool has_file)
+{
+        const struct {
+                const char *what;
+                uint64_t bytes;
+        } figures[] = {
+                { "mapped", kind->mapped },
+                { "resident", kind->resident },
+                { "dirty", has_file ? kind->dirty : 0 },
+                { "copied", kind->copied },
+                { "locked", kind->locked },
+                { "may evict", has_file ? mem_evictable(kind) : 0 },
+        };
+
+        printf("  %s\n", name);
+        for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+                printf("    %-9s", figures[i].what);
+                size_cell(figures[i].bytes);
+                putchar('\n');
+        }
+}
+
 static void count_text(const char *name, uint64_t count)
 {
         if (count == LOGSTORE_UNKNOWN)
@@ -85,23 +109,28 @@ static void count_text(const char *name, uint64_t count)
                 printf(" %s %llu", name, (unsigned long long)count);
 }
 
-static void process_rows(const struct mem_process *process)
+static void process_rows(const struct mem_process *process, size_t columns)
 {
+        void (*show)(const char *, const struct mem_kind *, bool) =
+                columns < TABLE_COLUMNS ? kind_list : kind_row;
+
         printf("\nprocess %d (%s):", process->pid, process->command);
         count_text("faults: minor", process->minor_faults);
         count_text("major", process->major_faults);
-        printf("\n  %-14s %12s %12s %12s %12s %12s %12s\n", "KIND", "MAPPED", "RESIDENT", "DIRTY",
-               "COPIED", "LOCKED", "MAY EVICT");
-        kind_row("shared file", &process->shared, true);
-        kind_row("private file", &process->private, true);
-        kind_row("anonymous", &process->anonymous, false);
-        kind_row("heap", &process->heap, false);
+        putchar('\n');
+        if (columns >= TABLE_COLUMNS)
+                printf("  %-14s %12s %12s %12s %12s %12s %12s\n", "KIND", "MAPPED", "RESIDENT",
+                       "DIRTY", "COPIED", "LOCKED", "MAY EVICT");
+        show("shared file", &process->shared, true);
+        show("private file", &process->private, true);
+        show("anonymous", &process->anonymous, false);
+        show("heap", &process->heap, false);
 }
 
-static void show_processes(const struct mem_view *view)
+static void show_processes(const struct mem_view *view, size_t columns)
 {
         for (size_t i = 0; i < view->process_count; i++)
-                process_rows(&view->processes[i]);
+                process_rows(&view->processes[i], columns);
         if (view->process_count)
                 printf("\nshared and private file: mappings of this store; anonymous and heap: of "
                        "the whole process\n");
@@ -180,28 +209,27 @@ static int show_json(const struct mem_view *view)
 
 /* ---- once, or again and again ---- */
 
-static struct winsize terminal_size(void)
+static size_t cells_wanted(enum format format, size_t columns)
 {
-        struct winsize size = { 0 };
-
-        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-                size = (struct winsize){ .ws_col = 110, .ws_row = 0 };
-        return size;
+        if (format == FORMAT_MAP)
+                return mem_map_cells(columns);
+        return format == FORMAT_SVG ? CELLS_DEFAULT : 0;
 }
 
-static size_t cells_wanted(enum format format)
+/* Over the drawing before, or below it where the terminal cannot do that. */
+static void draw_again(const struct mem_view *view, size_t columns, size_t rows)
 {
-        size_t around = 15 + 23, columns = terminal_size().ws_col;
-
-        if (format == FORMAT_MAP)
-                return columns > around + 8 ? columns - around : 8;
-        return format == FORMAT_SVG ? CELLS_DEFAULT : 0;
+        if (watch)
+                fputs(terminal_is_dumb() ? "\n" : "\033[H\033[J", stdout);
+        mem_draw_map(view, columns, watch && rows > 5 ? rows - 5 : 0);
+        show_processes(view, columns);
 }
 
 static int show(const struct showing *showing, const struct mem_view *view)
 {
-        size_t rows = terminal_size().ws_row;
+        size_t columns, rows;
 
+        terminal_size(STDOUT_FILENO, &columns, &rows);
         switch (showing->format) {
         case FORMAT_JSON:
                 return show_json(view);
@@ -210,13 +238,10 @@ static int show(const struct showing *showing, const struct mem_view *view)
                 break;
         case FORMAT_TABLE:
                 show_table(view);
-                show_processes(view);
+                show_processes(view, SIZE_MAX);
                 break;
         case FORMAT_MAP:
-                if (watch)
-                        printf("\033[H\033[J");
-                mem_draw_map(view, watch && rows > 5 ? rows - 5 : 0);
-                show_processes(view);
+                draw_again(view, columns, rows);
                 break;
         }
         return report_stdout();
@@ -225,7 +250,11 @@ static int show(const struct showing *showing, const struct mem_view *view)
 static int show_once(const struct showing *showing, struct logstore *store)
 {
         struct mem_view view;
-        int status, r = mem_gather(&view, store, showing->dir, cells_wanted(showing->format));
+        size_t columns, rows;
+        int status, r;
+
+        terminal_size(STDOUT_FILENO, &columns, &rows);
+        r = mem_gather(&view, store, showing->dir, cells_wanted(showing->format, columns));
 
         if (r == 0 && showing->pid) {
                 r = mem_add_process(&view, (pid_t)showing->pid);

@@ -62,8 +62,10 @@ uint64_t mem_evictable(const struct mem_kind *kind);
 /* Sum that knows the unknown. */
 uint64_t mem_add(uint64_t a, uint64_t b);
 
-/* A map of cells for the terminal, at most @rows segments (0: all). */
-void mem_draw_map(const struct mem_view *view, size_t rows);
+/* A map of cells for a terminal of so many columns, at most @rows segments (0: all). The cells of a
+ * row are gathered first, as many as fit. */
+size_t mem_map_cells(size_t columns);
+void mem_draw_map(const struct mem_view *view, size_t columns, size_t rows);
 void mem_draw_svg(const struct mem_view *view);
 
 #endif

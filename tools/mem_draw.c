@@ -13,6 +13,7 @@
 
 #include "mem.h"
 #include "numbers.h"
+#include "terminal.h"
 
 enum cell_state {
         CELL_EMPTY, /* of an empty file */
@@ -76,7 +77,7 @@ static struct pen pen_choose(void)
         setlocale(LC_CTYPE, "");
         pen.blocks = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
         setlocale(LC_CTYPE, "C");
-        pen.colour = isatty(STDOUT_FILENO) && !(no_colour && no_colour[0]);
+        pen.colour = isatty(STDOUT_FILENO) && !(no_colour && no_colour[0]) && !terminal_is_dumb();
         return pen;
 }
 
@@ -98,28 +99,55 @@ static void draw_share(const struct logstore_residency *all)
                size_format(whole, all->file_bytes, 0));
 }
 
+/* Where there is little room, cells are worth more than the share of a file that they show. */
+#define NAME_COLUMNS 15
+#define SHARE_COLUMNS 25
+#define CELLS_LEAST 8
+
+static bool shares_fit(size_t columns)
+{
+        return columns > NAME_COLUMNS + CELLS_LEAST + SHARE_COLUMNS;
+}
+
+size_t mem_map_cells(size_t columns)
+{
+        size_t around = 1 + NAME_COLUMNS + (shares_fit(columns) ? SHARE_COLUMNS : 0);
+
+        return columns > around ? columns - around : 1;
+}
+
 static void draw_row(const struct mem_view *view, const struct mem_segment *segment,
-                     const struct pen *pen)
+                     const struct pen *pen, bool share)
 {
         printf("%-14s ", segment->name);
         for (size_t i = 0; i < view->cell_count; i++)
                 draw_cell(pen, state_of(&segment->cells[i]));
-        draw_share(&segment->all);
+        if (share)
+                draw_share(&segment->all);
         putchar('\n');
 }
 
-static void draw_legend(const struct pen *pen)
+static void draw_legend(const struct pen *pen, size_t columns)
 {
+        size_t used = 0;
+
         for (size_t i = 0; i < STATE_COUNT; i++) {
-                if (!states[i].name)
+                size_t wanted = states[i].name ? 4 + strlen(states[i].name) : 0;
+
+                if (wanted == 0)
                         continue;
+                if (used && used + wanted > columns) {
+                        putchar('\n');
+                        used = 0;
+                }
+                used += wanted;
                 draw_cell(pen, (enum cell_state)i);
                 printf(" %s  ", states[i].name);
         }
         putchar('\n');
 }
 
-void mem_draw_map(const struct mem_view *view, size_t rows)
+void mem_draw_map(const struct mem_view *view, size_t columns, size_t rows)
 {
         struct pen pen = pen_choose();
         size_t skip = rows && view->segment_count > rows ? view->segment_count - rows : 0;
@@ -127,11 +155,11 @@ void mem_draw_map(const struct mem_view *view, size_t rows)
         if (skip)
                 printf("(%zu older files are not shown)\n", skip);
         for (size_t i = skip; i < view->segment_count; i++)
-                draw_row(view, &view->segments[i], &pen);
-        printf("%-14s", "total");
+                draw_row(view, &view->segments[i], &pen, shares_fit(columns));
+        printf("%-*s", shares_fit(columns) ? NAME_COLUMNS - 1 : 0, "total");
         draw_share(&view->total);
         putchar('\n');
-        draw_legend(&pen);
+        draw_legend(&pen, columns);
 }
 
 /* ---- SVG ---- */

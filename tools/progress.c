@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "numbers.h"
+#include "terminal.h"
 
 #define BAR_CELLS 30
+#define LINE_BYTES 160
 #define REDRAW_NS INT64_C(100000000)
 #define PATIENCE_NS INT64_C(1000000000)
 
@@ -32,7 +34,7 @@ int progress_open(struct progress *progress, const char *mode, const char *what,
                 return -EINVAL;
         *progress = (struct progress){ .what = what, .total = total, .start_ns = now_ns() };
         progress->forced = always;
-        progress->wanted = always || (!never && isatty(STDERR_FILENO));
+        progress->wanted = always || (!never && isatty(STDERR_FILENO) && !terminal_is_dumb());
         progress->next_ns = progress->start_ns + (always ? 0 : PATIENCE_NS);
         return 0;
 }
@@ -42,12 +44,14 @@ void progress_quiet(struct progress *progress)
         progress->wanted = progress->forced;
 }
 
-static void draw(const struct progress *progress, uint64_t done, int64_t elapsed_ns)
+/* A line that fits, its length: without the bar if need be. */
+static int compose(char line[LINE_BYTES], const struct progress *progress, uint64_t done,
+                   int64_t elapsed_ns, size_t columns)
 {
-        char bar[BAR_CELLS + 1], bytes[SIZE_TEXT_BYTES], rate[SIZE_TEXT_BYTES];
+        char bar[BAR_CELLS + 1], figures[64], bytes[SIZE_TEXT_BYTES], rate[SIZE_TEXT_BYTES];
         double seconds = (double)elapsed_ns / 1e9;
         double part = progress->total ? (double)done / (double)progress->total : 0;
-        int full = (int)(part * BAR_CELLS);
+        int full = (int)(part * BAR_CELLS), n;
 
         if (full > BAR_CELLS)
                 full = BAR_CELLS;
@@ -56,13 +60,31 @@ static void draw(const struct progress *progress, uint64_t done, int64_t elapsed
         bar[BAR_CELLS] = 0;
         size_format(bytes, done, 0);
         size_format(rate, seconds > 0 ? (uint64_t)((double)done / seconds) : 0, 0);
-        if (progress->total)
-                fprintf(stderr, "\r%s [%s] %3.0f%% %s, %s/s ", progress->what, bar, part * 100,
-                        bytes, rate);
+        if (!progress->total)
+                snprintf(figures, sizeof(figures), "%s, %s/s", bytes, rate);
         else
-                fprintf(stderr, "\r%s %s, %s/s ", progress->what, bytes, rate);
-        fprintf(stderr, "\033[K");
+                snprintf(figures, sizeof(figures), "%3.0f%% %s, %s/s", part * 100, bytes, rate);
+        n = snprintf(line, LINE_BYTES, "%s [%s] %s", progress->what, bar, figures);
+        if (!progress->total || (size_t)n >= columns)
+                n = snprintf(line, LINE_BYTES, "%s %s", progress->what, figures);
+        if ((size_t)n >= columns) /* a character in the last column may begin a new line */
+                n = (int)columns - 1;
+        return n;
+}
+
+/* Blanks cover the line before, where it was longer: every terminal can do that. */
+static void draw(struct progress *progress, uint64_t done, int64_t elapsed_ns)
+{
+        char line[LINE_BYTES];
+        size_t columns, rows;
+        int size;
+
+        terminal_size(STDERR_FILENO, &columns, &rows);
+        size = compose(line, progress, done, elapsed_ns, columns);
+        fprintf(stderr, "\r%.*s%*s", size, line,
+                progress->drawn > size ? progress->drawn - size : 0, "");
         fflush(stderr);
+        progress->drawn = size;
 }
 
 void progress_show(struct progress *progress, uint64_t done)
@@ -75,13 +97,12 @@ void progress_show(struct progress *progress, uint64_t done)
         if (now < progress->next_ns)
                 return;
         draw(progress, done, now - progress->start_ns);
-        progress->drawn = true;
         progress->next_ns = now + REDRAW_NS;
 }
 
 void progress_clear(struct progress *progress)
 {
         if (progress->drawn)
-                fprintf(stderr, "\r\033[K");
-        progress->drawn = false;
+                fprintf(stderr, "\r%*s\r", progress->drawn, "");
+        progress->drawn = 0;
 }

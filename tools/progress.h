@@ -10,7 +10,7 @@
 struct progress {
         bool wanted;
         bool forced; /* by "always" */
-        bool drawn;
+        int drawn;   /* characters on the terminal now */
         const char *what;
         uint64_t total; /* 0: unknown */
         int64_t start_ns, next_ns;

@@ -272,7 +272,7 @@ def watching_a_picture(tmp):
     store = f"{tmp}/s"
     run("append", store, input=lines_of(10))
     with started("mem", store, "--watch", "--every", "10ms", stdout=subprocess.PIPE,
-                 stderr=subprocess.PIPE) as watcher:
+                 stderr=subprocess.PIPE, env={**os.environ, "TERM": "xterm"}) as watcher:
         text = b""
         while text.count(b"\033[H\033[J") < 3:
             text += os.read(watcher.stdout.fileno(), 65536)

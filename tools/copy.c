@@ -10,6 +10,7 @@
 
 #include "destination.h"
 #include "numbers.h"
+#include "pattern.h"
 #include "progress.h"
 #include "redact.h"
 #include "report.h"

@@ -3,7 +3,7 @@
  */
 #include "filter.h"
 
-#include "redact.h"
+#include "pattern.h"
 #include "report.h"
 #include "times.h"
 
@@ -31,10 +31,15 @@ void filter_set_times(struct filter *filter, const char *since, const char *unti
                 (void)time_parse(until, &filter->until_ns);
 }
 
-bool filter_wants(const struct filter *filter, const struct logstore_record *record)
+int filter_wants(const struct filter *filter, const struct logstore_record *record)
 {
+        regmatch_t match;
+        int r;
+
         if (record->time_ns < filter->since_ns || record->time_ns > filter->until_ns)
-                return false;
-        return !filter->has_pattern ||
-               pattern_matches(&filter->pattern, record->data, record->size) != filter->invert;
+                return 0;
+        if (!filter->has_pattern)
+                return 1;
+        r = pattern_find(&filter->pattern, record->data, 0, record->size, &match);
+        return r < 0 ? r : (r > 0) != filter->invert;
 }

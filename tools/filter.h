@@ -29,6 +29,7 @@ int filter_set_pattern(struct filter *filter, const char *text, bool ignore_case
 /* --own-time. Words of times that were checked before, or NULL. */
 void filter_set_times(struct filter *filter, const char *since, const char *until);
 
-bool filter_wants(const struct filter *filter, const struct logstore_record *record);
+/* 1 or 0, or as pattern_find(). */
+int filter_wants(const struct filter *filter, const struct logstore_record *record);
 
 #endif

@@ -21,6 +21,7 @@
 #include "filter.h"
 #include "numbers.h"
 #include "output.h"
+#include "pattern.h"
 #include "progress.h"
 #include "range.h"
 #include "redact.h"
@@ -130,11 +131,13 @@ static int flush(struct reading *run)
 
 static int print(struct reading *run, struct logstore_record *record)
 {
-        int status = STATUS_DONE;
+        int status = STATUS_DONE, wanted = filter_wants(&run->filter, record);
 
+        if (wanted < 0)
+                return report_file(wanted, "-g");
         run->payload_bytes += record->size;
         progress_show(&run->progress, run->payload_bytes);
-        if (filter_wants(&run->filter, record)) {
+        if (wanted) {
                 if (run->snapshot && !count_wanted)
                         status = redact(run, record);
                 if (status != STATUS_DONE)

@@ -9,60 +9,39 @@
 #include <errno.h>
 #include <string.h>
 
-#include "report.h"
+#include "pattern.h"
 
-int pattern_compile(regex_t *pattern, const char *text, int flags, const char *option)
+static int cover(const regex_t *pattern, char *data, size_t size, regmatch_t match)
 {
-        char why[256];
-        int r = regcomp(pattern, text, REG_EXTENDED | flags);
+        size_t from;
+        int r;
 
-        if (r == 0)
-                return STATUS_DONE;
-        regerror(r, pattern, why, sizeof(why));
-        return report_usage("%s %s: %s", option, text, why);
-}
-
-static bool find(const regex_t *pattern, const char *data, size_t from, size_t size,
-                 regmatch_t *ret)
-{
-        ret->rm_so = (regoff_t)from;
-        ret->rm_eo = (regoff_t)size;
-        return regexec(pattern, data, 1, ret, REG_STARTEND | (from ? REG_NOTBOL : 0)) == 0;
-}
-
-bool pattern_matches(const regex_t *pattern, const void *data, size_t size)
-{
-        regmatch_t match;
-
-        return find(pattern, data, 0, size, &match);
-}
-
-static void cover(const regex_t *pattern, char *data, size_t size)
-{
-        regmatch_t match;
-        size_t from = 0;
-
-        while (from < size && find(pattern, data, from, size, &match)) {
+        do {
                 size_t end = (size_t)match.rm_eo;
 
                 memset(data + match.rm_so, 'x', end - (size_t)match.rm_so);
                 from = match.rm_eo == match.rm_so ? end + 1 : end;
-        }
+                r = from < size ? pattern_find(pattern, data, from, size, &match) : 0;
+        } while (r > 0);
+        return r;
 }
 
 int redact_record(struct logstore_snapshot *snapshot, const regex_t *pattern,
                   struct logstore_record *record)
 {
+        regmatch_t match;
         void *data;
         size_t size;
-        int r;
+        int r = pattern_find(pattern, record->data, 0, record->size, &match);
 
-        if (!pattern_matches(pattern, record->data, record->size))
-                return 0;
+        if (r <= 0)
+                return r;
         r = logstore_snapshot_edit(snapshot, record->number, &data, &size);
         if (r < 0)
                 return r;
-        cover(pattern, data, size);
+        r = cover(pattern, data, size, match);
+        if (r < 0)
+                return r;
         record->data = data;
         record->size = size;
         return 1;

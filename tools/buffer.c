@@ -51,13 +51,15 @@ static size_t already_there(struct buffer *buffer, const char *data, size_t size
         while (done < size) {
                 size_t piece = size - done < sizeof(there) ? size - done : sizeof(there);
 
-                if (read(buffer->compare_fd, there, piece) != (ssize_t)piece ||
+                if (pread(buffer->compare_fd, there, piece,
+                          (off_t)(buffer->compare_offset + done)) != (ssize_t)piece ||
                     memcmp(there, data + done, piece) != 0) {
                         buffer->skip_bytes = 0; /* somebody else's bytes: print everything */
                         return 0;
                 }
                 done += piece;
         }
+        buffer->compare_offset += size;
         buffer->skip_bytes -= size;
         return size;
 }

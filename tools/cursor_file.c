@@ -4,9 +4,11 @@
  * The file is one line of fixed width, written over in place by one pwrite(2), which a kill cannot
  * split. It is made exclusively and never replaced, so no other file is harmed whatever lies at its
  * name; a kill right after it was made leaves it empty, which means that nothing was printed. A lock
- * on it keeps a second run away. It is written only after the output was, so no record is ever lost. A kill between the two would print records twice; where the
- * output is a file, its size tells how far the printing got, and the next run leaves those bytes
- * out after comparing them. Into a pipe a record may in that moment come twice.
+ * on it keeps a second run away.
+ *
+ * It is written only after the output was, so no record is ever lost. A kill between the two would
+ * print records twice; where the output is a file, its size tells how far the printing got, and the
+ * next run leaves those bytes out after comparing them, or refuses if it cannot. Into a pipe a record may in that moment come twice.
  */
 #include "cursor_file.h"
 
@@ -166,20 +168,52 @@ void cursor_file_close(struct cursor_file *file)
         file->fd = -1;
 }
 
-void cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer)
+/* A descriptor by which the output can be read; -errno. */
+static int readable_output(void)
+{
+        int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+        if (flags >= 0 && (flags & O_ACCMODE) == O_RDWR)
+                return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        return open("/proc/self/fd/1", O_RDONLY | O_CLOEXEC);
+}
+
+/* Opened anew for reading and writing (1<>FILE) the output begins at its start, where it would write
+ * over what was printed: go to its end. */
+static void go_to_end(const struct cursor_file *file)
+{
+        struct stat st;
+        off_t offset = lseek(STDOUT_FILENO, 0, SEEK_CUR);
+
+        if (offset >= 0 && (uint64_t)offset < file->offset && fstat(STDOUT_FILENO, &st) == 0 &&
+            (uint64_t)st.st_size >= file->offset)
+                (void)lseek(STDOUT_FILENO, 0, SEEK_END);
+}
+
+int cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer)
 {
         struct cursor_file now = *file;
         uint64_t offset;
 
         look_at_output(&now);
-        offset = output_offset(&now);
         if (!file->found || !now.output_is_file || now.device != file->device ||
-            now.inode != file->inode || offset <= file->offset)
-                return;
-        buffer->compare_fd = open("/proc/self/fd/1", O_RDONLY | O_CLOEXEC);
-        if (buffer->compare_fd >= 0 &&
-            lseek(buffer->compare_fd, (off_t)file->offset, SEEK_SET) == (off_t)file->offset)
-                buffer->skip_bytes = offset - file->offset;
+            now.inode != file->inode)
+                return STATUS_DONE;
+        go_to_end(file);
+        offset = output_offset(&now);
+        if (offset <= file->offset)
+                return STATUS_DONE;
+        buffer->compare_fd = readable_output();
+        if (buffer->compare_fd < 0) {
+                report_note("standard output: %s: what is in it behind byte %" PRIu64
+                            " cannot be compared: open it for reading too (1<>FILE), or cut it "
+                            "there",
+                            strerror(errno), file->offset);
+                return STATUS_IO;
+        }
+        buffer->compare_offset = file->offset;
+        buffer->skip_bytes = offset - file->offset;
+        return STATUS_DONE;
 }
 
 /* A status. */

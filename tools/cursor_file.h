@@ -28,8 +28,9 @@ int cursor_file_open(struct cursor_file *file, const char *path, struct logstore
 void cursor_file_close(struct cursor_file *file);
 
 /* If the output is the same file as in the last run, have @buffer leave out what that run wrote
- * there after it had saved its position for the last time. */
-void cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer);
+ * there after it had saved its position for the last time. A status: STATUS_IO if they cannot be
+ * compared. */
+int cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer);
 
 /* Everything up to record @number has been written by @buffer, which is empty. To be called before
  * the first record too, so that even the first block is known to the next run. A status, its line

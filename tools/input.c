@@ -298,7 +298,7 @@ static int json_time(const struct json_member *member, int64_t *ret)
         }
         json_decref(owner);
         if (r < 0 || *ret == LOGSTORE_TIME_ZERO) /* which stands for another one */
-                return r < 0 ? r : -EINVAL;
+                return r < 0 ? r : -ERANGE;
         if (*ret == 0)
                 *ret = LOGSTORE_TIME_ZERO; /* 0 would be now */
         return 0;
@@ -345,6 +345,8 @@ static int json_entry(struct input *in, const char *line, size_t size, struct lo
         r = members[TIME].value ? json_time(&members[TIME], &ret->time_ns) : 0;
         if (r == -EINVAL)
                 return problem(in, -EBADMSG, "\"time\" is not RFC 3339");
+        if (r == -ERANGE)
+                return problem(in, -EBADMSG, "\"time\" is out of range: " TIME_RANGE_TEXT);
         if (r == 0)
                 r = json_data(in, &members[base64 ? BASE64 : DATA], base64, ret);
         if (r == -EINVAL)

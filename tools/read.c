@@ -350,8 +350,9 @@ static int read_range(struct reading *run)
         int status = find_range(run);
 
         if (status == STATUS_DONE && cursor_path) {
-                cursor_file_skip_printed(&run->position, &run->output.buffer);
-                status = flush(run);
+                status = cursor_file_skip_printed(&run->position, &run->output.buffer);
+                if (status == STATUS_DONE)
+                        status = flush(run);
         }
         if (status == STATUS_DONE) {
                 status = walk(run);

@@ -198,6 +198,21 @@ def json_times(tmp):
 
 
 @case
+def json_times_refused(tmp):
+    """a "time" that is no RFC 3339, or that no record can carry, is refused with its line and why"""
+    for text, why in (("2026-02-30T00:00:00Z", "is not RFC 3339"), ("13:30", "is not RFC 3339"),
+                      ("now", "is not RFC 3339"), ("-1h", "is not RFC 3339"),
+                      ("@5", "is not RFC 3339"), ("yesterday", "is not RFC 3339"),
+                      ("9999-12-31T00:00:00Z", "times go from 1677"),
+                      ("0001-01-01", "times go from 1677"),
+                      ("1677-09-21T00:12:43.145224192Z", "times go from 1677")):
+        line = json.dumps({"data": "x", "time": text}).encode()
+        result = run("append", f"{tmp}/s", "-i", "jsonl", input=b"\n" + line, status=1)
+        contains(result.stderr.decode(), f'line 2: "time" ')
+        contains(result.stderr.decode(), why)
+
+
+@case
 def json_refused(tmp):
     """a line that is no record is refused with its number, what came before is kept"""
     for number, line in enumerate([b"{", b"[]", b"{}", b'{"data":1}', b'{"data":"a","data_b64":""}',

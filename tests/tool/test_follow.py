@@ -3,13 +3,14 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import threading
 import time
 
-from support import (SMALL, case, command, complaint, contains, content, equal, lines_of, main,
-                     out, run, started, wait_until)
+from support import (SMALL, TOOL, Skip, case, command, complaint, contains, content, equal, lines_of,
+                     main, out, run, started, wait_until)
 
 
 def writer_of(store, *words):
@@ -327,6 +328,82 @@ def kill_writers_and_followers(tmp):
                        check=True)
     with open(f"{tmp}/out", "rb") as stream:
         equal(stream.read() == log, True, "the file is the log:")
+
+
+def read_into(tmp, mode, *words, shell='exec "$@"', **options):
+    """read with a cursor file into the file out, opened by the shell as @mode."""
+    tool = f"{tmp}/logstore"
+    if not os.path.exists(tool):
+        shutil.copy(TOOL, tool)
+    return subprocess.run(["sh", "-c", f"{shell} {mode} {tmp}/out", "sh", tool, "read", f"{tmp}/s",
+                           "--cursor-file", f"{tmp}/c", *words], stderr=subprocess.PIPE, **options)
+
+
+def printed_beyond(tmp, mode, **options):
+    """As after a kill: the output has more than the cursor file knows of."""
+    for name in ("out", "c"):
+        if os.path.exists(f"{tmp}/{name}"):
+            os.unlink(f"{tmp}/{name}")
+    equal(read_into(tmp, ">>", "-n", "5", **options).returncode, 0)
+    with open(f"{tmp}/out", "ab") as stream:
+        stream.write(b"6\n7\n8")
+    return read_into(tmp, mode, **options)
+
+
+def printed(tmp):
+    with open(f"{tmp}/out", "rb") as stream:
+        return stream.read()
+
+
+@case
+def exactly_once_without_proc(tmp):
+    """without /proc the output is compared through its own descriptor, or the run is refused"""
+    hidden = "unshare -m sh -c 'mount -t tmpfs none /proc && exec \"$@\"' sh"
+    if subprocess.run(["sh", "-c", f"{hidden} true"], stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip("needs a mount namespace of its own")
+    run("append", f"{tmp}/s", input=lines_of(10))
+    for mode in (">>", "1<>"):
+        equal(printed_beyond(tmp, mode).returncode, 0)
+        equal(printed(tmp), lines_of(10), mode)
+    shell = f'{hidden} "$@"'
+    equal(printed_beyond(tmp, "1<>", shell=shell).stderr, b"")
+    equal(printed(tmp), lines_of(10))
+    result = printed_beyond(tmp, ">>", shell=shell)
+    equal(result.returncode, 4)
+    contains(result.stderr.decode(), "behind byte 10 cannot be compared")
+    equal(printed(tmp), lines_of(7) + b"8")
+    os.truncate(f"{tmp}/out", 10)
+    equal(read_into(tmp, ">>", shell=shell).returncode, 0)
+    equal(printed(tmp), lines_of(10))
+
+
+@case
+def exactly_once_into_what_may_not_be_read(tmp):
+    """an output that may be written and not read is refused where it would have to be compared"""
+    if os.getuid() != 0:
+        raise Skip("needs another user")
+    run("append", f"{tmp}/s", "--mode", "0644", input=lines_of(10), preexec_fn=lambda: os.umask(0))
+    os.mkdir(f"{tmp}/d")
+    for path, mode in ((tmp, 0o777), (f"{tmp}/s", 0o755), (f"{tmp}/d", 0o777)):
+        os.chmod(path, mode)
+    user = {"user": 65534, "group": 65534, "extra_groups": []}
+
+    def read_as_user(mode):
+        with open(f"{tmp}/out", mode) as stream:
+            return subprocess.run([f"{tmp}/logstore", "read", f"{tmp}/s", "--cursor-file",
+                                   f"{tmp}/d/c", *([] if os.path.exists(f"{tmp}/d/c") else ["-n", "5"])],
+                                  stdout=stream, stderr=subprocess.PIPE, **user)
+    shutil.copy(TOOL, f"{tmp}/logstore")
+    equal(read_as_user("ab").returncode, 0)
+    os.chmod(f"{tmp}/out", 0o600)
+    with open(f"{tmp}/out", "ab") as stream:
+        stream.write(b"6\n")
+    result = read_as_user("ab")
+    equal(result.returncode, 4)
+    contains(result.stderr.decode(), "Permission denied")
+    equal(printed(tmp), lines_of(6))
+    equal(read_as_user("a+b").returncode, 0)
+    equal(printed(tmp), lines_of(10))
 
 
 @case

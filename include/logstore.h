@@ -55,7 +55,7 @@ struct logstore_options {
         uint32_t struct_bytes;    /* set by LOGSTORE_OPTIONS_INIT */
         uint32_t flags;           /* enum logstore_open_flags */
         uint64_t segment_bytes;   /* at creation: 64 KiB..4 GiB, multiple of 64 KiB; 0: 64 MiB */
-        uint32_t file_mode;       /* at creation: 0600 (0), 0640 or 0644 */
+        uint32_t file_mode;       /* at creation: 0600 (0), 0640, 0644, 0660, 0664 */
         uint32_t sync_policy;     /* enum logstore_sync_policy */
         uint64_t sync_bytes;      /* INTERVAL: bytes between syncs; 0: 1 MiB */
         uint32_t sync_ms;         /* INTERVAL: longest time a record waits; 0: 10 ms */
@@ -512,7 +512,8 @@ LOGSTORE_API int logstore_snapshot_drop(struct logstore_snapshot *snapshot, uint
                                         uint64_t to);
 
 /* Write the snapshot as edited into a new store at @path, numbers and times kept, durable on
- * return. @options: of the new store, or NULL. -EEXIST: there is something at @path. Others as
+ * return. @options: of the new store, or NULL; size of segments and mode that are 0 there are those
+ * of the store. -EEXIST: there is something at @path. Others as
  * logstore_snapshot_get() and logstore_append(): what is at @path then ends before the failure. */
 LOGSTORE_API int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *path,
                                           const struct logstore_options *options);

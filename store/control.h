@@ -39,7 +39,7 @@ void control_close(struct control *control);
 /* Rights of the files that a writer makes: of what the page says, those that a store may have. */
 static inline uint32_t control_file_mode(const struct control_page *page)
 {
-        return 0600 | (page->fixed.file_mode & 0044);
+        return 0600 | (page->fixed.file_mode & 0064);
 }
 
 /* Copy the slot that counts to *ret. -EBADMSG: neither is valid. Beside a writer it retries. */

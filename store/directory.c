@@ -17,7 +17,7 @@
 #define ORPHAN_PAUSE_NS 1000000
 #define LOCK_TRIES 10
 
-/* Who may read the files may search the directory. */
+/* Who may read the files may search the directory; who may write them, make new ones. */
 static uint32_t directory_mode(uint32_t file_mode)
 {
         return file_mode | (file_mode & 0444) >> 2;

@@ -77,6 +77,8 @@ int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *pat
         if (!options || !options->segment_bytes)
                 create.segment_bytes =
                         snapshot_catalog(snapshot)->control->page->fixed.segment_bytes;
+        if (create.file_mode == 0)
+                create.file_mode = control_file_mode(snapshot_catalog(snapshot)->control->page);
         r = store_open_new(path, &create, &to);
         if (r < 0)
                 return r;

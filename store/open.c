@@ -41,8 +41,8 @@ static int check_options(const struct logstore_options *given, struct logstore_o
                               "options.segment_bytes is %llu: 64 KiB to 4 GiB, in "
                               "multiples of 64 KiB",
                               (unsigned long long)options->segment_bytes);
-        if (options->file_mode != 0600 && options->file_mode != 0640 && options->file_mode != 0644)
-                return detail(-EINVAL, "options.file_mode is %o: 600, 640 or 644",
+        if ((options->file_mode & ~0064u) != 0600)
+                return detail(-EINVAL, "options.file_mode is %o: 600, 640, 644, 660 or 664",
                               options->file_mode);
         if (options->sync_policy > LOGSTORE_SYNC_EACH || options->keep_ns < 0 ||
             options->flags >= LOGSTORE_DIRTY_EAGAIN << 1 ||

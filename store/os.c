@@ -44,9 +44,50 @@ int os_open_directory(const char *path)
 
 static_assert(OS_HERE == AT_FDCWD, "a path is relative to the working directory");
 
+/*
+ * What root makes in somebody's directory is to be that one's, who could not use it otherwise. Where
+ * this process may not give it away the group is tried alone, and then it stays as it is: only what
+ * is no matter of rights (a quota) is an error.
+ */
+static int give_to_owner(int directory, int fd)
+{
+        struct stat to, mine;
+
+        if (directory < 0) /* OS_HERE */
+                return 0;
+        if (fstat(directory, &to) < 0 || fstat(fd, &mine) < 0)
+                return -errno;
+        if ((to.st_uid == mine.st_uid && to.st_gid == mine.st_gid) ||
+            fchown(fd, to.st_uid, to.st_gid) == 0 || fchown(fd, (uid_t)-1, to.st_gid) == 0)
+                return 0;
+        return errno == EPERM || errno == EINVAL ? 0 : -errno;
+}
+
+/* Behind the umask. A directory's setgid bit is its parent's will. */
+static int set_rights(int directory, int fd, mode_t mode, mode_t kept)
+{
+        struct stat st;
+        int r = give_to_owner(directory, fd);
+
+        if (r == 0 && (fstat(fd, &st) < 0 || fchmod(fd, mode | (st.st_mode & kept)) < 0))
+                r = -errno;
+        return r;
+}
+
 int os_make_directory(int directory, const char *name, uint32_t mode)
 {
-        return mkdirat(directory, name, (mode_t)mode) < 0 ? -errno : 0;
+        OS_UNCANCELLED;
+        int fd, r;
+
+        /* Of nobody else meanwhile, and ours to open whatever the umask. */
+        if (mkdirat(directory, name, 0700 & (mode_t)mode) < 0)
+                return -errno;
+        fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = set_rights(directory, fd, (mode_t)mode, S_ISGID);
+        close(fd); /* nothing was written */
+        return r;
 }
 
 int os_open(int directory, const char *name, int flags, uint32_t mode)
@@ -63,10 +104,12 @@ int os_open(int directory, const char *name, int flags, uint32_t mode)
         if (fd < 0)
                 return errno == ELOOP || errno == ENXIO ? -EPERM : -errno;
         fd = above_standard(fd);
-        if (fd >= 0 && flags & OS_CREATE && fchmod(fd, (mode_t)mode) < 0) {
-                int r = -errno;
-                close(fd);
-                return r;
+        if (fd >= 0 && flags & OS_CREATE) {
+                int r = set_rights(directory, fd, (mode_t)mode, 0);
+                if (r < 0) {
+                        close(fd); /* nothing was written */
+                        return r;
+                }
         }
         return fd;
 }

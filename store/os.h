@@ -37,15 +37,18 @@ struct os_stat {
 
 enum os_open_flags {
         OS_READ = 0,
-        OS_WRITE = 1 << 0,  /* and read */
-        OS_CREATE = 1 << 1, /* exclusively, with the mode given, whatever the umask */
+        OS_WRITE = 1 << 0, /* and read */
+        OS_CREATE =
+                1 << 1, /* exclusively, with the mode given, whatever the umask, and the owner and
+                               the group of the directory as far as this process may give them */
         OS_DIRECT = 1 << 2, /* around the page cache; -EINVAL where the file system cannot */
 };
 
 /* ---- files; never descriptors 0-2, always close-on-exec, never through a symlink ---- */
 int os_open_directory(const char *path);
 #define OS_HERE (-100) /* in place of a directory: the name is a path */
-int os_make_directory(int directory, const char *name, uint32_t mode);
+int os_make_directory(int directory, const char *name,
+                      uint32_t mode); /* as OS_CREATE; keeps setgid */
 int os_open(int directory, const char *name, int flags, uint32_t mode);
 int os_close(int fd);
 int os_stat(int fd, struct os_stat *ret);

@@ -158,7 +158,7 @@ static unsigned mode_of(const char *path)
         return st.st_mode & 07777;
 }
 
-static const unsigned file_modes[] = { 0, 0600, 0640, 0644 };
+static const unsigned file_modes[] = { 0, 0600, 0640, 0644, 0660, 0664 };
 
 START_TEST(files_have_the_mode_asked_for_whatever_the_umask)
 {
@@ -305,7 +305,7 @@ int main(void)
                 { an_unknown_incompatible_flag_of_a_segment_is_refused, 0 },
                 { a_damaged_control_file_is_damage, WAYS },
                 { a_short_control_file_is_damage, 6 },
-                { files_have_the_mode_asked_for_whatever_the_umask, 4 },
+                { files_have_the_mode_asked_for_whatever_the_umask, 6 },
                 { a_directory_writable_by_all_is_refused_unless_allowed, 3 },
                 { a_symlink_in_place_of_a_file_is_refused, 2 },
                 { a_fifo_in_place_of_a_file_is_refused_and_not_waited_for, 2 },

@@ -45,6 +45,7 @@ static const struct {
         { "made for its owner", LOGSTORE_CREATE, 0600, 0 },
         { "made for a group", LOGSTORE_CREATE, 0640, 0 },
         { "made for all", LOGSTORE_CREATE, 0644, 0 },
+        { "written by a group", LOGSTORE_CREATE, 0660, 0 },
 };
 
 START_TEST(a_directory_is_made_only_if_asked_and_as_private_as_its_files)
@@ -54,14 +55,14 @@ START_TEST(a_directory_is_made_only_if_asked_and_as_private_as_its_files)
         int fd, r;
 
         begin();
-        umask(0);
+        umask(_i % 2 ? 0 : 0777);
         r = directory_open(scratch("it"), makes[_i].flags, makes[_i].file_mode, &fd);
         ck_assert_msg(r == makes[_i].want, "%s: %d", makes[_i].what, r);
         if (r == 0) {
                 expect_ok(os_stat(fd, &st));
                 ck_assert_uint_eq(st.mode & 0444, readable);
                 ck_assert_uint_eq(st.mode & 0111, readable >> 2);
-                ck_assert_uint_eq(st.mode & 0022, 0);
+                ck_assert_uint_eq(st.mode & 0222, makes[_i].file_mode & 0222);
         } else {
                 ck_assert(!file_exists(scratch("it")));
         }

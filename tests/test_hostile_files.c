@@ -360,9 +360,9 @@ START_TEST(no_file_gets_rights_that_a_store_has_not)
         open_store(LOGSTORE_NO_THREAD);
         append_text("into a new segment");
         ck_assert_int_eq(stat(segment_path(4), &st), 0);
-        ck_assert_int_eq(st.st_mode & 07777, 0644);
+        ck_assert_int_eq(st.st_mode & 07777, 0664);
         ck_assert_int_eq(stat(scratch("store/wake"), &st), 0);
-        ck_assert_int_eq(st.st_mode & 07777, 0644);
+        ck_assert_int_eq(st.st_mode & 07777, 0664);
 }
 END_TEST
 

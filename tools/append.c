@@ -18,6 +18,7 @@
 
 #include "appender.h"
 #include "buffer.h"
+#include "creation.h"
 #include "input.h"
 #include "numbers.h"
 #include "progress.h"
@@ -27,9 +28,10 @@
 #include "tee.h"
 #include "verbs.h"
 
-static char *format_text, *delimiter_text, *sync_text, *batch_text, *segment_text, *mode_text;
+static char *format_text, *delimiter_text, *sync_text, *batch_text;
 static char *progress_text;
 static int ack_wanted, tee_wanted;
+static struct creation creation;
 
 struct poptOption append_options[] = {
         { "input", 'i', POPT_ARG_STRING, &format_text, 0, "how the input is cut into records",
@@ -44,10 +46,12 @@ struct poptOption append_options[] = {
           "print numbers on standard output once they are durable (--sync batch if not said)",
           NULL },
         { "tee", 'T', POPT_ARG_NONE, &tee_wanted, 0, "copy the input to standard output", NULL },
-        { "segment-size", 0, POPT_ARG_STRING, &segment_text, 0,
+        { "segment-size", 0, POPT_ARG_STRING, &creation.segment_text, 0,
           "of a store created now: 64K to 4G, 64M if not said", "SIZE" },
-        { "mode", 0, POPT_ARG_STRING, &mode_text, 0, "of files of a store created now",
-          "0600|0640|0644" },
+        { "mode", 0, POPT_ARG_STRING, &creation.mode_text, 0, "of files of a store created now",
+          "0600|0640|0644|0660|0664" },
+        { "group", 0, POPT_ARG_STRING, &creation.group_text, 0,
+          "of a store created now; its files are 0640 if not said", "GROUP" },
         PROGRESS_OPTION(progress_text),
         POPT_TABLEEND,
 };
@@ -97,15 +101,6 @@ static int sync_parse(struct append_run *run)
         return 0;
 }
 
-static int creation_parse(struct append_run *run)
-{
-        if (mode_text && (mode_parse(mode_text, &run->options.file_mode) < 0 ||
-                          (run->options.file_mode != 0600 && run->options.file_mode != 0640 &&
-                           run->options.file_mode != 0644)))
-                return report_usage("--mode %s: wanted 0600, 0640 or 0644", mode_text);
-        return session_segment_size(segment_text, &run->options);
-}
-
 static int options_parse(struct append_run *run)
 {
         run->options.flags = LOGSTORE_CREATE;
@@ -124,7 +119,7 @@ static int options_parse(struct append_run *run)
                 return report_usage("--ack and -T both want standard output");
         if (progress_open(&run->progress, progress_text, "append", 0) < 0)
                 return report_usage("--progress %s: wanted auto, always or never", progress_text);
-        return creation_parse(run);
+        return creation_parse(&creation, &run->options);
 }
 
 /* ---- one input ---- */
@@ -279,24 +274,16 @@ static int append_all(struct append_run *run, int count, char **names)
         return finish(run, status);
 }
 
-static void note_other_size(const struct append_run *run, struct logstore *store)
-{
-        struct logstore_info info = { .struct_bytes = sizeof(info) };
-
-        if (segment_text && logstore_info(store, &info) == 0 &&
-            info.segment_bytes != run->options.segment_bytes)
-                report_note("%s: exists with segments of %llu bytes; --segment-size is not used",
-                            run->dir, (unsigned long long)info.segment_bytes);
-}
-
 static int append_run(struct append_run *run, int count, char **names)
 {
         struct logstore *store;
-        int status = session_write(run->dir, &run->options, &store), r;
+        int status = creation_prepare(&creation, run->dir, &run->options), r;
 
+        if (status == STATUS_DONE)
+                status = session_write(run->dir, &run->options, &store);
         if (status != STATUS_DONE)
                 return status;
-        note_other_size(run, store);
+        creation_note(&creation, run->dir, &run->options, store);
         r = appender_open(&run->appender, store, (size_t)run->batch_records);
         if (r == 0) {
                 run->appender.sync = run->sync;

@@ -15,6 +15,7 @@
 
 #include "descriptors.h"
 #include "signals.h"
+#include "text.h"
 
 static bool is_file(int fd)
 {
@@ -26,6 +27,7 @@ static bool is_file(int fd)
 int buffer_open(struct buffer *buffer, int fd)
 {
         *buffer = (struct buffer){ .fd = fd, .compare_fd = -1, .error = descriptors_check(fd) };
+        buffer->visible = isatty(fd);
         if (signals_held() && !is_file(fd))
                 buffer->piece_bytes = PIPE_BUF;
         buffer->bytes = malloc(BUFFER_BYTES);
@@ -91,6 +93,22 @@ static int write_all(const struct buffer *buffer, const char *data, size_t size)
         return 0;
 }
 
+static int write_visible(const struct buffer *buffer, const char *data, size_t size)
+{
+        char shown[TEXT_VISIBLE_BYTES(4096)];
+        int r = 0;
+
+        while (size && r == 0) {
+                size_t piece = size < 4096 ? size : 4096 - text_cut_bytes(data, 4096);
+
+                r = write_all(buffer, shown,
+                              (size_t)(text_visible(shown, data, piece, "\n\t") - shown));
+                data += piece;
+                size -= piece;
+        }
+        return r;
+}
+
 static int write_out(struct buffer *buffer, const char *data, size_t size)
 {
         size_t skip = 0;
@@ -99,7 +117,8 @@ static int write_out(struct buffer *buffer, const char *data, size_t size)
                 return buffer->error;
         if (buffer->skip_bytes)
                 skip = already_there(buffer, data, size);
-        buffer->error = write_all(buffer, data + skip, size - skip);
+        buffer->error = buffer->visible ? write_visible(buffer, data + skip, size - skip)
+                                        : write_all(buffer, data + skip, size - skip);
         if (buffer->error == 0)
                 buffer->written += size;
         return buffer->error;

@@ -8,6 +8,7 @@
 #ifndef TOOL_BUFFER_H
 #define TOOL_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct buffer {
         uint64_t compare_offset; /* in it */
         uint64_t skip_bytes;
         uint64_t written;   /* bytes that left, or were skipped, since the start */
+        bool visible;       /* a terminal: text_visible() of everything is written */
         size_t piece_bytes; /* at most so many at once, so that no write blocks; 0: any number */
         size_t used;
         char *bytes;

@@ -17,11 +17,12 @@
 #include "verbs.h"
 
 static char *format_text;
-static int local_time;
+static int local_time, raw_control;
 
 struct poptOption get_options[] = {
         { "output", 'o', POPT_ARG_STRING, &format_text, 0,
           "how records are printed; raw if not said", "text|short|raw|len32|jsonl|hex" },
+        RAW_CONTROL_OPTION(raw_control),
         LOCAL_TIME_OPTION(local_time),
         POPT_TABLEEND,
 };
@@ -86,6 +87,8 @@ int verb_get(int count, char **arguments)
         if (status != STATUS_DONE)
                 return status;
         r = buffer_open(&output.buffer, STDOUT_FILENO);
+        if (raw_control)
+                output.buffer.visible = false;
         status = r < 0 ? report_file(r, "output") : get_all(store, arguments, &output);
         r = output.buffer.error;
         buffer_close(&output.buffer);

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "logstore.h"
+#include "text.h"
 
 /* All sizes are in bytes, LOGSTORE_UNKNOWN where the kernel would not say. */
 
@@ -29,9 +30,9 @@ struct mem_kind {
 
 struct mem_process {
         pid_t pid;
-        char command[32];
-        struct mem_kind shared, private; /* mappings of the store's files */
-        struct mem_kind anonymous, heap; /* of the whole process, whoever uses them */
+        char command[TEXT_VISIBLE_BYTES(31)]; /* as a terminal may be shown it */
+        struct mem_kind shared, private;      /* mappings of the store's files */
+        struct mem_kind anonymous, heap;      /* of the whole process, whoever uses them */
         uint64_t minor_faults, major_faults;
 };
 

@@ -13,6 +13,7 @@
 
 #include "mem.h"
 #include "numbers.h"
+#include "text.h"
 
 static FILE *open_proc(pid_t pid, const char *name)
 {
@@ -25,12 +26,17 @@ static FILE *open_proc(pid_t pid, const char *name)
 static void read_command(struct mem_process *process)
 {
         FILE *file = open_proc(process->pid, "comm");
+        char command[32] = "";
+        size_t size;
 
         strcpy(process->command, "?");
         if (!file)
                 return;
-        if (fgets(process->command, sizeof(process->command), file))
-                process->command[strcspn(process->command, "\n")] = 0;
+        size = fread(command, 1, sizeof(command) - 1, file);
+        if (size && command[size - 1] == '\n') /* a name may have more of them */
+                command[size - 1] = 0;
+        if (size)
+                text_visible_line(process->command, command);
         fclose(file);
 }
 

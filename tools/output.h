@@ -18,6 +18,12 @@ enum output_format {
         OUTPUT_HEX,    /* a line of lower-case hexadecimal digits */
 };
 
+#define RAW_CONTROL_OPTION(wanted)                                          \
+        {                                                                   \
+                "raw-control", 0, POPT_ARG_NONE, &(wanted), 0,              \
+                        "print control characters to a terminal, too", NULL \
+        }
+
 struct output {
         struct buffer buffer;
         enum output_format format;

@@ -36,7 +36,7 @@
 static char *format_text, *from_text, *to_text, *since_text, *until_text, *pattern_text;
 static char *count_text;
 static char *cursor_path, *redact_text, *progress_text;
-static int zero_wanted, backward, follow, unverified, drop_behind;
+static int zero_wanted, backward, follow, unverified, drop_behind, raw_control;
 static int ignore_case, invert_match, count_wanted, own_time, local_time;
 
 struct poptOption read_options[] = {
@@ -72,6 +72,7 @@ struct poptOption read_options[] = {
           "do not check checksums of durable records", NULL },
         { "drop-behind", 0, POPT_ARG_NONE, &drop_behind, 0,
           "let go of pages once read, so that nothing else is pushed out of memory", NULL },
+        RAW_CONTROL_OPTION(raw_control),
         PROGRESS_OPTION(progress_text),
         POPT_TABLEEND,
 };
@@ -390,6 +391,8 @@ static int read_store(struct reading *run)
                 status = cursor_file_open(&run->position, cursor_path, run->store);
         if (status == STATUS_DONE) {
                 r = buffer_open(&run->output.buffer, STDOUT_FILENO);
+                if (raw_control)
+                        run->output.buffer.visible = false;
                 status = r < 0 ? report_file(r, "output") : read_range(run);
         }
         if (cursor_path)

@@ -6,11 +6,14 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "destination.h"
 #include "numbers.h"
 #include "report.h"
+#include "text.h"
 #include "verbs.h"
 #include "verify.h"
 
@@ -24,6 +27,16 @@ struct poptOption repair_options[] = {
         PROGRESS_OPTION(progress_text),
         POPT_TABLEEND,
 };
+
+static void print_salvaged(const struct logstore_repair_report *report)
+{
+        char *name = malloc(TEXT_VISIBLE_BYTES(strlen(salvage_path)));
+
+        printf("%s: salvaged %llu records, %llu numbers are missing\n",
+               name ? text_visible_line(name, salvage_path) : "?",
+               (unsigned long long)report->salvaged, (unsigned long long)report->missing);
+        free(name);
+}
 
 static void print_report(const struct logstore_repair_report *report)
 {
@@ -40,8 +53,7 @@ static void print_report(const struct logstore_repair_report *report)
         printf("%s %s to quarantine/\n", apply ? "moved" : "would move",
                size_format(bytes, report->cut_bytes, 0));
         if (salvage_path)
-                printf("%s: salvaged %llu records, %llu numbers are missing\n", salvage_path,
-                       (unsigned long long)report->salvaged, (unsigned long long)report->missing);
+                print_salvaged(report);
 }
 
 /* What was salvaged before a failure may be all that can be had: it stays, under its partial name. */

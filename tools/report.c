@@ -16,6 +16,7 @@
 
 #include "logstore.h"
 #include "signals.h"
+#include "text.h"
 
 static const char *verb_name = "logstore";
 
@@ -69,9 +70,10 @@ static void report_line(const char *format, va_list arguments)
 static void report_line(const char *format, va_list arguments)
 {
         char line[8192]; /* a path, and what is said about it */
+        char shown[TEXT_VISIBLE_BYTES(sizeof(line))];
 
         vsnprintf(line, sizeof(line), format, arguments);
-        fprintf(stderr, "%s: %s\n", verb_name, line);
+        fprintf(stderr, "%s: %s\n", verb_name, text_visible_line(shown, line));
 }
 
 void report_note(const char *format, ...)

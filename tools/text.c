@@ -1,5 +1,5 @@
 /*
- * text.c - bytes as JSON strings, base64 and hexadecimal digits
+ * text.c - bytes as JSON strings, base64, hexadecimal digits, and what a terminal may be shown
  *
  * Why not the JSON library, which the tool uses to read JSON: its dump of an object for each record
  * walks a string character by character and allocates; docs/TOOL.md has the figures. What is
@@ -135,6 +135,65 @@ char *text_json(char *to, const void *data, size_t size)
                         to = escape(to, *c++);
                 }
         }
+        return to;
+}
+
+/* Of a character of several bytes: does a terminal act on it? */
+static bool is_acted_on(const uint8_t *c, size_t bytes)
+{
+        if (bytes == 2)
+                return c[0] == 0xc2 && c[1] < 0xa0; /* U+0080 to U+009F */
+        if (bytes == 3 && c[0] == 0xe2)
+                return (c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) || /* U+2028 to U+202E */
+                       (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);   /* U+2066 to U+2069 */
+        return false;
+}
+
+/* How many bytes from @c on can be shown as they are; 0: the first cannot. */
+static size_t shown_bytes(const uint8_t *c, const uint8_t *end, const char *allowed)
+{
+        size_t bytes;
+
+        if (*c < 0x80)
+                return (*c >= ' ' && *c < 0x7f) || (*c && strchr(allowed, *c));
+        bytes = character_bytes(c, end);
+        return bytes && !is_acted_on(c, bytes) ? bytes : 0;
+}
+
+char *text_visible(char *to, const void *data, size_t size, const char *allowed)
+{
+        const uint8_t *c = data, *end = c + size;
+
+        while (c < end) {
+                size_t bytes = shown_bytes(c, end, allowed);
+
+                if (bytes) {
+                        memcpy(to, c, bytes);
+                        to += bytes;
+                        c += bytes;
+                } else {
+                        *to++ = '\\';
+                        *to++ = 'x';
+                        *to++ = hex_digits[*c >> 4];
+                        *to++ = hex_digits[*c++ & 15];
+                }
+        }
+        return to;
+}
+
+size_t text_cut_bytes(const void *data, size_t size)
+{
+        const uint8_t *end = (const uint8_t *)data + size;
+
+        for (size_t bytes = 1; bytes <= 3 && bytes <= size; bytes++)
+                if (end[-(ptrdiff_t)bytes] >= 0xc0)
+                        return bytes;
+        return 0;
+}
+
+char *text_visible_line(char *to, const char *text)
+{
+        *text_visible(to, text, strlen(text), "") = 0;
         return to;
 }
 

@@ -23,6 +23,22 @@ char *text_base64(char *to, const void *data, size_t size);
  * -EINVAL: not base64. */
 int text_base64_decode(void *to, const char *data, size_t size, size_t *ret_size);
 
+/* At most so many characters for @size bytes, with a zero at the end. */
+#define TEXT_VISIBLE_BYTES(size) (4 * (size) + 1)
+
+/*
+ * What a terminal would act on (control characters, also those of U+0080 to U+009F, what turns the
+ * direction of writing) and what is no UTF-8 becomes \xHH, each byte of it. @allowed: characters that
+ * stay, "\n\t" for instance. Returns the end.
+ */
+char *text_visible(char *to, const void *data, size_t size, const char *allowed);
+
+/* So many bytes at the end of @data (at most 3) may be the beginning of a character. */
+size_t text_cut_bytes(const void *data, size_t size);
+
+/* The same of a string that is to be part of a line, with a zero at its end. Returns @to. */
+char *text_visible_line(char *to, const char *text);
+
 /* Two lower-case digits a byte. Returns their end. */
 char *text_hex(char *to, const void *data, size_t size);
 

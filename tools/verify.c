@@ -12,6 +12,7 @@
 #include "look.h"
 #include "numbers.h"
 #include "report.h"
+#include "text.h"
 #include "verbs.h"
 
 static char *format_text, *progress_text;
@@ -38,10 +39,15 @@ static void fault_json(const struct logstore_fault *fault)
 
 static void fault_line(FILE *to, const struct logstore_fault *fault)
 {
-        fprintf(to, "%s: offset %llu: ", fault->file, (unsigned long long)fault->offset);
+        char file[TEXT_VISIBLE_BYTES(256)], what[TEXT_VISIBLE_BYTES(1024)], text[1024];
+
+        snprintf(text, 256, "%s", fault->file);
+        fprintf(to, "%s: offset %llu: ", text_visible_line(file, text),
+                (unsigned long long)fault->offset);
         if (fault->number)
                 fprintf(to, "record %llu: ", (unsigned long long)fault->number);
-        fprintf(to, "%s\n", fault->what);
+        snprintf(text, sizeof(text), "%s", fault->what);
+        fprintf(to, "%s\n", text_visible_line(what, text));
 }
 
 void verify_fault(void *context, const struct logstore_fault *fault)

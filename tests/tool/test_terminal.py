@@ -1,132 +1,100 @@
 #!/usr/bin/python3
-"""What a terminal is shown: nothing that it would act on, from whoever it comes."""
+"""What is drawn in a terminal fits it, and a dumb one is given text alone."""
 
-import json
+import fcntl
 import os
 import pty
+import re
+import signal
+import struct
 import subprocess
-import sys
-import tty
+import termios
 
-from support import case, command, equal, main, out, run
-
-EVIL = b"\x1b]0;x\x07\r\x08 \x7f \xc2\x9b31m \xe2\x80\xaeabc \xff\xfe \x00 tab\there \xc3\xa9\xf0\x9f\x98\x80"
-SHOWN = (rb"\x1b]0;x\x07\x0d\x08 \x7f \xc2\x9b31m \xe2\x80\xaeabc \xff\xfe \x00 tab" + b"\there "
-         b"\xc3\xa9\xf0\x9f\x98\x80")
+from support import SMALL, case, command, contains, equal, lines_of, main, run
 
 
-def on_terminal(*arguments, input=None):
-    """What the tool writes to standard output that is a terminal."""
-    master, slave = pty.openpty()
-    tty.setraw(slave)
-    process = subprocess.Popen(command(*arguments), stdin=subprocess.PIPE, stdout=slave)
-    os.close(slave)
-    if input:
-        process.stdin.write(input)
-    process.stdin.close()
-    shown = b""
+def in_terminal(words, columns, term="xterm", drawings=None, **environment):
+    """What the tool writes to a terminal of so many columns: in all, or until the Nth drawing."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {**os.environ, "TERM": term, "LC_ALL": "C.UTF-8", **environment}
+    process = subprocess.Popen(command(*words), stdin=subprocess.DEVNULL, stdout=theirs,
+                               stderr=theirs, env={k: v for k, v in env.items() if v is not None})
+    os.close(theirs)
+    got = b""
     try:
-        while data := os.read(master, 65536):
-            shown += data
-    except OSError: # the other end is closed
+        while drawings is None or got.count(b"total") < drawings:
+            piece = os.read(ours, 65536)
+            if not piece:
+                break
+            got += piece
+    except OSError:
         pass
-    os.close(master)
-    equal(process.wait(), 0)
-    return shown
+    if drawings is not None:
+        process.send_signal(signal.SIGKILL)
+    os.close(ours)
+    process.wait()
+    return got.decode()
+
+
+def visible(text):
+    return re.sub(r"\033\[[0-9;]*[A-Za-z]", "", text)
+
+
+def store(tmp):
+    run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(3000, width=90))
+    return f"{tmp}/s"
 
 
 @case
-def payloads(tmp):
-    """payloads on a terminal are made safe in every format; --raw-control or a pipe gives the bytes"""
-    run("append", f"{tmp}/s", "-i", "len32", input=len(EVIL).to_bytes(4, "little") + EVIL)
-    equal(on_terminal("read", f"{tmp}/s"), SHOWN + b"\n")
-    equal(on_terminal("get", f"{tmp}/s", "1"), SHOWN)
-    equal(on_terminal("read", f"{tmp}/s", "-o", "raw"), SHOWN)
-    equal(on_terminal("read", f"{tmp}/s", "-o", "len32")[-len(SHOWN):], SHOWN)
-    equal(on_terminal("read", f"{tmp}/s", "-o", "short")[-len(SHOWN) - 1:], SHOWN + b"\n")
-    equal(on_terminal("read", f"{tmp}/s", "--raw-control"), EVIL + b"\n")
-    equal(on_terminal("get", f"{tmp}/s", "1", "--raw-control"), EVIL)
-    equal(out("read", f"{tmp}/s"), EVIL + b"\n")
-    equal(out("get", f"{tmp}/s", "1"), EVIL)
-    for text in ("\x7f", "\x9b31m", "\u202e"):
-        run("append", f"{tmp}/j", input=text.encode())
-    shown = on_terminal("read", f"{tmp}/j", "-o", "jsonl")
-    equal([byte for byte in shown if (byte < 32 and byte != 10) or byte >= 127], [])
+def map_fits(tmp):
+    """no line of a map, its legend and its processes is longer than the terminal is wide"""
+    path = store(tmp)
+    with subprocess.Popen(command("read", "-f", path), stdout=subprocess.PIPE) as reader:
+        reader.stdout.read(1000)
+        for columns in (32, 40, 41, 48, 49, 60, 80, 96, 200):
+            lines = visible(in_terminal(["mem", path, "--pid", reader.pid], columns)).splitlines()
+            rows = [line for line in lines if re.match(r"\d{10}\.log", line)]
+            assert len(rows) >= 5, lines
+            for row in rows:
+                assert len(row) <= columns, (columns, row)
+                assert len(row.split(" of ")[0]) >= min(columns - 5, 15 + 8), (columns, row)
+            for line in lines:
+                if columns < 40 and ("process" in line or "faults" in line):
+                    continue  # sentences, which may wrap
+                assert len(line) <= columns or line.startswith(("shared and", "process")), \
+                    (columns, line)
+        reader.kill()
 
 
 @case
-def tee(tmp):
-    """append -T to a terminal is safe, too"""
-    equal(on_terminal("append", f"{tmp}/s", "-T", input=EVIL + b"\n"), SHOWN + b"\n")
-    equal(out("read", f"{tmp}/s"), EVIL + b"\n")
+def bar_fits(tmp):
+    """a bar is shorter than the terminal is wide, and leaves nothing behind"""
+    path = store(tmp)
+    for columns in (10, 30, 50, 70, 100):
+        for term in ("xterm", "dumb", None):
+            text = in_terminal(["verify", path, "--progress", "always"], columns, term)
+            bars = [part for part in text.split("\r") if "%" in part or part.startswith("verify ")]
+            assert bars, text
+            for bar in bars:
+                assert len(bar) < columns, (columns, bar)
+            equal("[" in bars[0], columns >= 70, columns)
+            assert "\033" not in text, text
+            assert re.search(r"\r +\rlogstore verify: ", text), text
 
 
 @case
-def characters_stay_whole(tmp):
-    """characters of several bytes come through whole, wherever the blocks end"""
-    for shift in range(4):
-        text = "a" * shift + "\u00e9\u20ac\U0001f600" * 40000
-        run("append", f"{tmp}/{shift}", input=text.encode())
-        equal(on_terminal("read", f"{tmp}/{shift}"), text.encode() + b"\n", shift)
-
-
-@case
-def messages(tmp):
-    """in messages what is not printable is escaped, whoever named it"""
-    evil = f"{tmp}/\x1b[31mred\r\n\udcff\u009b\u202e"
-    shown = rb"\x1b[31mred\x0d\x0a\xff\xc2\x9b\xe2\x80\xae"
-    run("append", f"{tmp}/s", input=b"a\n")
-    os.mkdir(evil)
-    with open(evil + "/f", "wb"):
-        pass
-    for words, status in ((["read", evil], 3), (["append", evil], 3), (["append", f"{tmp}/s", evil], 4),
-                          (["verify", evil], 3), (["repair", evil], 3), (["mem", evil], 3),
-                          (["copy", f"{tmp}/s", evil], 1), (["trim", evil, "--before", "2"], 3),
-                          (["read", f"{tmp}/s", "--cursor-file", evil], 4),
-                          (["read", f"{tmp}/s", "-g", "(" + evil], 2),
-                          (["read", f"{tmp}/s", "--from", evil], 2), (["read", "--" + evil], 2),
-                          (["read", f"{tmp}/s", "-o", evil], 2), ([evil], 2), (["help", evil], 2),
-                          (["append", f"{tmp}/s", "-D", evil * 10], 2)):
-        result = subprocess.run(command(*words), input=b"", capture_output=True, timeout=60)
-        equal(result.returncode, status, (words, result.stderr))
-        text = result.stdout + result.stderr
-        equal([byte for byte in text if (byte < 32 and byte != 10) or byte >= 127], [], words)
-        assert shown in text, (words, text)
-    os.unlink(evil + "/f")
-    run("repair", f"{tmp}/s", "--salvage", evil)
-    os.rename(evil, evil + "x")
-    text = run("repair", f"{tmp}/s", "--salvage", evil).stdout
-    assert b"\x1b" not in text and shown in text, text
-
-
-HOLDER = """
-import ctypes, mmap, os, sys
-name = b"e\\x1b[31m)\\n\\xff\\xc2\\x9b"
-ctypes.CDLL(None).prctl(15, name, 0, 0, 0)
-fd = os.open(sys.argv[1], os.O_RDONLY)
-held = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
-print("ready", flush=True)
-sys.stdin.read()
-"""
-
-
-@case
-def names_of_processes(tmp):
-    """mem shows the names of other people's processes escaped, in every format"""
-    run("append", f"{tmp}/s", input=b"a\n")
-    shown = rb"e\x1b[31m)\x0a\xff\xc2\x9b"
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, f"{tmp}/s/0000000001.log"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        holder.stdout.readline()
-        table = out("mem", f"{tmp}/s", "--all", "-o", "table")
-        assert shown in table and b"\x1b" not in table, table
-        lines = [json.loads(line) for line in out("mem", f"{tmp}/s", "--all", "-o", "jsonl").splitlines()]
-        assert shown.decode() in [line.get("command") for line in lines], lines
-        for words in (["--all"], ["--all", "-o", "svg"], ["--pid", holder.pid]):
-            assert b"\x1b[31m)" not in out("mem", f"{tmp}/s", *words), words
-    finally:
-        holder.communicate()
+def dumb_terminal(tmp):
+    """TERM=dumb or none: no colour, no movement; a terminal that can has both"""
+    path = store(tmp)
+    for term in ("dumb", "", None):
+        assert "\033" not in in_terminal(["mem", path], 80, term), term
+        text = in_terminal(["mem", path, "--watch", "--every", "10ms"], 80, term, drawings=3)
+        assert "\033" not in text, term
+        assert text.count("total") >= 3, text
+    contains(in_terminal(["mem", path], 80), "\033[")
+    assert "\033" not in in_terminal(["mem", path], 80, NO_COLOR="1")
+    contains(in_terminal(["mem", path, "--watch", "--every", "10ms"], 80, drawings=3), "\033[H")
 
 
 main()

@@ -2,10 +2,12 @@
  * copy.c - logstore copy: the log as it is now, into a new store
  *
  * Through a snapshot: the writer may go on meanwhile. Numbers and times are kept. With --redact
- * what matches is covered in private copies of the pages first, which count against --budget.
+ * what matches is covered in private copies of the pages first, which count against --budget. Where
+ * there are more segments than a process may map, the log is copied record by record.
  */
 #include <errno.h>
 #include <regex.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "destination.h"
@@ -15,6 +17,7 @@
 #include "redact.h"
 #include "report.h"
 #include "session.h"
+#include "stream_copy.h"
 #include "verbs.h"
 
 static char *redact_text, *segment_text, *budget_text, *progress_text;
@@ -51,48 +54,84 @@ static int redact_all(struct logstore_snapshot *snapshot, const regex_t *pattern
         return r == -EAGAIN ? 0 : r;
 }
 
-/* What is damaged, or gone, is so in the store that is copied. */
-static int export(struct logstore_snapshot *snapshot, char **arguments,
-                  const struct logstore_options *options)
+struct copying {
+        char **arguments;
+        struct logstore *store;
+        struct logstore_snapshot *snapshot; /* NULL: record by record */
+        const regex_t *pattern;
+        struct progress *progress;
+        const struct logstore_options *options;
+        struct logstore_bounds bounds;
+        uint64_t redacted;
+};
+
+/* A status. What is damaged, or gone, is so in the store that is copied. */
+static int fail(const struct copying *copying, int error, bool writing)
+{
+        bool reading = !writing || error == -EBADMSG || error == -ESTALE;
+
+        return report_open(error, copying->arguments[reading ? 0 : 1]);
+}
+
+static int write_to(struct copying *copying, const char *path, bool *ret_writing)
+{
+        struct stream_copy stream = {
+                .from = copying->store,
+                .bounds = copying->bounds,
+                .pattern = copying->pattern,
+                .progress = copying->progress,
+        };
+        int r;
+
+        *ret_writing = true;
+        if (copying->snapshot)
+                return logstore_snapshot_export(copying->snapshot, path, copying->options);
+        r = stream_copy(&stream, path, copying->options, ret_writing);
+        progress_clear(copying->progress);
+        copying->redacted = stream.redacted;
+        return r;
+}
+
+static int write_all(struct copying *copying)
 {
         struct destination destination;
-        int status = destination_open(&destination, arguments[1]), r;
+        int status = destination_open(&destination, copying->arguments[1]), r;
+        bool writing;
 
         if (status == STATUS_DONE) {
-                r = logstore_snapshot_export(snapshot, destination.partial, options);
-                if (r < 0) {
-                        status = report_open(r, arguments[r == -EBADMSG || r == -ESTALE ? 0 : 1]);
-                        if (r != -EEXIST && r != -EBUSY) /* then it is another copy's */
-                                destination_discard(&destination);
-                } else {
-                        status = destination_keep(&destination);
-                }
+                r = write_to(copying, destination.partial, &writing);
+                status = r < 0 ? fail(copying, r, writing) : destination_keep(&destination);
+                if (r < 0 && r != -EEXIST && r != -EBUSY) /* then it is another copy's */
+                        destination_discard(&destination);
         }
         destination_close(&destination);
         return status;
 }
 
-static int copy(struct logstore *store, char **arguments, const regex_t *pattern,
-                struct progress *progress, uint64_t budget_bytes,
-                const struct logstore_options *options)
+/* There are more segments than mappings or descriptors for them: no snapshot, then. */
+static int open_snapshot(struct copying *copying, uint64_t budget_bytes)
 {
-        struct logstore_snapshot *snapshot;
-        struct logstore_bounds bounds;
-        uint64_t redacted = 0;
-        int r = logstore_snapshot_open(store, budget_bytes, &snapshot), status;
+        int r = logstore_snapshot_open(copying->store, budget_bytes, &copying->snapshot);
 
-        if (r < 0)
-                return report_store(r, arguments[0]);
-        r = logstore_snapshot_bounds(snapshot, &bounds);
-        if (r == 0 && pattern)
-                r = redact_all(snapshot, pattern, progress, &redacted);
-        progress_clear(progress);
-        status = r < 0 ? report_open(r, arguments[0]) : export(snapshot, arguments, options);
+        if (r == -ENOMEM || r == -EMFILE)
+                return logstore_bounds(copying->store, &copying->bounds);
+        return r < 0 ? r : logstore_snapshot_bounds(copying->snapshot, &copying->bounds);
+}
+
+static int copy(struct copying *copying, uint64_t budget_bytes)
+{
+        int r = open_snapshot(copying, budget_bytes), status;
+
+        if (r == 0 && copying->snapshot && copying->pattern)
+                r = redact_all(copying->snapshot, copying->pattern, copying->progress,
+                               &copying->redacted);
+        progress_clear(copying->progress);
+        status = r < 0 ? fail(copying, r, false) : write_all(copying);
         if (status == STATUS_DONE)
-                report_note("%s: %llu records, %llu redacted", arguments[1],
-                            (unsigned long long)(bounds.tail + 1 - bounds.first),
-                            (unsigned long long)redacted);
-        logstore_snapshot_close(snapshot);
+                report_note("%s: %llu records, %llu redacted", copying->arguments[1],
+                            (unsigned long long)(copying->bounds.tail + 1 - copying->bounds.first),
+                            (unsigned long long)copying->redacted);
+        logstore_snapshot_close(copying->snapshot);
         return status;
 }
 
@@ -100,7 +139,11 @@ int verb_copy(int count, char **arguments)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
         struct progress progress;
-        struct logstore *store;
+        struct copying copying = {
+                .arguments = arguments,
+                .progress = &progress,
+                .options = &options,
+        };
         uint64_t budget_bytes = 0;
         regex_t pattern;
         int status;
@@ -117,12 +160,12 @@ int verb_copy(int count, char **arguments)
         status = redact_text ? pattern_compile(&pattern, redact_text, 0, "--redact") : STATUS_DONE;
         if (status != STATUS_DONE)
                 return status;
-        status = session_read(arguments[0], &store);
+        copying.pattern = redact_text ? &pattern : NULL;
+        status = session_read(arguments[0], &copying.store);
         if (status == STATUS_DONE) {
-                progress.total = session_bytes(store);
-                status = copy(store, arguments, redact_text ? &pattern : NULL, &progress,
-                              budget_bytes, &options);
-                status = session_close(store, arguments[0], status);
+                progress.total = session_bytes(copying.store);
+                status = copy(&copying, budget_bytes);
+                status = session_close(copying.store, arguments[0], status);
         }
         if (redact_text)
                 regfree(&pattern);

@@ -82,13 +82,13 @@ struct poptOption read_options[] = {
 struct reading {
         const char *dir;
         struct logstore *store;
-        struct logstore_snapshot *snapshot; /* of --redact, else NULL */
         struct logstore_cursor *cursor;
         struct output output;
         struct cursor_file position; /* of --cursor-file */
         struct range range;
         struct filter filter;
         regex_t redact;
+        struct redact_copy redacted;
         struct progress progress;
         uint64_t tail;   /* of the log when reading began */
         uint64_t left;   /* records still to print */
@@ -99,21 +99,6 @@ struct reading {
 };
 
 /* ---- one record ---- */
-
-/* A status. Over the budget of copied pages, those of records already printed are given back. */
-static int redact(struct reading *run, struct logstore_record *record)
-{
-        int r = redact_record(run->snapshot, &run->redact, record);
-
-        if (r == -ENOBUFS) {
-                r = logstore_snapshot_drop(run->snapshot, 0, UINT64_MAX);
-                if (r == 0)
-                        r = logstore_cursor_get(run->cursor, record->number, record);
-                if (r == 0)
-                        r = redact_record(run->snapshot, &run->redact, record);
-        }
-        return r < 0 ? report_store(r, run->dir) : STATUS_DONE;
-}
 
 static int output_status(const struct reading *run)
 {
@@ -132,17 +117,17 @@ static int flush(struct reading *run)
 
 static int print(struct reading *run, struct logstore_record *record)
 {
-        int status = STATUS_DONE, wanted = filter_wants(&run->filter, record);
+        int wanted = filter_wants(&run->filter, record);
 
         if (wanted < 0)
                 return report_file(wanted, "-g");
         run->payload_bytes += record->size;
         progress_show(&run->progress, run->payload_bytes);
         if (wanted) {
-                if (run->snapshot && !count_wanted)
-                        status = redact(run, record);
-                if (status != STATUS_DONE)
-                        return status;
+                int r = redact_text ? redact_in_copy(&run->redacted, &run->redact, record) : 0;
+
+                if (r < 0)
+                        return report_file(r, "--redact");
                 if (!count_wanted)
                         output_record(&run->output, record);
                 run->count++;
@@ -309,8 +294,7 @@ static int find_range(struct reading *run)
         struct range_text text = { from_text, to_text, since_text, until_text };
         bool resume = cursor_path && run->position.found;
         struct logstore_bounds bounds;
-        int r = run->snapshot ? logstore_snapshot_bounds(run->snapshot, &bounds)
-                              : logstore_bounds(run->store, &bounds);
+        int r = logstore_bounds(run->store, &bounds);
 
         if (r < 0)
                 return report_store(r, run->dir);
@@ -371,15 +355,8 @@ static int cursor_open(struct reading *run)
 {
         uint32_t flags =
                 (unverified ? LOGSTORE_UNVERIFIED : 0u) | (drop_behind ? LOGSTORE_DROP_BEHIND : 0u);
-        int r;
+        int r = logstore_cursor_open(run->store, flags, &run->cursor);
 
-        if (!redact_text) {
-                r = logstore_cursor_open(run->store, flags, &run->cursor);
-        } else {
-                r = logstore_snapshot_open(run->store, 0, &run->snapshot);
-                if (r == 0)
-                        r = logstore_snapshot_cursor(run->snapshot, flags, &run->cursor);
-        }
         return r < 0 ? report_store(r, run->dir) : STATUS_DONE;
 }
 
@@ -398,7 +375,7 @@ static int read_store(struct reading *run)
         if (cursor_path)
                 cursor_file_close(&run->position);
         logstore_cursor_close(run->cursor);
-        logstore_snapshot_close(run->snapshot);
+        redact_copy_free(&run->redacted);
         return status;
 }
 
@@ -424,8 +401,6 @@ static int options_parse(struct reading *run)
                 return report_usage("-r goes with neither -f nor --cursor-file");
         if (cursor_path && cursor_path[0] == 0)
                 return report_usage("--cursor-file: wanted a file");
-        if (redact_text && follow)
-                return report_usage("--redact works on a snapshot, it does not go with -f");
         run->left = UINT64_MAX;
         if (count_text && number_parse(count_text, &run->left) < 0)
                 return report_usage("-n %s: wanted a number", count_text);

@@ -1,5 +1,5 @@
 /*
- * redact.h - cover what a regular expression matches, in place
+ * redact.h - cover what a regular expression matches
  */
 #ifndef TOOL_REDACT_H
 #define TOOL_REDACT_H
@@ -12,5 +12,17 @@
  * 0: nothing matched, or as pattern_find() and logstore_snapshot_edit(). */
 int redact_record(struct logstore_snapshot *snapshot, const regex_t *pattern,
                   struct logstore_record *record);
+
+/* A copy of one record, to be covered where there is no snapshot. Zero is a good start. */
+struct redact_copy {
+        char *bytes;
+        size_t capacity;
+};
+
+void redact_copy_free(struct redact_copy *copy);
+
+/* The same in @copy: *record is valid until its next use. */
+int redact_in_copy(struct redact_copy *copy, const regex_t *pattern,
+                   struct logstore_record *record);
 
 #endif

@@ -5,6 +5,7 @@ import json
 import mmap
 import os
 import re
+import resource
 import shutil
 import subprocess
 import time
@@ -303,6 +304,36 @@ def copy_that_is_killed(tmp):
 
 
 @case
+def more_than_can_be_mapped(tmp):
+    """copy and --redact of more segments than can be mapped at once"""
+    record = b"%0999d"
+    run("append", f"{tmp}/s", "--segment-size", "512K", input=b"".join(
+        record % n + b"\n" for n in range(1, 120001)))
+    run("append", f"{tmp}/s", "-i", "jsonl",
+        input=b'{"data":"zero","time":"1970-01-01T00:00:00Z"}\n')
+
+    def little_memory():
+        resource.setrlimit(resource.RLIMIT_AS, (100 << 20, 100 << 20))
+    limited = {"preexec_fn": little_memory, "env": {**os.environ, "MALLOC_ARENA_MAX": "1"}}
+    covered = out("read", f"{tmp}/s", "--redact", "7", **limited)
+    lines = out("read", f"{tmp}/s")
+    equal(covered == lines.replace(b"7", b"x"), True)
+    run("copy", f"{tmp}/s", f"{tmp}/t", **limited)
+    equal(out("read", f"{tmp}/t", "-o", "jsonl") == out("read", f"{tmp}/s", "-o", "jsonl"), True)
+    result = run("copy", f"{tmp}/s", f"{tmp}/u", "--redact", "7", **limited)
+    equal(out("read", f"{tmp}/u") == covered, True)
+    contains(result.stderr.decode(), "%d redacted" % sum(b"7" in line for line in lines.split()))
+    run("verify", f"{tmp}/u")
+    place = segments(f"{tmp}/s")[100]
+    with open(f"{tmp}/s/{place['name']}", "r+b") as file:
+        file.seek(200000)
+        file.write(b"!!!")
+    before = sorted(os.listdir(tmp))
+    contains(complaint("copy", f"{tmp}/s", f"{tmp}/v", status=1, **limited), place["name"])
+    equal(sorted(os.listdir(tmp)), before)
+
+
+@case
 def redact(tmp):
     """--redact covers what matches in what is printed and copied, and nowhere else"""
     text = b"".join(b"user=%d pass=secret%d end\n" % (n, n) for n in range(3000))
@@ -312,6 +343,8 @@ def redact(tmp):
     equal(out("read", f"{tmp}/s"), text)
     equal(out("read", f"{tmp}/s", "--redact", "secret[0-9]+", "-r", "-n", "1"),
           covered.splitlines(True)[-1])
+    equal(out("read", "-f", f"{tmp}/s", "--redact", "secret[0-9]+", "-n", "2"),
+          b"".join(covered.splitlines(True)[:2]))
     contains(run("copy", f"{tmp}/s", f"{tmp}/t", "--redact", "secret[0-9]+").stderr.decode(),
              "3000 redacted")
     equal(out("read", f"{tmp}/t"), covered)

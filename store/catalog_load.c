@@ -379,10 +379,13 @@ static void take_over(struct catalog *catalog, const struct catalog *fresh)
 }
 
 /* Beside a writer the directory may change while it is read: what looks broken is read again if
- * the control page has moved meanwhile, or a file is gone that was listed. The chain is read aside, so
- * that a failure leaves what there was, and nobody sees half of it. */
+ * the control page has moved meanwhile, or a file is gone that was listed, and is believed when it is
+ * seen twice: a listing may pass over a file that goes, and also over the one that came before that in
+ * its place. The chain is read aside, so that a failure leaves what there was, and nobody sees half of
+ * it. */
 int catalog_load_locked(struct catalog *catalog)
 {
+        char told[sizeof(catalog->fault_text)] = "";
         struct control_slot before, after;
         struct catalog fresh;
         int r = 0;
@@ -400,8 +403,9 @@ int catalog_load_locked(struct catalog *catalog)
                 if ((r == 0 && fresh.fault == 0) || !known || attempt == LOAD_TRIES - 1 ||
                     control_read(catalog->control, &after) < 0 ||
                     (!fresh.vanished && r != -ENOENT && before.first_number == after.first_number &&
-                     before.epoch == after.epoch))
+                     before.epoch == after.epoch && strcmp(told, fresh.fault_text) == 0))
                         break;
+                memcpy(told, fresh.fault_text, sizeof(told));
                 drop_chain(&fresh);
         }
         if (r == 0)

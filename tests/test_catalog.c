@@ -8,8 +8,12 @@
 #define SEGMENTS 6u
 #define RECORDS 10u /* in each */
 
+int __real_os_list(int at, int (*each)(void *context, const char *name), void *context);
+int __wrap_os_list(int at, int (*each)(void *context, const char *name), void *context);
+
 static struct control control;
 static struct catalog catalog;
+static const char *passed_over;         /* by the next listing */
 static struct start_payload next_start; /* of what would continue the chain */
 
 /* Segments 1..SEGMENTS with numbers from 1, all sealed but the last; the control page of a store. */
@@ -37,6 +41,30 @@ static void load(void)
 static const char *log_name(unsigned id)
 {
         return scratch(SEGMENT_NAME_FORMAT, (unsigned long long)id);
+}
+
+struct listing {
+        int (*each)(void *context, const char *name);
+        void *context;
+};
+
+static int list_others(void *context, const char *name)
+{
+        const struct listing *listing = context;
+
+        return strcmp(name, passed_over) == 0 ? 0 : listing->each(listing->context, name);
+}
+
+int __wrap_os_list(int at, int (*each)(void *context, const char *name), void *context)
+{
+        struct listing listing = { each, context };
+        int r;
+
+        if (!passed_over)
+                return __real_os_list(at, each, context);
+        r = __real_os_list(at, list_others, &listing);
+        passed_over = NULL;
+        return r;
 }
 
 static void expect_in(uint64_t number, uint64_t id)
@@ -211,6 +239,20 @@ START_TEST(a_missing_segment_is_damage_that_says_so_and_the_rest_is_served)
         r = catalog_pin(&catalog, missing[_i].bad, &segment);
         ck_assert_msg(r == -EBADMSG, "%s: %d", missing[_i].what, r);
         expect_in(missing[_i].good, (missing[_i].good - 1) / RECORDS + 1);
+        catalog_free(&catalog);
+}
+END_TEST
+
+/* One took another's place while the directory was read, which gave neither. */
+START_TEST(a_segment_is_missing_when_two_listings_are_without_it)
+{
+        make_chain();
+        control_set_mark(&control, 52, SEGMENTS, 5000);
+        passed_over = "0000000006.log";
+        load();
+        ck_assert_ptr_null(passed_over);
+        ck_assert_msg(catalog.fault == 0, "%s", catalog.fault_text);
+        ck_assert_uint_eq(catalog.count, SEGMENTS);
         catalog_free(&catalog);
 }
 END_TEST
@@ -430,6 +472,7 @@ int main(void)
                 { a_prepared_segment_nobody_started_is_a_leftover, 0 },
                 { what_the_head_does_not_continue_is_off_the_chain, 0 },
                 { a_mark_does_not_reach_into_a_later_epoch, 0 },
+                { a_segment_is_missing_when_two_listings_are_without_it, 0 },
                 { a_missing_segment_is_damage_that_says_so_and_the_rest_is_served, COUNT(missing) },
                 { the_newest_segment_missing_is_damage_if_something_in_it_was_durable, 0 },
                 { a_segment_replaced_by_another_is_found_out, 0 },

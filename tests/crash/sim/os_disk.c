@@ -182,6 +182,12 @@ static bool is_listed(const struct listing *listing, const char *name)
         return false;
 }
 
+/* What went since, if that is drawn. */
+static bool passes_over(struct disk *disk, const char *name)
+{
+        return !turns_is_alone() && !disk_look_up(disk, name) && rng_one_in(&disk->rng, 2);
+}
+
 /* What came since, and is drawn, at the listing's end. */
 static void list_new(struct disk *disk, struct listing *listing)
 {
@@ -212,7 +218,8 @@ int os_list(int directory, int (*each)(void *context, const char *name), void *c
                 r = each(context, "..");
         for (uint32_t i = 0; r == 0 && i < listing.count; i++) {
                 turns_point();
-                r = each(context, listing.names[i]);
+                if (!passes_over(file->disk, listing.names[i]))
+                        r = each(context, listing.names[i]);
                 if (r == 0 && i + 1 == listing.count && !turns_is_alone())
                         list_new(file->disk, &listing);
         }

@@ -70,13 +70,21 @@ static void check_record(const struct look *look, const char *act,
                              (unsigned long long)record->number);
 }
 
+/* The greatest number that the log may begin with by now. */
+static uint64_t first_perhaps(const struct machine *m)
+{
+        const struct promise *p = &m->promise;
+
+        return p->truncating && p->emptying && p->cut >= p->first_high ? p->cut + 1 : p->first_high;
+}
+
 /* A record from @from to @until that was to be seen. 0: none. */
 static uint64_t missed(const struct look *look, uint64_t from, uint64_t until)
 {
-        uint64_t last = surely(look);
+        uint64_t last = surely(look), first = first_perhaps(look->m);
 
-        if (from < look->m->promise.first_high)
-                from = look->m->promise.first_high;
+        if (from < first)
+                from = first;
         if (last > look->m->cut_perhaps)
                 last = look->m->cut_perhaps;
         for (; from <= until && from <= last; from++) {
@@ -94,14 +102,6 @@ static void check_missed(const struct look *look, const char *act, uint64_t from
         if (number)
                 machine_fail(look->m, "HOLE", "the reader's %s passed over record %llu", act,
                              (unsigned long long)number);
-}
-
-/* The greatest number that the log may begin with by now. */
-static uint64_t first_perhaps(const struct machine *m)
-{
-        const struct promise *p = &m->promise;
-
-        return p->truncating && p->emptying && p->cut >= p->first_high ? p->cut + 1 : p->first_high;
 }
 
 /* Cut below what the cursor passed, or trimmed? */

@@ -128,19 +128,56 @@ static int time_join(int64_t seconds, int64_t ns, int64_t *ret_ns)
         return 0;
 }
 
-static int64_t zoneless_seconds(const struct tm *tm, bool in_local)
+static bool is_same_hour(const struct tm *a, const struct tm *b)
+{
+        return a->tm_mday == b->tm_mday && a->tm_hour == b->tm_hour && a->tm_min == b->tm_min;
+}
+
+/* Seconds of @tm in the local zone. -EINVAL: clocks were set forward over it. */
+static int local_seconds(const struct tm *tm, int64_t *ret)
+{
+        struct tm got = *tm, again;
+        time_t time;
+
+        got.tm_sec = 0; /* a leap second would begin the next minute */
+        got.tm_isdst = -1;
+        time = mktime(&got);
+        localtime_r(&time, &again);
+        if (!is_same_hour(&again, tm))
+                return -EINVAL;
+        *ret = time + tm->tm_sec;
+        return 0;
+}
+
+static int zoneless_seconds(const struct tm *tm, bool in_local, int64_t *ret)
 {
         struct tm copy = *tm;
 
-        copy.tm_isdst = -1;
-        return in_local ? mktime(&copy) : timegm(&copy);
+        if (in_local)
+                return local_seconds(tm, ret);
+        *ret = timegm(&copy);
+        return 0;
+}
+
+/* The first moment of a day: midnight, or what follows it where clocks are set forward at midnight. */
+static int day_seconds(struct tm *tm, bool in_local, int64_t *ret)
+{
+        int r = -EINVAL;
+
+        for (int minutes = 0; r < 0 && minutes <= 120; minutes += 30) {
+                tm->tm_hour = minutes / 60;
+                tm->tm_min = minutes % 60;
+                r = zoneless_seconds(tm, in_local, ret);
+        }
+        return r;
 }
 
 static int calendar_parse(const char *text, bool in_local, int64_t *ret_ns)
 {
         struct tm tm = { 0 };
+        bool is_day = true;
         int64_t ns = 0, seconds;
-        int zone = 0;
+        int zone = 0, r;
 
         if (date_parse(&text, &tm) < 0)
                 return -EINVAL;
@@ -148,13 +185,18 @@ static int calendar_parse(const char *text, bool in_local, int64_t *ret_ns)
                 text++;
                 if (clock_parse(&text, &tm, &ns) < 0)
                         return -EINVAL;
+                is_day = false;
         }
         if (*text) {
                 if (zone_parse(text, &zone) < 0)
                         return -EINVAL;
                 in_local = false;
         }
-        seconds = zoneless_seconds(&tm, in_local) - zone;
+        r = is_day ? day_seconds(&tm, in_local, &seconds)
+                   : zoneless_seconds(&tm, in_local, &seconds);
+        if (r < 0)
+                return r;
+        seconds -= zone;
         if (tm.tm_sec == 60 && seconds % DAY_SECONDS != 0) /* a leap second ends a day, in UTC */
                 return -EINVAL;
         return time_join(seconds, ns, ret_ns);
@@ -165,22 +207,43 @@ int time_parse_fixed(const char *text, int64_t *ret_ns)
         return calendar_parse(text, false, ret_ns);
 }
 
-/* @days ago, at the time of the day that @text says; "" is its first moment. */
-static int day_parse(const char *text, int days, time_t now, int64_t *ret_ns)
+/* The day so many days before now, in @tm; its hours are 0. */
+static void day_before(time_t now, int days, struct tm *tm)
 {
-        struct tm today, tm = { 0 };
-        int64_t ns = 0;
+        struct tm today;
 
-        if (*text && (clock_parse(&text, &tm, &ns) < 0 || *text || tm.tm_sec == 60))
-                return -EINVAL;
         if (local)
                 localtime_r(&now, &today);
         else
                 gmtime_r(&now, &today);
-        tm.tm_year = today.tm_year;
-        tm.tm_mon = today.tm_mon;
-        tm.tm_mday = today.tm_mday - days; /* 0 is the last of the month before */
-        return time_join(zoneless_seconds(&tm, local), ns, ret_ns);
+        *tm = (struct tm){ .tm_year = today.tm_year, .tm_mon = today.tm_mon };
+        tm->tm_mday = today.tm_mday - days; /* 0 is the last of the month before */
+        timegm(tm);                         /* which is what this makes of it */
+}
+
+static int day_parse(int days, time_t now, int64_t *ret_ns)
+{
+        int64_t seconds;
+        struct tm tm;
+        int r;
+
+        day_before(now, days, &tm);
+        r = day_seconds(&tm, local, &seconds);
+        return r < 0 ? r : time_join(seconds, 0, ret_ns);
+}
+
+/* HH:MM of today. */
+static int hour_parse(const char *text, time_t now, int64_t *ret_ns)
+{
+        int64_t ns, seconds;
+        struct tm tm;
+        int r;
+
+        day_before(now, 0, &tm);
+        if (clock_parse(&text, &tm, &ns) < 0 || *text || tm.tm_sec == 60)
+                return -EINVAL;
+        r = zoneless_seconds(&tm, local, &seconds);
+        return r < 0 ? r : time_join(seconds, ns, ret_ns);
 }
 
 static int epoch_parse(const char *text, int64_t *ret_ns)
@@ -206,9 +269,9 @@ int time_parse(const char *text, int64_t *ret_ns)
         if (strcmp(text, "now") == 0)
                 return time_join(now.tv_sec, now.tv_nsec, ret_ns);
         if (strcmp(text, "today") == 0)
-                return day_parse("", 0, now.tv_sec, ret_ns);
+                return day_parse(0, now.tv_sec, ret_ns);
         if (strcmp(text, "yesterday") == 0)
-                return day_parse("", 1, now.tv_sec, ret_ns);
+                return day_parse(1, now.tv_sec, ret_ns);
         if (text[0] == '@')
                 return epoch_parse(text + 1, ret_ns);
         if (text[0] == '-')
@@ -216,7 +279,7 @@ int time_parse(const char *text, int64_t *ret_ns)
                                ? -EINVAL
                                : time_join(now.tv_sec, now.tv_nsec - ns, ret_ns);
         if (text[0] && text[1] && text[2] == ':')
-                return day_parse(text, 0, now.tv_sec, ret_ns);
+                return hour_parse(text, now.tv_sec, ret_ns);
         return calendar_parse(text, local, ret_ns);
 }
 

@@ -162,6 +162,13 @@ def in_the_local_zone(tmp):
     for words, wanted in ((["-S", "2026-03-29 03:00"], 3), (["-S", "2026-03-29 03:00Z"], 2),
                           (["-S", "2026-03-29"], 4), (["-S", "2026-07-01T14:00:00"], 2)):
         equal(len(out("read", f"{tmp}/s", "--local-time", *words, env=env).splitlines()), wanted, words)
+    complaint("read", f"{tmp}/s", "--local-time", "-S", "2026-03-29 02:30", status=2, env=env)
+    midnight = {**os.environ, "TZ": "XXX3YYY,M3.5.0/0,M10.5.0/0"}  # there is no 2026-03-29 00:00
+    equal(out("read", f"{tmp}/s", "--local-time", "-S", "2026-03-29", "-n", "1", env=midnight),
+          times[2].encode() + b"\n")
+    complaint("read", f"{tmp}/s", "--local-time", "-S", "2026-03-29 00:30", status=2, env=midnight)
+    for word in ("today", "yesterday", "00:00"):
+        out("read", f"{tmp}/s", "--local-time", "-S", word, env=env)
     created = json.loads(out("segments", f"{tmp}/s", "-o", "json", "--local-time", env=env))[0]["created"]
     assert created.endswith(("+01:00", "+02:00")), created
     contains(out("get", f"{tmp}/s", "1", "-o", "short", "--local-time", env=env), b"01:59:59.999999999+01:00 1 ")

@@ -34,7 +34,7 @@ enum { ROWS = sizeof(rows) / sizeof(*rows) };
 
 static void usage(FILE *to)
 {
-        fprintf(to, "usage: logstore-bench [OPTION...] list | all | NAME...\n\n"
+        fprintf(to, "usage: logstore-bench [OPTION...] [list | all | NAME...]\n\n"
                     "  -q, --quick              small sizes and few rounds: ratios only\n"
                     "  -o, --output jsonl       one object per result on stdout, table on stderr\n"
                     "  -d, --dir DIR            where to work (.)\n"
@@ -114,6 +114,10 @@ static void options_read(int argc, char **argv, struct options *o)
                         break;
                 case 'o':
                         o->jsonl = strcmp(optarg, "jsonl") == 0;
+                        if (!o->jsonl) {
+                                fprintf(stderr, "logstore-bench: --output jsonl\n");
+                                exit(2);
+                        }
                         break;
                 case 'd':
                         o->dir = optarg;
@@ -178,12 +182,14 @@ int main(int argc, char **argv)
 {
         struct options options = { .dir = ".", .tool = tool_beside() };
         char dir[400];
+        bool all;
 
         options_read(argc, argv, &options);
-        if (optind == argc || strcmp(argv[optind], "list") == 0) {
+        if (optind < argc && strcmp(argv[optind], "list") == 0) {
                 usage(stdout);
                 return 0;
         }
+        all = optind == argc;
         for (int i = optind; i < argc; i++)
                 if (strcmp(argv[i], "all") != 0 && !row_find(argv[i])) {
                         fprintf(stderr, "logstore-bench: no such row: %s\n", argv[i]);
@@ -196,6 +202,8 @@ int main(int argc, char **argv)
         }
         options.dir = dir;
         begin(&options);
+        for (int k = 0; all && k < ROWS; k++)
+                rows[k].run(&options);
         for (int i = optind; i < argc; i++)
                 for (int k = 0; k < ROWS; k++)
                         if (strcmp(argv[i], "all") == 0 || row_find(argv[i]) == &rows[k])

@@ -53,13 +53,20 @@ static char *plain_path(const char *name)
         return path;
 }
 
+/* As the library's errors of a directory. */
+static int refuse(int error, const char *name)
+{
+        (void)report_file(error, name);
+        return status_of(error);
+}
+
 static int check(const char *path)
 {
         int r = is_taken(path);
 
         if (r > 0)
                 return report_no("%s: there is something already", path);
-        return r < 0 ? report_file(r, path) : STATUS_DONE;
+        return r < 0 ? refuse(r, path) : STATUS_DONE;
 }
 
 int destination_open(struct destination *destination, const char *name)
@@ -68,7 +75,7 @@ int destination_open(struct destination *destination, const char *name)
 
         *destination = (struct destination){ .name = name, .path = plain_path(name) };
         if (!destination->path)
-                return report_file(-errno, name);
+                return refuse(-errno, name);
         if (asprintf(&destination->partial, "%s.partial", destination->path) < 0) {
                 destination->partial = NULL;
                 return report_file(-ENOMEM, name);

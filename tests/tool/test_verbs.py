@@ -300,7 +300,8 @@ def copy_that_is_killed(tmp):
         pass
     for taken in ("t", "file", "s"):
         complaint("copy", f"{tmp}/s", f"{tmp}/{taken}", status=1)
-    complaint("copy", f"{tmp}/s", f"{tmp}/no/where", status=3)
+    for path in ("no/where", "file/t", "n" * 300):
+        complaint("copy", f"{tmp}/s", f"{tmp}/{path}", status=3)
 
 
 @case

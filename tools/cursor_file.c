@@ -168,6 +168,31 @@ void cursor_file_close(struct cursor_file *file)
         file->fd = -1;
 }
 
+int cursor_file_check(const struct cursor_file *file, struct logstore_cursor *cursor,
+                      const struct logstore_bounds *bounds, const char *dir)
+{
+        uint64_t number = file->number;
+        struct logstore_record record;
+        int r;
+
+        if (number > bounds->tail && file->time_ns != CURSOR_FILE_NONE)
+                return report_no("%s: record %" PRIu64 " was printed, but the log now ends at "
+                                 "%" PRIu64,
+                                 dir, number, bounds->tail);
+        if (number + 1 < bounds->first)
+                return report_no("%s: records %" PRIu64 " to %" PRIu64 " were trimmed before they "
+                                 "were read",
+                                 dir, number + 1, bounds->first - 1);
+        if (file->time_ns == CURSOR_FILE_NONE)
+                return STATUS_DONE;
+        r = logstore_cursor_get(cursor, number, &record);
+        if (r == 0 && record.time_ns != file->time_ns)
+                return report_no("%s: record %" PRIu64 " is not the one that was printed: the log "
+                                 "was cut back and written again",
+                                 dir, number);
+        return r < 0 && r != -ESTALE ? report_store(r, dir) : STATUS_DONE;
+}
+
 /* A descriptor by which the output can be read; -errno. */
 static int readable_output(void)
 {

@@ -10,6 +10,9 @@
 #include "buffer.h"
 #include "logstore.h"
 
+/* As a time: no run has printed anything yet. */
+#define CURSOR_FILE_NONE LOGSTORE_TIME_ZERO
+
 struct cursor_file {
         const char *path;
         int fd;          /* -1 until the file is there */
@@ -26,6 +29,10 @@ struct cursor_file {
  * another store, STATUS_IO if it is no regular file or another run has it. */
 int cursor_file_open(struct cursor_file *file, const char *path, struct logstore *store);
 void cursor_file_close(struct cursor_file *file);
+
+/* The record printed last must still be in the log in @dir, and be the one that it was. A status. */
+int cursor_file_check(const struct cursor_file *file, struct logstore_cursor *cursor,
+                      const struct logstore_bounds *bounds, const char *dir);
 
 /* If the output is the same file as in the last run, have @buffer leave out what that run wrote
  * there after it had saved its position for the last time. A status: STATUS_IO if they cannot be

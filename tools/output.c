@@ -116,3 +116,11 @@ void output_record(struct output *output, const struct logstore_record *record)
                 break;
         }
 }
+
+void output_number(struct output *output, uint64_t number)
+{
+        char *to = number_format(buffer_room(&output->buffer, 21), number);
+
+        *to++ = '\n';
+        buffer_took(&output->buffer, to);
+}

@@ -35,5 +35,6 @@ int output_format_parse(const char *name, enum output_format *ret);
 
 /* Errors stay in output->buffer.error. */
 void output_record(struct output *output, const struct logstore_record *record);
+void output_number(struct output *output, uint64_t number); /* a line */
 
 #endif

@@ -77,8 +77,6 @@ struct poptOption read_options[] = {
         POPT_TABLEEND,
 };
 
-#define NOT_SEEN LOGSTORE_TIME_ZERO /* which no record carries */
-
 struct reading {
         const char *dir;
         struct logstore *store;
@@ -93,7 +91,7 @@ struct reading {
         uint64_t tail;   /* of the log when reading began */
         uint64_t left;   /* records still to print */
         uint64_t seen;   /* last record walked over, at first the one before the range */
-        int64_t seen_ns; /* its time; NOT_SEEN: not walked over in any run */
+        int64_t seen_ns; /* its time; CURSOR_FILE_NONE: not walked over in any run */
         uint64_t count;  /* of -c */
         uint64_t payload_bytes;
 };
@@ -264,31 +262,6 @@ static int walk(struct reading *run)
 
 /* ---- from where to where ---- */
 
-/* The record printed last must still be the one that it was. */
-static int check_position(struct reading *run, const struct logstore_bounds *bounds)
-{
-        struct logstore_record record;
-        uint64_t number = run->position.number;
-        int r;
-
-        if (number > bounds->tail && run->position.time_ns != NOT_SEEN)
-                return report_no("%s: record %llu was printed, but the log now ends at %llu",
-                                 run->dir, (unsigned long long)number,
-                                 (unsigned long long)bounds->tail);
-        if (number + 1 < bounds->first)
-                return report_no("%s: records %llu to %llu were trimmed before they were read",
-                                 run->dir, (unsigned long long)number + 1,
-                                 (unsigned long long)bounds->first - 1);
-        if (run->position.time_ns == NOT_SEEN)
-                return STATUS_DONE;
-        r = logstore_cursor_get(run->cursor, number, &record);
-        if (r == 0 && record.time_ns != run->position.time_ns)
-                return report_no("%s: record %llu is not the one that was printed: the log was cut "
-                                 "back and written again",
-                                 run->dir, (unsigned long long)number);
-        return r < 0 && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
-}
-
 static int find_range(struct reading *run)
 {
         struct range_text text = { from_text, to_text, since_text, until_text };
@@ -300,12 +273,12 @@ static int find_range(struct reading *run)
                 return report_store(r, run->dir);
         if (own_time)
                 text.since = text.until = NULL;
-        run->seen_ns = NOT_SEEN;
+        run->seen_ns = CURSOR_FILE_NONE;
         if (resume) {
                 text.from = NULL;
-                if (run->position.time_ns != NOT_SEEN)
+                if (run->position.time_ns != CURSOR_FILE_NONE)
                         text.since = NULL;
-                r = check_position(run, &bounds);
+                r = cursor_file_check(&run->position, run->cursor, &bounds, run->dir);
                 if (r != STATUS_DONE)
                         return r;
         }
@@ -322,14 +295,6 @@ static int find_range(struct reading *run)
 
 /* ---- all of it ---- */
 
-static void print_count(struct reading *run)
-{
-        char *to = number_format(buffer_room(&run->output.buffer, 21), run->count);
-
-        *to++ = '\n';
-        buffer_took(&run->output.buffer, to);
-}
-
 static int read_range(struct reading *run)
 {
         int status = find_range(run);
@@ -342,7 +307,7 @@ static int read_range(struct reading *run)
         if (status == STATUS_DONE) {
                 status = walk(run);
                 if (count_wanted && status == STATUS_DONE)
-                        print_count(run);
+                        output_number(&run->output, run->count);
                 status = status_first(status, flush(run));
         }
         progress_clear(&run->progress);

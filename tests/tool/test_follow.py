@@ -189,6 +189,24 @@ def wrong_cursor(tmp):
 
 
 @case
+def cursor_behind_the_last(tmp):
+    """a log that ends before what was printed, or has another record there, is refused: status 1"""
+    def timed(second):
+        line = b'{"data":"x","time":"1970-01-01T00:00:%02dZ"}\n' % second
+        run("append", f"{tmp}/s", "-i", "jsonl", input=line)
+    timed(0)
+    shutil.copytree(f"{tmp}/s", f"{tmp}/before")
+    timed(0)
+    run("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c")
+    shutil.rmtree(f"{tmp}/s")
+    os.rename(f"{tmp}/before", f"{tmp}/s")
+    contains(complaint("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c", status=1), "now ends at 1")
+    timed(5)
+    contains(complaint("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c", status=1),
+             "record 2 is not the one that was printed")
+
+
+@case
 def cursor_before_the_first(tmp):
     """a cursor behind which records were trimmed unread says so: status 1"""
     run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(5000, width=90))

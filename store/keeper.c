@@ -134,6 +134,7 @@ static bool round_behind(struct keeper *keeper)
         if (now - keeper->last_retention_ns >= RETENTION_NS) {
                 retention_apply(keeper->retention);
                 keeper->last_retention_ns = now;
+                keeper->retained = tail.number;
         }
         keeper->unlinking = retention_unlink_some(keeper->retention) > 0;
         keeper->busy = keeper->sync_bytes != 0 || tail.turn != keeper->tail_seen.turn ||
@@ -156,6 +157,12 @@ void keeper_round(struct keeper *keeper)
         pthread_mutex_unlock(&keeper->lock);
 }
 
+/* Is there something left to do at its time, though nothing moves? */
+static bool rests_early(const struct keeper *keeper)
+{
+        return keeper->retention->keep_ns || keeper->retained != keeper->tail_seen.number;
+}
+
 /* Sleep until poked; when idle, until an append says that it is not. */
 static void rest(struct keeper *keeper, uint32_t poked)
 {
@@ -172,7 +179,7 @@ static void rest(struct keeper *keeper, uint32_t poked)
         }
         /* Pairs with head_publish(), which looks after its store: either it sees this, or we see that. */
         atomic_store(&head->asleep, 1);
-        longest_ns = os_fence_all() < 0 ? IDLE_NS : keeper->retention->keep_ns ? RETENTION_NS : -1;
+        longest_ns = os_fence_all() < 0 ? IDLE_NS : rests_early(keeper) ? RETENTION_NS : -1;
         if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen.number &&
             !atomic_load(&keeper->stop))
                 os_futex_wait(&head->poked, poked, longest_ns, false);

@@ -29,6 +29,7 @@ struct keeper {
         int64_t moved_ns; /* when the tail was last seen to move, or the threads began */
         int64_t idle_ns;  /* how long it has not moved, in ticks */
         int64_t last_retention_ns, oldest_unsynced_ns;
+        uint64_t retained; /* the tail when retention was applied last */
 };
 
 int keeper_start(struct keeper *keeper);

@@ -20,6 +20,7 @@
 #include "buffer.h"
 #include "creation.h"
 #include "input.h"
+#include "keep.h"
 #include "numbers.h"
 #include "progress.h"
 #include "report.h"
@@ -29,7 +30,8 @@
 #include "verbs.h"
 
 static char *format_text, *delimiter_text, *sync_text, *batch_text;
-static char *progress_text;
+static char *progress_text, *wait_text, *error_text, *fifo_path;
+static struct keep keep;
 static int ack_wanted, tee_wanted;
 static struct creation creation;
 
@@ -52,6 +54,13 @@ struct poptOption append_options[] = {
           "0600|0640|0644|0660|0664" },
         { "group", 0, POPT_ARG_STRING, &creation.group_text, 0,
           "of a store created now; its files are 0640 if not said", "GROUP" },
+        KEEP_OPTIONS(keep),
+        { "wait", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &wait_text, 0,
+          "while another process writes, wait, at most so long", "DURATION" },
+        { "on-error", 0, POPT_ARG_STRING, &error_text, 0,
+          "what to do with a record that is too long or not in the format", "stop|skip|split" },
+        { "fifo", 'F', POPT_ARG_STRING, &fifo_path, 0,
+          "read from this FIFO, and go on when its writers have gone", "FILE" },
         PROGRESS_OPTION(progress_text),
         POPT_TABLEEND,
 };
@@ -66,7 +75,10 @@ struct append_run {
         struct buffer output; /* of --ack or -T */
         struct tee tee;
         struct progress progress;
-        uint64_t done_bytes; /* of the files before this one */
+        enum { ERROR_STOP, ERROR_SKIP, ERROR_SPLIT } on_error;
+        uint64_t skipped, cut; /* records */
+        int64_t wait_ns;       /* for the lock; negative: for ever */
+        uint64_t done_bytes;   /* of the files before this one */
         int signal_fd;
         int signal; /* that ended the input, or 0 */
 };
@@ -101,8 +113,38 @@ static int sync_parse(struct append_run *run)
         return 0;
 }
 
+static int error_parse(struct append_run *run)
+{
+        if (!error_text || strcmp(error_text, "stop") == 0)
+                run->on_error = ERROR_STOP;
+        else if (strcmp(error_text, "skip") == 0)
+                run->on_error = ERROR_SKIP;
+        else if (strcmp(error_text, "split") == 0 && run->format.kind == INPUT_LINES)
+                run->on_error = ERROR_SPLIT;
+        else
+                return report_usage("--on-error %s: wanted stop, skip, or for lines split",
+                                    error_text);
+        return STATUS_DONE;
+}
+
+static int limits_parse(struct append_run *run)
+{
+        int status = keep_parse(&keep);
+
+        if (wait_text && !wait_text[0])
+                run->wait_ns = -1;
+        else if (wait_text && duration_parse(wait_text, &run->wait_ns) < 0)
+                return report_usage("--wait %s: wanted nothing, or a duration like 30s", wait_text);
+        run->options.keep_bytes = keep.bytes;
+        run->options.keep_records = keep.records;
+        run->options.keep_ns = keep.ns;
+        return status;
+}
+
 static int options_parse(struct append_run *run)
 {
+        int status;
+
         run->options.flags = LOGSTORE_CREATE;
         if (input_format_parse(format_text, delimiter_text, &run->format) < 0)
                 return report_usage("-i %s%s%s: wanted lines, nul, len32 or jsonl, -D with lines",
@@ -119,17 +161,35 @@ static int options_parse(struct append_run *run)
                 return report_usage("--ack and -T both want standard output");
         if (progress_open(&run->progress, progress_text, "append", 0) < 0)
                 return report_usage("--progress %s: wanted auto, always or never", progress_text);
-        return creation_parse(&creation, &run->options);
+        status = error_parse(run);
+        if (status == STATUS_DONE)
+                status = limits_parse(run);
+        return status == STATUS_DONE ? creation_parse(&creation, &run->options) : status;
 }
 
 /* ---- one input ---- */
+
+/* As input_take(), past what is skipped. */
+static int take(struct append_run *run, struct input *in, const char *name,
+                struct logstore_entry *ret)
+{
+        int r;
+
+        while ((r = input_take(in, ret)) == -EMSGSIZE || r == -EBADMSG) {
+                if (run->on_error == ERROR_STOP)
+                        return r;
+                report_note("%s: %s: skipped", name, in->problem);
+                run->skipped++;
+        }
+        return r;
+}
 
 static int append_taken(struct append_run *run, struct input *in, const char *name)
 {
         struct logstore_entry entry;
         int r;
 
-        while ((r = input_take(in, &entry)) > 0) {
+        while ((r = take(run, in, name, &entry)) > 0) {
                 r = appender_add(&run->appender, &entry);
                 if (r < 0) {
                         tee_drop(&run->tee);
@@ -189,23 +249,38 @@ static int append_input(struct append_run *run, struct input *in, const char *na
         return r < 0 ? report_file(r, name) : STATUS_DONE;
 }
 
+static int report_no_fifo(const char *name)
+{
+        report_note("--fifo %s: is no FIFO", name);
+        return STATUS_IO;
+}
+
 static int append_file(struct append_run *run, const char *name)
 {
-        bool is_stdin = strcmp(name, "-") == 0;
+        bool is_stdin = !fifo_path && strcmp(name, "-") == 0;
         /* A FIFO without a writer is waited for by input_fill(), where a signal is seen. */
         int fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        int status, r;
+        struct stat st;
         struct input in;
+        int status, r;
 
         if (is_stdin)
                 name = "standard input";
         if (fd < 0)
                 return report_file(-errno, name);
+        if (fifo_path && (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))) {
+                close(fd);
+                return report_no_fifo(name);
+        }
         r = input_open(&in, fd, &run->format, (size_t)logstore_max_record(run->appender.store));
         if (r == 0) {
                 in.signal_fd = run->signal_fd;
+                in.split = run->on_error == ERROR_SPLIT;
+                in.fifo = fifo_path;
                 status = append_input(run, &in, name);
                 run->done_bytes += in.total_bytes;
+                run->cut += in.cut_lines;
+                fd = in.fd; /* another one of a FIFO */
                 input_close(&in);
         } else {
                 status = report_file(r, name);
@@ -248,9 +323,20 @@ static int finish(struct append_run *run, int status)
         r = appender_sync(&run->appender);
         if (r < 0)
                 status = status_first(status, report_store(r, run->dir));
+        if (r == 0 && keep_wanted(&keep)) { /* a short run has had no second for it */
+                r = logstore_apply_retention(store, 0, NULL);
+                if (r < 0)
+                        status = status_first(status, report_store(r, run->dir));
+        }
         (void)buffer_flush(&run->output);
         if (output_status(run) != STATUS_DONE)
                 status = status_first(status, report_file(run->output.error, "standard output"));
+        if (run->cut)
+                report_note("%s: %llu lines were longer than a record, and cut", run->dir,
+                            (unsigned long long)run->cut);
+        if (run->skipped)
+                status = status_first(status, report_no("%s: %llu records were skipped", run->dir,
+                                                        (unsigned long long)run->skipped));
         if ((status != STATUS_DONE || run->signal) && run->signal != SIGPIPE &&
             logstore_durable(store, &durable) == 0)
                 report_note("%s: durable up to record %llu", run->dir, (unsigned long long)durable);
@@ -264,7 +350,7 @@ static int append_all(struct append_run *run, int count, char **names)
 
         if (count == 0) {
                 count = 1;
-                names = only_standard_input;
+                names = fifo_path ? &fifo_path : only_standard_input;
         }
         run->progress.total = regular_bytes(count, names);
         if (isatty(STDIN_FILENO) || ((ack_wanted || tee_wanted) && isatty(STDOUT_FILENO)))
@@ -280,9 +366,13 @@ static int append_run(struct append_run *run, int count, char **names)
         int status = creation_prepare(&creation, run->dir, &run->options), r;
 
         if (status == STATUS_DONE)
-                status = session_write(run->dir, &run->options, &store);
-        if (status != STATUS_DONE)
+                status = wait_text ? session_write_waiting(run->dir, &run->options, run->wait_ns,
+                                                           &store)
+                                   : session_write(run->dir, &run->options, &store);
+        if (status != STATUS_DONE) {
+                run->signal = signals_came();
                 return status;
+        }
         creation_note(&creation, run->dir, &run->options, store);
         r = appender_open(&run->appender, store, (size_t)run->batch_records);
         if (r == 0) {
@@ -311,6 +401,8 @@ int verb_append(int count, char **arguments)
 
         if (status != STATUS_DONE)
                 return status;
+        if (fifo_path && count > 1)
+                return report_usage("--fifo: not with files");
         run.signal_fd = signals_hold();
         if (run.signal_fd < 0)
                 return report_file(run.signal_fd, "signalfd");

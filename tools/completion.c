@@ -38,7 +38,8 @@ static void each_option(const struct verb *verb, option_printer print)
 
 static bool takes_value(const struct poptOption *option)
 {
-        return (option->argInfo & POPT_ARG_MASK) != POPT_ARG_NONE;
+        return (option->argInfo & POPT_ARG_MASK) != POPT_ARG_NONE &&
+               !(option->argInfo & POPT_ARGFLAG_OPTIONAL); /* that is behind "=" only */
 }
 
 static bool takes_file(const struct poptOption *option)

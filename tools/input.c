@@ -8,11 +8,13 @@
 #include "input.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "json_line.h"
@@ -153,13 +155,35 @@ static int wait_for_bytes(const struct input *in)
         return fds[1].revents ? -EINTR : 0;
 }
 
+/* Before the old descriptor is closed, so that no writer is without a reader. */
+static int open_again(struct input *in)
+{
+        struct stat st;
+        int fd = open(in->fifo, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
+
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                r = -errno;
+        else if (!S_ISFIFO(st.st_mode))
+                r = -EINVAL;
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
+        close(in->fd);
+        in->fd = fd;
+        return 0;
+}
+
 int input_fill(struct input *in)
 {
         ssize_t n;
         int r;
 
-        if (in->ended)
+        if (in->ended && !in->fifo)
                 return 0;
+        in->ended = false;
         r = make_room(in);
         if (r < 0)
                 return r;
@@ -171,11 +195,13 @@ int input_fill(struct input *in)
         } while (n < 0 && (errno == EAGAIN || errno == EINTR));
         if (n < 0)
                 return -errno;
-        if (n == 0)
+        if (n == 0) {
                 in->ended = true;
+                r = in->fifo ? open_again(in) : 0;
+        }
         in->end += (size_t)n;
         in->total_bytes += (uint64_t)n;
-        return n > 0 || in->end > in->start;
+        return r < 0 ? r : n > 0 || in->fifo || in->end > in->start;
 }
 
 static int problem(struct input *in, int error, const char *format, ...)
@@ -221,6 +247,41 @@ static void take_raw(struct input *in, size_t size)
         in->taken++;
 }
 
+/* Of what was refused: false while there is more of it to come. */
+static bool pass_over(struct input *in)
+{
+        size_t left = in->end - in->start, overlap = in->format.delimiter_bytes - 1;
+        const char *stop;
+
+        if (in->pass_line) {
+                stop = find(in->bytes + in->start, in->bytes + in->end, &in->format);
+                in->pass_line = !stop && !in->ended;
+                if (stop)
+                        in->start = (size_t)(stop - in->bytes) + in->format.delimiter_bytes;
+                else if (in->ended)
+                        in->start = in->end;
+                else if (left > overlap)
+                        in->start = in->end - overlap;
+                in->taken += !in->pass_line;
+        } else if (in->pass_bytes) {
+                left = left < in->pass_bytes ? left : (size_t)in->pass_bytes;
+                in->start += left;
+                in->pass_bytes = in->ended ? 0 : in->pass_bytes - left;
+        }
+        if (in->scanned < in->start)
+                in->scanned = in->start;
+        return !in->pass_line && !in->pass_bytes;
+}
+
+/* A piece of a line that is longer than a record. */
+static void take_piece(struct input *in, size_t size)
+{
+        in->cut_lines += !in->cut;
+        in->cut = true;
+        take_raw(in, size);
+        in->taken--;
+}
+
 /* Up to the delimiter, or all that is left at the end of the input. @limit is in bytes. */
 static int take_line(struct input *in, size_t limit, const char **ret_data, size_t *ret_size)
 {
@@ -229,8 +290,15 @@ static int take_line(struct input *in, size_t limit, const char **ret_data, size
         size_t size = (size_t)((stop ? stop : end) - data);
 
         in->place = in->taken + 1;
-        if (size > limit + (stop ? 0 : in->format.delimiter_bytes - 1))
+        if (size > limit + (stop ? 0 : in->format.delimiter_bytes - 1)) {
+                if (in->split) {
+                        take_piece(in, *ret_size = limit);
+                        *ret_data = data;
+                        return 1;
+                }
+                in->pass_line = true;
                 return too_long(in, stop ? "" : "more than ", stop ? size : limit);
+        }
         if (!stop && (!in->ended || data == end)) {
                 size_t overlap = in->format.delimiter_bytes - 1;
 
@@ -238,6 +306,7 @@ static int take_line(struct input *in, size_t limit, const char **ret_data, size
                 return 0;
         }
         take_raw(in, size + (stop ? in->format.delimiter_bytes : 0));
+        in->cut = false;
         *ret_data = data;
         *ret_size = size;
         return 1;
@@ -253,8 +322,11 @@ static int take_length(struct input *in, struct logstore_entry *ret)
         in->place = in->taken + 1;
         if (left >= LENGTH_BYTES) {
                 memcpy(&size, in->bytes + in->start, LENGTH_BYTES);
-                if (size > in->record_limit)
+                if (size > in->record_limit) {
+                        in->pass_bytes = LENGTH_BYTES + (uint64_t)size;
+                        in->taken++;
                         return too_long(in, "", size);
+                }
                 if (left - LENGTH_BYTES >= size) {
                         ret->data = in->bytes + in->start + LENGTH_BYTES;
                         ret->size = size;
@@ -262,7 +334,10 @@ static int take_length(struct input *in, struct logstore_entry *ret)
                         return 1;
                 }
         }
-        return in->ended ? problem(in, -EBADMSG, "the input ends inside of it") : 0;
+        if (!in->ended)
+                return 0;
+        in->start = in->end;
+        return problem(in, -EBADMSG, "the input ends inside of it");
 }
 
 static int scratch_room(struct input *in, size_t size)
@@ -385,6 +460,8 @@ int input_take(struct input *in, struct logstore_entry *ret)
 {
         int r;
 
+        if (!pass_over(in))
+                return 0;
         ret->time_ns = 0;
         switch (in->format.kind) {
         case INPUT_LENGTH:

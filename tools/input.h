@@ -46,7 +46,13 @@ struct input {
         size_t scanned;              /* no delimiter before it */
         char *scratch;               /* payload of a decoded record */
         size_t scratch_capacity;
-        char problem[256]; /* why the last input_take() failed */
+        bool split;         /* lines longer than a record are cut into several, not refused */
+        bool cut;           /* the last record was a piece of such a line, and more of it follows */
+        uint64_t cut_lines; /* how many were */
+        bool pass_line;     /* of what was refused the rest is to be passed over: up to a */
+        uint64_t pass_bytes; /* delimiter, or so many bytes */
+        const char *fifo;    /* opened anew when its last writer has gone; NULL: input ends there */
+        char problem[256];   /* why the last input_take() failed */
 };
 
 /* Name of a format ("lines", "nul", "len32", "jsonl") and/or a delimiter with \n \t \0 \xHH
@@ -57,10 +63,11 @@ int input_open(struct input *in, int fd, const struct input_format *format, size
 void input_close(struct input *in); /* not the descriptor */
 
 /* 1: a record, valid until the next call of take or fill. 0: none in the buffer. -EMSGSIZE longer
- * than the limit, -EBADMSG not in the format: in->problem has a line; the input is of no more use. */
+ * than the limit, -EBADMSG not in the format: in->problem has a line; the next call goes on behind. */
 int input_take(struct input *in, struct logstore_entry *ret);
 
-/* Wait for bytes. 1: there are some, or it has ended and what is left is a record. 0: all taken.
+/* Wait for bytes. 1: there are some, or it has ended and what is left is a record. 0: all taken;
+ * never in a FIFO that is kept open, which is at each of its ends as if the input began anew.
  * -EINTR: a signal came. Other errors of read(2). */
 int input_fill(struct input *in);
 

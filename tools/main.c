@@ -11,6 +11,7 @@
 #include "completion.h"
 #include "descriptors.h"
 #include "logstore.h"
+#include "optional.h"
 #include "report.h"
 #include "session.h"
 #include "signals.h"
@@ -128,6 +129,8 @@ static int verb_dispatch(const struct verb *verb, int argc, char **argv)
         snprintf(name, sizeof(name), "logstore %s", verb->name);
         report_verb(name);
         argv[0] = name;
+        if (optional_mark(verb->options, argc, argv) < 0)
+                return report_file(-ENOMEM, "options");
         context = verb_context(verb, argc, (const char **)argv, table);
         if (!context)
                 return report_file(-ENOMEM, "options");

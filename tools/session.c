@@ -3,8 +3,15 @@
  */
 #include "session.h"
 
+#include <errno.h>
+
 #include "numbers.h"
 #include "report.h"
+#include "signals.h"
+#include "times.h"
+
+#define WAIT_LEAST_MS 2 /* between two looks at a lock */
+#define WAIT_MOST_MS 50
 
 static int network_ok, shared_ok;
 
@@ -37,6 +44,28 @@ int session_write(const char *dir, const struct logstore_options *options, struc
 
         allowed.flags |= session_flags();
         r = logstore_open(dir, &allowed, ret);
+        return r < 0 ? report_open(r, dir) : STATUS_DONE;
+}
+
+int session_write_waiting(const char *dir, const struct logstore_options *options, int64_t wait_ns,
+                          struct logstore **ret)
+{
+        struct logstore_options allowed = *options;
+        int64_t end_ns = times_monotonic() + wait_ns;
+        int pause_ms = WAIT_LEAST_MS, r;
+
+        allowed.flags |= session_flags();
+        while ((r = logstore_open(dir, &allowed, ret)) == -EBUSY) {
+                int64_t left_ns = wait_ns < 0 ? INT64_MAX : end_ns - times_monotonic();
+
+                if (left_ns <= 0)
+                        break;
+                if (left_ns / 1000000 < pause_ms)
+                        pause_ms = (int)(left_ns / 1000000) + 1;
+                if (signals_sleep(pause_ms))
+                        return STATUS_STORE; /* the signal says enough */
+                pause_ms = pause_ms * 2 < WAIT_MOST_MS ? pause_ms * 2 : WAIT_MOST_MS;
+        }
         return r < 0 ? report_open(r, dir) : STATUS_DONE;
 }
 

@@ -23,6 +23,11 @@ int session_read(const char *dir, struct logstore **ret);
 /* Open @dir for writing. */
 int session_write(const char *dir, const struct logstore_options *options, struct logstore **ret);
 
+/* The same, but while another process has the lock try again until @wait_ns have passed (negative:
+ * for ever) or a held signal comes, which the caller asks for. */
+int session_write_waiting(const char *dir, const struct logstore_options *options, int64_t wait_ns,
+                          struct logstore **ret);
+
 /* Close and report; returns @status, or what closing met. NULL is fine. */
 int session_close(struct logstore *store, const char *dir, int status);
 

@@ -109,6 +109,13 @@ int signals_wait_writable(int fd)
         return fds[0].revents ? 0 : -EINTR;
 }
 
+bool signals_sleep(int timeout_ms)
+{
+        struct pollfd held = { .fd = came ? -1 : held_fd, .events = POLLIN };
+
+        return poll(&held, 1, timeout_ms) > 0;
+}
+
 bool signals_pipe_kills(void)
 {
         return !pipe_was_ignored;

@@ -21,6 +21,9 @@ bool signals_held(void);
 /* Wait until @fd can take a byte: 0. -EINTR: a held signal came first, or had come and it cannot. */
 int signals_wait_writable(int fd);
 
+/* Sleep; true: a held signal came first. */
+bool signals_sleep(int timeout_ms);
+
 /* False: who started the tool ignores SIGPIPE, so a closed pipe is an error like others. */
 bool signals_pipe_kills(void);
 

@@ -354,3 +354,11 @@ char *time_format(char *to, int64_t time_ns)
         memcpy(to + sizeof(last) + 9, zone, size + 1);
         return to + sizeof(last) + 9 + size;
 }
+
+int64_t times_monotonic(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}

@@ -33,4 +33,7 @@ int time_parse_fixed(const char *text, int64_t *ret_ns);
 /* Writes RFC 3339 with nine digits, in UTC unless times are local, and a zero; returns its place. */
 char *time_format(char *to, int64_t time_ns);
 
+/* For measuring; ns. */
+int64_t times_monotonic(void);
+
 #endif

@@ -7,44 +7,35 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "keep.h"
 #include "numbers.h"
 #include "range.h"
 #include "report.h"
 #include "session.h"
 #include "verbs.h"
 
-static char *size_text, *time_text, *count_text, *before_text;
+static struct keep keep;
+static char *before_text;
 static int dry_run;
 
 struct poptOption trim_options[] = {
-        { "keep-size", 0, POPT_ARG_STRING, &size_text, 0, "keep at most this much", "SIZE" },
-        { "keep-time", 0, POPT_ARG_STRING, &time_text, 0, "keep what is younger than this",
-          "DURATION" },
-        { "keep-count", 0, POPT_ARG_STRING, &count_text, 0, "keep at most N records", "N" },
+        KEEP_OPTIONS(keep),
         { "before", 0, POPT_ARG_STRING, &before_text, 0, "delete what lies before record N", "N" },
         { "dry-run", 0, POPT_ARG_NONE, &dry_run, 0, "only say what would be left", NULL },
         POPT_TABLEEND,
 };
 
-struct trim {
-        uint64_t keep_bytes, keep_records, before;
-        int64_t keep_ns;
-};
-
-static int options_parse(struct trim *trim)
+static int options_parse(uint64_t *ret_before)
 {
-        if (!size_text && !time_text && !count_text && !before_text)
+        int status = keep_parse(&keep);
+
+        if (status != STATUS_DONE)
+                return status;
+        if (before_text && (number_parse(before_text, ret_before) < 0 || !*ret_before))
+                return report_usage("--before %s: wanted a record number", before_text);
+        if (!keep_wanted(&keep) && !before_text)
                 return report_usage("say what to keep: --keep-size, --keep-time, --keep-count or "
                                     "--before");
-        if (size_text && (size_parse(size_text, &trim->keep_bytes) < 0 || !trim->keep_bytes))
-                return report_usage("--keep-size %s: wanted a size like 512M", size_text);
-        if (time_text && (duration_parse(time_text, &trim->keep_ns) < 0 || !trim->keep_ns))
-                return report_usage("--keep-time %s: wanted a duration like 7d", time_text);
-        if (count_text &&
-            (number_parse(count_text, &trim->keep_records) < 0 || !trim->keep_records))
-                return report_usage("--keep-count %s: wanted a number", count_text);
-        if (before_text && (number_parse(before_text, &trim->before) < 0 || !trim->before))
-                return report_usage("--before %s: wanted a record number", before_text);
         return STATUS_DONE;
 }
 
@@ -82,22 +73,21 @@ static int trim_before(struct logstore *store, uint64_t before, uint64_t *ret_fi
         return r;
 }
 
-static int apply(struct logstore *store, const char *dir, const struct trim *trim)
+static int apply(struct logstore *store, const char *dir, uint64_t before)
 {
         struct logstore_bounds bounds;
         uint64_t first;
         int r = logstore_bounds(store, &bounds);
 
         first = bounds.first;
-        if (r == 0 && (trim->keep_bytes || trim->keep_records || trim->keep_ns)) {
+        if (r == 0 && keep_wanted(&keep)) {
                 if (!dry_run) /* opened with them it would begin to trim before bounds are known */
-                        r = logstore_set_retention(store, trim->keep_bytes, trim->keep_records,
-                                                   trim->keep_ns);
+                        r = logstore_set_retention(store, keep.bytes, keep.records, keep.ns);
                 if (r == 0)
                         r = logstore_apply_retention(store, dry_run, &first);
         }
-        if (r == 0 && trim->before)
-                r = trim_before(store, trim->before, &first);
+        if (r == 0 && before)
+                r = trim_before(store, before, &first);
         if (r < 0)
                 return report_store(r, dir);
         printf("%llu\n", (unsigned long long)first);
@@ -112,8 +102,8 @@ int verb_trim(int count, char **arguments)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
         struct logstore *store;
-        struct trim trim = { 0 };
-        int status = options_parse(&trim);
+        uint64_t before = 0;
+        int status = options_parse(&before);
 
         (void)count;
         if (status != STATUS_DONE)
@@ -122,12 +112,12 @@ int verb_trim(int count, char **arguments)
                                                left */
         if (dry_run) {
                 options.flags = LOGSTORE_READ_ONLY;
-                options.keep_bytes = trim.keep_bytes;
-                options.keep_records = trim.keep_records;
-                options.keep_ns = trim.keep_ns;
+                options.keep_bytes = keep.bytes;
+                options.keep_records = keep.records;
+                options.keep_ns = keep.ns;
         }
         status = session_write(arguments[0], &options, &store);
         if (status != STATUS_DONE)
                 return status;
-        return session_close(store, arguments[0], apply(store, arguments[0], &trim));
+        return session_close(store, arguments[0], apply(store, arguments[0], before));
 }

@@ -154,6 +154,7 @@ static int help_all(FILE *to)
                 fprintf(to, "  %-8s %-16s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
         fprintf(to, "\n'logstore help VERB' or 'logstore VERB --help' says more; "
                     "'logstore --version'.\n"
+                    "'logstore completion SHELL' is for bash, zsh and fish.\n"
                     "Exit status: 0 done, 1 no (damage, no such record), 2 usage,\n"
                     "3 the store cannot be used, 4 input or output failed.\n");
         return report_stdout();

@@ -27,7 +27,7 @@ static void fault_json(const struct logstore_fault *fault)
 {
         json_t *o = json_object();
 
-        json_object_set_new(o, "file", json_string(fault->file));
+        json_object_set_new(o, "file", fault->file[0] ? json_string(fault->file) : json_null());
         json_object_set_new(o, "offset", look_number(fault->offset));
         json_object_set_new(o, "number", fault->number ? look_number(fault->number) : json_null());
         json_object_set_new(o, "error", json_string(logstore_error_text(fault->error)));
@@ -41,9 +41,11 @@ static void fault_line(FILE *to, const struct logstore_fault *fault)
 {
         char file[TEXT_VISIBLE_BYTES(256)], what[TEXT_VISIBLE_BYTES(1024)], text[1024];
 
-        snprintf(text, 256, "%s", fault->file);
-        fprintf(to, "%s: offset %llu: ", text_visible_line(file, text),
-                (unsigned long long)fault->offset);
+        if (fault->file[0]) { /* else it is about one that is not there, which @what names */
+                snprintf(text, 256, "%s", fault->file);
+                fprintf(to, "%s: offset %llu: ", text_visible_line(file, text),
+                        (unsigned long long)fault->offset);
+        }
         if (fault->number)
                 fprintf(to, "record %llu: ", (unsigned long long)fault->number);
         snprintf(text, sizeof(text), "%s", fault->what);

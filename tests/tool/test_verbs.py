@@ -131,6 +131,21 @@ def two_faults(tmp):
 
 
 @case
+def newest_segment_missing(tmp):
+    """a fault without a file names what is missing, and copy leaves nothing"""
+    store = store_of_segments(tmp)
+    name = segments(store)[-1]["name"]
+    os.unlink(f"{store}/{name}")
+    line = run("verify", store, status=1).stdout.decode()
+    assert line.startswith(f"{name}: the newest segment is missing"), line
+    fault = json.loads(run("verify", store, "-o", "json", status=1).stdout)
+    equal(fault["file"], None)
+    contains(fault["what"], name)
+    contains(complaint("copy", store, f"{tmp}/t", status=1), name)
+    equal(os.listdir(tmp), ["s"])
+
+
+@case
 def torn_tail_is_no_damage(tmp):
     """half a record behind the last sync: verify mentions it and ends with 0"""
     store = f"{tmp}/s"

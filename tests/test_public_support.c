@@ -5,10 +5,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "scratch.h"
 
 #define PATH_BYTES 512
 
@@ -263,25 +264,19 @@ void crash_store(void)
 
 /* ---- running ---------------------------------------------------------------------------- */
 
+static const char *all_scratch; /* of all tests of the program: one that fails removes nothing */
+
 static void make_scratch(void)
 {
-        const char *parent = getenv("TMPDIR");
-
-        snprintf(root, sizeof(root), "%s/logstore-test-XXXXXX", parent ? parent : "/tmp");
+        snprintf(root, sizeof(root), "%s/XXXXXX", all_scratch);
         ck_assert_msg(mkdtemp(root) != NULL, "%s: %s", root, strerror(errno));
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk)
-{
-        (void)st, (void)type, (void)walk;
-        return remove(path);
 }
 
 static void remove_scratch(void)
 {
         if (store)
                 logstore_close(store);
-        nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        scratch_remove(root);
 }
 
 #if defined(__SANITIZE_THREAD__)
@@ -322,9 +317,15 @@ int run_tests(const char *name, const struct test_entry *tests, size_t count)
 {
         Suite *suite = suite_create(name);
         TCase *tcase = tcase_create(name);
+        const char *parent = getenv("TMPDIR");
         SRunner *runner;
         int failed;
 
+        all_scratch = scratch_make(parent ? parent : "/tmp", "test");
+        if (!all_scratch) {
+                perror("a directory for the tests");
+                return EXIT_FAILURE;
+        }
         tcase_add_checked_fixture(tcase, make_scratch, remove_scratch);
         tcase_set_timeout(tcase, 60);
         for (size_t i = 0; i < count; i++) {

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../scratch.h"
+
 #define PAGE_BYTES 4096u
 
 static void __attribute__((noreturn)) fail(const char *what)
@@ -23,11 +25,12 @@ static void __attribute__((noreturn)) fail(const char *what)
 const char *tree_scratch(const char *purpose)
 {
         const char *parent = getenv("TMPDIR");
-        char *path;
+        const char *path;
 
         if (!parent)
                 parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-        if (asprintf(&path, "%s/logstore-%s-XXXXXX", parent, purpose) < 0 || !mkdtemp(path))
+        path = scratch_make(parent, purpose);
+        if (!path)
                 fail(parent);
         return path;
 }

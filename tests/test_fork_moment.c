@@ -14,6 +14,7 @@ enum moment { NEVER, LOCKED, CLOSING };
 static enum moment moment;
 static sem_t now, forked;
 static pid_t child;
+static int child_ran[2]; /* a pipe: it is told there once the handlers have run in the child */
 static int locked_fd = -1;
 
 /* Let the other thread fork. If it must wait for us, it forks when we are done. */
@@ -53,9 +54,12 @@ static void *fork_then(void *argument)
 {
         sem_wait(&now);
         child = fork();
-        if (child == 0)
+        if (child == 0) {
+                if (write(child_ran[1], "", 1) != 1)
+                        _exit(1);
                 for (;;)
                         pause();
+        }
         sem_post(&forked);
         return argument;
 }
@@ -63,8 +67,10 @@ static void *fork_then(void *argument)
 START_TEST(a_child_made_just_then_does_not_keep_the_lock)
 {
         pthread_t thread;
+        char byte;
         int r;
 
+        ck_assert_int_eq(pipe(child_ran), 0);
         sem_init(&now, 0, 0);
         sem_init(&forked, 0, 0);
         ck_assert_int_eq(pthread_create(&thread, NULL, fork_then, NULL), 0);
@@ -74,6 +80,7 @@ START_TEST(a_child_made_just_then_does_not_keep_the_lock)
         moment = _i == 1 ? CLOSING : NEVER;
         close_store();
         pthread_join(thread, NULL);
+        ck_assert_int_eq(read(child_ran[0], &byte, 1), 1);
         r = try_open(0, &store);
         ck_assert_int_gt(child, 0);
         ck_assert_int_eq(kill(child, SIGKILL), 0); /* it lived until now */

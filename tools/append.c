@@ -401,6 +401,8 @@ int verb_append(int count, char **arguments)
 
         if (status != STATUS_DONE)
                 return status;
+        if (fifo_path && fifo_path[0] == 0)
+                return report_usage("--fifo: wanted a FIFO");
         if (fifo_path && count > 1)
                 return report_usage("--fifo: not with files");
         run.signal_fd = signals_hold();

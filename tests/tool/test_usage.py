@@ -234,7 +234,9 @@ def empty_arguments(tmp):
         contains(complaint(verb, "", *arguments_of(verb, "x")[2:], status=2), "argument 1 is empty")
     for words in (["append", f"{tmp}/s", ""], ["get", f"{tmp}/s", ""], ["copy", f"{tmp}/s", ""],
                   ["warm", f"{tmp}/s", ""], ["repair", f"{tmp}/s", "--salvage="],
-                  ["read", f"{tmp}/s", "--cursor-file="]):
+                  ["read", f"{tmp}/s", "--cursor-file="], ["append", f"{tmp}/t", "--fifo="],
+                  ["append", f"{tmp}/t", "--group="], ["append", f"{tmp}/t", "--on-error="],
+                  ["append", f"{tmp}/t", "--keep-count="]):
         complaint(*words, status=2, cwd=tmp)
     equal(os.listdir(tmp), ["s"])
 

@@ -322,15 +322,15 @@ def copy_that_is_killed(tmp):
 @case
 def more_than_can_be_mapped(tmp):
     """copy and --redact of more segments than can be mapped at once"""
-    record = b"%0999d"
-    run("append", f"{tmp}/s", "--segment-size", "512K", input=b"".join(
-        record % n + b"\n" for n in range(1, 120001)))
-    run("append", f"{tmp}/s", "-i", "jsonl",
-        input=b'{"data":"zero","time":"1970-01-01T00:00:00Z"}\n')
-
     def little_memory():
         resource.setrlimit(resource.RLIMIT_AS, (100 << 20, 100 << 20))
     limited = {"preexec_fn": little_memory, "env": {**os.environ, "MALLOC_ARENA_MAX": "1"}}
+    if subprocess.run([TOOL, "--version"], capture_output=True, **limited).returncode != 0:
+        raise Skip("the tool as it is built takes more by itself")
+    run("append", f"{tmp}/s", "--segment-size", "512K",
+        input=b"".join(b"%0999d\n" % n for n in range(1, 120001)))
+    run("append", f"{tmp}/s", "-i", "jsonl",
+        input=b'{"data":"zero","time":"1970-01-01T00:00:00Z"}\n')
     covered = out("read", f"{tmp}/s", "--redact", "7", **limited)
     lines = out("read", f"{tmp}/s")
     equal(covered == lines.replace(b"7", b"x"), True)

@@ -23,6 +23,9 @@ void rig_broken(const char *format, ...) __attribute__((noreturn, format(printf,
  * whose name is returned. Skips without root. */
 const char *rig_start(uint64_t bytes);
 
+/* After rig_start(): skip where loop devices cannot be had and mounted. */
+void rig_need_devices(void);
+
 /* Mount or resize a tmpfs. Both return 0 or -errno. */
 int rig_tmpfs(const char *directory, uint64_t bytes);
 int rig_tmpfs_resize(const char *directory, uint64_t bytes);

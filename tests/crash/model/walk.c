@@ -149,7 +149,7 @@ int main(int argc, char **argv)
                 else if (strcmp(argv[i], "--seed") == 0)
                         seed = value;
                 else if (strcmp(argv[i], "--minutes") == 0)
-                        deadline = time(NULL) + (time_t)value * 60;
+                        deadline = time(NULL) + (time_t)(strtod(argv[i + 1], NULL) * 60);
         }
         fprintf(stderr, "model: seed %" PRIu64 "\n", seed);
         do {

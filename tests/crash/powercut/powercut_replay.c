@@ -427,6 +427,11 @@ int main(int argc, char **argv)
 {
         uint64_t bad;
 
+        if (argc > 1 && strcmp(argv[1], "--probe") == 0) { /* can it be done here? */
+                rig_start(0);
+                rig_need_devices();
+                return 0;
+        }
         if (parse(argc, argv) < 0) {
                 fprintf(stderr, "powercut_replay: see the head of powercut_replay.c\n");
                 return 2;

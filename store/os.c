@@ -79,9 +79,11 @@ int os_make_directory(int directory, const char *name, uint32_t mode)
         OS_UNCANCELLED;
         int fd, r;
 
-        /* Of nobody else meanwhile, and ours to open whatever the umask. */
+        /* Of nobody else meanwhile, and ours to open whatever the umask: should giving it back what
+         * that took fail, the open says so. */
         if (mkdirat(directory, name, 0700 & (mode_t)mode) < 0)
                 return -errno;
+        (void)fchmodat(directory, name, 0700 & (mode_t)mode, AT_SYMLINK_NOFOLLOW);
         fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return -errno;

@@ -77,13 +77,17 @@ static int set_rights(int directory, int fd, mode_t mode, mode_t kept)
 int os_make_directory(int directory, const char *name, uint32_t mode)
 {
         OS_UNCANCELLED;
+        struct stat st;
         int fd, r;
 
         /* Of nobody else meanwhile, and ours to open whatever the umask: should giving it back what
          * that took fail, the open says so. */
         if (mkdirat(directory, name, 0700 & (mode_t)mode) < 0)
                 return -errno;
-        (void)fchmodat(directory, name, 0700 & (mode_t)mode, AT_SYMLINK_NOFOLLOW);
+        if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            (st.st_mode & 0700 & mode) != (0700 & mode)) /* keeps a setgid bit else */
+                (void)fchmodat(directory, name, (st.st_mode & 07777) | (0700 & (mode_t)mode),
+                               AT_SYMLINK_NOFOLLOW);
         fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return -errno;

@@ -322,7 +322,7 @@ int run_tests(const char *name, const struct test_entry *tests, size_t count)
         int failed;
 
         all_scratch = scratch_make(parent ? parent : "/tmp", "test");
-        if (!all_scratch) {
+        if (!all_scratch || chmod(all_scratch, 0711) < 0) { /* for tests with another user */
                 perror("a directory for the tests");
                 return EXIT_FAILURE;
         }

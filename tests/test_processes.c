@@ -278,6 +278,19 @@ static void become_nobody(void)
         must(setgid(65534) == 0 && setuid(65534) == 0);
 }
 
+/* Root, and not that of a user namespace that has nobody else. */
+static bool may_become_nobody(void)
+{
+        int status;
+        pid_t child = fork();
+
+        ck_assert_int_ge(child, 0);
+        if (child == 0)
+                _exit(setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        return status == 0;
+}
+
 START_TEST(a_user_without_write_permission_follows)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
@@ -285,8 +298,11 @@ START_TEST(a_user_without_write_permission_follows)
         int64_t began;
         pid_t reader;
 
-        if (geteuid() != 0)
-                return; /* only root can become somebody else */
+        if (!may_become_nobody()) {
+                printf("# left out: %s: only root can become somebody else\n", __func__);
+                fflush(stdout);
+                return;
+        }
         make_shared();
         options.segment_bytes = SMALL_SEGMENT_BYTES;
         options.flags = LOGSTORE_CREATE | (_i ? LOGSTORE_NO_THREAD : 0);

@@ -198,7 +198,8 @@ static int append_taken(struct append_run *run, struct input *in, const char *na
                 if (tee_wanted &&
                     tee_take(&run->tee, in->raw, in->raw_bytes, run->appender.entry_count == 0) < 0)
                         return report_file(-ENOMEM, "standard output");
-                if (run->sync == APPEND_SYNC_EACH && (run->signal = signals_came()))
+                if ((run->sync == APPEND_SYNC_EACH || run->output.error == -EINTR) &&
+                    (run->signal = signals_came()))
                         return STATUS_DONE;
         }
         if (r == -EMSGSIZE || r == -EBADMSG)

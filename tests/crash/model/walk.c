@@ -117,12 +117,13 @@ static void end_walk(struct walk *walk)
         tree_remove(walk->path);
 }
 
+static const char *scratch; /* the store itself, a new one for each walk */
+
 static uint64_t run_walk(uint64_t count, time_t deadline)
 {
-        struct walk walk = { .path = tree_scratch("model"),
-                             .random = seed,
-                             .doing = "opening",
-                             .flags = LOGSTORE_NO_THREAD };
+        struct walk walk = {
+                .path = scratch, .random = seed, .doing = "opening", .flags = LOGSTORE_NO_THREAD
+        };
 
         model_init(&walk.model);
         walk_open_writer(&walk);
@@ -152,6 +153,7 @@ int main(int argc, char **argv)
                         deadline = time(NULL) + (time_t)(strtod(argv[i + 1], NULL) * 60);
         }
         fprintf(stderr, "model: seed %" PRIu64 "\n", seed);
+        scratch = tree_scratch("model");
         do {
                 done += run_walk(count, deadline);
         } while (deadline && time(NULL) < deadline && ++seed);

@@ -28,7 +28,7 @@ struct logstore_cursor {
         uint64_t whole_until;    /* batches up to this number were found whole */
         uint64_t dropped_offset; /* LOGSTORE_DROP_BEHIND: let go up to here */
         uint64_t told_end;       /* LOGSTORE_SKIP_DAMAGE: damage ends the log here, and was told */
-        int64_t waited_ns;       /* until the last record came; INT64_MAX: none did */
+        int64_t waited_ns;       /* until the last record came; negative: in vain since then */
         int eventfd;
         pthread_t watcher;
         bool watching;

@@ -25,6 +25,8 @@
 #define BUSY_BYTES (UINT64_C(256) << 10) /* in one tick */
 #define IDLE_NS INT64_C(100000000)       /* without movement before it sleeps for good */
 #define RETENTION_NS INT64_C(1000000000)
+#define TOUCH_NS \
+        INT64_C(1000000000) /* between two touches: they cost a commit of the journal each */
 #define WRITTEN_NS INT64_C(5000000000) /* dirty_writeback_centisecs: how often the kernel writes */
 
 /* Whole folios only (head_ready.c): one that is being filled would be written now and again later,
@@ -110,6 +112,37 @@ void keeper_sync(struct keeper *keeper)
         pthread_mutex_unlock(&keeper->lock);
 }
 
+/* Neither touch can fail but for a disk that has: the next sync says so. */
+void keeper_touch_now(struct keeper *keeper)
+{
+        uint64_t durable = atomic_load(&keeper->sync->durable), claimed_end;
+        struct head *head = keeper->head;
+        struct segment *segment;
+
+        if (head_pin(head, atomic_load(&head->newest), &segment, &claimed_end) == 0) {
+                (void)os_touch(segment->fd);
+                catalog_unpin(head->catalog, segment);
+        }
+        (void)os_touch(head->control->fd);
+        keeper->touched = durable;
+        keeper->touched_ns = os_monotonic();
+}
+
+static void touch(struct keeper *keeper)
+{
+        if (atomic_load(&keeper->sync->durable) != keeper->touched &&
+            os_monotonic() - keeper->touched_ns >= TOUCH_NS)
+                keeper_touch_now(keeper);
+}
+
+void keeper_touch(struct keeper *keeper)
+{
+        if (pthread_mutex_trylock(&keeper->lock) != 0)
+                return; /* another caller is at it */
+        touch(keeper);
+        pthread_mutex_unlock(&keeper->lock);
+}
+
 static void prepare_next(struct keeper *keeper, const struct tail *tail)
 {
         uint64_t bytes = keeper->head->control->page->fixed.segment_bytes;
@@ -131,6 +164,7 @@ static bool round_behind(struct keeper *keeper)
         sync_by_policy(keeper, &tail);
         while (sync_seal(keeper->sync) == 0)
                 ;
+        touch(keeper);
         if (now - keeper->last_retention_ns >= RETENTION_NS) {
                 retention_apply(keeper->retention);
                 keeper->last_retention_ns = now;
@@ -160,7 +194,8 @@ void keeper_round(struct keeper *keeper)
 /* Is there something left to do at its time, though nothing moves? */
 static bool rests_early(const struct keeper *keeper)
 {
-        return keeper->retention->keep_ns || keeper->retained != keeper->tail_seen.number;
+        return keeper->retention->keep_ns || keeper->retained != keeper->tail_seen.number ||
+               keeper->touched != atomic_load(&keeper->sync->durable);
 }
 
 /* Sleep until poked; when idle, until an append says that it is not. */
@@ -177,7 +212,8 @@ static void rest(struct keeper *keeper, uint32_t poked)
                 os_futex_wait(&head->poked, poked, tick_ns, false);
                 return;
         }
-        /* Pairs with head_publish(), which looks after its store: either it sees this, or we see that. */
+        /* Pairs with head_publish() and sync_conclude(), which look after their store: either they see
+         * this, or we see that. */
         atomic_store(&head->asleep, 1);
         longest_ns = os_fence_all() < 0 ? IDLE_NS : rests_early(keeper) ? RETENTION_NS : -1;
         if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen.number &&

@@ -279,6 +279,7 @@ static int close_writer(struct logstore *store)
         if (r < 0)
                 return r;
         control_set_flags(&store->control, CONTROL_CLEAN, 0);
+        keeper_touch_now(&store->keeper); /* before the sync, which makes it durable, too */
         return control_sync(&store->control);
 }
 

@@ -132,6 +132,7 @@ static int start_keeper(struct logstore *store)
                         options->sync_policy == LOGSTORE_SYNC_INTERVAL ? options->sync_bytes : 0,
                 .sync_ns = options->sync_ms * INT64_C(1000000),
                 .written_turn = 1,
+                .touched = atomic_load(&store->sync.durable),
         };
         pthread_mutex_init(&keeper->lock, NULL);
         if (!(options->flags & LOGSTORE_NO_THREAD))

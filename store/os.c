@@ -294,6 +294,11 @@ int os_unlink(int directory, const char *name)
         return unlinkat(directory, name, 0) < 0 ? -errno : 0;
 }
 
+int os_touch(int fd)
+{
+        return futimens(fd, NULL) < 0 ? -errno : 0;
+}
+
 int os_sync_file(int fd)
 {
         OS_UNCANCELLED;

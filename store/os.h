@@ -76,6 +76,7 @@ int os_rename(int directory, const char *from, const char *to);          /* repl
 int os_rename_fresh(int directory, const char *from, const char *to);    /* -EEXIST */
 int os_move(int directory, const char *from, int other, const char *to); /* -EEXIST */
 int os_unlink(int directory, const char *name);
+int os_touch(int fd); /* the times of its last change are now: what mappings change moves none */
 int os_sync_file(int fd);
 int os_sync_directory(int fd);
 int os_start_writeback(int fd, uint64_t offset, uint64_t bytes); /* no durability */

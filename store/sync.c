@@ -98,9 +98,22 @@ static int sync_piece(struct sync *sync, struct slot *slot, uint64_t from, uint6
 
 int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
 {
-        (void)sync;
+        const struct segment *segment = slot->segment;
+        struct os_stat st;
+        int r;
+
         (void)end;
-        return map_faulted(&slot->segment->map) ? segment_damage(slot->segment, from, 0, "") : 0;
+        if (map_faulted(&segment->map))
+                return segment_damage(segment, from, 0, "");
+        r = os_stat(segment->fd, &st);
+        if (r < 0)
+                return detail(r, "%s: cannot stat: %s", segment->name, logstore_error_text(r));
+        if (st.links > 0)
+                return 0;
+        r = control_held(sync->head->control); /* says more, if all of it is gone */
+        return r < 0 ? r
+                     : detail(-ENOENT, "%s: the file was removed while this process writes to it",
+                              segment->name);
 }
 
 /* The result of a round, into the sticky state and then the mark. Nobody was told anything yet. */
@@ -116,6 +129,9 @@ int sync_conclude(struct sync *sync, const struct tail *to, int error, const cha
         set_synced(sync, to);
         atomic_fetch_add(&sync->rounds, 1);
         control_set_mark(sync->head->control, to->number, to->segment_id, to->offset);
+        atomic_thread_fence(memory_order_seq_cst); /* pairs with rest() of the keeper */
+        if (atomic_load(&sync->head->asleep))
+                head_poke(sync->head); /* it touches the files */
         return 0;
 }
 

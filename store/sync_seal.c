@@ -42,6 +42,7 @@ int sync_seal_alone(struct sync *sync)
         segment = sync->head->slots[turn % HEAD_SLOTS].segment;
         records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
         segment_seal(segment, records, end.offset, end.greatest_ns);
+        (void)os_touch(segment->fd); /* for backups; before the sync, which makes it durable, too */
         r = sync_start_of(sync, &segment->map, HEADER_BYTES, segment->name);
         if (r == 0 && (r = control_sync(sync->head->control)) < 0)
                 r = head_give_up(sync->head, logstore_detail());

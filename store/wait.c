@@ -2,8 +2,9 @@
  * wait.c - waiting for the next record
  *
  * Sleeping: announce in the wake page, look again, sleep on its futex word; the writer wakes who has
- * announced. A reader that may not write the page sleeps on the same word for a millisecond at most;
- * without any page it polls with back-off. The thread behind a descriptor does the same in the
+ * announced. A reader that may not write the page sleeps on the same word, which the writer's thread
+ * wakes now and then, and looks by itself from every millisecond to ten times a second, the less often
+ * the longer nothing came; without any page it only looks. The thread behind a descriptor does the same in the
  * cursor's place.
  */
 #include <errno.h>
@@ -13,7 +14,9 @@
 #include "thread.h"
 
 #define POLL_LEAST_NS INT64_C(20000)
-#define POLL_MOST_NS INT64_C(1000000)
+#define POLL_TICKED_NS INT64_C(1000000) /* where the writer wakes all now and then */
+#define POLL_MOST_NS INT64_C(100000000)
+#define POLL_SHARE 32 /* of the time waited so far: what comes late comes a 32nd later */
 #define POLL_FAILED_NS INT64_C(100000000)
 #define SPIN_NS INT64_C(50000)
 
@@ -23,7 +26,7 @@ struct awaited {
         uint64_t number;
         uint64_t epoch;           /* of the writer; another one is something to be told, too */
         const _Atomic bool *stop; /* NULL: nothing ends the wait early */
-        int64_t *waited_ns;       /* until the last record came; INT64_MAX: none did */
+        int64_t *waited_ns;       /* until the last record came; negative: in vain since then */
         const struct logstore_cursor *standing; /* in this thread, or NULL */
 };
 
@@ -58,10 +61,18 @@ static bool stopped(const struct awaited *awaited)
         return awaited->stop && atomic_load(awaited->stop);
 }
 
+/* How long who cannot announce himself may look away, having waited so long. */
+static int64_t pause_ns(int64_t idle_ns, int64_t least_ns)
+{
+        int64_t share = idle_ns / POLL_SHARE;
+
+        return share < least_ns ? least_ns : share < POLL_MOST_NS ? share : POLL_MOST_NS;
+}
+
 /* One sleep of at most @most_ns, ended by the writer. 1 if there is something, before or behind it;
  * -ECANCELED if nobody waits any more. Who finds the record where it is due does not announce himself: the
  * writer would wake for nothing, and the next who is woken would think that others wait. */
-static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns)
+static int doze(const struct awaited *awaited, int64_t most_ns, int64_t idle_ns)
 {
         struct wake *wake = &awaited->store->wake;
         uint32_t ticket = 0;
@@ -78,13 +89,13 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t *poll_ns
         if (ready(awaited))
                 return 1;
         if (!wake->page) {
-                os_sleep(most_ns < *poll_ns ? most_ns : *poll_ns);
-                *poll_ns = *poll_ns * 2 < POLL_MOST_NS ? *poll_ns * 2 : POLL_MOST_NS;
+                longest = pause_ns(idle_ns, POLL_LEAST_NS);
+                os_sleep(most_ns < longest ? most_ns : longest);
                 return 0;
         }
         /* A writer may die without waking anybody, and another come: look now and then. One without
          * a background thread does not tick for those who cannot announce themselves. */
-        longest = woken ? INT64_C(1000000000) : POLL_MOST_NS;
+        longest = woken ? INT64_C(1000000000) : pause_ns(idle_ns, POLL_TICKED_NS);
         r = wake_sleep(wake, ticket, most_ns < longest ? most_ns : longest);
         return glance(awaited->standing) || ready(awaited) ? 1 : r == -ETIMEDOUT ? 0 : r;
 }
@@ -98,7 +109,7 @@ static bool spin(const struct awaited *awaited, int64_t start_ns)
 {
         bool there = false;
 
-        if (*awaited->waited_ns < SPIN_NS)
+        if (*awaited->waited_ns >= 0 && *awaited->waited_ns < SPIN_NS)
                 do
                         there = ready(awaited);
                 while (!there && os_monotonic() - start_ns < SPIN_NS);
@@ -107,20 +118,22 @@ static bool spin(const struct awaited *awaited, int64_t start_ns)
 
 static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
 {
-        int64_t poll_ns = POLL_LEAST_NS, start_ns = os_monotonic(), left;
+        int64_t start_ns = os_monotonic(), left;
+        int64_t idle_ns = *awaited->waited_ns < 0 ? -*awaited->waited_ns : 0;
         int r = timeout_ns != 0 && spin(awaited, start_ns) ? 1 : 0;
 
         while (r == 0) {
                 left = timeout_ns < 0 ? INT64_MAX : start_ns + timeout_ns - os_monotonic();
                 if (left > 0)
-                        r = doze(awaited, left, &poll_ns);
+                        r = doze(awaited, left, idle_ns + os_monotonic() - start_ns);
                 else if (ready(awaited))
                         r = 1;
                 else
                         r = detail(-ETIMEDOUT, "record %llu was not appended in time",
                                    (unsigned long long)awaited->number);
         }
-        *awaited->waited_ns = r == 1 ? os_monotonic() - start_ns : INT64_MAX;
+        start_ns = os_monotonic() - start_ns;
+        *awaited->waited_ns = r == 1 ? start_ns : -(idle_ns + start_ns);
         return r == -EINTR ? detail(r, "a signal ended the wait") : r < 0 ? r : 0;
 }
 

@@ -142,6 +142,16 @@ static int open_existing(struct cursor_file *file)
         return lock(file);
 }
 
+int cursor_file_go_over(struct cursor_file *file, struct logstore *store)
+{
+        struct logstore_info info = { .struct_bytes = sizeof(info) };
+        int r = logstore_info(store, &info);
+
+        if (r == 0)
+                *text_hex(file->store, info.uuid, sizeof(info.uuid)) = 0;
+        return r;
+}
+
 int cursor_file_open(struct cursor_file *file, const char *path, struct logstore *store)
 {
         struct logstore_info info = { .struct_bytes = sizeof(info) };

@@ -39,6 +39,9 @@ int cursor_file_check(const struct cursor_file *file, struct logstore_cursor *cu
  * compared. */
 int cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer);
 
+/* What is printed from now on is of @store: the file says so from the next saving on. */
+int cursor_file_go_over(struct cursor_file *file, struct logstore *store);
+
 /* Everything up to record @number has been written by @buffer, which is empty. To be called before
  * the first record too, so that even the first block is known to the next run. A status, its line
  * printed. */

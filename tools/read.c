@@ -19,6 +19,7 @@
 
 #include "cursor_file.h"
 #include "filter.h"
+#include "follow.h"
 #include "numbers.h"
 #include "output.h"
 #include "pattern.h"
@@ -84,6 +85,7 @@ struct reading {
         struct output output;
         struct cursor_file position; /* of --cursor-file */
         struct range range;
+        struct follow follow;
         struct filter filter;
         regex_t redact;
         struct redact_copy redacted;
@@ -140,33 +142,18 @@ static int print(struct reading *run, struct logstore_record *record)
 
 /* ---- walking ---- */
 
-static bool output_is_closed(void)
+static int cursor_open(struct reading *run)
 {
-        struct pollfd out = { .fd = STDOUT_FILENO };
+        uint32_t flags =
+                (unverified ? LOGSTORE_UNVERIFIED : 0u) | (drop_behind ? LOGSTORE_DROP_BEHIND : 0u);
+        int r = logstore_cursor_open(run->store, flags, &run->cursor);
 
-        return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
-}
-
-static int wait_for_more(struct reading *run)
-{
-        int r;
-
-        if (flush(run) != STATUS_DONE)
-                return STATUS_IO;
-        do {
-                r = logstore_cursor_wait(run->cursor, LOOK_AT_OUTPUT_MS);
-                if (r == -ETIMEDOUT && output_is_closed())
-                        run->output.buffer.error = -EPIPE;
-        } while ((r == -ETIMEDOUT || r == -EINTR) && output_status(run) == STATUS_DONE);
-        if (r < 0 && r != -ETIMEDOUT && r != -ESTALE)
-                return report_store(r, run->dir);
-        return output_status(run);
+        return r < 0 ? report_store(r, run->dir) : STATUS_DONE;
 }
 
 /* The place where a follower stood is gone: stand where the log begins, or ends, now. */
-static int catch_up(struct reading *run)
+static int catch_up(struct reading *run, uint64_t stood)
 {
-        uint64_t stood = logstore_cursor_position(run->cursor);
         struct logstore_bounds bounds;
         int r = logstore_bounds(run->store, &bounds);
 
@@ -182,6 +169,91 @@ static int catch_up(struct reading *run)
                                               : stood > bounds.tail ? UINT64_MAX
                                                                     : stood);
         return r < 0 && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
+}
+
+/* The name means another opening: go on where we stood, or where another store begins. */
+static int go_over(struct reading *run, struct logstore *to, bool other)
+{
+        uint64_t stood = logstore_cursor_position(run->cursor);
+        struct logstore_bounds bounds;
+        int status, r;
+
+        logstore_cursor_close(run->cursor);
+        run->cursor = NULL;
+        status = session_close(run->store, run->dir, STATUS_DONE);
+        run->store = to;
+        status = status_first(status, cursor_open(run));
+        if (status != STATUS_DONE)
+                return status;
+        if (!other)
+                return catch_up(run, stood);
+        r = logstore_bounds(to, &bounds);
+        if (r == 0)
+                r = logstore_cursor_seek(run->cursor, 0);
+        if (r < 0)
+                return report_store(r, run->dir);
+        run->range.first = bounds.first;
+        run->tail = bounds.tail;
+        run->seen = bounds.first - 1;
+        run->seen_ns = CURSOR_FILE_NONE;
+        if (cursor_path) {
+                r = cursor_file_go_over(&run->position, to);
+                return r < 0 ? report_store(r, run->dir) : flush(run);
+        }
+        return STATUS_DONE;
+}
+
+/* Is the store still the one that is there? */
+static int look_around(struct reading *run)
+{
+        uint64_t tail = logstore_cursor_position(run->cursor) - 1;
+        struct logstore *other_store;
+        bool other;
+        int status = follow_look(&run->follow, run->store, tail, &other_store, &other);
+
+        return other_store ? go_over(run, other_store, other) : status;
+}
+
+/* Files that somebody takes away look damaged: then the store is waited for. */
+static int failed(struct reading *run, int error)
+{
+        const struct logstore *store = run->store;
+        int status = STATUS_DONE;
+
+        if (!follow || !follow_left(&run->follow))
+                return report_store(error, run->dir);
+        if (flush(run) != STATUS_DONE)
+                return STATUS_IO;
+        while (status == STATUS_DONE && run->store == store) {
+                status = look_around(run);
+                if (status != STATUS_DONE || run->store != store)
+                        break;
+                if (follow_output_closed())
+                        run->output.buffer.error = -EPIPE;
+                status = output_status(run);
+                (void)poll(NULL, 0, LOOK_AT_OUTPUT_MS / 2);
+        }
+        return status;
+}
+
+static int wait_for_more(struct reading *run)
+{
+        struct logstore *store = run->store;
+        int status = STATUS_DONE, r;
+
+        if (flush(run) != STATUS_DONE)
+                return STATUS_IO;
+        do {
+                r = logstore_cursor_wait(run->cursor, LOOK_AT_OUTPUT_MS);
+                if (r == -ETIMEDOUT && follow_output_closed())
+                        run->output.buffer.error = -EPIPE;
+                if (r == -ETIMEDOUT)
+                        status = look_around(run);
+        } while ((r == -ETIMEDOUT || r == -EINTR) && run->store == store && status == STATUS_DONE &&
+                 output_status(run) == STATUS_DONE);
+        if (r < 0 && r != -ETIMEDOUT && r != -ESTALE)
+                return failed(run, r);
+        return status_first(status, output_status(run));
 }
 
 /* --since is in the future: what comes until then is passed over, and left to the next run. */
@@ -212,11 +284,11 @@ static int walk_forward(struct reading *run)
                 if (r == -EAGAIN && follow)
                         status = wait_for_more(run);
                 else if (r == -ESTALE && follow)
-                        status = catch_up(run);
+                        status = catch_up(run, logstore_cursor_position(run->cursor));
                 else if (r == -EAGAIN)
                         break;
                 else if (r < 0)
-                        return report_store(r, run->dir);
+                        status = failed(run, r);
                 else if (record.number > run->range.last || record.time_ns > run->range.until_ns)
                         break;
                 else if (record.number >= run->range.first && !is_early(run, &record))
@@ -316,15 +388,6 @@ static int read_range(struct reading *run)
         return status;
 }
 
-static int cursor_open(struct reading *run)
-{
-        uint32_t flags =
-                (unverified ? LOGSTORE_UNVERIFIED : 0u) | (drop_behind ? LOGSTORE_DROP_BEHIND : 0u);
-        int r = logstore_cursor_open(run->store, flags, &run->cursor);
-
-        return r < 0 ? report_store(r, run->dir) : STATUS_DONE;
-}
-
 static int read_store(struct reading *run)
 {
         int status = cursor_open(run), r;
@@ -393,8 +456,9 @@ int verb_read(int count, char **arguments)
         if (status != STATUS_DONE)
                 return status;
         run.output.terminator = zero_wanted ? '\0' : '\n';
-        status = session_read(run.dir, &run.store);
-        if (status != STATUS_DONE)
+        status = follow ? follow_open(&run.follow, run.dir, &run.store)
+                        : session_read(run.dir, &run.store);
+        if (!run.store)
                 return status;
         if (follow || isatty(STDOUT_FILENO))
                 progress_quiet(&run.progress); /* the records themselves are the progress */

@@ -114,6 +114,8 @@ int stream_copy(struct stream_copy *copy, const char *path, const struct logstor
         create.first_number = copy->bounds.first;
         if (create.segment_bytes == 0)
                 create.segment_bytes = info.segment_bytes;
+        if (create.file_mode == 0)
+                create.file_mode = info.file_mode;
         *ret_writing = true;
         if (r == 0)
                 r = open_new(path, &create, &stream.to);

@@ -119,6 +119,7 @@ WRAP(os_rename_fresh, (int directory, const char *from, const char *to), (direct
 WRAP(os_move, (int directory, const char *from, int other, const char *to),
      (directory, from, other, to))
 WRAP(os_unlink, (int directory, const char *name), (directory, name))
+WRAP(os_touch, (int fd), (fd))
 WRAP(os_sync_file, (int fd), (fd))
 WRAP(os_sync_directory, (int fd), (fd))
 WRAP(os_start_writeback, (int fd, uint64_t offset, uint64_t bytes), (fd, offset, bytes))

@@ -27,6 +27,7 @@
         X(os_rename_fresh)    \
         X(os_move)            \
         X(os_unlink)          \
+        X(os_touch)           \
         X(os_sync_file)       \
         X(os_sync_directory)  \
         X(os_start_writeback) \

@@ -580,6 +580,11 @@ static int sync_locked(struct node *node, uint64_t from, uint64_t to, const char
         return r;
 }
 
+int os_touch(int fd)
+{
+        return file_of(fd) ? 0 : -EBADF;
+}
+
 int os_sync_file(int fd)
 {
         struct open_file *file;

@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""read -f follows the name: a store that comes, goes, is replaced or put back."""
+
+import os
+import shutil
+import subprocess
+import time
+
+from support import (SMALL, case, complaint, contains, equal, lines_of, main, out, run,
+                     started)
+
+
+def follower(store, *words, **options):
+    return started("read", "-f", store, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                   **options)
+
+
+@case
+def not_there_yet(tmp):
+    """a store that is not there yet is waited for, with a line; without -f it is status 3"""
+    store = f"{tmp}/s"
+    with follower(store) as reader:
+        contains(reader.stderr.readline(), b"waiting for it")
+        os.mkdir(store)
+        time.sleep(0.5)
+        equal(reader.poll(), None)
+        run("append", store, input=b"1\n2\n")
+        equal(reader.stdout.readline(), b"1\n")
+        equal(reader.stdout.readline(), b"2\n")
+    complaint("read", f"{tmp}/none", status=3)
+    with open(f"{tmp}/file", "wb"):
+        pass
+    run("read", "-f", f"{tmp}/file", status=3)
+
+
+@case
+def made_anew(tmp):
+    """deleted and made anew, whole or inside of its directory: the new one from its beginning"""
+    for spoil in (shutil.rmtree, lambda path: [os.unlink(f"{path}/{name}")
+                                               for name in os.listdir(path)]):
+        store = f"{tmp}/{len(os.listdir(tmp))}"
+        run("append", store, "--segment-size", SMALL, input=lines_of(3000, width=100))
+        with follower(store, "--from=last") as reader:
+            equal(reader.stdout.readline(), b"%0100d\n" % 3000)
+            spoil(store)
+            contains(reader.stderr.readline(), b"waiting for it")
+            run("append", store, input=b"1\n2\n")
+            contains(reader.stderr.readline(), b"another store is there now")
+            equal(reader.stdout.readline(), b"1\n")
+            equal(reader.stdout.readline(), b"2\n")
+            run("append", store, input=b"3\n")
+            equal(reader.stdout.readline(), b"3\n")
+
+
+@case
+def replaced(tmp):
+    """replaced at once by another store: that one from its beginning"""
+    store = f"{tmp}/s"
+    run("append", store, input=b"old\n")
+    run("append", f"{tmp}/new", input=b"new\n")
+    with follower(store) as reader:
+        equal(reader.stdout.readline(), b"old\n")
+        os.rename(store, f"{tmp}/moved")
+        os.rename(f"{tmp}/new", store)
+        equal(reader.stdout.readline(), b"new\n")
+
+
+@case
+def put_back(tmp):
+    """moved away and put back, or replaced by a copy that went on: nothing twice, nothing missing"""
+    store = f"{tmp}/s"
+    run("append", store, input=b"1\n")
+    with follower(store) as reader:
+        equal(reader.stdout.readline(), b"1\n")
+        os.rename(store, f"{tmp}/away")
+        contains(reader.stderr.readline(), b"waiting for it")
+        os.rename(f"{tmp}/away", store)
+        run("append", store, input=b"2\n")
+        equal(reader.stdout.readline(), b"2\n")
+        shutil.copytree(store, f"{tmp}/copy")
+        run("append", f"{tmp}/copy", input=b"3\n")
+        os.rename(store, f"{tmp}/away")
+        os.rename(f"{tmp}/copy", store)
+        equal(reader.stdout.readline(), b"3\n")
+        run("append", store, input=b"4\n")
+        equal(reader.stdout.readline(), b"4\n")
+
+
+@case
+def copied_up(tmp):
+    """what was opened shows no more what is written, as on an overlay: the files are opened anew"""
+    store = f"{tmp}/s"
+    run("append", store, input=b"1\n")
+    with follower(store) as reader:
+        equal(reader.stdout.readline(), b"1\n")
+        for name in os.listdir(store):  # a copy under each name, as the first write makes one
+            shutil.copy2(f"{store}/{name}", f"{store}/.copy")
+            os.rename(f"{store}/.copy", f"{store}/{name}")
+        run("append", store, input=b"2\n")
+        equal(reader.stdout.readline(), b"2\n")
+
+
+@case
+def with_a_cursor_file(tmp):
+    """a cursor file goes over to the new store with its follower"""
+    store = f"{tmp}/s"
+    run("append", store, input=lines_of(5))
+    with follower(store, f"--cursor-file={tmp}/c") as reader:
+        for number in range(1, 6):
+            equal(reader.stdout.readline(), b"%d\n" % number)
+        shutil.rmtree(store)
+        run("append", store, input=b"a\nb\n")
+        equal(reader.stdout.readline(), b"a\n")
+        equal(reader.stdout.readline(), b"b\n")
+        time.sleep(0.3)
+        reader.kill()
+        reader.wait()
+    run("append", store, input=b"c\n")
+    equal(out("read", store, f"--cursor-file={tmp}/c"), b"c\n")
+
+
+main()

@@ -94,7 +94,8 @@ struct logstore_options {
  * -ENOENT no directory, or no store in it without LOGSTORE_CREATE. -ENOTDIR. -EMEDIUMTYPE the
  * directory holds no store. -EPROTONOSUPPORT other version or unknown incompatible flag. -EBUSY
  * another writer (detail: its pid). -EBADMSG damage at or below the durable mark, or a broken
- * chain: a read-only open serves what is before it, logstore_repair() cuts it. -EPERM a directory
+ * chain, told as a reader would meet it: a read-only open serves what is before it, logstore_repair()
+ * cuts it; or a control file that is missing or garbled, which logstore_repair() makes anew. -EPERM a directory
  * that everyone may write, a file that is no regular file, or, to write, one that has a second name
  * (a hard link), which may be somebody else's file. -EOVERFLOW the counts of the control file leave
  * no room to go on, as only forged ones do. -EREMOTE network file system.
@@ -450,7 +451,10 @@ struct logstore_repair_report {
 
 /*
  * Cut a damaged store back to the prefix before its first damage, so that it opens for writing
- * again. What is cut is copied to quarantine/ first, and durable there; what is newer than the log is
+ * again; a batch is kept whole or not at all. Where the oldest segments are missing or unreadable the
+ * log begins later instead, with the first record that is there. A control file that is missing or
+ * garbled is made anew from the segments; what was durable last is not known then. What is damaged is
+ * what logstore_verify() says, told to @hooks in the order of the log. What is cut is copied to quarantine/ first, and durable there; what is newer than the log is
  * moved there. The writer's lock is held from before the first look at the log until all is done, so
  * no append comes in between.
  *

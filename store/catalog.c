@@ -40,6 +40,7 @@ void catalog_free(struct catalog *catalog)
         memory_free(catalog->memory, catalog->mapped);
         memory_free(catalog->memory, catalog->entries);
         memory_free(catalog->memory, catalog->leftovers);
+        memory_free(catalog->memory, catalog->faults);
         pthread_mutex_destroy(&catalog->lock);
         *catalog = (struct catalog){ 0 };
 }
@@ -70,8 +71,7 @@ int catalog_fill(struct catalog *catalog, struct catalog_entry *entry)
         if (r == 0 && !brief.started) {
                 char name[32];
                 segment_name(entry->id, name);
-                r = detail(-EBADMSG, "%s: offset %u: the start frame is damaged", name,
-                           HEADER_BYTES);
+                r = damaged(-EBADMSG, name, HEADER_BYTES, 0, "the start frame is damaged");
         }
         entry->error = r;
         return r < 0 ? r : catalog_fill_from(entry, &brief);
@@ -97,7 +97,9 @@ bool catalog_fits(const struct catalog_entry *next, const struct segment_brief *
                next->previous_end % FRAME_ALIGN == 0 &&
                next->previous_records <=
                        (next->previous_end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
-               brief->start.first_number + next->previous_records == next->first_number;
+               brief->start.first_number + next->previous_records == next->first_number &&
+               (!brief->sealed || (next->previous_end <= brief->seal.end &&
+                                   next->previous_records <= brief->seal.records));
 }
 
 uint64_t catalog_first_after(struct catalog *catalog, uint64_t number)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "control.h"
+#include "detail.h"
 #include "segment.h"
 
 /* How many of a segment's first numbers are voids, for who counts them: its frames have been walked so
@@ -32,6 +33,12 @@ struct catalog_entry {
         int error;               /* its first page cannot be used */
 };
 
+/* Why there is nothing of the log before the segment @before (UINT64_MAX: behind the newest). */
+struct catalog_fault {
+        uint64_t before;
+        struct fault fault;
+};
+
 struct catalog {
         pthread_mutex_t lock;
         struct memory *memory;
@@ -53,10 +60,12 @@ struct catalog {
         struct control_slot sealed; /* up to its mark all was durable when the chain was read */
         _Atomic uint64_t capped_epoch, sealed_number; /* copies for a look without the lock */
         bool writer;                                  /* may write indexes that are missing */
-        uint64_t head_missing; /* announced, but lost in a crash: no cause to look again */
-        uint64_t highest_id;   /* of any file seen, so that no name is used twice */
-        int fault;             /* the chain is broken: an open for writing is refused */
-        char fault_text[512];
+        uint64_t head_missing;        /* announced, but lost in a crash: no cause to look again */
+        uint64_t highest_id;          /* of any file seen, so that no name is used twice */
+        int fault;                    /* the chain is broken: an open for writing is refused */
+        struct catalog_fault *faults; /* each place of that, newest first */
+        size_t fault_count, fault_room;
+        bool unsealed;       /* a segment older than a sealed one is not sealed */
         bool vanished;       /* a file is gone that was listed: the chain is to be read anew */
         uint64_t *leftovers; /* ids of segment files off the chain, ascending, */
         size_t leftover_first, leftover_count; /* from the one position to before the other */
@@ -71,10 +80,20 @@ void catalog_free(struct catalog *catalog);
  * and nothing is known to have been durable. */
 void catalog_slot(struct catalog *catalog, struct control_slot *ret);
 
-/* 0, or why the chain is broken, with the detail. */
-int catalog_fault(struct catalog *catalog);
+/* Is the chain broken before the segment @before, of UINT64_MAX: behind the newest? */
+bool catalog_fault_before(struct catalog *catalog, uint64_t before, struct fault *ret);
 
-/* Read the directory and find the chain. A broken chain is no error but catalog_fault(). On failure
+/* The next segment file behind @id that a fault is about and that is not on the chain; 0: none. */
+uint64_t catalog_damaged_after(struct catalog *catalog, uint64_t id);
+
+/* The same as a failure: 0 if it is not broken there. Record @number is the first one that is missing. */
+int catalog_tell_before(struct catalog *catalog, uint64_t before, uint64_t number);
+/* Between the records before @number and the next ones that there are, or, @exactly, that number. */
+int catalog_tell_at(struct catalog *catalog, uint64_t number, bool exactly);
+int catalog_tell_behind(struct catalog *catalog, uint64_t id,
+                        uint64_t number); /* behind segment @id */
+
+/* Read the directory and find the chain. A broken chain is no error, but has faults. On failure
  * the catalog is as it was. */
 int catalog_load(struct catalog *catalog);
 

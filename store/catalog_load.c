@@ -5,8 +5,8 @@
  *            ones, or were torn while being started: leftovers.
  * Back:      each start frame names its predecessor, by id, salt and numbers; followed to the oldest,
  *            whatever is sealed. What is not named is off the chain.
- * Broken:    a missing, foreign or damaged link is kept as catalog->fault. Numbers still lead to
- *            what is there; only writing is refused.
+ * Broken:    a missing, foreign or damaged link is kept as a fault of its place. Numbers still lead
+ *            to what is there; only writing is refused.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -50,16 +50,13 @@ void catalog_sort(struct catalog *catalog)
                 qsort(catalog->entries, catalog->count, sizeof(*catalog->entries), by_id);
 }
 
-int catalog_broken(struct catalog *catalog, int error)
+static int damaged_file(uint64_t id, uint64_t offset, const char *format, uint64_t number)
 {
-        if (error != -EBADMSG && error != -ENOENT && error != -EPERM && error != -EPROTONOSUPPORT)
-                return error;
-        catalog->vanished |= error == -ENOENT;
-        if (catalog->fault == 0) {
-                catalog->fault = error == -ENOENT ? -EBADMSG : error;
-                snprintf(catalog->fault_text, sizeof(catalog->fault_text), "%s", logstore_detail());
-        }
-        return 0;
+        char name[32], what[160];
+
+        segment_name(id, name);
+        snprintf(what, sizeof(what), format, (unsigned long long)number);
+        return damaged(-EBADMSG, name, offset, 0, "%s", what);
 }
 
 /* Drop what is newer than the newest started segment. */
@@ -78,18 +75,16 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
                         continue;
                 }
                 if (r == 0 && entry->id <= slot->mark_id)
-                        r = detail(-EBADMSG,
-                                   "%010llu.log: offset %u: the start frame is damaged, "
-                                   "records up to %llu were durable: run verify, then "
-                                   "repair",
-                                   (unsigned long long)entry->id, HEADER_BYTES,
-                                   (unsigned long long)slot->mark_number);
-                if (r < 0) {
-                        r = catalog_broken(catalog, r);
+                        r = damaged_file(entry->id, HEADER_BYTES,
+                                         "the start frame is damaged, records up to %llu were "
+                                         "durable",
+                                         slot->mark_number);
+                if (r == -EIO)
+                        return r;
+                if (r < 0) { /* serve what is before it */
+                        r = catalog_broken(catalog, UINT64_MAX, r);
                         if (r < 0)
                                 return r;
-                        entry->error = -EBADMSG;
-                        /* Serve what is before it. */
                         catalog_remove(catalog, catalog->count - 1, catalog->count);
                         continue;
                 }
@@ -102,11 +97,9 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
 
 static int missing(const struct catalog_entry *next)
 {
-        return detail(-EBADMSG,
-                      "%010llu.log: the segment before id %llu is missing, with the "
-                      "records before %llu: run verify, then repair",
-                      (unsigned long long)next->previous_id, (unsigned long long)next->id,
-                      (unsigned long long)next->first_number);
+        return damaged_file(next->previous_id, 0,
+                            "the segment is missing, with the records before %llu",
+                            next->first_number);
 }
 
 /* Is the segment at @at the one that @next continues? Then its entry is filled. *ret_sealed is kept
@@ -118,18 +111,16 @@ static int check_link(struct catalog *catalog, size_t at, const struct catalog_e
         int r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
                                    &brief);
 
-        if (r == 0 && !brief.started && *ret_sealed) /* as of any page that cannot be used */
+        if (r == 0 && !brief.started)
                 r = catalog_fill(catalog, &catalog->entries[at]);
-        if (r < 0) {
-                catalog->entries[at].error = r;
+        if (r < 0)
                 return r;
-        }
         if (!catalog_fits(next, &brief))
-                return detail(-EBADMSG,
-                              "%010llu.log: offset %u: not the segment that id %llu "
-                              "continues: it was replaced or damaged",
-                              (unsigned long long)brief.id, HEADER_BYTES,
-                              (unsigned long long)next->id);
+                return damaged_file(brief.id, HEADER_BYTES,
+                                    "not the segment that id %llu continues: one of them was "
+                                    "replaced or damaged",
+                                    next->id);
+        catalog->unsealed |= *ret_sealed && !brief.sealed;
         *ret_sealed |= brief.sealed;
         return catalog_fill_from(&catalog->entries[at], &brief);
 }
@@ -167,11 +158,8 @@ static int find_previous(struct catalog *catalog, size_t *at, size_t *ret, bool 
 
         *ret = *at;
         if (entry->previous_id >= entry->id)
-                return detail(-EBADMSG,
-                              "%010llu.log: offset %u: continues id %llu, which is not older: run "
-                              "verify, then repair",
-                              (unsigned long long)entry->id, HEADER_BYTES,
-                              (unsigned long long)entry->previous_id);
+                return damaged_file(entry->id, HEADER_BYTES,
+                                    "continues id %llu, which is not older", entry->previous_id);
         *ret = previous;
         if (catalog->entries[previous].id != entry->previous_id) {
                 r = add_unlisted(catalog, previous, entry->previous_id);
@@ -187,46 +175,59 @@ static int find_previous(struct catalog *catalog, size_t *at, size_t *ret, bool 
 static bool was_trimmed(struct catalog *catalog, size_t at)
 {
         struct control_slot now;
+        struct fault told;
+        bool trimmed;
 
-        if (control_read(catalog->control, &now) < 0 || now.epoch != catalog->epoch ||
-            now.first_number < catalog->entries[at].first_number)
-                return false;
-        catalog->first_number = now.first_number;
-        return true;
+        fault_last(-EBADMSG, &told);
+        trimmed = control_read(catalog->control, &now) == 0 && now.epoch == catalog->epoch &&
+                  now.first_number >= catalog->entries[at].first_number;
+        if (trimmed)
+                catalog->first_number = now.first_number;
+        else /* the look has its own detail */
+                fault_tell(&told);
+        return trimmed;
 }
 
 /* Behind a broken link: the newest entry before @at that can be served, with numbers below
- * @number. Damaged ones stay, so that what they held is not taken for trimmed. */
-static size_t find_older(struct catalog *catalog, size_t at, uint64_t number)
+ * @number; what it had to pass over is told by the link. No leftovers: who knows. */
+static size_t find_older(struct catalog *catalog, size_t at, uint64_t number, bool meant)
 {
         while (at-- > 0) {
                 struct catalog_entry *entry = &catalog->entries[at];
 
-                if (catalog_fill(catalog, entry) < 0)
-                        continue;
-                if (entry->first_number < number)
+                if (catalog_fill(catalog, entry) == 0 && entry->first_number < number + meant)
                         return at;
-                catalog_remove(catalog, at, at + 1); /* of another log; no leftover: who knows */
+                meant = false;
+                catalog_remove(catalog, at, at + 1);
         }
         return SIZE_MAX;
+}
+
+/* The segment that is named may be the one that is meant, with only the rest of the link wrong. */
+static bool is_meant(struct catalog *catalog, size_t at, const struct catalog_entry *next)
+{
+        struct segment_brief brief;
+
+        return catalog->entries[at].id == next->previous_id &&
+               segment_brief_read(catalog->directory, catalog->uuid, next->previous_id, &brief) ==
+                       0 &&
+               brief.salt == next->previous_salt;
 }
 
 /* The entry at @at continues none that can be used: find another, from *older on. Returns 1. */
 static int pass_over(struct catalog *catalog, size_t at, bool sealed, int error, size_t *older)
 {
-        struct catalog_entry *named = &catalog->entries[*older];
         uint64_t number = catalog->entries[at].first_number;
-        bool there = *older < at && named->id == catalog->entries[at].previous_id;
-        int r = 0;
+        int r = error == -EIO && !sealed ? error
+                                         : catalog_broken(catalog, catalog->entries[at].id, error);
+        bool there;
 
-        if (!(sealed && there && named->error != 0 &&
-              (error == -EIO || error == -EBADMSG || error == -EPERM || error == -EPROTONOSUPPORT)))
-                r = catalog_broken(catalog, error);
         if (r < 0)
                 return r;
-        if (*older < at) /* what is named stays, so that its damage is told */
+        there = *older < at && is_meant(catalog, *older, &catalog->entries[at]);
+        if (*older < at)
                 catalog_remove(catalog, *older + there, at);
-        *older = find_older(catalog, *older, number);
+        *older = find_older(catalog, *older + there, number, there);
         return 1;
 }
 
@@ -237,9 +238,7 @@ static int pass_over(struct catalog *catalog, size_t at, bool sealed, int error,
  * page, at once: whether a link further back holds decides if the log may be written to, and a search
  * by number that landed in what was put back would give records of another log.
  *
- * A page that cannot be used behind a seal is told when it is read, and does not keep a writer from
- * going on: every other record is served. Once a link is broken, so or otherwise, nothing older is
- * taken for a leftover, which would be deleted.
+ * Once a link is broken nothing older is taken for a leftover, which would be deleted.
  */
 static int walk_back(struct catalog *catalog)
 {
@@ -277,7 +276,7 @@ static int walk_back(struct catalog *catalog)
 }
 
 /* The oldest: trimmed segments that are still there are leftovers, a missing one is damage. */
-static int check_oldest(struct catalog *catalog)
+static int check_oldest(struct catalog *catalog, bool known)
 {
         int r;
 
@@ -291,7 +290,15 @@ static int check_oldest(struct catalog *catalog)
                 else
                         catalog->first_number = catalog->entries[0].first_number;
         }
-        return r < 0 ? catalog_broken(catalog, r) : 0;
+        if (r == 0 && !known &&
+            catalog->entries[0].first_number < catalog->control->page->fixed.first_number) {
+                r = damaged_file(catalog->entries[0].id, HEADER_BYTES,
+                                 "begins before the first number ever, %llu",
+                                 catalog->control->page->fixed.first_number);
+                catalog_remove(catalog, 0, catalog->count); /* none of it is of this store */
+                return catalog_broken(catalog, UINT64_MAX, r);
+        }
+        return r < 0 ? catalog_broken(catalog, catalog->entries[0].id, r) : 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -316,33 +323,33 @@ static int load_once(struct catalog *catalog)
         catalog_sort(catalog);
         r = find_head(catalog, &slot);
         if (r == 0 && !known)
-                r = catalog_fall_back(catalog);
+                catalog_fall_back(catalog);
         if (r < 0)
                 return r;
         if (catalog->count == 0) {
                 /* A new store has none; one that knew a durable record or a segment lost them. */
-                if (slot.mark_id != 0) {
-                        detail(-EBADMSG,
-                               "%010llu.log: the segment is missing, and every other: "
-                               "records up to %llu were durable",
-                               (unsigned long long)slot.mark_id,
-                               (unsigned long long)slot.mark_number);
-                        catalog_broken(catalog, -EBADMSG);
+                if (slot.mark_id != 0 && !catalog_is_broken(catalog, UINT64_MAX)) {
+                        damaged_file(slot.mark_id, 0,
+                                     "the segment is missing, and every other: records up to %llu "
+                                     "were durable",
+                                     slot.mark_number);
+                        return catalog_broken(catalog, UINT64_MAX, -EBADMSG);
                 }
                 return 0;
         }
-        if (catalog->entries[catalog->count - 1].id < slot.mark_id) {
-                detail(-EBADMSG,
-                       "%010llu.log: the newest segment is missing: records up to %llu "
-                       "were durable",
-                       (unsigned long long)slot.mark_id, (unsigned long long)slot.mark_number);
-                catalog_broken(catalog, -EBADMSG);
+        if (catalog->entries[catalog->count - 1].id < slot.mark_id &&
+            !catalog_is_broken(catalog, UINT64_MAX)) {
+                damaged_file(slot.mark_id, 0,
+                             "the newest segment is missing: records up to %llu were durable",
+                             slot.mark_number);
+                r = catalog_broken(catalog, UINT64_MAX, -EBADMSG);
         }
-        r = walk_back(catalog);
+        if (r == 0)
+                r = walk_back(catalog);
         if (r == 0)
                 r = known ? catalog_find_cap(catalog, &slot) : catalog_find_mark(catalog);
         if (r == 0)
-                r = check_oldest(catalog);
+                r = check_oldest(catalog, known);
         if (catalog->leftover_count > 0)
                 qsort(catalog->leftovers, catalog->leftover_count, sizeof(uint64_t), by_number);
         return r;
@@ -353,6 +360,7 @@ static void drop_chain(struct catalog *catalog)
         catalog_remove(catalog, 0, catalog->count);
         memory_free(catalog->memory, catalog->entries);
         memory_free(catalog->memory, catalog->leftovers);
+        memory_free(catalog->memory, catalog->faults);
 }
 
 /* Put the chain that was read in the place of the old one. */
@@ -373,9 +381,17 @@ static void take_over(struct catalog *catalog, const struct catalog *fresh)
         catalog->capped_epoch = fresh->cap.epoch;
         catalog->sealed = fresh->sealed;
         catalog->sealed_number = fresh->sealed.mark_number;
+        catalog->unsealed = fresh->unsealed;
         catalog->vanished = false;
         catalog->fault = fresh->fault;
-        memcpy(catalog->fault_text, fresh->fault_text, sizeof(fresh->fault_text));
+        catalog->faults = fresh->faults;
+        catalog->fault_count = fresh->fault_count;
+        catalog->fault_room = fresh->fault_room;
+}
+
+static const char *newest_fault(const struct catalog *catalog)
+{
+        return catalog->fault_count ? catalog->faults[0].fault.what : "";
 }
 
 /* Beside a writer the directory may change while it is read: what looks broken is read again if
@@ -385,7 +401,7 @@ static void take_over(struct catalog *catalog, const struct catalog *fresh)
  * it. */
 int catalog_load_locked(struct catalog *catalog)
 {
-        char told[sizeof(catalog->fault_text)] = "";
+        char told[sizeof(catalog->faults->fault.what)] = "";
         struct control_slot before, after;
         struct catalog fresh;
         int r = 0;
@@ -403,9 +419,9 @@ int catalog_load_locked(struct catalog *catalog)
                 if ((r == 0 && fresh.fault == 0) || !known || attempt == LOAD_TRIES - 1 ||
                     control_read(catalog->control, &after) < 0 ||
                     (!fresh.vanished && r != -ENOENT && before.first_number == after.first_number &&
-                     before.epoch == after.epoch && strcmp(told, fresh.fault_text) == 0))
+                     before.epoch == after.epoch && strcmp(told, newest_fault(&fresh)) == 0))
                         break;
-                memcpy(told, fresh.fault_text, sizeof(told));
+                snprintf(told, sizeof(told), "%s", newest_fault(&fresh));
                 drop_chain(&fresh);
         }
         if (r == 0)

@@ -74,31 +74,23 @@ bool catalog_closed_cleanly(struct catalog *catalog, const struct control_slot *
                              before.sealed);
 }
 
-int catalog_fall_back(struct catalog *catalog)
+void catalog_fall_back(struct catalog *catalog)
 {
-        int r = catalog->count ? catalog_fill(catalog, &catalog->entries[0]) : 0;
+        struct catalog_entry *oldest = NULL;
 
+        for (size_t at = 0; at < catalog->count && !oldest; at++)
+                if (catalog_fill(catalog, &catalog->entries[at]) == 0)
+                        oldest = &catalog->entries[at];
         catalog->fallback = (struct control_slot){
                 .first_number = catalog->control->page->fixed.first_number,
         };
-        if (r == 0 && catalog->count &&
-            catalog->entries[0].first_number < catalog->fallback.first_number)
-                r = detail(-EBADMSG,
-                           "%010llu.log: begins with %llu, before the first number ever, %llu: run "
-                           "verify, then repair",
-                           (unsigned long long)catalog->entries[0].id,
-                           (unsigned long long)catalog->entries[0].first_number,
-                           (unsigned long long)catalog->fallback.first_number);
-        if (r < 0 && (r = catalog_broken(catalog, r)) < 0)
-                return r;
-        if (catalog->count && catalog->entries[0].first_number) {
-                catalog->fallback.first_number = catalog->entries[0].first_number;
+        if (oldest) {
+                catalog->fallback.first_number = oldest->first_number;
                 catalog->fallback.epoch = catalog->entries[catalog->count - 1].epoch;
         }
         catalog->fallback.mark_number = catalog->fallback.first_number - 1;
         catalog->epoch = catalog->fallback.epoch;
         catalog->first_number = catalog->fallback.first_number;
-        return r;
 }
 
 /* Set the mark of *slot behind what the newest seal says, if there is one. */
@@ -130,7 +122,7 @@ int catalog_find_mark(struct catalog *catalog)
 {
         int r = find_sealed(catalog, &catalog->fallback);
 
-        return r < 0 ? catalog_broken(catalog, r) : 0;
+        return r == -EBADMSG || r == -EPERM || r == -ENOENT ? 0 : r; /* told when it is read */
 }
 
 /* A header that cannot be used is told when its segment is read. */
@@ -152,7 +144,7 @@ int catalog_find_cap(struct catalog *catalog, const struct control_slot *slot)
                 int r = catalog_fill(catalog, entry);
 
                 if (r < 0)
-                        return catalog_broken(catalog, r);
+                        return catalog_broken(catalog, entry->id, r);
                 if (entry->epoch <= slot->epoch)
                         return 0;
                 catalog->cap.epoch = entry->epoch;

@@ -59,7 +59,8 @@ static uint64_t sealed_last(struct catalog *catalog, size_t at, const struct seg
 
         while (next < catalog->count && catalog_fill(catalog, &catalog->entries[next]) < 0)
                 next++;
-        if (next < catalog->count && catalog->entries[next].first_number <= last &&
+        if (next < catalog->count && !catalog_is_broken(catalog, catalog->entries[next].id) &&
+            catalog->entries[next].first_number <= last &&
             catalog->entries[next].first_number > segment->brief.start.first_number)
                 last = catalog->entries[next].first_number - 1;
         return last;
@@ -148,6 +149,26 @@ static int find_number(struct catalog *catalog, uint64_t number, size_t *ret)
         return r == -ENOENT ? -EBADMSG : r; /* its name was there */
 }
 
+/* There is no segment for @number: because the chain is broken before @before, or it is behind the end. */
+static int tell_broken(struct catalog *catalog, uint64_t before, uint64_t number)
+{
+        int r = catalog_tell_locked(catalog, before, number);
+
+        return r < 0 ? r
+                     : detail(-EAGAIN, "record %llu was not appended yet",
+                              (unsigned long long)number);
+}
+
+/* Does the seal of the segment at @at say that it holds @number? */
+static bool is_sealed_in(struct catalog *catalog, size_t at, uint64_t number)
+{
+        struct segment_brief brief;
+
+        return segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
+                                  &brief) == 0 &&
+               brief.sealed && number <= brief.seal.last_number;
+}
+
 static int pin_locked(struct catalog *catalog, uint64_t number, struct segment **ret)
 {
         size_t at = 0;
@@ -157,35 +178,24 @@ static int pin_locked(struct catalog *catalog, uint64_t number, struct segment *
                 return detail(-ESTALE, "record %llu was trimmed: the first is %llu",
                               (unsigned long long)number,
                               (unsigned long long)catalog->first_number);
-        if (catalog->count == 0 && catalog->fault == 0)
-                return detail(-EAGAIN, "record %llu was not appended yet",
-                              (unsigned long long)number);
+        if (catalog->count == 0)
+                return tell_broken(catalog, UINT64_MAX, number);
         r = find_number(catalog, number, &at);
         if (r < 0)
-                return catalog->count ? r : detail(-EBADMSG, "the store has no segment");
+                return r;
+        if (at > 0 && catalog_is_broken(catalog, catalog->entries[at].id) &&
+            is_sealed_in(catalog, at - 1, number))
+                at--; /* two claim the number: that whose link holds has it */
         if (number < catalog->entries[at].first_number)
-                return detail(-EBADMSG,
-                              "record %llu is missing: the oldest segment there is, id "
-                              "%llu, begins with %llu: run verify, then repair",
-                              (unsigned long long)number,
-                              (unsigned long long)catalog->entries[at].id,
-                              (unsigned long long)catalog->entries[at].first_number);
+                return tell_broken(catalog, catalog->entries[at].id, number);
         r = catalog_pin_at(catalog, at, ret);
         if (r < 0 || number <= atomic_load(&(*ret)->last_number))
                 return r;
         /* Behind the end of what it holds, and yet before the next one begins. */
         (*ret)->pins--;
-        if (at + 1 >= catalog->count)
-                return detail(-EAGAIN, "record %llu was not appended yet",
-                              (unsigned long long)number);
-        r = catalog_fill(catalog, &catalog->entries[at + 1]);
-        return r < 0 ? r
-                     : detail(-EBADMSG,
-                              "record %llu: %010llu.log is missing between %s and id %llu: run "
-                              "verify, then repair",
-                              (unsigned long long)number,
-                              (unsigned long long)catalog->entries[at + 1].previous_id,
-                              (*ret)->name, (unsigned long long)catalog->entries[at + 1].id);
+        return tell_broken(catalog,
+                           at + 1 < catalog->count ? catalog->entries[at + 1].id : UINT64_MAX,
+                           number);
 }
 
 int catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)

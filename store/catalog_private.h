@@ -14,10 +14,13 @@ void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment
 int catalog_remember(struct catalog *catalog, struct segment *segment);
 void catalog_slot_locked(const struct catalog *catalog, struct control_slot *ret);
 int catalog_load_locked(struct catalog *catalog);
-/* Keep the first reason why the chain is broken; anything but damage stops the load. */
-int catalog_broken(struct catalog *catalog, int error);
+/* Keep why the chain is broken before the segment @before; UINT64_MAX: behind the newest. Anything but
+ * damage stops the load. */
+int catalog_broken(struct catalog *catalog, uint64_t before, int error);
+int catalog_tell_locked(struct catalog *catalog, uint64_t before, uint64_t number);
+bool catalog_is_broken(const struct catalog *catalog, uint64_t before);
 /* Neither slot is valid: what was trimmed and what was durable is not known. */
-int catalog_fall_back(struct catalog *catalog);
+void catalog_fall_back(struct catalog *catalog);
 /* Then the newest seal tells what was durable, but for what its successor cut off since. */
 int catalog_find_mark(struct catalog *catalog);
 int catalog_find_cap(struct catalog *catalog, const struct control_slot *slot);

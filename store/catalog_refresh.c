@@ -7,16 +7,6 @@
 #include "catalog_private.h"
 #include "detail.h"
 
-int catalog_fault(struct catalog *catalog)
-{
-        int r;
-
-        pthread_mutex_lock(&catalog->lock);
-        r = catalog->fault ? detail(catalog->fault, "%s", catalog->fault_text) : 0;
-        pthread_mutex_unlock(&catalog->lock);
-        return r;
-}
-
 /* Read an entry, which @next continues, if that is one. -ESTALE: it does not, or goes on before
  * @last: the chain forked from what we knew, or is broken. */
 static int read_linked(struct catalog *catalog, const struct catalog_entry *next, uint64_t last,

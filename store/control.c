@@ -89,15 +89,15 @@ int control_create(int directory, const struct control_options *options)
 static int check_fixed(const struct control_static *fixed)
 {
         if (memcmp(fixed->magic, CONTROL_MAGIC, sizeof(fixed->magic)) != 0)
-                return detail(-EMEDIUMTYPE, CONTROL_NAME ": offset 0: not a logstore control file");
+                return damaged(-EMEDIUMTYPE, CONTROL_NAME, 0, 0, "not a logstore control file");
         if (fixed->version != FORMAT_VERSION)
                 return detail(-EPROTONOSUPPORT,
                               CONTROL_NAME ": format version %u, this library knows %u: use a "
                                            "library that knows it",
                               fixed->version, FORMAT_VERSION);
         if (fixed->check != fixed_check(fixed))
-                return detail(-EBADMSG, CONTROL_NAME ": offset 0: the checksum of the first sector "
-                                                     "does not hold: the file is damaged");
+                return damaged(-EBADMSG, CONTROL_NAME, 0, 0,
+                               "the checksum of the first sector does not hold");
         if (fixed->incompatible & ~FORMAT_INCOMPATIBLE)
                 return detail(-EPROTONOSUPPORT,
                               CONTROL_NAME ": incompatible flags %#x are unknown to this library",
@@ -105,8 +105,7 @@ static int check_fixed(const struct control_static *fixed)
         if (fixed->segment_bytes < SEGMENT_BYTES_MIN || fixed->segment_bytes > SEGMENT_BYTES_MAX ||
             fixed->segment_bytes % GROW_BYTES != 0 || fixed->first_number == 0 ||
             fixed->first_number > NUMBER_MAX)
-                return detail(-EBADMSG,
-                              CONTROL_NAME ": offset 0: impossible segment size or number");
+                return damaged(-EBADMSG, CONTROL_NAME, 0, 0, "impossible segment size or number");
         return 0;
 }
 
@@ -121,9 +120,9 @@ int control_open(struct memory *memory, int directory, bool writable, struct con
         if (control.fd < 0)
                 return control.fd;
         if (st->bytes < sizeof(struct control_page))
-                r = detail(st->bytes < 8 ? -EMEDIUMTYPE : -EBADMSG,
-                           CONTROL_NAME ": %llu bytes long, must be %zu: the file is damaged",
-                           (unsigned long long)st->bytes, sizeof(struct control_page));
+                r = damaged(st->bytes < 8 ? -EMEDIUMTYPE : -EBADMSG, CONTROL_NAME, st->bytes, 0,
+                            "the file was cut here, must be %zu bytes",
+                            sizeof(struct control_page));
         if (r == 0)
                 r = map_file(memory, control.fd, writable ? OS_SHARED_WRITE : OS_SHARED_READ,
                              sizeof(struct control_page), &control.map);

@@ -286,12 +286,44 @@ static int nothing_before(struct logstore_cursor *cursor)
         return detail(-EAGAIN, "no record before %llu", (unsigned long long)cursor->at.number);
 }
 
+/* Is the chain broken between the number before and this one? Told once, where damage is passed over. */
+static int check_break(struct logstore_cursor *cursor)
+{
+        struct place place;
+        uint64_t tail;
+        int r;
+
+        if (cursor->store->writer || cursor->told_end == cursor->at.number ||
+            (cursor->segment && cursor->at.number != cursor->segment->brief.start.first_number))
+                return 0;
+        r = find_tail(cursor, &tail);
+        if (r < 0)
+                return r;
+        if (cursor->at.number <= tail) {
+                r = catalog_tell_at(cursor->catalog, cursor->at.number, true);
+        } else { /* as whoever comes to the end from before */
+                r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
+                if (r == 0) {
+                        r = reader_verify(cursor->store, &place, cursor->at.number);
+                        catalog_unpin(cursor->catalog, place.segment);
+                }
+                if (r == -EAGAIN || r == -ESTALE)
+                        r = 0;
+        }
+        if (r < 0)
+                cursor->told_end = cursor->at.number;
+        return r;
+}
+
 /* Back over voids to a record. */
 static int step_back(struct logstore_cursor *cursor, struct place *place)
 {
         int r = cursor_check_epoch(cursor);
 
         while (r == 0) {
+                r = check_break(cursor);
+                if (r < 0)
+                        return r;
                 if (cursor->at.number <= cursor_first(cursor))
                         return nothing_before(cursor);
                 cursor->at.number--;

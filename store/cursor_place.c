@@ -25,7 +25,12 @@ void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was)
 
 uint64_t cursor_known_epoch(struct logstore *store)
 {
-        return store->writer ? store->control.epoch : store->catalog.epoch;
+        uint64_t chain;
+
+        if (store->writer)
+                return store->control.epoch;
+        chain = catalog_newest_epoch(&store->catalog); /* a control file may be older, put back */
+        return chain > store->catalog.epoch ? chain : store->catalog.epoch;
 }
 
 int cursor_stale(uint64_t number, const char *how)
@@ -138,6 +143,7 @@ static int hop(struct logstore_cursor *cursor)
 {
         struct catalog *catalog = cursor->catalog;
         struct segment *next;
+        struct fault fault;
         bool beyond;
         int r = catalog_pin_next(catalog, cursor->segment, &next);
 
@@ -152,19 +158,15 @@ static int hop(struct logstore_cursor *cursor)
         if (r < 0)
                 return r;
         if (next->brief.start.first_number != cursor->at.number ||
-            next->brief.start.previous_id != cursor->segment->brief.id) {
+            next->brief.start.previous_id != cursor->segment->brief.id ||
+            catalog_fault_before(catalog, next->brief.id, &fault)) {
                 if (cursor->at.number < cursor_first_now(cursor)) {
                         catalog_unpin(catalog, next);
                         return cursor_stale(cursor->at.number, "trimmed");
                 }
-                r = detail(-EBADMSG,
-                           "record %llu: %010llu.log is missing between %s and %s: run "
-                           "verify, then repair",
-                           (unsigned long long)cursor->at.number,
-                           (unsigned long long)next->brief.start.previous_id, cursor->segment->name,
-                           next->name);
+                r = catalog_tell_before(catalog, next->brief.id, cursor->at.number);
                 catalog_unpin(catalog, next);
-                return r;
+                return r < 0 ? r : cursor_end_of_log(cursor);
         }
         r = cursor_enter(cursor, next, cursor->at.number);
         if (r < 0) {
@@ -202,6 +204,11 @@ static int at_gap(struct logstore_cursor *cursor)
                                       "the next segment says that more records are here");
         if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
+        /* Where a link is broken another segment may claim the number. */
+        if (!store->writer && (!brief->sealed || cursor->offset >= brief->seal.end))
+                r = catalog_tell_behind(cursor->catalog, brief->id, cursor->at.number);
+        if (r < 0)
+                return r;
         if (!known) /* trimmed, or an empty one that a recovery dropped; its end is not known any more */
                 return find_and_enter(cursor);
         if (store->writer || cursor->at.number <= durable ||

@@ -18,10 +18,13 @@ static __thread struct {
         uint64_t number;
 } later;
 
+static __thread struct fault last; /* .error 0: the line is of no damage */
+
 int detail(int error, const char *format, ...)
 {
         va_list arguments;
 
+        last.error = 0;
         va_start(arguments, format);
         vsnprintf(line, sizeof(line), format, arguments);
         va_end(arguments);
@@ -29,8 +32,50 @@ int detail(int error, const char *format, ...)
         return error;
 }
 
+static int tell(void)
+{
+        char record[40] = "";
+        struct fault fault = last;
+
+        if (last.number)
+                snprintf(record, sizeof(record), ", record %llu", (unsigned long long)last.number);
+        detail(last.error, "%s: offset %llu%s: %s%s", last.file, (unsigned long long)last.offset,
+               record, last.what, last.error == -EBADMSG ? ": run verify, then repair" : "");
+        last = fault;
+        return last.error;
+}
+
+int damaged(int error, const char *file, uint64_t offset, uint64_t number, const char *format, ...)
+{
+        va_list arguments;
+
+        last = (struct fault){ .error = error, .offset = offset, .number = number };
+        snprintf(last.file, sizeof(last.file), "%s", file);
+        va_start(arguments, format);
+        vsnprintf(last.what, sizeof(last.what), format, arguments);
+        va_end(arguments);
+        return tell();
+}
+
+void fault_last(int error, struct fault *ret)
+{
+        *ret = last.error ? last : (struct fault){ 0 };
+        if (last.error == 0)
+                snprintf(ret->what, sizeof(ret->what), "%.255s", logstore_detail());
+        ret->error = error;
+}
+
+int fault_tell(const struct fault *fault)
+{
+        last = *fault;
+        if (last.file[0] != '\0')
+                return tell();
+        return detail(fault->error, "%s", fault->what);
+}
+
 int detail_number(int error, const char *before, uint64_t number, const char *behind)
 {
+        last.error = 0;
         later.before = before;
         later.behind = behind;
         later.number = number;

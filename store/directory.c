@@ -93,11 +93,18 @@ int directory_is_store(int directory)
         if (contents.control)
                 return 1;
         if (contents.segments)
-                return detail(-EBADMSG, CONTROL_NAME ": the file is missing, but there are "
-                                                     "segments: run repair");
+                return damaged(-EBADMSG, CONTROL_NAME, 0, 0,
+                               "the file is missing, but there are segments");
         if (contents.others)
                 return detail(-EMEDIUMTYPE, "the directory holds other files and no store");
         return 0;
+}
+
+bool directory_has_segments(int directory)
+{
+        struct contents contents = { 0 };
+
+        return os_list(directory, look, &contents) == 0 && contents.segments;
 }
 
 int directory_writer(int directory)

@@ -15,6 +15,8 @@ int directory_open(const char *path, uint32_t flags, uint32_t file_mode, int *re
 /* 1: it has a control file. 0: it is empty. -EMEDIUMTYPE, -EBADMSG (segments without one). */
 int directory_is_store(int directory);
 
+bool directory_has_segments(int directory);
+
 /* Take the writer's lock: an OFD lock on the control file, through a descriptor that nothing maps,
  * held until it is closed. A store without its control file is none, so the lock cannot be taken
  * away and leave a store that opens. -EBUSY: detail names the holder. */

@@ -121,13 +121,23 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
         struct catalog_entry entry, next;
         struct segment_brief brief;
         int r = catalog_entry_after(&store->catalog, after_id, &entry), has_next;
+        uint64_t damaged = catalog_damaged_after(&store->catalog, after_id);
 
-        if (r == -ENOENT)
+        if (damaged && (r == -ENOENT || damaged < entry.id))
+                entry.id = damaged; /* not on the chain, which needs it */
+        else if (r == -ENOENT)
                 return r;
+        else
+                damaged = 0;
         info.id = entry.id;
         segment_name(entry.id, info.name);
         info.disk_bytes = disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, &info.file_bytes);
         info.has_index = disk_bytes(store, entry.id, INDEX_NAME_FORMAT, NULL) > 0;
+        if (damaged) {
+                info.state = LOGSTORE_SEGMENT_DAMAGED;
+                *ret = info;
+                return os_stat_name(store->directory, info.name, &(struct os_stat){ 0 }) == -ENOENT;
+        }
         r = segment_brief_read(store->directory, store->catalog.uuid, entry.id, &brief);
         info.state = LOGSTORE_SEGMENT_DAMAGED;
         *ret = info;

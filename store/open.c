@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control_rebuild.h"
 #include "directory.h"
 #include "fork.h"
+#include "verdict.h"
 
 #define DEFAULT(field, value) ((field) ? (field) : (value))
 
@@ -104,6 +106,7 @@ static int check_same(struct logstore *store)
 static int open_control(struct logstore *store, bool lock)
 {
         bool create = store->options.flags & LOGSTORE_CREATE && store->writer;
+        struct fault fault;
         int r = directory_is_store(store->directory);
 
         if (r == 0 && !create)
@@ -114,6 +117,12 @@ static int open_control(struct logstore *store, bool lock)
                 r = take_lock(store);
         if (r >= 0)
                 r = control_open(&store->memory, store->directory, store->writer, &store->control);
+        if (r == -EMEDIUMTYPE && directory_has_segments(store->directory)) {
+                fault_last(-EBADMSG, &fault); /* it was one */
+                r = fault_tell(&fault);
+        }
+        if (r == -EBADMSG && store->imagines)
+                r = control_imagine(&store->memory, store->directory, &store->control);
         if (r == 0 && lock)
                 r = check_same(store);
         if (r == 0 && store->writer) /* what we cannot use is not touched */
@@ -172,11 +181,16 @@ static int open_rest(struct logstore *store, bool lock)
         }
         if (r == 0)
                 r = catalog_load(&store->catalog);
-        return r == 0 && store->writer ? store_open_writer(store) : r;
+        if (r == 0 && store->writer) {
+                r = store_open_writer(store);
+                if (r == -EBADMSG) /* told as all others tell it */
+                        r = verify_tell_first(store, r);
+        }
+        return r;
 }
 
 static int open_path(const char *path, const struct logstore_options *given, bool lock,
-                     struct logstore **ret)
+                     bool imagine, struct logstore **ret)
 {
         static const struct logstore_options defaults = LOGSTORE_OPTIONS_INIT;
         struct logstore_options options;
@@ -195,6 +209,7 @@ static int open_path(const char *path, const struct logstore_options *given, boo
                 return detail(-ENOMEM, "no memory for a store");
         }
         store->options = options;
+        store->imagines = imagine;
         store->writer = !(options.flags & LOGSTORE_READ_ONLY);
         store->directory = store->lock_fd = store->control.fd = -1;
         memory_init(&store->memory);
@@ -217,7 +232,7 @@ static int open_path(const char *path, const struct logstore_options *given, boo
 
 int logstore_open(const char *path, const struct logstore_options *options, struct logstore **ret)
 {
-        return open_path(path, options, false, ret);
+        return open_path(path, options, false, false, ret);
 }
 
 int store_open_locked(const char *path, struct logstore **ret)
@@ -225,7 +240,15 @@ int store_open_locked(const char *path, struct logstore **ret)
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
 
         options.flags = LOGSTORE_READ_ONLY;
-        return open_path(path, &options, true, ret);
+        return open_path(path, &options, true, false, ret);
+}
+
+int store_open_imagined(const char *path, struct logstore **ret)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        options.flags = LOGSTORE_READ_ONLY;
+        return open_path(path, &options, false, true, ret);
 }
 
 int store_open_new(const char *path, const struct logstore_options *options, struct logstore **ret)

@@ -9,11 +9,18 @@
 #include "directory.h"
 #include "recovery.h"
 #include "store.h"
+#include "verdict.h"
 
 static int refuse_fault(struct logstore *store)
 {
-        return store->catalog.fault ? detail(store->catalog.fault, "%s", store->catalog.fault_text)
-                                    : 0;
+        struct fault fault = { 0 };
+        size_t count = store->catalog.fault_count;
+
+        if (count == 0)
+                return 0;
+        fault = store->catalog.faults[count - 1].fault; /* the oldest */
+        fault.error = store->catalog.fault;
+        return fault_tell(&fault);
 }
 
 /* No space for a new segment: go on in the one that the log ends in, where nothing torn is to be
@@ -100,10 +107,9 @@ static int begin_head(struct logstore *store, const struct control_slot *slot)
         int r = find_active(store, slot, &segment, &tail, &records);
 
         if (r == 0 && store->catalog.first_number > tail.number + 1)
-                r = detail(-EBADMSG,
-                           CONTROL_NAME ": the first number, %llu, lies beyond the log, "
-                                        "which ends with %llu: run verify, then repair",
-                           (unsigned long long)slot->first_number, (unsigned long long)tail.number);
+                r = damaged(-EBADMSG, CONTROL_NAME, 0, tail.number + 1,
+                            "the first number, %llu, lies beyond the log",
+                            (unsigned long long)store->catalog.first_number);
         if (r == 0)
                 r = head_begin(&store->head, segment, &tail, records);
         if (r < 0) {
@@ -144,6 +150,9 @@ int store_open_writer(struct logstore *store)
 {
         struct control_slot slot;
         int r = refuse_fault(store);
+
+        if (r == 0 && store->catalog.unsealed) /* put back, or of a recovery on a full disk */
+                r = verify_unsealed(store);
 
         if (r < 0)
                 return r;

@@ -33,12 +33,23 @@ uint64_t reader_first(struct logstore *store)
         return first;
 }
 
+/* Is the place where something sealed should be? Elsewhere what is missing behind is what is wrong. */
+static bool is_sealed(const struct segment *segment, uint64_t offset)
+{
+        return segment->brief.sealed && offset < segment->brief.seal.end;
+}
+
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
                  const char *what)
 {
         struct control_slot slot;
 
         catalog_slot(&store->catalog, &slot);
+        if (!store->writer && !is_sealed(segment, offset)) {
+                int r = catalog_tell_behind(&store->catalog, segment->brief.id, number);
+                if (r < 0)
+                        return r;
+        }
         if (!store->writer && !segment->brief.sealed &&
             salvage_is_end(segment, &slot, offset, number))
                 return detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
@@ -62,7 +73,8 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
         int r = 0;
 
         if (!store->writer) /* a broken chain is no mere end */
-                r = catalog_fault(snapshot ? snapshot_catalog(snapshot) : &store->catalog);
+                r = catalog_tell_at(snapshot ? snapshot_catalog(snapshot) : &store->catalog, number,
+                                    false);
         if (r == 0 && !store->writer && !snapshot && number <= reader_first(store))
                 r = reader_check_first(store);
         if (r == 0 && !store->writer && !snapshot)
@@ -73,7 +85,7 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
 }
 
 static int locate(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
-                  struct place *place)
+                  bool seen, struct place *place)
 {
         uint64_t ordinal = number - place->segment->brief.start.first_number + 1;
         int r;
@@ -83,6 +95,10 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
                                  : segment_locate(place->segment, (uint32_t)ordinal, &place->offset,
                                                   &place->view);
 
+        /* The frames behind the mark lead to it, so those before do not. */
+        if ((r == -EAGAIN || r == -EBADMSG) && seen)
+                return segment_damage(place->segment, place->offset, number,
+                                      "no valid frame leads to the record");
         if (r == -EAGAIN && !place->segment->brief.sealed && !store->writer &&
             number > reader_durable(store))
                 return reader_beyond_tail(store, snapshot, number);
@@ -94,8 +110,15 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
 
 bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)
 {
-        return !snapshot && !store->writer && catalog_refresh(&store->catalog) == 0 &&
-               number < reader_first(store);
+        struct fault told;
+        bool overtaken;
+
+        fault_last(-EBADMSG, &told);
+        overtaken = !snapshot && !store->writer && catalog_refresh(&store->catalog) == 0 &&
+                    number < reader_first(store);
+        if (!overtaken) /* the look has its own detail */
+                fault_tell(&told);
+        return overtaken;
 }
 
 static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
@@ -124,7 +147,7 @@ static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint
                 return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
         if (r < 0)
                 return r;
-        r = locate(store, snapshot, number, &place);
+        r = locate(store, snapshot, number, tail != UINT64_MAX && number <= tail, &place);
         if (r < 0) {
                 catalog_unpin(catalog, place.segment);
                 return r;

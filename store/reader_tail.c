@@ -105,10 +105,12 @@ static int follow_segment(struct logstore *store, struct segment **segment)
 {
         struct follower *follower = &store->follower;
         struct segment *next;
+        struct fault broken;
 
         if (catalog_pin_next(&store->catalog, *segment, &next) < 0)
                 return 0;
-        if (next->brief.start.previous_id != (*segment)->brief.id ||
+        if (catalog_fault_before(&store->catalog, next->brief.id, &broken) ||
+            next->brief.start.previous_id != (*segment)->brief.id ||
             next->brief.start.previous_end != follower->offset ||
             next->brief.start.first_number != follower->number + 1) {
                 catalog_unpin(&store->catalog, next);
@@ -122,11 +124,26 @@ static int follow_segment(struct logstore *store, struct segment **segment)
         return 1;
 }
 
+/* May the mark's record end where the control page says? It can be of another time, put back. */
+static bool is_mark(const struct follower *follower, struct segment *segment)
+{
+        uint64_t numbers = follower->number + 1 - segment->brief.start.first_number;
+        struct record_view view;
+
+        if (follower->number + 1 < segment->brief.start.first_number ||
+            follower->offset < FRAMES_OFFSET || follower->offset > segment->end ||
+            numbers > (follower->offset - FRAMES_OFFSET) / FRAME_HEADER_BYTES)
+                return false;
+        return segment_peek(segment, follower->offset, &view) < 0 || view.kind == FRAME_PAD ||
+               view.ordinal == numbers + 1;
+}
+
 static int follow(struct logstore *store)
 {
         struct follower *follower = &store->follower;
         struct segment *segment;
-        uint64_t epoch;
+        bool restarted = false;
+        uint64_t epoch, durable = 0;
         int r = catalog_refresh(&store->catalog);
 
         if (r < 0)
@@ -134,8 +151,10 @@ static int follow(struct logstore *store)
         /* Of the chain that is walked: a slot may be newer, or, cut short, older. */
         epoch = catalog_newest_epoch(&store->catalog);
         if (follower->number == 0 || follower->epoch != epoch ||
-            follower->number + 1 < reader_first(store))
+            follower->number + 1 < reader_first(store)) {
                 follower_restart(store, epoch);
+                restarted = true;
+        }
         if (catalog_is_empty(&store->catalog)) { /* the slot may be newer than this look */
                 follower->number = 0;
                 return r;
@@ -151,11 +170,18 @@ static int follow(struct logstore *store)
         }
         if (r < 0)
                 return reader_is_damage(r) ? 0 : r; /* whoever reads there is told */
+        if (restarted && !is_mark(follower, segment)) {
+                durable = follower->number;
+                follower->number = segment->brief.start.first_number - 1;
+                follower->offset = FRAMES_OFFSET;
+        }
         catalog_find_end(&store->catalog, segment); /* no step beyond where the log leaves it */
         while (follow_seal(store, segment) || follow_frame(store, segment) ||
                follow_segment(store, &segment))
                 ;
         catalog_unpin(&store->catalog, segment);
+        if (follower->number < durable) /* who reads up to there is told why it is not */
+                follower->number = durable;
         return 0;
 }
 
@@ -194,10 +220,8 @@ int reader_check_first(struct logstore *store)
         pthread_mutex_unlock(&store->follower.lock);
         if (r < 0 || catalog_is_empty(&store->catalog) || last + 1 >= first)
                 return r;
-        return detail(-EBADMSG,
-                      CONTROL_NAME ": the first number, %llu, lies beyond the log, which ends with "
-                                   "%llu: run verify, then repair",
-                      (unsigned long long)first, (unsigned long long)last);
+        return damaged(-EBADMSG, CONTROL_NAME, 0, last + 1,
+                       "the first number, %llu, lies beyond the log", (unsigned long long)first);
 }
 
 int reader_judge_end(struct logstore *store)

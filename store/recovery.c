@@ -103,14 +103,15 @@ static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_
 static bool is_miscounted(const struct catalog_entry *next, const struct scan *scan,
                           const struct segment_brief *brief, struct recovery *recovery)
 {
+        char name[32];
+
         if (!next || scan->end != next->previous_end || scan->records == next->previous_records)
                 return false;
         recovery->damage = -EBADMSG;
-        detail(-EBADMSG,
-               SEGMENT_NAME_FORMAT ": offset %llu: %llu records end here, the next segment says "
-                                   "%llu: run verify, then repair",
-               (unsigned long long)brief->id, (unsigned long long)scan->end,
-               (unsigned long long)scan->records, (unsigned long long)next->previous_records);
+        segment_name(brief->id, name);
+        damaged(-EBADMSG, name, scan->end, brief->start.first_number + scan->records,
+                "%llu records end here, the next segment says %llu",
+                (unsigned long long)scan->records, (unsigned long long)next->previous_records);
         recovery->damage_offset = scan->end;
         return true;
 }
@@ -128,11 +129,9 @@ static int judge(struct catalog *catalog, const struct control_slot *slot, const
         if (!salvage_is_end(segment, slot, scan->stop, number)) {
                 recovery->damage = -EBADMSG;
                 recovery->damage_offset = scan->stop;
-                detail(-EBADMSG,
-                       "%s: offset %llu, record %llu: %s, but %s: run verify, then repair",
-                       segment->name, (unsigned long long)scan->stop, (unsigned long long)number,
-                       scan->why ? scan->why : "the segment ends here",
-                       slot->generation ? "it was durable" : "the log goes on behind it");
+                damaged(-EBADMSG, segment->name, scan->stop, number, "%s, but %s",
+                        scan->why ? scan->why : "the segment ends here",
+                        slot->generation ? "it was durable" : "the log goes on behind it");
         }
         catalog_unpin(catalog, segment);
         return 0;
@@ -158,7 +157,10 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                 r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
                                        &brief);
                 if (r == 0)
-                        r = scan_one(catalog, &brief, next ? next->previous_end : brief.bytes,
+                        r = scan_one(catalog, &brief,
+                                     next           ? next->previous_end
+                                     : brief.sealed ? brief.seal.end
+                                                    : brief.bytes,
                                      &scan);
                 if (r < 0)
                         break;

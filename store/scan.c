@@ -212,6 +212,7 @@ static int scan_frames(struct scan *scan, struct window *window)
         scan->records = 0;
         for (;;) {
                 scan->stop = offset;
+                scan->due = scan->first_number + ordinal - 1;
                 scan->why = NULL;
                 scan->uncommitted = false;
                 if (offset + PAD_HEADER_BYTES > scan->limit)

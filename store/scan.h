@@ -35,6 +35,7 @@ struct scan {
         uint64_t records;    /* numbers up to there */
         int64_t greatest_ns; /* in: of the log before; out: up to there */
         uint64_t stop;       /* where the first frame is that does not count, */
+        uint64_t due;        /* with which number, */
         const char *why;     /* and why; NULL: the limit was reached */
         bool uncommitted;    /* it is merely not there: its commit word is 0 */
         bool misplaced;      /* the mark is not behind the frame of its number */

@@ -152,27 +152,26 @@ static int check_header(const struct segment_header *header, const char *name,
                         const uint8_t uuid[16], uint64_t id)
 {
         if (memcmp(header->magic, SEGMENT_MAGIC, sizeof(header->magic)) != 0)
-                return detail(-EBADMSG, "%s: offset 0: not a segment: its header is damaged", name);
+                return damaged(-EBADMSG, name, 0, 0, "not a segment: its header is damaged");
         if (header->check != header_check(header))
-                return detail(-EBADMSG, "%s: offset 504: header checksum does not hold", name);
+                return damaged(-EBADMSG, name, 504, 0, "header checksum does not hold");
         if (header->version != FORMAT_VERSION || header->header_bytes != HEADER_BYTES)
-                return detail(-EPROTONOSUPPORT, "%s: format version %u, this library knows %u",
-                              name, header->version, FORMAT_VERSION);
+                return damaged(-EPROTONOSUPPORT, name, 8, 0,
+                               "format version %u, this library knows %u", header->version,
+                               FORMAT_VERSION);
         if (header->incompatible & ~FORMAT_INCOMPATIBLE)
-                return detail(-EPROTONOSUPPORT, "%s: incompatible flags %#x are unknown", name,
-                              header->incompatible & ~FORMAT_INCOMPATIBLE);
+                return damaged(-EPROTONOSUPPORT, name, 20, 0, "incompatible flags %#x are unknown",
+                               header->incompatible & ~FORMAT_INCOMPATIBLE);
         if (memcmp(header->uuid, uuid, sizeof(header->uuid)) != 0)
-                return detail(-EBADMSG, "%s: offset 24: the segment belongs to another store",
-                              name);
+                return damaged(-EBADMSG, name, 24, 0, "the segment belongs to another store");
         if (header->id != id)
-                return detail(-EBADMSG,
-                              "%s: offset 40: the segment was written as number %llu: the "
-                              "file was renamed",
-                              name, (unsigned long long)header->id);
+                return damaged(-EBADMSG, name, 40, 0,
+                               "the segment was written as number %llu: the file was renamed",
+                               (unsigned long long)header->id);
         if (header->bytes < SEGMENT_BYTES_MIN || header->bytes > SEGMENT_BYTES_MAX ||
             header->bytes % GROW_BYTES != 0)
-                return detail(-EBADMSG, "%s: offset 56: impossible segment size %llu", name,
-                              (unsigned long long)header->bytes);
+                return damaged(-EBADMSG, name, 56, 0, "impossible segment size %llu",
+                               (unsigned long long)header->bytes);
         return 0;
 }
 
@@ -225,7 +224,7 @@ static int brief_from_file(int fd, uint64_t file_bytes, const char *name, const 
         if (r < 0)
                 return detail(r, "%s: offset 0: cannot read: %s", name, logstore_error_text(r));
         if (got < HEADER_BYTES)
-                return detail(-EBADMSG, "%s: only %zu bytes long: the file was cut", name, got);
+                return damaged(-EBADMSG, name, got, 0, "the file was cut here");
         r = check_header(header, name, uuid, id);
         if (r < 0)
                 return r;
@@ -261,6 +260,30 @@ int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
         r = brief_from_file(fd, st.bytes, name, uuid, id, ret);
         os_close(fd); /* only read */
         return r;
+}
+
+int segment_identify(int directory, uint64_t id, struct segment_identity *ret)
+{
+        struct segment_header header;
+        struct os_stat st;
+        char name[32];
+        size_t got = 0;
+        int fd = open_named(directory, id, false, name, &st);
+        int r = fd < 0 ? fd : os_read(fd, &header, sizeof(header), 0, &got);
+
+        if (fd >= 0)
+                os_close(fd); /* only read */
+        if (r == 0 && got < sizeof(header))
+                r = -EBADMSG;
+        if (r == 0)
+                r = check_header(&header, name, header.uuid, header.id);
+        if (r < 0)
+                return r;
+        memcpy(ret->uuid, header.uuid, sizeof(ret->uuid));
+        ret->bytes = header.bytes;
+        ret->created_ns = header.created_ns;
+        ret->mode = st.mode & 0004 ? 0644 : st.mode & 0040 ? 0640 : 0600;
+        return 0;
 }
 
 int segment_check_writable(int directory, uint64_t id)
@@ -357,13 +380,10 @@ int segment_damage(const struct segment *segment, uint64_t offset, uint64_t numb
                    const char *what)
 {
         if (map_faulted(&segment->map))
-                return detail(-EIO,
-                              "%s: offset %llu, record %llu: the disk or the file's length "
-                              "failed under the mapping: close, check the disk, reopen",
-                              segment->name, (unsigned long long)offset,
-                              (unsigned long long)number);
-        return detail(-EBADMSG, "%s: offset %llu, record %llu: %s: run verify, then repair",
-                      segment->name, (unsigned long long)offset, (unsigned long long)number, what);
+                return damaged(-EIO, segment->name, offset, number,
+                               "the disk or the file's length failed under the mapping: close, "
+                               "check the disk, reopen");
+        return damaged(-EBADMSG, segment->name, offset, number, "%s", what);
 }
 
 void segment_drop(struct segment *segment, uint64_t from, uint64_t to)

@@ -73,6 +73,15 @@ int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t
 
 /* Read and check the first page. -ENOENT; -EBADMSG: damaged or of another store; -EPROTONOSUPPORT;
  * -EPERM: no regular file. */
+/* What a header says without the control file, of whatever store it is. */
+struct segment_identity {
+        uint8_t uuid[16];
+        uint64_t bytes; /* of a full segment of the store */
+        int64_t created_ns;
+        uint32_t mode; /* of the file: 0600, 0640 or 0644 */
+};
+int segment_identify(int directory, uint64_t id, struct segment_identity *ret);
+
 int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
                        struct segment_brief *ret);
 

@@ -138,25 +138,12 @@ static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_
         return r;
 }
 
-int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
-                   struct record_view *ret_view)
+/* From the frame of @at at @offset on. */
+static int walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32_t ordinal,
+                   uint64_t *ret_offset, struct record_view *ret_view)
 {
-        uint32_t at;
-        uint64_t offset;
-        int r = 0;
+        int r;
 
-        /* Pairs with the store in open_index(). */
-        if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE)) {
-                r = index_ready(segment, ordinal, ret_offset);
-                if (r < 0 && r != -ENOBUFS)
-                        return r;
-        }
-        if (r == 0) {
-                offset = index_floor(&segment->index, ordinal, &at);
-        } else { /* over the budget */
-                at = 1;
-                offset = FRAMES_OFFSET;
-        }
         for (;;) {
                 *ret_offset = offset;
                 if (offset < FRAMES_OFFSET)
@@ -173,6 +160,31 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
                 }
                 offset += ret_view->frame_bytes;
         }
+}
+
+int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
+                   struct record_view *ret_view)
+{
+        bool shared;
+        uint32_t at;
+        uint64_t offset;
+        int r = 0;
+
+        /* Pairs with the store in open_index(). */
+        if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE)) {
+                r = index_ready(segment, ordinal, ret_offset);
+                if (r < 0 && r != -ENOBUFS)
+                        return r;
+        }
+        if (r == -ENOBUFS) /* over the budget */
+                return walk_to(segment, 1, FRAMES_OFFSET, ordinal, ret_offset, ret_view);
+        shared = __atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE);
+        offset = index_floor(&segment->index, ordinal, &at);
+        r = walk_to(segment, at, offset, ordinal, ret_offset, ret_view);
+        /* What an index says is never evidence: the frames decide. */
+        return r < 0 && shared && segment->brief.sealed
+                       ? walk_to(segment, 1, FRAMES_OFFSET, ordinal, ret_offset, ret_view)
+                       : r;
 }
 
 int segment_span(struct segment *segment, uint64_t number, struct segment_span *ret)

@@ -32,6 +32,7 @@ struct logstore {
         volatile uint32_t *alive;
         struct logstore_options options;
         bool writer;
+        bool imagines; /* a control file that is lost is made up, in memory */
         struct memory memory;
         int directory;
         int lock_fd; /* -1: the writer's lock is not ours */
@@ -61,6 +62,9 @@ int store_open_new(const char *path, const struct logstore_options *options, str
 /* Open for reading, with the writer's lock from before the control page and the chain are read
  * until the store is closed: what was read stays true meanwhile. -EBUSY: somebody else has it. */
 int store_open_locked(const char *path, struct logstore **ret);
+
+/* Open for reading; without a control file as far as the segments say what it was. */
+int store_open_imagined(const char *path, struct logstore **ret);
 
 /* Where the chain is loaded: find or make the active segment, and take appends from then on. */
 int store_open_writer(struct logstore *store);

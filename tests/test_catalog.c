@@ -235,7 +235,7 @@ START_TEST(a_missing_segment_is_damage_that_says_so_and_the_rest_is_served)
         unlink(log_name(missing[_i].gone));
         load();
         ck_assert_msg(catalog.fault == -EBADMSG, "%s", missing[_i].what);
-        ck_assert_ptr_nonnull(strstr(catalog.fault_text, "missing"));
+        ck_assert_ptr_nonnull(strstr(catalog.faults[0].fault.what, "missing"));
         r = catalog_pin(&catalog, missing[_i].bad, &segment);
         ck_assert_msg(r == -EBADMSG, "%s: %d", missing[_i].what, r);
         expect_in(missing[_i].good, (missing[_i].good - 1) / RECORDS + 1);
@@ -251,7 +251,8 @@ START_TEST(a_segment_is_missing_when_two_listings_are_without_it)
         passed_over = "0000000006.log";
         load();
         ck_assert_ptr_null(passed_over);
-        ck_assert_msg(catalog.fault == 0, "%s", catalog.fault_text);
+        ck_assert_msg(catalog.fault == 0, "%s",
+                      catalog.fault_count ? catalog.faults[0].fault.what : "");
         ck_assert_uint_eq(catalog.count, SEGMENTS);
         catalog_free(&catalog);
 }
@@ -309,7 +310,8 @@ START_TEST(what_is_put_back_behind_a_seal_is_off_the_chain)
         for (unsigned id = 4; id < put_back[_i].from; id++)
                 unlink(log_name(id));
         load();
-        ck_assert_msg(catalog.fault == 0, "%s: %s", put_back[_i].what, catalog.fault_text);
+        ck_assert_msg(catalog.fault == 0, "%s: %s", put_back[_i].what,
+                      catalog.fault_count ? catalog.faults[0].fault.what : "");
         ck_assert_uint_eq(catalog.leftover_count, SEGMENTS + 1 - put_back[_i].from);
         for (uint64_t number = 1; number <= 7 * RECORDS; number++)
                 expect_in(number, (number - 1) / RECORDS + (number > 30 ? 4 : 1));

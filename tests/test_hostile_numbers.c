@@ -132,13 +132,16 @@ static void a_later_one(struct start_payload *start)
         start->previous_id = UINT64_MAX;
 }
 
-static void (*const wrong_links[])(struct start_payload *start) = {
-        more_numbers_than_have_room,
-        numbers_that_go_back,
-        an_end_between_frames,
-        an_end_before_the_frames,
-        itself,
-        a_later_one,
+static const struct {
+        void (*forge)(struct start_payload *start);
+        bool meant; /* the segment that it names is served */
+} wrong_links[] = {
+        { more_numbers_than_have_room, true },
+        { numbers_that_go_back, false },
+        { an_end_between_frames, true },
+        { an_end_before_the_frames, true },
+        { itself, true },
+        { a_later_one, true },
 };
 
 START_TEST(a_link_that_cannot_be_is_damage_to_all)
@@ -148,8 +151,8 @@ START_TEST(a_link_that_cannot_be_is_damage_to_all)
 
         make_store();
         start = start_of(3);
-        kept = start.first_number - 1;
-        wrong_links[_i](&start);
+        kept = wrong_links[_i].meant ? start.first_number - 1 : start_of(2).first_number - 1;
+        wrong_links[_i].forge(&start);
         forge_start(3, &start);
         alarm(60);
         expect_all_refuse();
@@ -214,7 +217,7 @@ START_TEST(counts_at_their_end_are_not_believed)
 
         make_store();
         forge_slots(fields[_i], UINT64_MAX);
-        expect_failure(logstore_verify(store_path(), NULL, &report), -EBADMSG);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), 0);
         ck_assert_int_eq(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, NULL), 0);
         ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
         for (int life = 0; life < 2; life++) {
@@ -238,18 +241,17 @@ START_TEST(a_count_without_room_to_go_on_is_refused_before_anything_is_written)
 END_TEST
 
 /* Closed at a place that is not behind the record of that number. */
-START_TEST(a_mark_beside_its_record_is_damage_to_verify_as_to_a_writer)
+START_TEST(a_mark_beside_its_record_loses_nothing)
 {
-        struct logstore *none = NULL;
-        uint64_t tail, records;
+        uint64_t tail;
 
         make_store();
         read_to_end(0, &tail);
         forge_slots(offsetof(struct control_slot, mark_number), tail - 1);
-        expect_failure(logstore_verify(store_path(), NULL, NULL), -EBADMSG);
-        expect_failure(try_open(LOGSTORE_NO_THREAD, &none), -EBADMSG);
-        records = expect_repaired();
-        ck_assert_uint_eq(records, tail);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).tail, tail);
+        close_store();
 }
 END_TEST
 
@@ -403,7 +405,7 @@ int main(void)
                 { a_first_number_beyond_the_log_is_damage_to_all, 0 },
                 { counts_at_their_end_are_not_believed, 2 },
                 { a_count_without_room_to_go_on_is_refused_before_anything_is_written, 0 },
-                { a_mark_beside_its_record_is_damage_to_verify_as_to_a_writer, 0 },
+                { a_mark_beside_its_record_loses_nothing, 0 },
                 { a_salvage_does_not_fill_an_endless_gap, 0 },
                 { a_gap_of_a_lost_segment_is_filled_and_told_in_one_line, 0 },
                 { a_salvage_begins_behind_a_gap_that_is_too_wide, 0 },

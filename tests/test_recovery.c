@@ -281,7 +281,10 @@ START_TEST(a_mark_inside_a_batch_is_no_end)
         if (_i)
                 draft_put(&draft, FRAME_VOID, 10, 1, 17);
         control_set_mark(&control, _i ? 17 : 16, 2, draft.offset);
-        expect_failure(resume(&records), -EBADMSG);
+        if (_i)
+                expect_failure(resume(&records), -EBADMSG);
+        else /* all of it is read, as after a crash */
+                ck_assert_int_eq(resume(&records), 1);
         ck_assert_uint_eq(records, 77);
 }
 END_TEST

@@ -172,7 +172,7 @@ static const struct {
         uint64_t bytes, first;
 } beside_damage[] = {
         { 6 * SMALL_SEGMENT_BYTES, 1 },
-        { 4 * SMALL_SEGMENT_BYTES, 1 }, /* the damaged one would be the first */
+        { 4 * SMALL_SEGMENT_BYTES, 21 }, /* it becomes the first */
         { 3 * SMALL_SEGMENT_BYTES, 31 },
 };
 
@@ -183,8 +183,8 @@ START_TEST(a_segment_that_cannot_be_read_ends_no_look)
         make_six();
         retention = NULL;
         close_store();
-        zero_range(scratch("store/0000000003.log"), HEADER_BYTES, 64);
         open_store(LOGSTORE_NO_THREAD);
+        zero_range(scratch("store/0000000003.log"), HEADER_BYTES, 64);
         ck_assert_int_eq(logstore_set_retention(store, beside_damage[_i].bytes, 0, 0), 0);
         ck_assert_int_eq(logstore_apply_retention(store, 1, &first), 0);
         ck_assert_uint_eq(first, beside_damage[_i].first);

@@ -34,8 +34,11 @@ class Unusable(Exception):
 
 class Damage(Exception):
     def __init__(self, file, offset, number, why):
-        super().__init__(f"{file}: offset {offset}: number {number}: {why}")
+        super().__init__(file, offset, number, why)
         self.file, self.offset, self.number, self.why = file, offset, number, why
+
+    def __str__(self):
+        return f"{self.file}: offset {self.offset}: number {self.number}: {self.why}"
 
 
 class Invalid(Exception):
@@ -58,9 +61,13 @@ class Control:
             with open(os.path.join(path, "control"), "rb") as file:
                 page = file.read(4096)
         except OSError as error:
-            raise Unusable(f"control: {error.strerror}") from error
-        if len(page) < 2048 or page[:8] != b"LOGCNTRL":
-            raise Unusable("control: not a store")
+            raise self.lost(path, 0, error.strerror) from error
+        if 8 <= len(page) < 4096:
+            raise Damage("control", len(page), 0, "the file was cut")
+        if len(page) < 8:
+            raise self.lost(path, len(page), "the file was cut")
+        if page[:8] != b"LOGCNTRL":
+            raise self.lost(path, 0, "not a control file")
         _, version, _, _, incompatible, self.uuid, segment_bytes, _, first = FIXED.unpack_from(page)
         if version != 1:
             raise Unusable(f"control: version {version}")
@@ -74,6 +81,13 @@ class Control:
         self.has_slot = bool(slots)
         newest = max(slots, default=(0, 0, 0, 0, first, 0, 0, 0, 0))
         _, self.mark, self.mark_id, _, self.first, self.epoch = newest[:6]
+
+    @staticmethod
+    def lost(path, offset, why):
+        """Where there are segments it was one."""
+        if any(re.fullmatch(r"\d{10,}\.log", name) for name in os.listdir(path)):
+            return Damage("control", offset, 0, why)
+        return Unusable(f"control: {why}")
 
     @staticmethod
     def slot(page, at, first_ever):
@@ -112,26 +126,31 @@ class Segment:
 
     def header(self, uuid):
         header = self.bytes[:512]
-        if len(self.bytes) < 4096 or header[:8] != b"LOGSEGMT":
+        if len(self.bytes) < 4096:
+            raise Damage(self.name, len(self.bytes), 0, "the file was cut")
+        if header[:8] != b"LOGSEGMT":
             raise Damage(self.name, 0, 0, "no segment header")
+        if not sector_holds(header, 0):
+            raise Damage(self.name, 504, 0, "wrong check of the header")
         _, version, header_bytes, _, incompatible, own_uuid, own_id, self.salt, self.full, _ = (
             HEADER.unpack_from(header)
         )
-        if version != 1:
+        if version != 1 or header_bytes != 4096:
             raise Unusable(f"{self.name}: version {version}")
-        if not sector_holds(header, 0):
-            raise Damage(self.name, 0, 0, "wrong check of the header")
         if incompatible:
             raise Unusable(f"{self.name}: unknown incompatible flags {incompatible:#x}")
-        if header_bytes != 4096 or self.full % 65536 or not 65536 <= self.full <= 1 << 32:
-            raise Damage(self.name, 0, 0, "impossible size")
-        if own_uuid != uuid or own_id != self.id:
-            raise Damage(self.name, 0, 0, "segment of another store, or renamed")
+        if own_uuid != uuid:
+            raise Damage(self.name, 24, 0, "segment of another store")
+        if own_id != self.id:
+            raise Damage(self.name, 40, 0, "renamed")
+        if self.full % 65536 or not 65536 <= self.full <= 1 << 32:
+            raise Damage(self.name, 56, 0, "impossible size")
 
     def read_seal(self):
         """Where the seal says that the frames end; 0 if there is no valid seal."""
         seal = self.bytes[512:1024]
         magic, records, end, first, last, _ = SEAL.unpack_from(seal)
+        self.seal_records = records
         sealed = magic == b"LOGSEAL1" and sector_holds(seal, self.salt)
         sealed = sealed and records <= (end - 4224) // 24 and last == first + records - 1
         sealed = sealed and end % 8 == 0
@@ -184,10 +203,12 @@ class Segment:
     def walk(self, end):
         """Yield (number, time, payload) of whole batches from the start to `end`, None for the
         payload of a void. Then self.stop is the offset behind the last batch, self.next the
-        number that is due there, self.why what ended it, None if `end` did."""
+        number that is due there, self.why what ended it, None if `end` did, self.failed where, and
+        self.partial the frames of the batch before that."""
         at, ordinal, batch = 4224, 1, []
-        self.stop, self.next, self.why, self.partial = at, self.first, None, []
+        self.stop, self.next, self.why, self.partial, self.failed = at, self.first, None, [], at
         while at < end:
+            self.failed = at
             try:
                 frame = self.frame(at, min(end, self.file_end), ordinal)
                 if not frame:
@@ -205,15 +226,16 @@ class Segment:
                 yield from batch
                 batch = []
                 self.stop, self.next = at, self.first + ordinal - 1
+        self.failed = at
         if batch:
             self.why, self.partial = "a batch is not closed", batch
 
     def has_frames_behind(self, end):
         """Is there a valid frame behind the place where walk() stopped?"""
-        for at in range(self.stop + 8, min(end, self.file_end) - 23, 8):
+        for at in range(self.failed + 8, min(end, self.file_end) - 23, 8):
             word, ordinal = struct.unpack_from("<II", self.bytes, at)
             try:
-                if word >> 30 != PAD and ordinal > self.next - self.first + 1:
+                if word >> 30 != PAD and ordinal > self.next - self.first:
                     if self.frame(at, min(end, self.file_end), ordinal):
                         return True
             except Invalid:
@@ -222,15 +244,18 @@ class Segment:
 
 
 class Store:
+    """The chain: segments oldest first, each with the offset where the log leaves it, and the breaks in
+    it: why there is nothing before a segment, by its id, or behind the newest (None)."""
+
     def __init__(self, path):
-        self.path, self.damage = path, None
+        self.path, self.breaks = path, {}
         self.control = Control(path)
         self.chain = self.find_chain()
 
     def segment_ids(self):
         names = (re.fullmatch(r"(\d{10,})\.log", name) for name in os.listdir(self.path))
         ids = (int(match[1]) for match in names if match)
-        return sorted((number for number in ids if number), reverse=True)
+        return sorted((number for number in ids if 0 < number <= NUMBER_MAX), reverse=True)
 
     def open(self, number):
         try:
@@ -238,8 +263,15 @@ class Store:
         except OSError as error:
             raise Damage(f"{number:010d}.log", 0, 0, error.strerror) from error
 
-    def started(self, ids):
-        """The first of `ids` that was started, or None; self.damage tells of damage passed over."""
+    def usable(self, number):
+        """The segment if it has a valid header and start frame, else None."""
+        try:
+            segment = self.open(number)
+        except (Damage, Unusable):
+            return None
+        return segment if segment.started else None
+
+    def find_head(self, ids):
         for number in ids:
             try:
                 segment = self.open(number)
@@ -247,103 +279,128 @@ class Store:
                     return segment
                 if number <= self.control.mark_id:  # D5
                     raise Damage(segment.name, 4096, 0, "no valid start frame")
-            except Damage as error:  # D5
-                self.damage = self.damage or error
+            except (Damage, Unusable) as error:  # D5
+                self.breaks[None] = error  # the one that the log leads to is the last
         return None
 
-    def begin_with_oldest(self, ids):
-        """Without a slot: no segment begins before the first number ever."""
-        oldest = self.started(reversed(ids))
-        if oldest and oldest.first < self.control.first:
-            self.damage = self.damage or Damage(
-                oldest.name, 4096, oldest.first, "begins before the first number ever"
-            )
-            self.control.first = oldest.first
-
     def find_chain(self):
-        """The log's segments, oldest first, each with the offset where the log leaves it. If the
-        chain is broken, only what lies before the break, and self.damage says why."""
         ids = self.segment_ids()
-        segment = self.started(ids)
-        chain, end = [], segment and segment.file_end
-        if segment and not self.control.has_slot:
-            self.begin_with_oldest(ids)
-        if (segment.id if segment else 0) < self.control.mark_id and not self.damage:  # D5
-            self.damage = Damage(f"{self.control.mark_id:010d}.log", 0, 0, "the newest is missing")
-        while segment:
-            chain.insert(0, (segment, end))
+        segment = self.find_head(ids)
+        if not self.control.has_slot:
+            oldest = next(filter(None, map(self.usable, reversed(ids))), None)
+            first_ever = self.control.first
+            self.control.first = oldest.first if oldest else first_ever
+        head_id = segment.id if segment else 0
+        if head_id < self.control.mark_id:  # D5
+            missing = Damage(f"{self.control.mark_id:010d}.log", 0, 0, "the newest is missing")
+            self.breaks.setdefault(None, missing)
+        chain = self.walk_back(segment, ids)
+        for segment, _ in chain:
             if segment.epoch > self.control.epoch:  # "Which mark"
                 self.control.mark = min(self.control.mark, segment.first - 1)
+                break
+        if chain and not self.control.has_slot and chain[0][0].first < first_ever:
+            oldest, chain = chain[0][0], []
+            self.breaks.setdefault(None, Damage(oldest.name, 4096, 0, "before the first ever"))
+        return chain
+
+    def walk_back(self, segment, ids):
+        chain, end = [], segment and (segment.seal_end or segment.file_end)
+        while segment:
+            chain.insert(0, (segment, end))
             if segment.previous_id == 0 or segment.first <= self.control.first:
                 break
             try:
                 segment, end = self.predecessor(segment), segment.previous_end
-            except Damage as error:  # D4: serve what is older
-                self.damage, chain = self.damage or error, []
-                older = min(segment.id, segment.previous_id + self.is_named(segment, ids))
-                segment = self.started(number for number in ids if number < older)
+            except (Damage, Unusable) as error:  # D4: serve what is older
+                self.breaks[segment.id] = error
+                segment = self.find_older(segment, ids)
                 end = segment and (segment.seal_end or segment.file_end)
+        if chain and chain[0][0].first > self.control.first:
+            oldest = chain[0][0]
+            if oldest.previous_id == 0 and oldest.id not in self.breaks:
+                self.control.first = oldest.first
         return chain
 
-    def is_named(self, segment, ids):
-        """Whether the segment that is named is the one that is meant, and only the link is wrong."""
-        named = segment.previous_id in ids and self.started([segment.previous_id])
-        return bool(named and named.salt == segment.previous_salt and named.first < segment.first)
+    def find_older(self, segment, ids):
+        limit = segment.previous_id if segment.previous_id < segment.id else segment.id
+        named = self.usable(limit) if limit in ids and limit != segment.id else None
+        if named and named.salt == segment.previous_salt and named.first <= segment.first:
+            return named
+        for number in ids:
+            older = self.usable(number) if number < limit else None
+            if older and older.first < segment.first:
+                return older
+        return None
 
     def predecessor(self, segment):
         if segment.previous_id >= segment.id:
-            raise Damage(segment.name, 4096, segment.first, "continues none that is older")
-        before = self.open(segment.previous_id)
-        if before.salt != segment.previous_salt or not before.started:
-            raise Damage(before.name, 0, segment.first - 1, "not the segment that should be here")
-        end = segment.previous_end
-        if end % 8 or not 4224 <= end <= before.full or before.epoch > segment.epoch:
-            raise Damage(segment.name, 4096, segment.first, "leaves no segment there")
-        if segment.previous_records > (end - 4224) // 24:
-            raise Damage(segment.name, 4096, segment.first, "more numbers than have room")
-        if before.first + segment.previous_records != segment.first:
-            raise Damage(segment.name, 4096, segment.first, "numbers do not join")
+            raise Damage(segment.name, 4096, 0, "continues none that is older")
+        before, end = self.open(segment.previous_id), segment.previous_end
+        if not before.started:
+            raise Damage(before.name, 4096, 0, "no valid start frame")
+        fits = before.salt == segment.previous_salt and before.epoch <= segment.epoch
+        fits = fits and end % 8 == 0 and 4224 <= end <= before.full
+        fits = fits and segment.previous_records <= (end - 4224) // 24
+        fits = fits and before.first + segment.previous_records == segment.first
+        if before.seal_end:
+            fits = fits and end <= before.seal_end and segment.previous_records <= before.seal_records
+        if not fits:
+            raise Damage(before.name, 4096, 0, "not the segment that should be here")
         return before
+
+    def tell(self, number, before):
+        """Raise the break before the segment `before`, if there is one."""
+        error = self.breaks.get(before)
+        if isinstance(error, Damage):
+            error.number = max(number, self.control.first)
+        if error:
+            raise error
+
+    def served(self, records):
+        return (one for one in records if one[0] >= self.control.first)
 
     def records(self):
         """Yield (number, time, payload); payload is None for a void. Damage is raised once all
         before it has been given."""
-        tail = self.control.first - 1
-        successors = [segment for segment, _ in self.chain[1:]] + [None]
-        for (segment, end), successor in zip(self.chain, successors):
+        due, place = self.control.first, None
+        for at, (segment, end) in enumerate(self.chain):
+            self.tell(due, segment.id)
+            successor = self.chain[at + 1][0] if at + 1 < len(self.chain) else None
             segment.map()
-            for record in segment.walk(end):
-                if record[0] >= self.control.first:
-                    yield record
-            tail = segment.next - 1
+            yield from self.served(segment.walk(end))
+            due, place = segment.next, (segment.name, segment.stop)
             if segment.why:
-                if self.was_durable(segment, end):
-                    yield from (one for one in segment.partial if one[0] >= self.control.first)
-                if successor or not self.damage:
-                    self.judge_stop(segment, end, successor)
+                yield from self.judge_stop(segment, end, successor)
                 break
             segment.bytes = b""
-            if successor and segment.next != successor.first:
-                raise Damage(segment.name, segment.stop, segment.next, "numbers do not join")
-        if self.damage:
-            raise self.damage
-        if tail < self.control.mark:  # D6
-            raise Damage("control", 0, tail + 1, "the log ends before the mark")
-        if self.chain and tail + 1 < self.control.first:
-            raise Damage("control", 0, tail + 1, "the log ends before its first number")
+            if successor and successor.id not in self.breaks and due != successor.first:
+                self.fail(segment.name, segment.stop, due, "numbers do not join")
+        self.tell(due, None)
+        if place and due <= self.control.mark:  # D6
+            self.fail(*place, due, "the log ends before the mark")
+        if self.chain and due < self.control.first:
+            raise Damage("control", 0, due, "the log ends before its first number")
 
-    def was_durable(self, segment, end):
-        sealed_behind = any(one.id > segment.id and one.seal_end for one, _ in self.chain)  # D1
-        known = sealed_behind or segment.next <= self.control.mark
-        return known or segment.stop < min(segment.seal_end, end)
+    def fail(self, name, offset, number, why):
+        raise Damage(name, offset, max(number, self.control.first), why)
 
     def judge_stop(self, segment, end, successor):
-        """Tell a torn tail, which is fine, from damage."""
-        known = self.was_durable(segment, end)  # D1, D2
-        if not self.control.has_slot:  # D3
-            known |= successor is not None or segment.has_frames_behind(end)
-        if known:
-            raise Damage(segment.name, segment.stop, segment.next, segment.why)
+        """Tell a torn tail, which is fine, from damage; yield what of a batch was durable."""
+        failed = segment.next + len(segment.partial)
+        below = self.control.has_slot and failed <= self.control.mark
+        below |= any(one.id > segment.id and one.seal_end for one, _ in self.chain)  # D1
+        sealed = segment.failed < segment.seal_end  # D2
+        behind = successor.id if successor else None
+        if below or sealed:
+            yield from self.served(segment.partial)
+        if sealed:
+            self.fail(segment.name, segment.failed, failed, segment.why)
+        self.tell(failed if below else segment.next, behind)
+        if below:
+            self.fail(segment.name, segment.failed, failed, segment.why)
+        if not self.control.has_slot and (successor or segment.has_frames_behind(end)):  # D3
+            self.fail(segment.name, segment.failed, segment.next, segment.why)
 
 
 def rfc3339(time_ns):

@@ -204,7 +204,8 @@ static void act_get(struct machine *m)
                 machine_fail(m, "HOLE", "the reader's get %llu said %d (%s)",
                              (unsigned long long)number, r, logstore_detail());
         else if (r == -ESTALE    ? number >= m->promise.first_high && m->cut_perhaps == UINT64_MAX
-                 : r == -ENODATA ? look.exact && !(entry && entry->kind == ENTRY_VOID)
+                 : r == -ENODATA ? look.exact && (entry ? entry->kind != ENTRY_VOID
+                                                        : number >= m->promise.base)
                                  : r != -EAGAIN || (look.exact && number <= surely(&look)))
                 machine_fail(m, "ERROR", "the reader's get %llu said %d (%s)",
                              (unsigned long long)number, r, logstore_detail());

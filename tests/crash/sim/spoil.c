@@ -54,12 +54,15 @@ void machine_repair(struct machine *m)
         } while (r < 0 && machine_was_refused(m, r, &before) && ++tries < 8);
         if (r < 0)
                 machine_fail(m, "REFUSED", "repair: %d (%s)", r, logstore_detail());
+        /* What no sync covered may be lost to a power cut before a repair that begins the log later. */
+        if (m->promise.restored && report.kept_last < m->promise.cut &&
+            report.kept_last >= m->promise.acked)
+                m->promise.cut = report.kept_last;
         if (report.kept_last != m->promise.cut)
                 machine_fail(m, "LOST", "a repair kept what is before %llu, not %llu",
                              (unsigned long long)report.kept_last + 1,
                              (unsigned long long)m->promise.cut + 1);
-        /* That records are missing, behind an old copy, may have been known to the cache only. */
-        if (!has_copies(m) && !(m->promise.restored && report.cut_bytes == 0))
+        if (report.cut_bytes > 0 && !has_copies(m))
                 machine_fail(m, "LOST", "a repair cut without a copy");
 }
 
@@ -109,22 +112,31 @@ static bool spoil_any(struct machine *m)
 }
 
 /* Ask what a repair would keep, and hold it and every later opening to that. */
+static void on_fault(void *context, const struct logstore_fault *fault)
+{
+        *(bool *)context |= fault->fatal;
+}
+
 void machine_promise_repair(struct machine *m)
 {
         struct logstore_repair_report report;
+        bool told = false;
+        struct logstore_verify_hooks hooks = { on_fault, NULL, &told };
         char path[64];
         int r;
 
         machine_store_path(m, path);
-        r = logstore_repair(path, 0, NULL, NULL, &report);
+        r = logstore_repair(path, 0, NULL, &hooks, &report);
         if (r < 0)
                 machine_fail(m, "REFUSED", "a dry run of repair: %d (%s)", r, logstore_detail());
-        if (report.cut_bytes == 0) /* it was a byte that means nothing */
+        if (!told) /* it was a byte that means nothing */
                 return;
         disk_lock();
         m->promise.damaged = m->promise.truncating = true;
         m->promise.emptying = report.kept_last < m->promise.first_low;
         m->promise.cut = report.kept_last;
+        if (report.kept_first > m->promise.first_high && report.kept_first <= report.kept_last)
+                m->promise.first_high = report.kept_first; /* the oldest segment is lost */
         disk_unlock();
 }
 

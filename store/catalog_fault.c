@@ -1,0 +1,156 @@
+/*
+ * catalog_fault.c - where the chain is broken, and why
+ *
+ * One fault for each segment whose predecessor cannot be used, and one for what is missing behind the
+ * newest: a reader that comes to the place tells it, with the number that it is then about. Any of
+ * them keeps a writer out.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "catalog_private.h"
+
+/* Position of the fault before the segment @id, or of the first behind it; the newest come first, as the
+ * chain is walked. */
+static size_t find_at(const struct catalog *catalog, uint64_t id)
+{
+        size_t low = 0, high = catalog->fault_count;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (catalog->faults[middle].before > id)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static const struct fault *find(const struct catalog *catalog, uint64_t id)
+{
+        size_t at = find_at(catalog, id);
+
+        return at < catalog->fault_count && catalog->faults[at].before == id
+                       ? &catalog->faults[at].fault
+                       : NULL;
+}
+
+int catalog_broken(struct catalog *catalog, uint64_t before, int error)
+{
+        struct catalog_fault *faults;
+        size_t at;
+        int r;
+
+        if (error != -EBADMSG && error != -ENOENT && error != -EPERM && error != -EIO &&
+            error != -EPROTONOSUPPORT)
+                return error;
+        catalog->vanished |= error == -ENOENT;
+        if (catalog->fault == 0 || error == -EPROTONOSUPPORT) /* which is never cut */
+                catalog->fault = error == -ENOENT ? -EBADMSG : error;
+        at = find_at(catalog, before);
+        if (find(catalog, before)) {
+                if (before == UINT64_MAX) /* what the end of the log leads to comes last */
+                        fault_last(error == -ENOENT ? -EBADMSG : error, &catalog->faults[at].fault);
+                return 0;
+        }
+        r = catalog_grow(catalog, (void **)&catalog->faults, &catalog->fault_room,
+                         catalog->fault_count, sizeof(*catalog->faults));
+        if (r < 0)
+                return r;
+        faults = catalog->faults;
+        memmove(&faults[at + 1], &faults[at], (catalog->fault_count++ - at) * sizeof(*faults));
+        faults[at].before = before;
+        fault_last(error == -ENOENT ? -EBADMSG : error, &faults[at].fault);
+        return 0;
+}
+
+bool catalog_is_broken(const struct catalog *catalog, uint64_t before)
+{
+        return find(catalog, before) != NULL;
+}
+
+uint64_t catalog_damaged_after(struct catalog *catalog, uint64_t id)
+{
+        uint64_t found = 0;
+
+        pthread_mutex_lock(&catalog->lock);
+        for (size_t i = 0; i < catalog->fault_count; i++) {
+                bool is_index;
+                uint64_t damaged = segment_name_id(catalog->faults[i].fault.file, &is_index);
+                size_t at = catalog_find_id(catalog, damaged);
+
+                if (damaged > id && !(found && found < damaged) &&
+                    (at == catalog->count || catalog->entries[at].id != damaged))
+                        found = damaged;
+        }
+        pthread_mutex_unlock(&catalog->lock);
+        return found;
+}
+
+bool catalog_fault_before(struct catalog *catalog, uint64_t before, struct fault *ret)
+{
+        const struct fault *fault;
+
+        pthread_mutex_lock(&catalog->lock);
+        fault = find(catalog, before);
+        if (fault)
+                *ret = *fault;
+        pthread_mutex_unlock(&catalog->lock);
+        return fault != NULL;
+}
+
+int catalog_tell_locked(struct catalog *catalog, uint64_t before, uint64_t number)
+{
+        const struct fault *found = find(catalog, before);
+        struct fault fault;
+
+        if (!found)
+                return 0;
+        fault = *found;
+        if (fault.number == 0)
+                fault.number = number;
+        return fault_tell(&fault);
+}
+
+int catalog_tell_before(struct catalog *catalog, uint64_t before, uint64_t number)
+{
+        int r;
+
+        pthread_mutex_lock(&catalog->lock);
+        r = catalog_tell_locked(catalog, before, number);
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+int catalog_tell_at(struct catalog *catalog, uint64_t number, bool exactly)
+{
+        size_t at = 0;
+        int r = 0;
+
+        pthread_mutex_lock(&catalog->lock);
+        /* Numbers need not rise over a link that is broken. */
+        while (catalog->fault && at < catalog->count && catalog->entries[at].first_number < number)
+                at++;
+        if (exactly && (at == catalog->count || catalog->entries[at].first_number != number))
+                at = SIZE_MAX;
+        for (; r == 0 && catalog->fault && at <= catalog->count; at = exactly ? SIZE_MAX : at + 1)
+                r = catalog_tell_locked(catalog,
+                                        at < catalog->count ? catalog->entries[at].id : UINT64_MAX,
+                                        number);
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}
+
+int catalog_tell_behind(struct catalog *catalog, uint64_t id, uint64_t number)
+{
+        size_t at;
+        int r;
+
+        pthread_mutex_lock(&catalog->lock);
+        at = catalog_find_id(catalog, id + 1);
+        r = catalog_tell_locked(catalog, at < catalog->count ? catalog->entries[at].id : UINT64_MAX,
+                                number);
+        pthread_mutex_unlock(&catalog->lock);
+        return r;
+}

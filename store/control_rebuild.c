@@ -1,0 +1,128 @@
+/*
+ * control_rebuild.c - a control file from what the segments say
+ *
+ * Each header has the store's UUID, its own id and the size of the segments; the chain and the seals have
+ * the numbers. What was durable last and what was trimmed is not known then: neither slot is valid, as
+ * rule D3 of the format has it, and who opens for writing goes on from there.
+ */
+#include "control_rebuild.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "detail.h"
+#include "file.h"
+#include "hash.h"
+#include "logstore.h"
+#include "segment.h"
+
+#define STORES_MAX 16 /* whose segments lie together */
+
+struct store_seen {
+        struct segment_identity identity; /* of its newest segment */
+        size_t count;
+};
+
+static void count(struct store_seen *seen, size_t *used, const struct segment_identity *identity)
+{
+        size_t i = 0;
+
+        while (i < *used && memcmp(seen[i].identity.uuid, identity->uuid, 16) != 0)
+                i++;
+        if (i == STORES_MAX)
+                return;
+        if (i == *used)
+                seen[(*used)++].count = 0;
+        seen[i].identity = *identity;
+        seen[i].count++;
+}
+
+/* Of the store that has most of the segments. */
+static int learn(struct memory *memory, int directory, struct segment_identity *ret)
+{
+        struct store_seen seen[STORES_MAX];
+        struct segment_identity identity;
+        size_t used = 0, most = 0, listed = 0;
+        uint64_t *ids = NULL;
+        int r = segment_list(memory, directory, 1, &ids, &listed);
+
+        for (size_t i = 0; r == 0 && i < listed; i++)
+                if (segment_identify(directory, ids[i], &identity) == 0)
+                        count(seen, &used, &identity);
+        memory_free(memory, ids);
+        if (r < 0)
+                return r;
+        if (used == 0)
+                return -ENOENT;
+        for (size_t i = 1; i < used; i++)
+                if (seen[i].count >= seen[most].count)
+                        most = i;
+        *ret = seen[most].identity;
+        return 0;
+}
+
+static void fill(struct control_page *page, const struct segment_identity *identity)
+{
+        page->fixed = (struct control_static){
+                .magic = CONTROL_MAGIC,
+                .version = FORMAT_VERSION,
+                .file_mode = identity->mode,
+                .compatible = FORMAT_COMPATIBLE,
+                .incompatible = FORMAT_INCOMPATIBLE,
+                .segment_bytes = identity->bytes,
+                .created_ns = identity->created_ns,
+                .first_number = 1, /* at the least; the oldest segment says where the log begins */
+        };
+        memcpy(page->fixed.uuid, identity->uuid, sizeof(page->fixed.uuid));
+        page->fixed.check = hash_seeded(0, &page->fixed, offsetof(struct control_static, check));
+}
+
+int control_imagine(struct memory *memory, int directory, struct control *ret)
+{
+        struct segment_identity identity;
+        struct control control = { .directory = directory, .fd = -1 };
+        int r = learn(memory, directory, &identity);
+
+        if (r == 0)
+                r = map_anonymous(memory, sizeof(struct control_page), &control.map);
+        if (r < 0)
+                return r;
+        control.page = control.map.base;
+        fill(control.page, &identity);
+        *ret = control;
+        pthread_mutex_init(&ret->lock, NULL);
+        return 0;
+}
+
+int control_rebuild(struct memory *memory, int directory)
+{
+        static const char temporary[] = TEMPORARY_PREFIX CONTROL_NAME ".rebuilt";
+        struct segment_identity identity;
+        struct control_page page = { 0 };
+        int r = learn(memory, directory, &identity), fd;
+
+        if (r < 0)
+                return r;
+        fill(&page, &identity);
+        os_unlink(directory, temporary);
+        fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, identity.mode);
+        if (fd < 0)
+                return detail(fd, "%s: cannot create the file: %s", temporary,
+                              logstore_error_text(fd));
+        r = os_write(fd, &page, sizeof(page), 0);
+        if (r == 0)
+                r = os_sync_file(fd);
+        if (os_close(fd) < 0 && r == 0)
+                r = -EIO;
+        if (r == 0)
+                r = os_rename_fresh(directory, temporary, CONTROL_NAME);
+        if (r == 0)
+                r = os_sync_directory(directory);
+        if (r < 0) {
+                os_unlink(directory, temporary);
+                return detail(r, CONTROL_NAME ": cannot write the file: %s",
+                              logstore_error_text(r));
+        }
+        return 0;
+}

@@ -1,0 +1,220 @@
+/*
+ * judge.c - the same verdict, number, place and records from all, and a repair that ends all damage
+ */
+#include "judge.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "grow.h"
+#include "party.h"
+
+struct judging {
+        const struct tree *tree;
+        const char *path;
+        struct verdict v[PARTY_COUNT];
+        void (*tell)(void *context, const char *kind, const char *text);
+        void *context;
+        bool agreed;
+};
+
+static void differ(struct judging *j, const char *kind, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static void differ(struct judging *j, const char *kind, const char *format, ...)
+{
+        char text[1000];
+        va_list arguments;
+
+        va_start(arguments, format);
+        vsnprintf(text, sizeof(text), format, arguments);
+        va_end(arguments);
+        j->agreed = false;
+        j->tell(j->context, kind, text);
+}
+
+static const char *said(const struct verdict *v)
+{
+        return v->error == 0 ? "sound" : v->text;
+}
+
+/* Is the damage in a frame of a sealed segment? An open for writing does not read those. */
+static bool is_in_sealed(const struct judging *j, const struct verdict *v)
+{
+        const struct tree_file *file = tree_find((struct tree *)j->tree, v->file);
+
+        return file && v->offset > 4096 && file->bytes > 4096 &&
+               memcmp(file->data + 512, "LOGSEAL1", 8) == 0;
+}
+
+static bool is_excused(const struct judging *j, enum party party)
+{
+        const struct verdict *forward = &j->v[PARTY_FORWARD], *v = &j->v[party];
+
+        if (party == PARTY_WRITER && v->error == 0)
+                return forward->error == -EBADMSG && is_in_sealed(j, forward);
+        if (party == PARTY_WRITER && v->error == -EOVERFLOW) /* no number is left to go on with */
+                return true;
+        /* By number whatever is there is found, also behind a link that is broken. */
+        if (party == PARTY_GET && v->error == 0)
+                return forward->error == -EBADMSG && forward->offset <= 4096;
+        /* Damage, and something of another version behind it: either is refused. */
+        return v->error != 0 && forward->error != 0 &&
+               (v->error == -EPROTONOSUPPORT || forward->error == -EPROTONOSUPPORT);
+}
+
+/* Sound, damaged or refused: as the forward reader has it, whom nobody else asks. */
+static void judge_errors(struct judging *j)
+{
+        const struct verdict *forward = &j->v[PARTY_FORWARD];
+        char kind[64];
+
+        for (int p = 0; p < PARTY_COUNT; p++) {
+                const struct verdict *v = &j->v[p];
+
+                if (v->error == forward->error || is_excused(j, (enum party)p))
+                        continue;
+                snprintf(kind, sizeof(kind), "%s %d, forward %d", party_names[p], v->error,
+                         forward->error);
+                differ(j, kind, "forward: %s; %s: %s", said(forward), party_names[p], said(v));
+        }
+}
+
+static void judge_places(struct judging *j)
+{
+        const struct verdict *forward = &j->v[PARTY_FORWARD];
+        char kind[64];
+
+        for (int p = 0; p < PARTY_COUNT; p++) {
+                const struct verdict *v = &j->v[p];
+
+                if (p == PARTY_BACKWARD || v->error != -EBADMSG || forward->error != -EBADMSG ||
+                    (p == PARTY_GET && forward->offset <= 4096))
+                        continue;
+                if (v->number != forward->number) {
+                        snprintf(kind, sizeof(kind), "number: %s", party_names[p]);
+                        differ(j, kind, "forward: %s; %s: %s", forward->text, party_names[p],
+                               v->text);
+                } else if (strcmp(v->file, forward->file) != 0 || v->offset != forward->offset) {
+                        snprintf(kind, sizeof(kind), "place: %s", party_names[p]);
+                        differ(j, kind, "forward: %s; %s: %s", forward->text, party_names[p],
+                               v->text);
+                }
+        }
+}
+
+static void judge_records(struct judging *j)
+{
+        const struct verdict *forward = &j->v[PARTY_FORWARD];
+        char kind[64];
+
+        for (int p = 0; p < PARTY_COUNT; p++) {
+                const struct verdict *v = &j->v[p];
+
+                if (!v->counted || v->error != forward->error ||
+                    (v->error != 0 &&
+                     (p == PARTY_BACKWARD || (p == PARTY_GET && forward->offset <= 4096))))
+                        continue;
+                if (v->records == forward->records && v->sum == forward->sum)
+                        continue;
+                snprintf(kind, sizeof(kind), "records: %s", party_names[p]);
+                differ(j, kind, "forward %" PRIu64 ", %s %" PRIu64 "; forward: %s; %s: %s",
+                       forward->records, party_names[p], v->records, said(forward), party_names[p],
+                       said(v));
+        }
+        if (j->v[PARTY_WRITER].error == 0 && forward->error == 0 &&
+            j->v[PARTY_WRITER].last != forward->last)
+                differ(j, "writer goes on elsewhere",
+                       "forward ends with %" PRIu64 ", a writer goes on behind %" PRIu64,
+                       forward->last, j->v[PARTY_WRITER].last);
+}
+
+static void ask_all(struct judging *j)
+{
+        for (int p = 0; p < PARTY_COUNT; p++)
+                party_ask((enum party)p, j->path, &j->v[p]);
+}
+
+/* Behind a writer that has appended one, or a repair, all are content with as many records. */
+static void judge_after(struct judging *j, const char *what, uint64_t records)
+{
+        const struct verdict *forward = &j->v[PARTY_FORWARD];
+        char kind[64];
+
+        for (int p = 0; p < PARTY_COUNT; p++) {
+                party_ask((enum party)p, j->path, &j->v[p]);
+                if (j->v[p].error == 0)
+                        continue;
+                snprintf(kind, sizeof(kind), "after %s: %s %d", what, party_names[p],
+                         j->v[p].error);
+                differ(j, kind, "%s", j->v[p].text);
+        }
+        if (j->agreed)
+                judge_records(j);
+        /* Part of a batch is served up to the frame that is damaged, but not kept. */
+        if (forward->error == 0 && forward->records + BATCH_MAX <= records) {
+                snprintf(kind, sizeof(kind), "after %s: records", what);
+                differ(j, kind, "%" PRIu64 " instead of %" PRIu64, forward->records, records);
+        }
+}
+
+static uint64_t get(const unsigned char *at)
+{
+        uint64_t value;
+
+        memcpy(&value, at, sizeof(value));
+        return value;
+}
+
+/* With a valid header: a control file is made anew from them. */
+static bool has_segments(const struct tree *tree)
+{
+        for (size_t i = 0; i < tree->count; i++)
+                if (strstr(tree->files[i].name, ".log") && tree->files[i].bytes >= 512 &&
+                    XXH3_64bits(tree->files[i].data, 504) == get(tree->files[i].data + 504))
+                        return true;
+        return false;
+}
+
+bool judge(const struct tree *tree, const char *path,
+           void (*tell)(void *context, const char *kind, const char *text), void *context)
+{
+        struct judging j = { tree, path, { { 0 } }, tell, context, true };
+        uint64_t records;
+        bool sound, damaged;
+        char text[320];
+        int r;
+
+        tree_store(tree, path);
+        ask_all(&j);
+        judge_errors(&j);
+        judge_places(&j);
+        judge_records(&j);
+        records = j.v[PARTY_FORWARD].records;
+        sound = j.v[PARTY_FORWARD].error == 0;
+        damaged = j.v[PARTY_FORWARD].error == -EBADMSG;
+        if (!j.agreed)
+                return false;
+        if (sound) {
+                judge_after(&j, "writer", records + 1);
+        }
+        if (sound || damaged) {
+                tree_store(tree, path);
+                r = party_repair(path, text, sizeof(text));
+                if (r == -EPROTONOSUPPORT) /* what is not understood is never cut */
+                        return j.agreed;
+                if (r < 0 && has_segments(tree))
+                        differ(&j, "repair fails", "%s", text);
+                else if (r < 0)
+                        return j.agreed;
+                else
+                        judge_after(&j, "repair", records);
+        }
+        return j.agreed;
+}

@@ -90,7 +90,10 @@ struct reading {
         regex_t redact;
         struct redact_copy redacted;
         struct progress progress;
-        uint64_t tail;   /* of the log when reading began */
+        uint64_t first;  /* of the log when reading began, */
+        uint64_t tail;   /* and its last */
+        bool begun;      /* some step was made */
+        int passed;      /* status of what was passed over before */
         uint64_t left;   /* records still to print */
         uint64_t seen;   /* last record walked over, at first the one before the range */
         int64_t seen_ns; /* its time; CURSOR_FILE_NONE: not walked over in any run */
@@ -145,6 +148,7 @@ static int print(struct reading *run, struct logstore_record *record)
 static int cursor_open(struct reading *run)
 {
         uint32_t flags =
+                (follow ? 0u : LOGSTORE_SKIP_DAMAGE) | /* told, and then it is left to us */
                 (unverified ? LOGSTORE_UNVERIFIED : 0u) | (drop_behind ? LOGSTORE_DROP_BEHIND : 0u);
         int r = logstore_cursor_open(run->store, flags, &run->cursor);
 
@@ -274,6 +278,16 @@ static int check_end(struct reading *run)
         return r < 0 && r != -EAGAIN && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
 }
 
+/* What is missing where reading begins, at an end of the log, does not keep back what is there: it is
+ * told, and makes the status. Damage amid the log ends the reading. */
+static bool passes_over(struct reading *run, int r)
+{
+        if (r != -EBADMSG || run->begun || follow)
+                return false;
+        run->passed = report_store(r, run->dir);
+        return true;
+}
+
 static int walk_forward(struct reading *run)
 {
         struct logstore_record record;
@@ -281,6 +295,9 @@ static int walk_forward(struct reading *run)
 
         while (run->left && status == STATUS_DONE) {
                 r = logstore_cursor_next(run->cursor, &record);
+                if (run->range.first <= run->first && passes_over(run, r))
+                        r = logstore_cursor_next(run->cursor, &record);
+                run->begun = true;
                 if (r == -EAGAIN && follow)
                         status = wait_for_more(run);
                 else if (r == -ESTALE && follow)
@@ -296,7 +313,8 @@ static int walk_forward(struct reading *run)
                 if (run->seen >= run->range.last)
                         break;
         }
-        return status == STATUS_DONE ? check_end(run) : status;
+        status = status == STATUS_DONE && run->passed == STATUS_DONE ? check_end(run) : status;
+        return status_first(run->passed, status);
 }
 
 static int walk_backward(struct reading *run)
@@ -306,6 +324,9 @@ static int walk_backward(struct reading *run)
 
         while (run->left && status == STATUS_DONE) {
                 r = logstore_cursor_prev(run->cursor, &record);
+                if (run->range.last >= run->tail && passes_over(run, r))
+                        r = logstore_cursor_prev(run->cursor, &record);
+                run->begun = true;
                 if (r == -EAGAIN)
                         break;
                 if (r < 0)
@@ -314,7 +335,7 @@ static int walk_backward(struct reading *run)
                         break;
                 status = print(run, &record);
         }
-        return status;
+        return status_first(run->passed, status);
 }
 
 static int walk(struct reading *run)
@@ -354,6 +375,7 @@ static int find_range(struct reading *run)
                 if (r != STATUS_DONE)
                         return r;
         }
+        run->first = bounds.first;
         run->tail = bounds.tail;
         r = range_resolve(&text, &bounds, run->cursor, run->dir, follow, &run->range);
         if (resume) {

@@ -94,11 +94,11 @@ int verb_repair(int count, char **arguments)
                 return status;
         print_report(&report);
         status = report_stdout();
-        if (report.lost_records || report.cut_bytes) {
-                if (!apply)
-                        return report_no("%s: nothing was changed; --yes does it", arguments[0]);
-        } else {
+        if (!hooks.fatal)
                 report_note("%s: nothing to repair", arguments[0]);
-        }
+        else if (!apply)
+                return report_no("%s: nothing was changed; --yes does it", arguments[0]);
+        else
+                report_note("%s: repaired", arguments[0]);
         return status;
 }

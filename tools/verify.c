@@ -57,6 +57,7 @@ void verify_fault(void *context, const struct logstore_fault *fault)
         struct verify_hooks *hooks = context;
 
         progress_clear(&hooks->progress);
+        hooks->fatal += fault->fatal != 0;
         if (!fault->fatal) {
                 fputs("note: ", stderr);
                 fault_line(stderr, fault);

@@ -11,7 +11,8 @@
 
 struct verify_hooks {
         struct progress progress;
-        bool json; /* faults as JSON lines */
+        bool json;      /* faults as JSON lines */
+        uint64_t fatal; /* how many were told that are no mere notes */
 };
 
 /* For struct logstore_verify_hooks, with a struct verify_hooks as context. */

@@ -132,15 +132,15 @@ def two_faults(tmp):
 
 @case
 def newest_segment_missing(tmp):
-    """a fault without a file names what is missing, and copy leaves nothing"""
+    """the file that is missing is named, and copy leaves nothing"""
     store = store_of_segments(tmp)
     name = segments(store)[-1]["name"]
     os.unlink(f"{store}/{name}")
     line = run("verify", store, status=1).stdout.decode()
-    assert line.startswith(f"{name}: the newest segment is missing"), line
+    assert line.startswith(f"{name}: offset 0: "), line
+    contains(line, "the newest segment is missing")
     fault = json.loads(run("verify", store, "-o", "json", status=1).stdout)
-    equal(fault["file"], None)
-    contains(fault["what"], name)
+    equal(fault["file"], name)
     contains(complaint("copy", store, f"{tmp}/t", status=1), name)
     equal(os.listdir(tmp), ["s"])
 

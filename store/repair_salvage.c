@@ -39,6 +39,7 @@ static int open_salvage(struct repair *repair, uint64_t first)
 
         options.flags = LOGSTORE_CREATE;
         options.segment_bytes = repair->store->control.page->fixed.segment_bytes;
+        options.file_mode = control_file_mode(repair->store->control.page);
         options.first_number = repair->salvage_next = first;
         return store_open_new(repair->salvage_path, &options, &repair->salvage);
 }

@@ -95,7 +95,8 @@ def modes_whatever_the_umask(tmp):
                 input=lines_of(2000, width=100), umask=umask)
             run("copy", store, store + "-copy", umask=umask)
             run("copy", store, store + "-redacted", "--redact=1", umask=umask)
-            for made in (store, store + "-copy", store + "-redacted"):
+            run("repair", store, f"--salvage={store}-saved", umask=umask)
+            for made in (store, store + "-copy", store + "-redacted", store + "-saved"):
                 equal(modes(made), (directory, [oct(int(mode, 8))]), made)
     for wrong in ("0666", "0622", "4600", "", "640x"):
         contains(complaint("append", f"{tmp}/no", "--mode", wrong, status=2), "--mode")

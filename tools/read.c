@@ -278,11 +278,27 @@ static int check_end(struct reading *run)
         return r < 0 && r != -EAGAIN && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
 }
 
+static int take_oldest(void *context, const struct logstore_segment_info *segment)
+{
+        if (segment->state == LOGSTORE_SEGMENT_DAMAGED)
+                return 0;
+        *(uint64_t *)context = segment->first_number;
+        return 1;
+}
+
+/* Are the segments missing that begin the log? */
+static bool begins_later(const struct reading *run)
+{
+        uint64_t oldest = 0;
+
+        return logstore_segments(run->store, take_oldest, &oldest) == 1 && oldest > run->first;
+}
+
 /* What is missing where reading begins, at an end of the log, does not keep back what is there: it is
  * told, and makes the status. Damage amid the log ends the reading. */
 static bool passes_over(struct reading *run, int r)
 {
-        if (r != -EBADMSG || run->begun || follow)
+        if (r != -EBADMSG || run->begun || follow || (!backward && !begins_later(run)))
                 return false;
         run->passed = report_store(r, run->dir);
         return true;

@@ -96,6 +96,15 @@ static int sync_piece(struct sync *sync, struct slot *slot, uint64_t from, uint6
         return sync_check_piece(sync, slot, from, end);
 }
 
+/* A segment leaves the chain before its file goes. */
+static bool is_on_chain(struct sync *sync, uint64_t id)
+{
+        struct catalog_entry entry;
+
+        return catalog_entry_after(sync->head->catalog, id - 1, &entry) != -ENOENT &&
+               entry.id == id;
+}
+
 int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
 {
         const struct segment *segment = slot->segment;
@@ -108,7 +117,7 @@ int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64
         r = os_stat(segment->fd, &st);
         if (r < 0)
                 return detail(r, "%s: cannot stat: %s", segment->name, logstore_error_text(r));
-        if (st.links > 0)
+        if (st.links > 0 || !is_on_chain(sync, segment->brief.id)) /* else it was trimmed */
                 return 0;
         r = control_held(sync->head->control); /* says more, if all of it is gone */
         return r < 0 ? r

@@ -142,6 +142,23 @@ START_TEST(what_was_counted_is_counted_anew_after_a_truncation)
 }
 END_TEST
 
+/* The last sync ended where a segment ended that is trimmed before the next one. */
+START_TEST(a_sync_does_not_miss_what_was_trimmed)
+{
+        uint64_t first = 0;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD | LOGSTORE_NO_RING);
+        append_filled(1000, 'r');
+        while (!file_exists(scratch("store/0000000002.log")) || first == 1) {
+                ck_assert_int_eq(logstore_sync(store, 0), 0);
+                append_filled(1000, 'r');
+                ck_assert_int_eq(logstore_trim_before(store, bounds_of(store).tail, &first), 0);
+        }
+        ck_assert(!file_exists(scratch("store/0000000001.log")));
+        ck_assert_msg(logstore_sync(store, 0) == 0, "%s", logstore_detail());
+}
+END_TEST
+
 START_TEST(by_bytes_keeps_at_most_so_many)
 {
         uint64_t first, kept;
@@ -233,6 +250,7 @@ int main(void)
                 { by_count_keeps_at_least_so_many, 0 },
                 { by_count_keeps_so_many_that_are_no_voids, sizeof(mixed) / sizeof(mixed[0]) },
                 { what_was_counted_is_counted_anew_after_a_truncation, 0 },
+                { a_sync_does_not_miss_what_was_trimmed, 0 },
                 { by_bytes_keeps_at_most_so_many, 0 },
                 { by_age_whatever_the_records_claim, 0 },
                 { nothing_goes_beyond_the_floor, 0 },

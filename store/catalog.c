@@ -207,6 +207,22 @@ int catalog_entry_at(struct catalog *catalog, size_t at, struct catalog_entry *r
         return r;
 }
 
+void catalog_measure(struct catalog *catalog, uint64_t *ret_bytes, uint64_t *ret_disk_bytes)
+{
+        struct catalog_entry entry;
+        struct os_stat st;
+        char name[32];
+
+        *ret_bytes = *ret_disk_bytes = 0;
+        for (size_t at = 0; catalog_entry_at(catalog, at, &entry) != -ENOENT; at++) {
+                segment_name(entry.id, name);
+                if (os_stat_name(catalog->directory, name, &st) < 0 || !st.regular)
+                        continue;
+                *ret_bytes += st.bytes;
+                *ret_disk_bytes += st.disk_bytes;
+        }
+}
+
 int catalog_entry_before(struct catalog *catalog, uint64_t id, struct catalog_entry *ret)
 {
         int r;

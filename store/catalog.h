@@ -80,7 +80,7 @@ void catalog_free(struct catalog *catalog);
  * and nothing is known to have been durable. */
 void catalog_slot(struct catalog *catalog, struct control_slot *ret);
 
-/* Is the chain broken before the segment @before, of UINT64_MAX: behind the newest? */
+/* Is the chain broken before the segment @before, of UINT64_MAX: behind the newest? @ret may be NULL. */
 bool catalog_fault_before(struct catalog *catalog, uint64_t before, struct fault *ret);
 
 /* The next segment file behind @id that a fault is about and that is not on the chain; 0: none. */
@@ -161,6 +161,9 @@ void catalog_drop_indexes(struct catalog *catalog);
 uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch);
 
 bool catalog_is_empty(struct catalog *catalog);
+
+/* How long the regular files of the segments are together, and what they take on the disk. */
+void catalog_measure(struct catalog *catalog, uint64_t *ret_bytes, uint64_t *ret_disk_bytes);
 
 /* Epoch in which the newest segment was started: it changes once the chain has been cut. */
 uint64_t catalog_newest_epoch(struct catalog *catalog);

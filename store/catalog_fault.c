@@ -6,6 +6,7 @@
  * them keeps a writer out.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "catalog_private.h"
@@ -36,22 +37,33 @@ static const struct fault *find(const struct catalog *catalog, uint64_t id)
                        : NULL;
 }
 
+int catalog_damaged_file(uint64_t id, uint64_t offset, const char *format, uint64_t number)
+{
+        char name[32], what[160];
+
+        segment_name(id, name);
+        snprintf(what, sizeof(what), format, (unsigned long long)number);
+        return damaged(-EBADMSG, name, offset, 0, "%s", what);
+}
+
 int catalog_broken(struct catalog *catalog, uint64_t before, int error)
 {
         struct catalog_fault *faults;
-        size_t at;
+        size_t at = find_at(catalog, before);
         int r;
 
         if (error != -EBADMSG && error != -ENOENT && error != -EPERM && error != -EIO &&
             error != -EPROTONOSUPPORT)
                 return error;
-        catalog->vanished |= error == -ENOENT;
+        if (error == -ENOENT) {
+                catalog->vanished = true;
+                error = -EBADMSG;
+        }
         if (catalog->fault == 0 || error == -EPROTONOSUPPORT) /* which is never cut */
-                catalog->fault = error == -ENOENT ? -EBADMSG : error;
-        at = find_at(catalog, before);
+                catalog->fault = error;
         if (find(catalog, before)) {
                 if (before == UINT64_MAX) /* what the end of the log leads to comes last */
-                        fault_last(error == -ENOENT ? -EBADMSG : error, &catalog->faults[at].fault);
+                        fault_last(error, &catalog->faults[at].fault);
                 return 0;
         }
         r = catalog_grow(catalog, (void **)&catalog->faults, &catalog->fault_room,
@@ -61,7 +73,7 @@ int catalog_broken(struct catalog *catalog, uint64_t before, int error)
         faults = catalog->faults;
         memmove(&faults[at + 1], &faults[at], (catalog->fault_count++ - at) * sizeof(*faults));
         faults[at].before = before;
-        fault_last(error == -ENOENT ? -EBADMSG : error, &faults[at].fault);
+        fault_last(error, &faults[at].fault);
         return 0;
 }
 
@@ -94,7 +106,7 @@ bool catalog_fault_before(struct catalog *catalog, uint64_t before, struct fault
 
         pthread_mutex_lock(&catalog->lock);
         fault = find(catalog, before);
-        if (fault)
+        if (fault && ret)
                 *ret = *fault;
         pthread_mutex_unlock(&catalog->lock);
         return fault != NULL;

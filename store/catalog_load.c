@@ -3,8 +3,7 @@
  *
  * Head:      the newest segment with a valid start frame. Newer files are prepared, never started
  *            ones, or were torn while being started: leftovers.
- * Back:      each start frame names its predecessor, by id, salt and numbers; followed to the oldest,
- *            whatever is sealed. What is not named is off the chain.
+ * Back:      catalog_walk.c.
  * Broken:    a missing, foreign or damaged link is kept as a fault of its place. Numbers still lead
  *            to what is there; only writing is refused.
  */
@@ -50,15 +49,6 @@ void catalog_sort(struct catalog *catalog)
                 qsort(catalog->entries, catalog->count, sizeof(*catalog->entries), by_id);
 }
 
-static int damaged_file(uint64_t id, uint64_t offset, const char *format, uint64_t number)
-{
-        char name[32], what[160];
-
-        segment_name(id, name);
-        snprintf(what, sizeof(what), format, (unsigned long long)number);
-        return damaged(-EBADMSG, name, offset, 0, "%s", what);
-}
-
 /* Drop what is newer than the newest started segment. */
 static int find_head(struct catalog *catalog, const struct control_slot *slot)
 {
@@ -75,10 +65,11 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
                         continue;
                 }
                 if (r == 0 && entry->id <= slot->mark_id)
-                        r = damaged_file(entry->id, HEADER_BYTES,
-                                         "the start frame is damaged, records up to %llu were "
-                                         "durable",
-                                         slot->mark_number);
+                        r = catalog_damaged_file(
+                                entry->id, HEADER_BYTES,
+                                "the start frame is damaged, records up to %llu were "
+                                "durable",
+                                slot->mark_number);
                 if (r == -EIO)
                         return r;
                 if (r < 0) { /* serve what is before it */
@@ -93,212 +84,6 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
                         return r;
         }
         return 0;
-}
-
-static int missing(const struct catalog_entry *next)
-{
-        return damaged_file(next->previous_id, 0,
-                            "the segment is missing, with the records before %llu",
-                            next->first_number);
-}
-
-/* Is the segment at @at the one that @next continues? Then its entry is filled. *ret_sealed is kept
- * once set: behind a seal everything is. */
-static int check_link(struct catalog *catalog, size_t at, const struct catalog_entry *next,
-                      bool *ret_sealed)
-{
-        struct segment_brief brief;
-        int r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
-                                   &brief);
-
-        if (r == 0 && !brief.started)
-                r = catalog_fill(catalog, &catalog->entries[at]);
-        if (r < 0)
-                return r;
-        if (!catalog_fits(next, &brief))
-                return damaged_file(brief.id, HEADER_BYTES,
-                                    "not the segment that id %llu continues: one of them was "
-                                    "replaced or damaged",
-                                    next->id);
-        catalog->unsealed |= *ret_sealed && !brief.sealed;
-        *ret_sealed |= brief.sealed;
-        return catalog_fill_from(&catalog->entries[at], &brief);
-}
-
-/* A listing is no picture of one moment: what was made while the directory was read may be missing
- * between others that are there. The name is tried, so that only what is not there is missing. */
-static int add_unlisted(struct catalog *catalog, size_t at, uint64_t id)
-{
-        struct catalog_entry *entries;
-        struct os_stat st;
-        char name[32];
-        int r;
-
-        segment_name(id, name);
-        r = os_stat_name(catalog->directory, name, &st);
-        if (r == 0)
-                r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room,
-                                 catalog->count, sizeof(*catalog->entries));
-        if (r < 0)
-                return r;
-        entries = catalog->entries;
-        memmove(&entries[at + 1], &entries[at], (catalog->count - at) * sizeof(*entries));
-        entries[at] = (struct catalog_entry){ .id = id };
-        catalog->count++;
-        return 0;
-}
-
-/* The entry that the one at *at continues, with its link checked. On failure *ret is where the older
- * ones end, behind which nothing up to *at is known to be of this log. */
-static int find_previous(struct catalog *catalog, size_t *at, size_t *ret, bool *ret_sealed)
-{
-        struct catalog_entry *entry = &catalog->entries[*at];
-        size_t previous = catalog_find_id(catalog, entry->previous_id);
-        int r;
-
-        *ret = *at;
-        if (entry->previous_id >= entry->id)
-                return damaged_file(entry->id, HEADER_BYTES,
-                                    "continues id %llu, which is not older", entry->previous_id);
-        *ret = previous;
-        if (catalog->entries[previous].id != entry->previous_id) {
-                r = add_unlisted(catalog, previous, entry->previous_id);
-                if (r < 0)
-                        return r == -ENOENT ? missing(entry) : r;
-                entry = &catalog->entries[++*at];
-        }
-        return check_link(catalog, previous, entry, ret_sealed);
-}
-
-/* A reader beside a writer that trims: was all before the entry at @at trimmed since the load
- * began? */
-static bool was_trimmed(struct catalog *catalog, size_t at)
-{
-        struct control_slot now;
-        struct fault told;
-        bool trimmed;
-
-        fault_last(-EBADMSG, &told);
-        trimmed = control_read(catalog->control, &now) == 0 && now.epoch == catalog->epoch &&
-                  now.first_number >= catalog->entries[at].first_number;
-        if (trimmed)
-                catalog->first_number = now.first_number;
-        else /* the look has its own detail */
-                fault_tell(&told);
-        return trimmed;
-}
-
-/* Behind a broken link: the newest entry before @at that can be served, with numbers below
- * @number; what it had to pass over is told by the link. No leftovers: who knows. */
-static size_t find_older(struct catalog *catalog, size_t at, uint64_t number, bool meant)
-{
-        while (at-- > 0) {
-                struct catalog_entry *entry = &catalog->entries[at];
-
-                if (catalog_fill(catalog, entry) == 0 && entry->first_number < number + meant)
-                        return at;
-                meant = false;
-                catalog_remove(catalog, at, at + 1);
-        }
-        return SIZE_MAX;
-}
-
-/* The segment that is named may be the one that is meant, with only the rest of the link wrong. */
-static bool is_meant(struct catalog *catalog, size_t at, const struct catalog_entry *next)
-{
-        struct segment_brief brief;
-
-        return catalog->entries[at].id == next->previous_id &&
-               segment_brief_read(catalog->directory, catalog->uuid, next->previous_id, &brief) ==
-                       0 &&
-               brief.salt == next->previous_salt;
-}
-
-/* The entry at @at continues none that can be used: find another, from *older on. Returns 1. */
-static int pass_over(struct catalog *catalog, size_t at, bool sealed, int error, size_t *older)
-{
-        uint64_t number = catalog->entries[at].first_number;
-        int r = error == -EIO && !sealed ? error
-                                         : catalog_broken(catalog, catalog->entries[at].id, error);
-        bool there;
-
-        if (r < 0)
-                return r;
-        there = *older < at && is_meant(catalog, *older, &catalog->entries[at]);
-        if (*older < at)
-                catalog_remove(catalog, *older + there, at);
-        *older = find_older(catalog, *older + there, number, there);
-        return 1;
-}
-
-/*
- * Follow the links to the oldest segment. What lies between is off the chain: ids without a gap prove
- * nothing, for a restore may put a file back under the name of one that was cut, and then only the
- * link of its successor, which is known to be on the chain itself, tells so. That needs each first
- * page, at once: whether a link further back holds decides if the log may be written to, and a search
- * by number that landed in what was put back would give records of another log.
- *
- * Once a link is broken nothing older is taken for a leftover, which would be deleted.
- */
-static int walk_back(struct catalog *catalog)
-{
-        size_t at = catalog->count - 1;
-        bool broken = false, sealed = false;
-
-        while (at != SIZE_MAX) {
-                struct catalog_entry *entry = &catalog->entries[at];
-                size_t previous;
-                int r;
-
-                /* The log begins here: by a truncation, or all before it is trimmed. */
-                if (entry->previous_id == 0 || entry->first_number <= catalog->first_number) {
-                        if (!broken)
-                                return catalog_leave_out(catalog, 0, at);
-                        if (entry->previous_id == 0)
-                                catalog_remove(catalog, 0, at);
-                        return 0;
-                }
-                r = find_previous(catalog, &at, &previous, &sealed);
-                if (r < 0 && was_trimmed(catalog, at))
-                        continue;
-                if (r == 0 && !broken)
-                        r = catalog_leave_out(catalog, previous + 1, at);
-                else if (r == 0)
-                        catalog_remove(catalog, previous + 1, at);
-                else
-                        r = pass_over(catalog, at, sealed, r, &previous);
-                if (r < 0)
-                        return r;
-                broken |= r > 0;
-                at = previous;
-        }
-        return 0;
-}
-
-/* The oldest: trimmed segments that are still there are leftovers, a missing one is damage. */
-static int check_oldest(struct catalog *catalog, bool known)
-{
-        int r;
-
-        r = catalog_leave_out(catalog, 0, catalog_before(catalog, catalog->first_number));
-        if (r < 0 || catalog->count == 0)
-                return r;
-        r = catalog_fill(catalog, &catalog->entries[0]);
-        if (r == 0 && catalog->entries[0].first_number > catalog->first_number) {
-                if (catalog->entries[0].previous_id != 0)
-                        r = missing(&catalog->entries[0]);
-                else
-                        catalog->first_number = catalog->entries[0].first_number;
-        }
-        if (r == 0 && !known &&
-            catalog->entries[0].first_number < catalog->control->page->fixed.first_number) {
-                r = damaged_file(catalog->entries[0].id, HEADER_BYTES,
-                                 "begins before the first number ever, %llu",
-                                 catalog->control->page->fixed.first_number);
-                catalog_remove(catalog, 0, catalog->count); /* none of it is of this store */
-                return catalog_broken(catalog, UINT64_MAX, r);
-        }
-        return r < 0 ? catalog_broken(catalog, catalog->entries[0].id, r) : 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -329,27 +114,29 @@ static int load_once(struct catalog *catalog)
         if (catalog->count == 0) {
                 /* A new store has none; one that knew a durable record or a segment lost them. */
                 if (slot.mark_id != 0 && !catalog_is_broken(catalog, UINT64_MAX)) {
-                        damaged_file(slot.mark_id, 0,
-                                     "the segment is missing, and every other: records up to %llu "
-                                     "were durable",
-                                     slot.mark_number);
+                        catalog_damaged_file(
+                                slot.mark_id, 0,
+                                "the segment is missing, and every other: records up to %llu "
+                                "were durable",
+                                slot.mark_number);
                         return catalog_broken(catalog, UINT64_MAX, -EBADMSG);
                 }
                 return 0;
         }
         if (catalog->entries[catalog->count - 1].id < slot.mark_id &&
             !catalog_is_broken(catalog, UINT64_MAX)) {
-                damaged_file(slot.mark_id, 0,
-                             "the newest segment is missing: records up to %llu were durable",
-                             slot.mark_number);
+                catalog_damaged_file(
+                        slot.mark_id, 0,
+                        "the newest segment is missing: records up to %llu were durable",
+                        slot.mark_number);
                 r = catalog_broken(catalog, UINT64_MAX, -EBADMSG);
         }
         if (r == 0)
-                r = walk_back(catalog);
+                r = catalog_walk_back(catalog);
         if (r == 0)
                 r = known ? catalog_find_cap(catalog, &slot) : catalog_find_mark(catalog);
         if (r == 0)
-                r = check_oldest(catalog, known);
+                r = catalog_check_oldest(catalog, known);
         if (catalog->leftover_count > 0)
                 qsort(catalog->leftovers, catalog->leftover_count, sizeof(uint64_t), by_number);
         return r;

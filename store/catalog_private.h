@@ -14,6 +14,13 @@ void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment
 int catalog_remember(struct catalog *catalog, struct segment *segment);
 void catalog_slot_locked(const struct catalog *catalog, struct control_slot *ret);
 int catalog_load_locked(struct catalog *catalog);
+/* From the newest entry on, back to where the log begins; what is off the chain is left out. */
+int catalog_walk_back(struct catalog *catalog);
+/* Then the oldest: trimmed segments that are still there are leftovers, a missing one is damage. @known: a
+ * slot of the control file is valid. */
+int catalog_check_oldest(struct catalog *catalog, bool known);
+/* -EBADMSG: the segment file @id is damaged at @offset; @format has one number, as %llu. */
+int catalog_damaged_file(uint64_t id, uint64_t offset, const char *format, uint64_t number);
 /* Keep why the chain is broken before the segment @before; UINT64_MAX: behind the newest. Anything but
  * damage stops the load. */
 int catalog_broken(struct catalog *catalog, uint64_t before, int error);

@@ -27,7 +27,36 @@ static uint64_t slot_check(const struct control_slot *slot)
         return hash_seeded(0, slot, offsetof(struct control_slot, check));
 }
 
-static int write_new(int fd, const struct control_options *options)
+int control_write(int directory, struct control_page *page, uint32_t mode)
+{
+        char temporary[48];
+        uint32_t random;
+        int fd, r = os_random(&random, sizeof(random));
+
+        if (r < 0)
+                return detail(r, "no random number: %s", logstore_error_text(r));
+        page->fixed.check = fixed_check(&page->fixed);
+        snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX CONTROL_NAME ".%08x", random);
+        fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, mode);
+        if (fd < 0)
+                return detail(fd, "%s: cannot create the file: %s", temporary,
+                              logstore_error_text(fd));
+        r = os_write(fd, page, sizeof(*page), 0);
+        if (r == 0)
+                r = os_sync_file(fd);
+        if (os_close(fd) < 0 && r == 0)
+                r = -EIO;
+        if (r == 0)
+                r = os_rename_fresh(directory, temporary, CONTROL_NAME);
+        if (r == 0)
+                return 0;
+        os_unlink(directory, temporary);  /* if it stays, the next writer removes it */
+        if (r == -EEXIST || r == -ENOENT) /* its writer may already have removed the temporary */
+                return 1;
+        return detail(r, CONTROL_NAME ": cannot write the file: %s", logstore_error_text(r));
+}
+
+int control_create(int directory, const struct control_options *options)
 {
         struct control_page page = {
                 .fixed = {
@@ -42,48 +71,21 @@ static int write_new(int fd, const struct control_options *options)
                 },
         };
         struct control_slot *slot = &page.slots[1].slot;
-        int r = os_random(page.fixed.uuid, sizeof(page.fixed.uuid));
-
-        if (r < 0)
-                return r;
-        page.fixed.check = fixed_check(&page.fixed);
-        slot->generation = 1;
-        slot->mark_number = options->first_number - 1;
-        slot->first_number = options->first_number;
-        slot->check = slot_check(slot);
-        r = os_write(fd, &page, sizeof(page), 0);
-        return r < 0 ? r : os_sync_file(fd);
-}
-
-int control_create(int directory, const struct control_options *options)
-{
-        char temporary[48];
-        uint32_t random;
-        int fd, r;
+        int r;
 
         if (options->first_number > FIRST_NUMBER_MAX)
                 return detail(-EINVAL, "first number %llu: at most %llu",
                               (unsigned long long)options->first_number,
                               (unsigned long long)FIRST_NUMBER_MAX);
-        r = os_random(&random, sizeof(random));
+        r = os_random(page.fixed.uuid, sizeof(page.fixed.uuid));
         if (r < 0)
                 return detail(r, "no random number: %s", logstore_error_text(r));
-        snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX CONTROL_NAME ".%08x", random);
-        fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, options->file_mode);
-        if (fd < 0)
-                return detail(fd, "%s: cannot create the file: %s", temporary,
-                              logstore_error_text(fd));
-        r = write_new(fd, options);
-        if (os_close(fd) < 0 && r == 0)
-                r = -EIO;
-        if (r == 0)
-                r = os_rename_fresh(directory, temporary, CONTROL_NAME);
-        if (r == 0)
-                return 0;
-        os_unlink(directory, temporary);  /* if it stays, the next writer removes it */
-        if (r == -EEXIST || r == -ENOENT) /* its writer may already have removed the temporary */
-                return 0;
-        return detail(r, CONTROL_NAME ": cannot write the file: %s", logstore_error_text(r));
+        slot->generation = 1;
+        slot->mark_number = options->first_number - 1;
+        slot->first_number = options->first_number;
+        slot->check = slot_check(slot);
+        r = control_write(directory, &page, options->file_mode);
+        return r == 1 ? 0 : r;
 }
 
 static int check_fixed(const struct control_static *fixed)

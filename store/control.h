@@ -27,6 +27,10 @@ struct control_options {
         uint32_t file_mode;
 };
 
+/* Write @page as the control file, complete with the check of its static part, synced before it gets its
+ * name. 1: another process was first. The caller syncs the directory. */
+int control_write(int directory, struct control_page *page, uint32_t mode);
+
 /* Create the file under a temporary name of its own, synced, and give it its name, unless another
  * process was first; the caller syncs the directory. A store exists once it has a control file. */
 int control_create(int directory, const struct control_options *options);

@@ -8,12 +8,9 @@
 #include "control_rebuild.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "detail.h"
-#include "file.h"
-#include "hash.h"
 #include "logstore.h"
 #include "segment.h"
 
@@ -75,7 +72,6 @@ static void fill(struct control_page *page, const struct segment_identity *ident
                 .first_number = 1, /* at the least; the oldest segment says where the log begins */
         };
         memcpy(page->fixed.uuid, identity->uuid, sizeof(page->fixed.uuid));
-        page->fixed.check = hash_seeded(0, &page->fixed, offsetof(struct control_static, check));
 }
 
 int control_imagine(struct memory *memory, int directory, struct control *ret)
@@ -97,32 +93,17 @@ int control_imagine(struct memory *memory, int directory, struct control *ret)
 
 int control_rebuild(struct memory *memory, int directory)
 {
-        static const char temporary[] = TEMPORARY_PREFIX CONTROL_NAME ".rebuilt";
         struct segment_identity identity;
         struct control_page page = { 0 };
-        int r = learn(memory, directory, &identity), fd;
+        int r = learn(memory, directory, &identity);
 
         if (r < 0)
                 return r;
         fill(&page, &identity);
-        os_unlink(directory, temporary);
-        fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, identity.mode);
-        if (fd < 0)
-                return detail(fd, "%s: cannot create the file: %s", temporary,
-                              logstore_error_text(fd));
-        r = os_write(fd, &page, sizeof(page), 0);
-        if (r == 0)
-                r = os_sync_file(fd);
-        if (os_close(fd) < 0 && r == 0)
-                r = -EIO;
-        if (r == 0)
-                r = os_rename_fresh(directory, temporary, CONTROL_NAME);
-        if (r == 0)
-                r = os_sync_directory(directory);
-        if (r < 0) {
-                os_unlink(directory, temporary);
-                return detail(r, CONTROL_NAME ": cannot write the file: %s",
-                              logstore_error_text(r));
-        }
-        return 0;
+        r = control_write(directory, &page, identity.mode);
+        if (r == 1)
+                return detail(-EEXIST, CONTROL_NAME ": another was written meanwhile");
+        if (r == 0 && (r = os_sync_directory(directory)) < 0)
+                detail(r, CONTROL_NAME ": cannot sync the directory: %s", logstore_error_text(r));
+        return r;
 }

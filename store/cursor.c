@@ -15,7 +15,6 @@
 #include "cursor_private.h"
 #include "snapshot.h"
 
-#define STEPS_BACK 64
 #define DROP_BYTES (UINT64_C(4) << 20)
 
 int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint32_t flags,
@@ -71,8 +70,7 @@ void logstore_cursor_close(struct logstore_cursor *cursor)
         memory_free(&store->memory, cursor);
 }
 
-/* May the record be shown? */
-static int check_record(struct logstore_cursor *cursor, const struct place *place)
+int cursor_check_record(struct logstore_cursor *cursor, const struct place *place)
 {
         struct logstore *store = cursor->store;
         int r = 0;
@@ -100,8 +98,7 @@ static void drop_behind(struct logstore_cursor *cursor)
         cursor->dropped_offset = to;
 }
 
-/* The last number that the cursor could come to by now. */
-static int find_tail(struct logstore_cursor *cursor, uint64_t *ret)
+int cursor_find_tail(struct logstore_cursor *cursor, uint64_t *ret)
 {
         if (!cursor->snapshot)
                 return reader_tail(cursor->store, ret);
@@ -125,41 +122,6 @@ static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uin
         return first <= tail ? first : tail + 1; /* a torn tail may have a segment behind it */
 }
 
-static bool leads_to(struct logstore_cursor *cursor, uint64_t number)
-{
-        struct place place;
-        int r = reader_find(cursor->store, cursor->snapshot, number, &place);
-
-        if (r == 0)
-                catalog_unpin(cursor->catalog, place.segment);
-        return r == 0;
-}
-
-/* Before the damage, backward: where to stand so that the number before leads somewhere. What a segment
- * says that it holds can be far more than it does, so that is not tried number by number for long. */
-static uint64_t find_before(struct logstore_cursor *cursor, uint64_t number)
-{
-        uint64_t first = cursor_first(cursor), low = 0, last;
-
-        for (unsigned tries = 0; tries < STEPS_BACK; tries++, number--)
-                if (number <= first || leads_to(cursor, number - 1))
-                        return number;
-        last = catalog_last_before(cursor->catalog, number, &low);
-        if (last < first)
-                return first;
-        if (last < number - 1)
-                return last + 1;
-        while (low < number) { /* all below low lead somewhere, none from number on */
-                uint64_t middle = low + (number - low) / 2;
-
-                if (leads_to(cursor, middle))
-                        low = middle + 1;
-                else
-                        number = middle;
-        }
-        return number;
-}
-
 /* Damage that ends the log, as a missing segment does, is told once; then it is a mere end. */
 static int skip_damage(struct logstore_cursor *cursor)
 {
@@ -169,7 +131,7 @@ static int skip_damage(struct logstore_cursor *cursor)
 
         snprintf(what, sizeof(what), "%s", logstore_detail());
         cursor_leave(cursor);
-        r = find_tail(cursor, &tail);
+        r = cursor_find_tail(cursor, &tail);
         if (r < 0 && !reader_is_damage(r))
                 return r;
         if (r == 0 && cursor->at.number <= tail)
@@ -251,7 +213,7 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
         while (r == 0) {
                 r = cursor_stand(cursor, &place);
                 if (r == 0)
-                        r = check_record(cursor, &place);
+                        r = cursor_check_record(cursor, &place);
                 if (r < 0)
                         break;
                 if (place.view.kind != FRAME_VOID)
@@ -270,106 +232,6 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
         return r;
 }
 
-/* What lay before the cursor is beyond the tail now: a cut that came after the look at the epoch. */
-static int cut_before(struct logstore_cursor *cursor)
-{
-        int r = cursor_check_epoch(cursor);
-
-        cursor->at.cut = true; /* also if the new epoch is still to be announced */
-        return r < 0 ? r : cursor_stale(cursor->at.number, "truncated away");
-}
-
-static int nothing_before(struct logstore_cursor *cursor)
-{
-        if (cursor->at.number < cursor_first_now(cursor))
-                return cursor_stale(cursor->at.number, "trimmed");
-        return detail(-EAGAIN, "no record before %llu", (unsigned long long)cursor->at.number);
-}
-
-/* Is the chain broken between the number before and this one? Told once, where damage is passed over. */
-static int check_break(struct logstore_cursor *cursor)
-{
-        struct place place;
-        uint64_t tail;
-        int r;
-
-        if (cursor->store->writer || cursor->told_end == cursor->at.number ||
-            (cursor->segment && cursor->at.number != cursor->segment->brief.start.first_number))
-                return 0;
-        r = find_tail(cursor, &tail);
-        if (r < 0)
-                return r;
-        if (cursor->at.number <= tail) {
-                r = catalog_tell_at(cursor->catalog, cursor->at.number, true);
-        } else { /* as whoever comes to the end from before */
-                r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
-                if (r == 0) {
-                        r = reader_verify(cursor->store, &place, cursor->at.number);
-                        catalog_unpin(cursor->catalog, place.segment);
-                }
-                if (r == -EAGAIN || r == -ESTALE)
-                        r = 0;
-        }
-        if (r < 0)
-                cursor->told_end = cursor->at.number;
-        return r;
-}
-
-/* Back over voids to a record. */
-static int step_back(struct logstore_cursor *cursor, struct place *place)
-{
-        int r = cursor_check_epoch(cursor);
-
-        while (r == 0) {
-                r = check_break(cursor);
-                if (r < 0)
-                        return r;
-                if (cursor->at.number <= cursor_first(cursor))
-                        return nothing_before(cursor);
-                cursor->at.number--;
-                r = cursor_find_place(cursor);
-                if (r == 0)
-                        r = cursor_enter(cursor, cursor->segment, cursor->at.number + 1);
-                if (r == 0)
-                        r = cursor_stand(cursor, place);
-                if (r == 0)
-                        r = check_record(cursor, place);
-                if (r == 0 && place->view.kind != FRAME_VOID)
-                        break;
-                if (r == -EAGAIN)
-                        r = cut_before(cursor);
-        }
-        return r;
-}
-
-int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record *ret)
-{
-        struct stand was;
-        struct place place;
-        char what[256];
-        int r = store_enter(cursor ? cursor->store : NULL);
-
-        if (r < 0)
-                return r;
-        was = cursor->at;
-        r = ret ? step_back(cursor, &place) : detail(-EINVAL, "ret is NULL");
-        if (r == 0) {
-                reader_describe(&place, cursor->at.number, ret);
-        } else if (reader_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE) {
-                snprintf(what, sizeof(what), "%s", logstore_detail());
-                cursor_leave(cursor); /* the place is not of the number before it */
-                cursor->at.number = find_before(cursor, cursor->at.number);
-                r = detail(-EBADMSG, "%s", what);
-        } else {
-                bool cut = cursor->at.cut;
-                cursor_put_back(cursor, &was);
-                if (r == -ESTALE && !cut) /* trimmed since the look at the first number */
-                        r = nothing_before(cursor);
-        }
-        store_leave();
-        return r;
-}
-
 static int seek(struct logstore_cursor *cursor, uint64_t number)
 {
         struct logstore *store = cursor->store;
@@ -379,7 +241,7 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
 
         do { /* until the tail is of the epoch */
                 to.known_epoch = cursor_known_epoch(store);
-                r = find_tail(cursor, &tail);
+                r = cursor_find_tail(cursor, &tail);
         } while (r == 0 && to.known_epoch != cursor_known_epoch(store));
         if (r < 0)
                 return r;
@@ -465,7 +327,7 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
         else
                 r = go_to(cursor, number, &place);
         if (r == 0)
-                r = check_record(cursor, &place);
+                r = cursor_check_record(cursor, &place);
         if (r == 0 && place.view.kind == FRAME_VOID)
                 r = detail(-ENODATA, "record %llu is void: its claim was aborted",
                            (unsigned long long)number);

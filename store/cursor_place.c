@@ -143,7 +143,6 @@ static int hop(struct logstore_cursor *cursor)
 {
         struct catalog *catalog = cursor->catalog;
         struct segment *next;
-        struct fault fault;
         bool beyond;
         int r = catalog_pin_next(catalog, cursor->segment, &next);
 
@@ -159,7 +158,7 @@ static int hop(struct logstore_cursor *cursor)
                 return r;
         if (next->brief.start.first_number != cursor->at.number ||
             next->brief.start.previous_id != cursor->segment->brief.id ||
-            catalog_fault_before(catalog, next->brief.id, &fault)) {
+            catalog_fault_before(catalog, next->brief.id, NULL)) {
                 if (cursor->at.number < cursor_first_now(cursor)) {
                         catalog_unpin(catalog, next);
                         return cursor_stale(cursor->at.number, "trimmed");

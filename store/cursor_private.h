@@ -1,5 +1,5 @@
 /*
- * cursor_private.h - what cursor.c and cursor_place.c share
+ * cursor_private.h - what the files of the cursor share
  */
 #ifndef LOGSTORE_CURSOR_PRIVATE_H
 #define LOGSTORE_CURSOR_PRIVATE_H
@@ -34,6 +34,12 @@ uint64_t cursor_first_now(struct logstore_cursor *cursor);
 
 /* What is said of a number beyond the last: -EAGAIN, or the damage that hides it. */
 int cursor_end_of_log(struct logstore_cursor *cursor);
+
+/* The last number that the cursor could come to by now. */
+int cursor_find_tail(struct logstore_cursor *cursor, uint64_t *ret);
+
+/* May the record be shown? */
+int cursor_check_record(struct logstore_cursor *cursor, const struct place *place);
 
 /* Find the place of cursor->number by index. */
 int cursor_find_place(struct logstore_cursor *cursor);

@@ -105,11 +105,10 @@ static int follow_segment(struct logstore *store, struct segment **segment)
 {
         struct follower *follower = &store->follower;
         struct segment *next;
-        struct fault broken;
 
         if (catalog_pin_next(&store->catalog, *segment, &next) < 0)
                 return 0;
-        if (catalog_fault_before(&store->catalog, next->brief.id, &broken) ||
+        if (catalog_fault_before(&store->catalog, next->brief.id, NULL) ||
             next->brief.start.previous_id != (*segment)->brief.id ||
             next->brief.start.previous_end != follower->offset ||
             next->brief.start.first_number != follower->number + 1) {

@@ -44,20 +44,31 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside)
                                         : quarantine_copy(store->directory, name);
 }
 
-/* Sum up, or with @aside put into the quarantine, everything behind the kept prefix: the files that there
- * are. Ids may be far apart. */
-static int each_cut_file(struct repair *repair, bool aside)
+/* Sum up, or with @aside put into the quarantine, the segment files with ids from @from to before @to: those
+ * that there are. Ids may be far apart. */
+static int each_file(struct repair *repair, uint64_t from, uint64_t to, bool aside)
 {
         struct memory *memory = &repair->store->memory;
         size_t count = 0;
         uint64_t *ids = NULL;
-        int r = segment_list(memory, repair->store->directory, repair->keep.tail.segment_id, &ids,
-                             &count);
+        int r = segment_list(memory, repair->store->directory, from, &ids, &count);
 
-        for (size_t i = 0; r == 0 && i < count; i++)
+        for (size_t i = 0; r == 0 && i < count && ids[i] < to; i++)
                 r = cut_file(repair, ids[i], aside);
         memory_free(memory, ids);
         return r;
+}
+
+/* Everything behind the kept prefix. */
+static int each_cut_file(struct repair *repair, bool aside)
+{
+        return each_file(repair, repair->keep.tail.segment_id, UINT64_MAX, aside);
+}
+
+/* A log that begins later lets go of what is older, unreadable as it is. */
+static int each_older_file(struct repair *repair, bool aside)
+{
+        return each_file(repair, 1, repair->store->catalog.entries[0].id, aside);
 }
 
 /* What is kept may be in the cache only, of a writer that was killed; a mark is set behind it. */
@@ -124,21 +135,6 @@ static int cut(struct repair *repair)
         return r;
 }
 
-/* A log that begins later lets go of what is older, unreadable as it is. */
-static int each_older_file(struct repair *repair, bool aside)
-{
-        struct catalog *catalog = &repair->store->catalog;
-        struct memory *memory = &repair->store->memory;
-        size_t count = 0;
-        uint64_t *ids = NULL;
-        int r = segment_list(memory, repair->store->directory, 1, &ids, &count);
-
-        for (size_t i = 0; r == 0 && i < count && ids[i] < catalog->entries[0].id; i++)
-                r = cut_file(repair, ids[i], aside);
-        memory_free(memory, ids);
-        return r;
-}
-
 static int begin_later(struct repair *repair, bool apply)
 {
         int r = each_older_file(repair, apply);
@@ -160,16 +156,6 @@ static int apply(struct repair *repair)
         return r;
 }
 
-static void tell_control(struct repair *repair)
-{
-        struct fault *fault = &repair->control;
-        struct logstore_fault told = { fault->file, fault->offset, fault->number, fault->error,
-                                       1,           fault->what };
-
-        if (repair->hooks && repair->hooks->fault)
-                repair->hooks->fault(repair->hooks->context, &told);
-}
-
 static int run(struct repair *repair, uint32_t flags, const char *salvage)
 {
         struct logstore *store = repair->store;
@@ -179,7 +165,7 @@ static int run(struct repair *repair, uint32_t flags, const char *salvage)
         int r;
 
         if (repair->control.error)
-                tell_control(repair);
+                verdict_hook(repair->hooks, &repair->control, true);
         r = verify_store(store, repair->hooks, &verdict);
 
         if (verdict.unknown.error)

@@ -11,18 +11,11 @@
 #include "reader.h"
 #include "repair_private.h"
 #include "salvage.h"
+#include "verdict.h"
 
 /* Voids in a salvage may take so much, and so many times what the segments do. */
 #define VOID_BYTES_MIN (UINT64_C(64) << 20)
 #define VOID_SHARE 8
-
-static void note(struct repair *repair, const char *file, uint64_t number, const char *what)
-{
-        struct logstore_fault fault = { file, 0, number, 0, 0, what };
-
-        if (repair->hooks && repair->hooks->fault)
-                repair->hooks->fault(repair->hooks->context, &fault);
-}
 
 /* How many voids may stand for what is missing: what the segments could have held, with what was
  * deleted of them. More come from a damaged first number, and would take for ever. */
@@ -52,13 +45,15 @@ static int fill_missing(struct repair *repair, const char *file, uint64_t until)
         uint64_t gap = until - first;
         bool fits = gap <= voids_left(repair);
         struct logstore_claim claim;
-        char what[160];
+        struct fault missing = { .number = first };
         int r = 0;
 
         if (gap > 0) {
-                snprintf(what, sizeof(what), "%llu numbers from here on are missing in the salvage",
+                snprintf(missing.file, sizeof(missing.file), "%s", file);
+                snprintf(missing.what, sizeof(missing.what),
+                         "%llu numbers from here on are missing in the salvage",
                          (unsigned long long)gap);
-                note(repair, file, first, what);
+                verdict_hook(repair->hooks, &missing, false);
         }
         if (!fits && repair->salvage)
                 return detail(
@@ -153,28 +148,15 @@ static int read_segment(struct repair *repair, uint64_t id)
         return r;
 }
 
-static void measure(struct repair *repair)
-{
-        struct catalog_entry entry;
-        struct os_stat st;
-        char name[32];
-
-        for (size_t at = 0; catalog_entry_at(&repair->store->catalog, at, &entry) != -ENOENT;
-             at++) {
-                segment_name(entry.id, name);
-                if (os_stat_name(repair->store->directory, name, &st) == 0 && st.regular)
-                        repair->disk_bytes += st.disk_bytes;
-        }
-}
-
 int repair_read(struct repair *repair)
 {
         struct catalog *catalog = &repair->store->catalog;
         struct catalog_entry entry;
+        uint64_t bytes;
         int r = 0, closed;
 
         repair->salvage_next = catalog->first_number;
-        measure(repair);
+        catalog_measure(catalog, &bytes, &repair->disk_bytes);
         for (size_t at = 0; r == 0 && catalog_entry_at(catalog, at, &entry) != -ENOENT; at++) {
                 r = read_segment(repair, entry.id);
                 if (repair->hooks && repair->hooks->progress)

@@ -15,7 +15,8 @@ struct verdict {
         uint64_t begin;       /* the log is sound from this number on, if older ones are missing, */
         struct recovery keep; /* up to here; segment id 0: none of it is */
         uint64_t epoch;       /* greatest of what is kept */
-        struct control_slot slot; /* newest valid one; generation 0: there is none */
+        struct control_slot
+                slot;   /* as it was before the chain was read; generation 0: there is none */
         bool misplaced; /* the mark is not where its record ends, and all frames are good */
 };
 
@@ -23,6 +24,9 @@ struct verdict {
  * the order of the log. 0 if healthy, -EBADMSG, -EPROTONOSUPPORT; -EAGAIN: truncated without pause. */
 int verify_store(struct logstore *store, const struct logstore_verify_hooks *hooks,
                  struct verdict *ret);
+
+/* Tell @fault to @hooks, which may be NULL. */
+void verdict_hook(const struct logstore_verify_hooks *hooks, const struct fault *fault, bool fatal);
 
 /* Only the segments that are not sealed: what an open for writing does not read otherwise, if there is a
  * sealed one behind. 0, or as verify_tell_first(). */

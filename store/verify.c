@@ -6,31 +6,20 @@
 #include "store.h"
 #include "verdict.h"
 
-/* There is no control page to read anything by. */
-static void tell_control(const struct logstore_verify_hooks *hooks)
-{
-        struct fault fault;
-        struct logstore_fault told;
-
-        fault_last(-EBADMSG, &fault);
-        told = (struct logstore_fault){ fault.file, fault.offset, fault.number, -EBADMSG,
-                                        1,          fault.what };
-        if (hooks && hooks->fault)
-                hooks->fault(hooks->context, &told);
-}
-
 int logstore_verify(const char *path, const struct logstore_verify_hooks *hooks,
                     struct logstore_verify_report *ret)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
         struct verdict verdict = { 0 };
         struct logstore *store;
+        struct fault lost;
         int r;
 
         options.flags = LOGSTORE_READ_ONLY | LOGSTORE_NETWORK_OK | LOGSTORE_SHARED_DIR_OK;
         r = logstore_open(path, &options, &store);
-        if (r == -EBADMSG) {
-                tell_control(hooks);
+        if (r == -EBADMSG) { /* there is no control page to read anything by */
+                fault_last(r, &lost);
+                verdict_hook(hooks, &lost, true);
                 verdict.report.faults = 1;
                 if (ret)
                         *ret = verdict.report;

@@ -1,0 +1,144 @@
+/*
+ * cursor_back.c - walking the log backward, by the index
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "cursor_private.h"
+
+#define STEPS_BACK 64
+
+static bool leads_to(struct logstore_cursor *cursor, uint64_t number)
+{
+        struct place place;
+        int r = reader_find(cursor->store, cursor->snapshot, number, &place);
+
+        if (r == 0)
+                catalog_unpin(cursor->catalog, place.segment);
+        return r == 0;
+}
+
+/* Before the damage, backward: where to stand so that the number before leads somewhere. What a segment
+ * says that it holds can be far more than it does, so that is not tried number by number for long. */
+static uint64_t find_before(struct logstore_cursor *cursor, uint64_t number)
+{
+        uint64_t first = cursor_first(cursor), low = 0, last;
+
+        for (unsigned tries = 0; tries < STEPS_BACK; tries++, number--)
+                if (number <= first || leads_to(cursor, number - 1))
+                        return number;
+        last = catalog_last_before(cursor->catalog, number, &low);
+        if (last < first)
+                return first;
+        if (last < number - 1)
+                return last + 1;
+        while (low < number) { /* all below low lead somewhere, none from number on */
+                uint64_t middle = low + (number - low) / 2;
+
+                if (leads_to(cursor, middle))
+                        low = middle + 1;
+                else
+                        number = middle;
+        }
+        return number;
+}
+
+/* What lay before the cursor is beyond the tail now: a cut that came after the look at the epoch. */
+static int cut_before(struct logstore_cursor *cursor)
+{
+        int r = cursor_check_epoch(cursor);
+
+        cursor->at.cut = true; /* also if the new epoch is still to be announced */
+        return r < 0 ? r : cursor_stale(cursor->at.number, "truncated away");
+}
+
+static int nothing_before(struct logstore_cursor *cursor)
+{
+        if (cursor->at.number < cursor_first_now(cursor))
+                return cursor_stale(cursor->at.number, "trimmed");
+        return detail(-EAGAIN, "no record before %llu", (unsigned long long)cursor->at.number);
+}
+
+/* Is the chain broken between the number before and this one? Told once, where damage is passed over. */
+static int check_break(struct logstore_cursor *cursor)
+{
+        struct place place;
+        uint64_t tail;
+        int r;
+
+        if (cursor->store->writer || cursor->told_end == cursor->at.number ||
+            (cursor->segment && cursor->at.number != cursor->segment->brief.start.first_number))
+                return 0;
+        r = cursor_find_tail(cursor, &tail);
+        if (r < 0)
+                return r;
+        if (cursor->at.number <= tail) {
+                r = catalog_tell_at(cursor->catalog, cursor->at.number, true);
+        } else { /* as whoever comes to the end from before */
+                r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
+                if (r == 0) {
+                        r = reader_verify(cursor->store, &place, cursor->at.number);
+                        catalog_unpin(cursor->catalog, place.segment);
+                }
+                if (r == -EAGAIN || r == -ESTALE)
+                        r = 0;
+        }
+        if (r < 0)
+                cursor->told_end = cursor->at.number;
+        return r;
+}
+
+/* Back over voids to a record. */
+static int step_back(struct logstore_cursor *cursor, struct place *place)
+{
+        int r = cursor_check_epoch(cursor);
+
+        while (r == 0) {
+                r = check_break(cursor);
+                if (r < 0)
+                        return r;
+                if (cursor->at.number <= cursor_first(cursor))
+                        return nothing_before(cursor);
+                cursor->at.number--;
+                r = cursor_find_place(cursor);
+                if (r == 0)
+                        r = cursor_enter(cursor, cursor->segment, cursor->at.number + 1);
+                if (r == 0)
+                        r = cursor_stand(cursor, place);
+                if (r == 0)
+                        r = cursor_check_record(cursor, place);
+                if (r == 0 && place->view.kind != FRAME_VOID)
+                        break;
+                if (r == -EAGAIN)
+                        r = cut_before(cursor);
+        }
+        return r;
+}
+
+int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record *ret)
+{
+        struct stand was;
+        struct place place;
+        char what[256];
+        int r = store_enter(cursor ? cursor->store : NULL);
+
+        if (r < 0)
+                return r;
+        was = cursor->at;
+        r = ret ? step_back(cursor, &place) : detail(-EINVAL, "ret is NULL");
+        if (r == 0) {
+                reader_describe(&place, cursor->at.number, ret);
+        } else if (reader_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE) {
+                snprintf(what, sizeof(what), "%s", logstore_detail());
+                cursor_leave(cursor); /* the place is not of the number before it */
+                cursor->at.number = find_before(cursor, cursor->at.number);
+                r = detail(-EBADMSG, "%s", what);
+        } else {
+                bool cut = cursor->at.cut;
+                cursor_put_back(cursor, &was);
+                if (r == -ESTALE && !cut) /* trimmed since the look at the first number */
+                        r = nothing_before(cursor);
+        }
+        store_leave();
+        return r;
+}

@@ -1,0 +1,43 @@
+/*
+ * verdict_private.h - what the files of the verdict share
+ */
+#ifndef LOGSTORE_VERDICT_PRIVATE_H
+#define LOGSTORE_VERDICT_PRIVATE_H
+
+#include "verdict.h"
+
+struct verification {
+        struct logstore *store;
+        const struct logstore_verify_hooks *hooks;
+        struct verdict found;
+        uint64_t epoch; /* when the chain was read */
+        uint64_t total_bytes, done_bytes;
+        int64_t greatest_ns;  /* greatest time so far */
+        uint64_t next_number; /* that the next segment must begin with; 0: unknown */
+        bool clean;           /* a writer goes on at the mark */
+        bool unsealed;        /* only what is not sealed is read */
+        bool first_only;      /* only up to the first damage */
+        struct fault end;     /* where the last segment ends */
+        bool torn;            /* the log ended before this segment */
+        bool overtaken;       /* a truncation came in between: nothing that is seen counts */
+        uint64_t begun;       /* faults before the first segment, which the log can begin with */
+        bool damaged;         /* some fault is one, and no mere other version */
+};
+
+/* Check the segment at @at of the chain. -ENOENT: there is none. */
+int verdict_segment(struct verification *v, size_t at);
+
+void verdict_tell(struct verification *v, const char *file, uint64_t offset, uint64_t number,
+                  int error, bool fatal, const char *what);
+
+/* The last failure, of the file @name. */
+void verdict_tell_last(struct verification *v, const char *name, uint64_t number, int error);
+
+/* If the chain is broken before the segment @id. */
+void verdict_tell_break(struct verification *v, uint64_t id);
+
+/* The file of @entry is gone: is all that it held before the first number of now? */
+bool verdict_trimmed_since(struct verification *v, const struct catalog_entry *entry,
+                           const struct catalog_entry *next);
+
+#endif

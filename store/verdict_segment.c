@@ -1,0 +1,247 @@
+/*
+ * verdict_segment.c - one segment of the chain: its link, its frames, its seal, its index
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "file.h"
+#include "salvage.h"
+#include "scan.h"
+#include "verdict_private.h"
+
+static int on_frame(void *context, const struct scan_frame *frame)
+{
+        struct verification *v = context;
+        uint64_t before = v->done_bytes;
+
+        v->done_bytes += frame->view.frame_bytes;
+        v->found.report.bytes += frame->view.frame_bytes;
+        if (frame->view.kind == FRAME_VOID)
+                v->found.report.voids++;
+        else if (frame->number != 0)
+                v->found.report.records++;
+        if (v->hooks && v->hooks->progress && before >> 22 != v->done_bytes >> 22)
+                v->hooks->progress(v->hooks->context, v->done_bytes, v->total_bytes);
+        return 0;
+}
+
+static void check_index(struct verification *v, const struct segment_brief *brief)
+{
+        struct index index;
+        char name[32];
+        int r = index_open(&v->store->memory, v->store->directory, brief->id, brief->salt,
+                           brief->seal.records, &index);
+
+        if (r == 0) {
+                index_close(&index);
+        } else if (r != -ENOENT) {
+                snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)brief->id);
+                verdict_tell(v, name, 0, 0, r, false,
+                             "the index is not that of its segment; it is rebuilt "
+                             "on use, delete it");
+        }
+}
+
+/* Without a mark: are there good frames behind the place where the scan stopped? */
+static bool goes_on(struct verification *v, const struct segment_brief *brief,
+                    const struct scan *scan)
+{
+        struct segment *segment;
+        bool end;
+
+        if (catalog_pin_id(&v->store->catalog, brief->id, &segment) < 0)
+                return false;
+        end = salvage_is_end(segment, &v->found.slot, scan->stop,
+                             brief->start.first_number + scan->records);
+        catalog_unpin(&v->store->catalog, segment);
+        return !end;
+}
+
+/* The scan stopped before the log says that the segment ends. Frames of a batch that was durable are
+ * records up to the one that is bad; else none of the batch is. As reader_judge(). */
+static void judge_stop(struct verification *v, const char *name, const struct scan *scan,
+                       const struct segment_brief *brief, uint64_t next_id)
+{
+        const char *why = scan->why ? scan->why : "the segment ends before its records do";
+        bool known = v->found.slot.generation != 0;
+        struct fault behind;
+
+        if (brief->sealed && scan->stop < brief->seal.end) {
+                verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
+                return;
+        }
+        if (catalog_fault_before(&v->store->catalog, next_id, &behind)) {
+                v->next_number = scan->due <= v->found.slot.mark_number
+                                         ? scan->due
+                                         : brief->start.first_number + scan->records;
+                return;
+        }
+        if (known && scan->due <= v->found.slot.mark_number) {
+                verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
+                return;
+        }
+        if (!known && (next_id != UINT64_MAX || goes_on(v, brief, scan))) {
+                verdict_tell(v, name, scan->stop, brief->start.first_number + scan->records,
+                             -EBADMSG, true, why);
+                return;
+        }
+        v->torn = true;
+        if (scan->uncommitted && scan->stop == scan->end)
+                return; /* simply the end */
+        v->found.report.torn_bytes += scan->limit - scan->end;
+        verdict_tell(v, name, scan->stop, brief->start.first_number + scan->records, 0, false,
+                     "a tail that no sync covered is torn; the next open for writing drops it");
+}
+
+static int scan_entry(struct verification *v, const struct segment_brief *brief, uint64_t limit,
+                      struct scan *scan)
+{
+        struct hash_key key;
+        char name[32];
+        int r;
+
+        segment_name(brief->id, name);
+        hash_key_init(&key, brief->salt);
+        *scan = (struct scan){
+                .memory = &v->store->memory,
+                .key = &key,
+                .first_number = brief->start.first_number,
+                .limit = limit,
+                .ahead = !(v->store->options.flags & LOGSTORE_NO_RING),
+                .mark_number = v->found.slot.mark_number,
+                .mark_offset = v->clean && v->found.slot.mark_id == brief->id
+                                       ? v->found.slot.mark_offset
+                                       : 0,
+                .each = on_frame,
+                .context = v,
+                .greatest_ns = v->greatest_ns,
+        };
+        scan->fd = file_open(v->store->directory, name, OS_READ, NULL);
+        if (scan->fd < 0)
+                return scan->fd;
+        r = scan_segment(scan);
+        os_close(scan->fd); /* only read */
+        scan->key = NULL;
+        return r;
+}
+
+static void check_seal(struct verification *v, const char *name, const struct segment_brief *brief,
+                       const struct scan *scan, bool whole)
+{
+        if (!brief->sealed || !whole)
+                return;
+        if (brief->seal.records != scan->records || brief->seal.end != scan->end)
+                verdict_tell(v, name, SECTOR_BYTES, 0, -EBADMSG, true,
+                             "the seal tells another number of records or another end");
+}
+
+/* No fault so far: the log is sound up to where the segment's last whole batch ends. */
+static void keep(struct verification *v, const struct segment_brief *brief, const struct scan *scan)
+{
+        int64_t greatest = v->found.keep.tail.greatest_ns;
+
+        if (brief->start.greatest_ns > greatest) /* of what was trimmed, too */
+                greatest = brief->start.greatest_ns;
+        if (brief->start.epoch > v->found.epoch)
+                v->found.epoch = brief->start.epoch;
+        v->found.keep.records = (uint32_t)scan->records;
+        v->found.keep.tail = (struct tail){
+                .segment_id = brief->id,
+                .offset = scan->end,
+                .number = brief->start.first_number + scan->records - 1,
+                .greatest_ns = scan->greatest_ns > greatest ? scan->greatest_ns : greatest,
+        };
+}
+
+/* Read the frames of a segment that is as its header says, up to where @next or its seal lets it end. */
+static void judge_segment(struct verification *v, const struct segment_brief *brief,
+                          const struct catalog_entry *next, bool has_next, uint64_t limit,
+                          const struct scan *scan, int r)
+{
+        char name[32];
+
+        segment_name(brief->id, name);
+        if (r < 0) {
+                verdict_tell_last(v, name, scan->due, r);
+        } else if (scan->end < limit || scan->why) {
+                judge_stop(v, name, scan, brief, next->id ? next->id : UINT64_MAX);
+        } else if (has_next && scan->records != next->previous_records) {
+                verdict_tell(v, name, scan->end, scan->due, -EBADMSG, true,
+                             "the next segment tells another number of records");
+        }
+        if (scan->misplaced) {
+                v->found.misplaced = true;
+                verdict_tell(v, CONTROL_NAME, 0, v->found.slot.mark_number, 0, false,
+                             "the record that was durable last does not end where the control page "
+                             "says; the next open for writing makes it good");
+        }
+        check_seal(v, name, brief, scan, r == 0 && !has_next);
+        if (brief->sealed)
+                check_index(v, brief);
+}
+
+static int read_segment(struct verification *v, const struct segment_brief *brief,
+                        const struct catalog_entry *entry, const struct catalog_entry *next)
+{
+        bool has_next = next->id && catalog_fits(next, brief);
+        uint64_t limit = has_next                           ? next->previous_end
+                         : brief->sealed                    ? brief->seal.end
+                         : brief->file_bytes < brief->bytes ? brief->file_bytes
+                                                            : brief->bytes;
+        struct scan scan;
+        int r = scan_entry(v, brief, limit, &scan);
+
+        if (r == -ENOENT && verdict_trimmed_since(v, entry, next))
+                return 0;
+        if (v->found.report.faults == v->begun)
+                keep(v, brief, &scan);
+        v->greatest_ns = scan.greatest_ns;
+        v->end.offset = scan.end;
+        segment_name(brief->id, v->end.file);
+        v->next_number = has_next ? next->first_number : brief->start.first_number + scan.records;
+        judge_segment(v, brief, next, has_next, limit, &scan, r);
+        return 0;
+}
+
+int verdict_segment(struct verification *v, size_t at)
+{
+        struct catalog *catalog = &v->store->catalog;
+        struct catalog_entry entry = { 0 }, next = { 0 };
+        struct segment_brief brief;
+        char name[32];
+        int r = catalog_entry_at(catalog, at, &entry);
+
+        if (r == -ENOENT)
+                return r;
+        segment_name(entry.id, name);
+        verdict_tell_break(v, entry.id);
+        if (at == 0 && v->found.report.faults > 0 &&
+            entry.first_number > catalog->control->page->fixed.first_number) {
+                v->found.begin = entry.first_number; /* the log can begin here */
+                v->begun = v->found.report.faults;
+        }
+        v->found.report.segments++;
+        if (v->torn) {
+                verdict_tell(
+                        v, name, 0, 0, 0, false,
+                        "the log ends before this segment; the next open for writing drops it");
+                return 0;
+        }
+        catalog_entry_at(catalog, at + 1, &next);
+        r = r < 0 ? r : segment_brief_read(v->store->directory, catalog->uuid, entry.id, &brief);
+        if (r == -ENOENT && verdict_trimmed_since(v, &entry, &next))
+                return 0;
+        if (r < 0) {
+                verdict_tell_last(v, name, v->next_number, r);
+                v->next_number = 0;
+                return 0;
+        }
+        if (v->unsealed && brief.sealed) {
+                v->next_number = 0;
+                return 0;
+        }
+        if (v->next_number != 0 && v->next_number != brief.start.first_number)
+                verdict_tell(v, name, HEADER_BYTES, v->next_number, -EBADMSG, true,
+                             "records are missing before this segment");
+        return read_segment(v, &brief, &entry, &next);
+}

@@ -17,10 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "json_line.h"
+#include "input_private.h"
 #include "numbers.h"
-#include "text.h"
-#include "times.h"
 
 #define INPUT_BYTES ((size_t)512 << 10)
 #define LENGTH_BYTES sizeof(uint32_t)
@@ -204,9 +202,7 @@ int input_fill(struct input *in)
         return r < 0 ? r : n > 0 || in->fifo || in->end > in->start;
 }
 
-static int problem(struct input *in, int error, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-static int problem(struct input *in, int error, const char *format, ...)
+int input_problem(struct input *in, int error, const char *format, ...)
 {
         va_list arguments;
         bool lines = in->format.kind != INPUT_LENGTH && in->format.delimiter_bytes == 1 &&
@@ -220,10 +216,11 @@ static int problem(struct input *in, int error, const char *format, ...)
         return error;
 }
 
-static int too_long(struct input *in, const char *at_least, size_t size)
+int input_too_long(struct input *in, const char *at_least, size_t size)
 {
-        return problem(in, -EMSGSIZE, "%s%zu bytes, and the largest record of this store is %zu",
-                       at_least, size, in->record_limit);
+        return input_problem(in, -EMSGSIZE,
+                             "%s%zu bytes, and the largest record of this store is %zu", at_least,
+                             size, in->record_limit);
 }
 
 /* ---- cutting ---- */
@@ -282,8 +279,7 @@ static void take_piece(struct input *in, size_t size)
         in->taken--;
 }
 
-/* Up to the delimiter, or all that is left at the end of the input. @limit is in bytes. */
-static int take_line(struct input *in, size_t limit, const char **ret_data, size_t *ret_size)
+int input_take_line(struct input *in, size_t limit, const char **ret_data, size_t *ret_size)
 {
         const char *data = in->bytes + in->start, *end = in->bytes + in->end;
         const char *stop = find(in->bytes + in->scanned, end, &in->format);
@@ -297,7 +293,7 @@ static int take_line(struct input *in, size_t limit, const char **ret_data, size
                         return 1;
                 }
                 in->pass_line = true;
-                return too_long(in, stop ? "" : "more than ", stop ? size : limit);
+                return input_too_long(in, stop ? "" : "more than ", stop ? size : limit);
         }
         if (!stop && (!in->ended || data == end)) {
                 size_t overlap = in->format.delimiter_bytes - 1;
@@ -325,7 +321,7 @@ static int take_length(struct input *in, struct logstore_entry *ret)
                 if (size > in->record_limit) {
                         in->pass_bytes = LENGTH_BYTES + (uint64_t)size;
                         in->taken++;
-                        return too_long(in, "", size);
+                        return input_too_long(in, "", size);
                 }
                 if (left - LENGTH_BYTES >= size) {
                         ret->data = in->bytes + in->start + LENGTH_BYTES;
@@ -337,123 +333,7 @@ static int take_length(struct input *in, struct logstore_entry *ret)
         if (!in->ended)
                 return 0;
         in->start = in->end;
-        return problem(in, -EBADMSG, "the input ends inside of it");
-}
-
-static int scratch_room(struct input *in, size_t size)
-{
-        char *scratch;
-
-        if (size <= in->scratch_capacity)
-                return 0;
-        scratch = realloc(in->scratch, size);
-        if (!scratch)
-                return -ENOMEM;
-        in->scratch = scratch;
-        in->scratch_capacity = size;
-        return 0;
-}
-
-static int json_time(const struct json_member *member, int64_t *ret)
-{
-        char text[64];
-        const char *data;
-        size_t size;
-        json_t *owner;
-        int r = json_line_string(member, &owner, &data, &size);
-
-        if (r < 0)
-                return r;
-        if (size < sizeof(text) && !memchr(data, 0, size)) {
-                memcpy(text, data, size);
-                text[size] = 0;
-                r = time_parse_fixed(text, ret);
-        } else {
-                r = -EINVAL;
-        }
-        json_decref(owner);
-        if (r < 0 || *ret == LOGSTORE_TIME_ZERO) /* which stands for another one */
-                return r < 0 ? r : -ERANGE;
-        if (*ret == 0)
-                *ret = LOGSTORE_TIME_ZERO; /* 0 would be now */
-        return 0;
-}
-
-static int json_data(struct input *in, const struct json_member *member, bool base64,
-                     struct logstore_entry *ret)
-{
-        const char *data;
-        json_t *owner;
-        size_t size;
-        int r = json_line_string(member, &owner, &data, &size);
-
-        if (r < 0)
-                return r;
-        ret->data = data;
-        ret->size = size;
-        if (base64 || owner) {
-                r = scratch_room(in, size + 1);
-                if (r == 0 && base64)
-                        r = text_base64_decode(in->scratch, data, size, &ret->size);
-                else if (r == 0)
-                        memcpy(in->scratch, data, size);
-                ret->data = in->scratch;
-        }
-        json_decref(owner);
-        return r;
-}
-
-static int json_entry(struct input *in, const char *line, size_t size, struct logstore_entry *ret)
-{
-        enum { DATA, BASE64, TIME, COUNT };
-        struct json_member members[COUNT] = { { .name = "data" },
-                                              { .name = "data_b64" },
-                                              { .name = "time" } };
-        const char *wrong = json_line_find(line, size, members, COUNT);
-        bool base64 = members[BASE64].value;
-        int r;
-
-        if (wrong)
-                return problem(in, -EBADMSG, "not JSON: %s", wrong);
-        if (!members[DATA].value == !base64)
-                return problem(in, -EBADMSG, "wants a string \"data\" or \"data_b64\"");
-        r = members[TIME].value ? json_time(&members[TIME], &ret->time_ns) : 0;
-        if (r == -EINVAL)
-                return problem(in, -EBADMSG, "\"time\" is not RFC 3339");
-        if (r == -ERANGE)
-                return problem(in, -EBADMSG, "\"time\" is out of range: " TIME_RANGE_TEXT);
-        if (r == 0)
-                r = json_data(in, &members[base64 ? BASE64 : DATA], base64, ret);
-        if (r == -EINVAL)
-                return problem(in, -EBADMSG, "\"%s\" is not %s", base64 ? "data_b64" : "data",
-                               base64 ? "base64" : "a string of UTF-8");
-        if (r == 0 && ret->size > in->record_limit)
-                return too_long(in, "", ret->size);
-        return r < 0 ? r : 1;
-}
-
-static bool is_blank(const char *line, size_t size)
-{
-        while (size && (*line == ' ' || *line == '\t' || *line == '\r')) {
-                line++;
-                size--;
-        }
-        return size == 0;
-}
-
-static int take_json(struct input *in, struct logstore_entry *ret)
-{
-        /* An escape is 6 characters at most for a byte; the rest is for the other members. */
-        size_t limit = in->record_limit * 6 + 4096, size = 0;
-        const char *line = NULL;
-        int r;
-
-        do {
-                r = take_line(in, limit, &line, &size);
-                if (r <= 0)
-                        return r;
-        } while (is_blank(line, size));
-        return json_entry(in, line, size, ret);
+        return input_problem(in, -EBADMSG, "the input ends inside of it");
 }
 
 int input_take(struct input *in, struct logstore_entry *ret)
@@ -468,10 +348,10 @@ int input_take(struct input *in, struct logstore_entry *ret)
                 r = take_length(in, ret);
                 break;
         case INPUT_JSON:
-                r = take_json(in, ret);
+                r = input_take_json(in, ret);
                 break;
         default:
-                r = take_line(in, in->record_limit, (const char **)&ret->data, &ret->size);
+                r = input_take_line(in, in->record_limit, (const char **)&ret->data, &ret->size);
                 break;
         }
         return r;

@@ -9,30 +9,20 @@
  * need no care: nothing is held open that a death could harm.
  */
 #include <errno.h>
-#include <poll.h>
-#include <regex.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cursor_file.h"
-#include "filter.h"
-#include "follow.h"
 #include "numbers.h"
-#include "output.h"
 #include "pattern.h"
-#include "progress.h"
-#include "range.h"
-#include "redact.h"
+#include "read_private.h"
 #include "report.h"
 #include "session.h"
 #include "signals.h"
 #include "times.h"
 #include "verbs.h"
-
-#define LOOK_AT_OUTPUT_MS 500 /* a follower notices within this time that its reader has gone */
 
 static char *format_text, *from_text, *to_text, *since_text, *until_text, *pattern_text;
 static char *count_text;
@@ -78,45 +68,7 @@ struct poptOption read_options[] = {
         POPT_TABLEEND,
 };
 
-struct reading {
-        const char *dir;
-        struct logstore *store;
-        struct logstore_cursor *cursor;
-        struct output output;
-        struct cursor_file position; /* of --cursor-file */
-        struct range range;
-        struct follow follow;
-        struct filter filter;
-        regex_t redact;
-        struct redact_copy redacted;
-        struct progress progress;
-        uint64_t first;  /* of the log when reading began, */
-        uint64_t tail;   /* and its last */
-        bool begun;      /* some step was made */
-        int passed;      /* status of what was passed over before */
-        uint64_t left;   /* records still to print */
-        uint64_t seen;   /* last record walked over, at first the one before the range */
-        int64_t seen_ns; /* its time; CURSOR_FILE_NONE: not walked over in any run */
-        uint64_t count;  /* of -c */
-        uint64_t payload_bytes;
-};
-
 /* ---- one record ---- */
-
-static int output_status(const struct reading *run)
-{
-        return run->output.buffer.error ? STATUS_IO : STATUS_DONE;
-}
-
-/* Let everything out, then note how far that was. */
-static int flush(struct reading *run)
-{
-        if (buffer_flush(&run->output.buffer) < 0)
-                return STATUS_IO;
-        if (!cursor_path)
-                return STATUS_DONE;
-        return cursor_file_save(&run->position, &run->output.buffer, run->seen, run->seen_ns);
-}
 
 static int print(struct reading *run, struct logstore_record *record)
 {
@@ -139,126 +91,11 @@ static int print(struct reading *run, struct logstore_record *record)
         run->seen = record->number;
         run->seen_ns = record->time_ns;
         if (cursor_path && run->output.buffer.used > BUFFER_BYTES / 2)
-                return flush(run);
-        return output_status(run);
+                return read_flush(run);
+        return read_output_status(run);
 }
 
 /* ---- walking ---- */
-
-static int cursor_open(struct reading *run)
-{
-        uint32_t flags =
-                (follow ? 0u : LOGSTORE_SKIP_DAMAGE) | /* told, and then it is left to us */
-                (unverified ? LOGSTORE_UNVERIFIED : 0u) | (drop_behind ? LOGSTORE_DROP_BEHIND : 0u);
-        int r = logstore_cursor_open(run->store, flags, &run->cursor);
-
-        return r < 0 ? report_store(r, run->dir) : STATUS_DONE;
-}
-
-/* The place where a follower stood is gone: stand where the log begins, or ends, now. */
-static int catch_up(struct reading *run, uint64_t stood)
-{
-        struct logstore_bounds bounds;
-        int r = logstore_bounds(run->store, &bounds);
-
-        if (r < 0)
-                return report_store(r, run->dir);
-        if (stood < bounds.first)
-                report_note("%s: records %llu to %llu were trimmed before they were read", run->dir,
-                            (unsigned long long)stood, (unsigned long long)bounds.first - 1);
-        else if (stood > bounds.tail)
-                report_note("%s: the log was cut back to record %llu", run->dir,
-                            (unsigned long long)bounds.tail);
-        r = logstore_cursor_seek(run->cursor, stood < bounds.first  ? bounds.first
-                                              : stood > bounds.tail ? UINT64_MAX
-                                                                    : stood);
-        return r < 0 && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
-}
-
-/* The name means another opening: go on where we stood, or where another store begins. */
-static int go_over(struct reading *run, struct logstore *to, bool other)
-{
-        uint64_t stood = logstore_cursor_position(run->cursor);
-        struct logstore_bounds bounds;
-        int status, r;
-
-        logstore_cursor_close(run->cursor);
-        run->cursor = NULL;
-        status = session_close(run->store, run->dir, STATUS_DONE);
-        run->store = to;
-        status = status_first(status, cursor_open(run));
-        if (status != STATUS_DONE)
-                return status;
-        if (!other)
-                return catch_up(run, stood);
-        r = logstore_bounds(to, &bounds);
-        if (r == 0)
-                r = logstore_cursor_seek(run->cursor, 0);
-        if (r < 0)
-                return report_store(r, run->dir);
-        run->range.first = bounds.first;
-        run->tail = bounds.tail;
-        run->seen = bounds.first - 1;
-        run->seen_ns = CURSOR_FILE_NONE;
-        if (cursor_path) {
-                r = cursor_file_go_over(&run->position, to);
-                return r < 0 ? report_store(r, run->dir) : flush(run);
-        }
-        return STATUS_DONE;
-}
-
-/* Is the store still the one that is there? */
-static int look_around(struct reading *run)
-{
-        uint64_t tail = logstore_cursor_position(run->cursor) - 1;
-        struct logstore *other_store;
-        bool other;
-        int status = follow_look(&run->follow, run->store, tail, &other_store, &other);
-
-        return other_store ? go_over(run, other_store, other) : status;
-}
-
-/* Files that somebody takes away look damaged: then the store is waited for. */
-static int failed(struct reading *run, int error)
-{
-        const struct logstore *store = run->store;
-        int status = STATUS_DONE;
-
-        if (!follow || !follow_left(&run->follow))
-                return report_store(error, run->dir);
-        if (flush(run) != STATUS_DONE)
-                return STATUS_IO;
-        while (status == STATUS_DONE && run->store == store) {
-                status = look_around(run);
-                if (status != STATUS_DONE || run->store != store)
-                        break;
-                if (follow_output_closed())
-                        run->output.buffer.error = -EPIPE;
-                status = output_status(run);
-                (void)poll(NULL, 0, LOOK_AT_OUTPUT_MS / 2);
-        }
-        return status;
-}
-
-static int wait_for_more(struct reading *run)
-{
-        struct logstore *store = run->store;
-        int status = STATUS_DONE, r;
-
-        if (flush(run) != STATUS_DONE)
-                return STATUS_IO;
-        do {
-                r = logstore_cursor_wait(run->cursor, LOOK_AT_OUTPUT_MS);
-                if (r == -ETIMEDOUT && follow_output_closed())
-                        run->output.buffer.error = -EPIPE;
-                if (r == -ETIMEDOUT)
-                        status = look_around(run);
-        } while ((r == -ETIMEDOUT || r == -EINTR) && run->store == store && status == STATUS_DONE &&
-                 output_status(run) == STATUS_DONE);
-        if (r < 0 && r != -ETIMEDOUT && r != -ESTALE)
-                return failed(run, r);
-        return status_first(status, output_status(run));
-}
 
 /* --since is in the future: what comes until then is passed over, and left to the next run. */
 static bool is_early(struct reading *run, const struct logstore_record *record)
@@ -315,13 +152,13 @@ static int walk_forward(struct reading *run)
                         r = logstore_cursor_next(run->cursor, &record);
                 run->begun = true;
                 if (r == -EAGAIN && follow)
-                        status = wait_for_more(run);
+                        status = read_wait(run);
                 else if (r == -ESTALE && follow)
-                        status = catch_up(run, logstore_cursor_position(run->cursor));
+                        status = read_catch_up(run, logstore_cursor_position(run->cursor));
                 else if (r == -EAGAIN)
                         break;
                 else if (r < 0)
-                        status = failed(run, r);
+                        status = read_failed(run, r);
                 else if (record.number > run->range.last || record.time_ns > run->range.until_ns)
                         break;
                 else if (record.number >= run->range.first && !is_early(run, &record))
@@ -412,13 +249,13 @@ static int read_range(struct reading *run)
         if (status == STATUS_DONE && cursor_path) {
                 status = cursor_file_skip_printed(&run->position, &run->output.buffer);
                 if (status == STATUS_DONE)
-                        status = flush(run);
+                        status = read_flush(run);
         }
         if (status == STATUS_DONE) {
                 status = walk(run);
                 if (count_wanted && status == STATUS_DONE)
                         output_number(&run->output, run->count);
-                status = status_first(status, flush(run));
+                status = status_first(status, read_flush(run));
         }
         progress_clear(&run->progress);
         if (run->output.buffer.error)
@@ -428,7 +265,7 @@ static int read_range(struct reading *run)
 
 static int read_store(struct reading *run)
 {
-        int status = cursor_open(run), r;
+        int status = read_open_cursor(run), r;
 
         if (status == STATUS_DONE && cursor_path)
                 status = cursor_file_open(&run->position, cursor_path, run->store);
@@ -467,6 +304,11 @@ static int options_parse(struct reading *run)
                 return report_usage("-r goes with neither -f nor --cursor-file");
         if (cursor_path && cursor_path[0] == 0)
                 return report_usage("--cursor-file: wanted a file");
+        run->cursor_path = cursor_path;
+        run->follows = follow;
+        run->cursor_flags = (follow ? 0u : LOGSTORE_SKIP_DAMAGE) | /* told, then it is left to us */
+                            (unverified ? LOGSTORE_UNVERIFIED : 0u) |
+                            (drop_behind ? LOGSTORE_DROP_BEHIND : 0u);
         run->left = UINT64_MAX;
         if (count_text && number_parse(count_text, &run->left) < 0)
                 return report_usage("-n %s: wanted a number", count_text);

@@ -87,6 +87,17 @@ static const struct {
                       { "truncate", take_back },
                       { "close", logstore_close } };
 
+/* The log is the one of the writer @other, who has appended @number; also when it is opened anew. */
+static void expect_others(struct logstore *other, uint64_t number)
+{
+        store = other;
+        expect_numbered(store, 1, SYNCED);
+        expect_text(store, number, "other");
+        reopen_store();
+        expect_numbered(store, 1, SYNCED);
+        expect_text(store, number, "other");
+}
+
 START_TEST(a_writer_whose_control_file_was_replaced_acknowledges_nothing)
 {
         struct logstore *other;
@@ -107,12 +118,7 @@ START_TEST(a_writer_whose_control_file_was_replaced_acknowledges_nothing)
                 ck_assert_uint_eq(bounds_of(store).durable, SYNCED);
                 expect_failure(logstore_close(store), -EIO);
         }
-        store = other;
-        expect_numbered(store, 1, SYNCED);
-        expect_text(store, number, "other");
-        reopen_store();
-        expect_numbered(store, 1, SYNCED);
-        expect_text(store, number, "other");
+        expect_others(other, number);
 }
 END_TEST
 
@@ -137,11 +143,7 @@ START_TEST(a_writer_beside_another_goes_on_in_a_segment_of_its_own)
         append_text("lost to the other writer");
         expect_failure(logstore_close(store), -EIO);
 
-        store = other;
-        expect_text(store, number, "other");
-        reopen_store();
-        expect_numbered(store, 1, SYNCED);
-        expect_text(store, number, "other");
+        expect_others(other, number);
 }
 END_TEST
 

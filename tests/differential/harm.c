@@ -168,19 +168,6 @@ static void spoil_control(struct harming *h)
         say(h, "slots %s spoilt; ", which == 0 || which == 3 ? "both" : which == 1 ? "0" : "1");
 }
 
-static void put(unsigned char *at, uint64_t value)
-{
-        memcpy(at, &value, sizeof(value));
-}
-
-static uint64_t get(const unsigned char *at)
-{
-        uint64_t value;
-
-        memcpy(&value, at, sizeof(value));
-        return value;
-}
-
 static bool is_newest(const struct harming *h, const struct tree_file *file)
 {
         for (size_t i = 0; i < h->tree->count; i++)
@@ -211,11 +198,11 @@ static void forge(struct harming *h)
         at = which < 2   ? control[below(h, 11)]
              : which < 7 ? segment[below(h, 15)]
                          : indexes[below(h, 9)];
-        if (at == 4120 && (is_newest(h, file) || get(file->data + 4136) == 0))
+        if (at == 4120 && (is_newest(h, file) || tree_get(file->data + 4136) == 0))
                 return;
         if (at + 8 > file->bytes)
                 return;
-        value = get(file->data + at);
+        value = tree_get(file->data + at);
         switch (below(h, 5)) {
         case 0:
                 value += 1 + below(h, 3);
@@ -232,7 +219,7 @@ static void forge(struct harming *h)
         default:
                 value ^= UINT64_C(1) << below(h, 64);
         }
-        put(file->data + at, value);
+        tree_put(file->data + at, value);
         input_fix(h->tree, INPUT_FIX_CONTROL | INPUT_FIX_HEADERS | INPUT_FIX_FRAMES |
                                    INPUT_FIX_SEALS | INPUT_FIX_INDEXES);
         say(h, "%s says %llu at %zu; ", file->name, (unsigned long long)value, at);
@@ -262,7 +249,8 @@ static void stray(struct harming *h)
         if (which == 2)
                 file->data[20]++;
         if (which == 3)
-                put(file->data + offsetof(struct segment_header, id), strtoull(name, NULL, 10));
+                tree_put(file->data + offsetof(struct segment_header, id),
+                         strtoull(name, NULL, 10));
         if (which)
                 input_fix(h->tree, INPUT_FIX_HEADERS);
         say(h, "%s is a copy%s; ", name,

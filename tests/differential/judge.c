@@ -166,21 +166,13 @@ static void judge_after(struct judging *j, const char *what, uint64_t records)
         }
 }
 
-static uint64_t get(const unsigned char *at)
-{
-        uint64_t value;
-
-        memcpy(&value, at, sizeof(value));
-        return value;
-}
-
 /* With a valid header: a control file is made anew from them. */
 static bool has_segments(const struct tree *tree)
 {
         for (size_t i = 0; i < tree->count; i++)
                 if (strstr(tree->files[i].name, ".log") && tree->files[i].bytes >= 512 &&
-                    XXH3_64bits(tree->files[i].data, 504) == get(tree->files[i].data + 504) &&
-                    get(tree->files[i].data + 56) >= 65536)
+                    XXH3_64bits(tree->files[i].data, 504) == tree_get(tree->files[i].data + 504) &&
+                    tree_get(tree->files[i].data + 56) >= 65536)
                         return true;
         return false;
 }

@@ -11,36 +11,24 @@
 #include "format.h"
 #include "input.h"
 
-static void put(unsigned char *at, uint64_t value)
-{
-        memcpy(at, &value, sizeof(value));
-}
-
-static uint64_t get(const unsigned char *at)
-{
-        uint64_t value;
-
-        memcpy(&value, at, sizeof(value));
-        return value;
-}
-
 static void fix_control(struct tree_file *file)
 {
         if (file->bytes < sizeof(struct control_page))
                 return;
-        put(file->data + 504, XXH3_64bits(file->data, 504));
+        tree_put(file->data + 504, XXH3_64bits(file->data, 504));
         for (unsigned slot = 0; slot < 2; slot++) {
                 unsigned char *at = file->data + SECTOR_BYTES * (1 + slot);
 
-                put(at + offsetof(struct control_slot, check),
-                    XXH3_64bits(at, offsetof(struct control_slot, check)));
+                tree_put(at + offsetof(struct control_slot, check),
+                         XXH3_64bits(at, offsetof(struct control_slot, check)));
         }
 }
 
 static uint64_t salt_of(const struct tree_file *file)
 {
-        return file->bytes < HEADER_BYTES ? 0
-                                          : get(file->data + offsetof(struct segment_header, salt));
+        return file->bytes < HEADER_BYTES
+                       ? 0
+                       : tree_get(file->data + offsetof(struct segment_header, salt));
 }
 
 static void fix_pad(unsigned char *frame, uint64_t salt, uint64_t offset, uint32_t word)
@@ -65,7 +53,7 @@ static void fix_frame(unsigned char *frame, uint64_t salt, uint64_t offset, uint
                                      salt);
         check ^= (word | (uint64_t)ordinal << 32) * CHECK_WORD_FACTOR;
         check ^= offset * CHECK_OFFSET_FACTOR;
-        put(frame + offsetof(struct frame, check), check);
+        tree_put(frame + offsetof(struct frame, check), check);
 }
 
 static void fix_frames(struct tree_file *file, bool ordinals)
@@ -102,8 +90,9 @@ static void fix_seal(struct tree_file *file)
         unsigned char *at = file->data + SECTOR_BYTES;
 
         if (file->bytes >= HEADER_BYTES)
-                put(at + offsetof(struct segment_seal, check),
-                    XXH3_64bits_withSeed(at, offsetof(struct segment_seal, check), salt_of(file)));
+                tree_put(at + offsetof(struct segment_seal, check),
+                         XXH3_64bits_withSeed(at, offsetof(struct segment_seal, check),
+                                              salt_of(file)));
 }
 
 static void fix_index(struct tree_file *file, uint64_t salt)
@@ -112,22 +101,22 @@ static void fix_index(struct tree_file *file, uint64_t salt)
 
         if (file->bytes < sizeof(struct index_header))
                 return;
-        put(file->data + offsetof(struct index_header, salt), salt);
-        entries = get(file->data + offsetof(struct index_header, entries));
+        tree_put(file->data + offsetof(struct index_header, salt), salt);
+        entries = tree_get(file->data + offsetof(struct index_header, entries));
         if (entries > (file->bytes - sizeof(struct index_header)) / sizeof(uint32_t))
                 entries = (file->bytes - sizeof(struct index_header)) / sizeof(uint32_t);
-        put(file->data + offsetof(struct index_header, entries_check),
-            XXH3_64bits_withSeed(file->data + sizeof(struct index_header),
-                                 entries * sizeof(uint32_t), salt));
-        put(file->data + offsetof(struct index_header, check),
-            XXH3_64bits_withSeed(file->data, offsetof(struct index_header, check), salt));
+        tree_put(file->data + offsetof(struct index_header, entries_check),
+                 XXH3_64bits_withSeed(file->data + sizeof(struct index_header),
+                                      entries * sizeof(uint32_t), salt));
+        tree_put(file->data + offsetof(struct index_header, check),
+                 XXH3_64bits_withSeed(file->data, offsetof(struct index_header, check), salt));
 }
 
 static void fix_identity(struct tree_file *file, const struct tree_file *control)
 {
         if (file->bytes < HEADER_BYTES)
                 return;
-        put(file->data + offsetof(struct segment_header, id), strtoull(file->name, NULL, 10));
+        tree_put(file->data + offsetof(struct segment_header, id), strtoull(file->name, NULL, 10));
         if (control && control->bytes >= SECTOR_BYTES)
                 memcpy(file->data + offsetof(struct segment_header, uuid),
                        control->data + offsetof(struct control_static, uuid), 16);
@@ -138,7 +127,7 @@ static void fix_segment(struct tree *tree, struct tree_file *file, unsigned flag
         if (flags & INPUT_FIX_IDENTITY)
                 fix_identity(file, tree_find(tree, "control"));
         if (flags & INPUT_FIX_HEADERS && file->bytes >= HEADER_BYTES)
-                put(file->data + 504, XXH3_64bits(file->data, 504));
+                tree_put(file->data + 504, XXH3_64bits(file->data, 504));
         if (flags & INPUT_FIX_FRAMES)
                 fix_frames(file, flags & INPUT_FIX_ORDINALS);
         if (flags & INPUT_FIX_SEALS)
@@ -160,15 +149,15 @@ static void fix_link(struct tree *tree, struct tree_file *file)
         if (!start)
                 return;
         snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT,
-                 (unsigned long long)get(start + offsetof(struct start_payload, previous_id)));
+                 (unsigned long long)tree_get(start + offsetof(struct start_payload, previous_id)));
         previous = tree_find(tree, name);
         before = start_of(previous);
         if (!before)
                 return;
-        put(start + offsetof(struct start_payload, previous_salt), salt_of(previous));
-        put(start + offsetof(struct start_payload, previous_records),
-            get(start + offsetof(struct start_payload, first_number)) -
-                    get(before + offsetof(struct start_payload, first_number)));
+        tree_put(start + offsetof(struct start_payload, previous_salt), salt_of(previous));
+        tree_put(start + offsetof(struct start_payload, previous_records),
+                 tree_get(start + offsetof(struct start_payload, first_number)) -
+                         tree_get(before + offsetof(struct start_payload, first_number)));
 }
 
 void input_fix(struct tree *tree, unsigned flags)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TREE_FILES_MAX 24
 #define TREE_NAME_BYTES 32
@@ -40,6 +41,20 @@ void tree_change(struct tree *then, struct tree *now, const char *path);
 void tree_remove(const char *path); /* with the directory */
 void tree_free(struct tree *tree);
 void tree_copy(const struct tree *from, struct tree *ret);
+
+/* A number in a file's bytes, little-endian as the machine. */
+static inline uint64_t tree_get(const unsigned char *at)
+{
+        uint64_t value;
+
+        memcpy(&value, at, sizeof(value));
+        return value;
+}
+
+static inline void tree_put(unsigned char *at, uint64_t value)
+{
+        memcpy(at, &value, sizeof(value));
+}
 
 /* NULL: there is no such file. */
 struct tree_file *tree_find(struct tree *tree, const char *name);

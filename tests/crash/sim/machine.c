@@ -261,19 +261,24 @@ void machine_store_path(const struct machine *m, char path[64])
         snprintf(path, 64, "/disk/%llu/store", (unsigned long long)m->disk->id);
 }
 
-/* A reader must find the same log, and change nothing. Returns its tail, or UINT64_MAX. */
-static uint64_t open_read_only(struct machine *m)
+int machine_open_reader(const struct machine *m, struct logstore **ret)
 {
         struct logstore_options options = m->options;
-        uint64_t first, tail = UINT64_MAX, changes = m->disk->changes;
-        struct logstore *store;
         char path[64];
-        int r;
 
         options.flags |= LOGSTORE_READ_ONLY;
         options.flags &= ~(uint32_t)LOGSTORE_CREATE;
         machine_store_path(m, path);
-        r = logstore_open(path, &options, &store);
+        return logstore_open(path, &options, ret);
+}
+
+/* A reader must find the same log, and change nothing. Returns its tail, or UINT64_MAX. */
+static uint64_t open_read_only(struct machine *m)
+{
+        uint64_t first, tail = UINT64_MAX, changes = m->disk->changes;
+        struct logstore *store;
+        int r = machine_open_reader(m, &store);
+
         if (r < 0 && !m->promise.created)
                 return tail;
         if (r < 0)

@@ -114,6 +114,9 @@ void machine_compare_record(struct machine *m, uint64_t number,
 void machine_step(struct machine *m);
 void machine_store_path(const struct machine *m, char path[64]);
 
+/* As a reading process does, with the options of the writer otherwise. */
+int machine_open_reader(const struct machine *m, struct logstore **ret);
+
 /* What the disk refused so far, by its device, for space and by its file system. */
 struct refusals {
         uint32_t syncs, growth, unlinks;

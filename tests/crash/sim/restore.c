@@ -274,16 +274,10 @@ void step_restore(struct machine *m)
 static void read_damaged(struct machine *m)
 {
         static uint8_t buffer[PROMISE_PAYLOAD_MAX];
-        struct logstore_options options = m->options;
         struct logstore_record record;
         struct logstore *store;
-        char path[64];
-        int r;
+        int r = machine_open_reader(m, &store);
 
-        options.flags |= LOGSTORE_READ_ONLY;
-        options.flags &= ~(uint32_t)LOGSTORE_CREATE;
-        machine_store_path(m, path);
-        r = logstore_open(path, &options, &store);
         machine_trace(m, "read what is damaged: %d", r);
         if (r == -EBADMSG)
                 return;

@@ -33,8 +33,10 @@ static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2, "lock-fre
 #define ID_MAX NUMBER_MAX                        /* of segments; the least is 1 */
 /* Epochs and generations may be as great; a writer begins with none above this. */
 #define COUNT_LAST (NUMBER_MAX / 2)
-/* Where a log may begin: half of what numbers have is left to be appended. */
+/* Where a log may begin, and the last number behind which a writer goes on: what is left between this
+ * one and NUMBER_MAX is more than can be appended. */
 #define FIRST_NUMBER_MAX (NUMBER_MAX / 2)
+#define NUMBER_LAST (NUMBER_MAX / 4 * 3)
 #define PAYLOAD_BYTES_MAX ((UINT32_C(1) << 30) - 1)
 
 #define SEGMENT_MAGIC "LOGSEGMT"

@@ -46,6 +46,18 @@ static int check_seals(struct catalog *catalog, const struct recovery *recovery,
         return r == -ENOENT ? 0 : r; /* trimmed */
 }
 
+/* Before anything is written, as above. */
+static int check_number(uint64_t number)
+{
+        if (number <= NUMBER_LAST)
+                return 0;
+        return detail(
+                -EOVERFLOW,
+                "the log ends with record %llu, numbers are used up: copy the records to a new "
+                "store",
+                (unsigned long long)number);
+}
+
 static int describe_start(struct catalog *catalog, const struct control_slot *slot,
                           const struct recovery *recovery, struct start_payload *start)
 {
@@ -98,6 +110,8 @@ int recovery_start(struct catalog *catalog, struct control *control,
                 r = describe_start(catalog, &control->current, recovery, &start);
         if (r == 0 && recovery)
                 r = check_seals(catalog, recovery, &start);
+        if (r == 0)
+                r = check_number(start.first_number - 1);
         if (r == 0)
                 r = head_make(catalog, fixed->segment_bytes, control_file_mode(control->page),
                               &start, &segment);
@@ -192,6 +206,8 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
                 r = rebuild(segment, slot, &tail, ret_records);
         if (r == 0 && segment_peek(segment, slot->mark_offset, &view) != -EAGAIN)
                 r = 1; /* the slot is older than the log: another one was lost */
+        if (r == 0)
+                r = check_number(tail.number);
         if (r == 0)
                 r = catalog_adopt(catalog, segment);
         if (r != 0) {

@@ -240,6 +240,29 @@ START_TEST(a_count_without_room_to_go_on_is_refused_before_anything_is_written)
 }
 END_TEST
 
+/* One record, that has the greatest number; closed cleanly, or not. */
+START_TEST(numbers_without_room_to_go_on_are_refused_before_anything_is_written)
+{
+        struct start_payload start;
+        struct logstore *none = NULL;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_text("the only one");
+        close_store();
+        start = start_of(1);
+        start.first_number = NUMBER_MAX;
+        forge_start(1, &start);
+        forge_slots(offsetof(struct control_slot, first_number), NUMBER_MAX);
+        forge_slots(offsetof(struct control_slot, mark_number), NUMBER_MAX);
+        if (_i)
+                forge_slots(offsetof(struct control_slot, flags), 0);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        expect_failure(try_open(LOGSTORE_NO_THREAD, &none), -EOVERFLOW);
+        ck_assert(!file_exists(segment_path(2)));
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+}
+END_TEST
+
 /* Closed at a place that is not behind the record of that number. */
 START_TEST(a_mark_beside_its_record_loses_nothing)
 {
@@ -405,6 +428,7 @@ int main(void)
                 { a_first_number_beyond_the_log_is_damage_to_all, 0 },
                 { counts_at_their_end_are_not_believed, 2 },
                 { a_count_without_room_to_go_on_is_refused_before_anything_is_written, 0 },
+                { numbers_without_room_to_go_on_are_refused_before_anything_is_written, 2 },
                 { a_mark_beside_its_record_loses_nothing, 0 },
                 { a_salvage_does_not_fill_an_endless_gap, 0 },
                 { a_gap_of_a_lost_segment_is_filled_and_told_in_one_line, 0 },

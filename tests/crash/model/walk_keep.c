@@ -51,7 +51,10 @@ void walk_trim(struct walk *walk)
         walk_expect(walk, logstore_set_retention(walk->writer, 0, kept, 0), 0);
         walk_expect(walk, logstore_apply_retention(walk->writer, 1, &dry), 0);
         walk_expect(walk, logstore_apply_retention(walk->writer, 0, &first), 0);
-        walk_expect(walk, (int64_t)first, (int64_t)dry);
+        if (walk->flags & LOGSTORE_NO_THREAD)
+                walk_expect(walk, (int64_t)first, (int64_t)dry);
+        else if (first < dry) /* more may be durable by now, and only what is durable counts */
+                walk_fail(walk, "first is %" PRIu64 ", a dry run said %" PRIu64, first, dry);
         take_new_first(walk, first, tail);
         walk_expect(walk, logstore_set_retention(walk->writer, 0, 0, 0), 0);
 }

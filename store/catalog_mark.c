@@ -59,19 +59,25 @@ void catalog_slot(struct catalog *catalog, struct control_slot *ret)
         pthread_mutex_unlock(&catalog->lock);
 }
 
+static bool is_sealed(const struct catalog *catalog, size_t at)
+{
+        struct segment_brief brief;
+
+        return segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
+                                  &brief) == 0 &&
+               brief.sealed;
+}
+
 /* A close seals what is full; what is not sealed all the same, as a recovery on a full disk leaves it, was
- * not read by anybody. */
+ * not read by anybody. Behind a seal nobody goes on: such a head is of another time than the slot. */
 bool catalog_closed_cleanly(struct catalog *catalog, const struct control_slot *slot)
 {
         size_t head = catalog->count - 1;
-        struct segment_brief before;
 
         if (!(slot->flags & CONTROL_CLEAN) || slot->flags & CONTROL_FAILED || catalog->count == 0 ||
-            catalog->entries[head].id != slot->mark_id)
+            catalog->entries[head].id != slot->mark_id || is_sealed(catalog, head))
                 return false;
-        return head == 0 || (segment_brief_read(catalog->directory, catalog->uuid,
-                                                catalog->entries[head - 1].id, &before) == 0 &&
-                             before.sealed);
+        return head == 0 || is_sealed(catalog, head - 1);
 }
 
 void catalog_fall_back(struct catalog *catalog)

@@ -75,6 +75,8 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
         if (!store->writer) /* a broken chain is no mere end */
                 r = catalog_tell_at(snapshot ? snapshot_catalog(snapshot) : &store->catalog, number,
                                     false);
+        if (r == 0 && !store->writer && !snapshot) /* numbers need not rise over it */
+                r = reader_tell_end(store, number);
         if (r == 0 && !store->writer && !snapshot && number <= reader_first(store))
                 r = reader_check_first(store);
         if (r == 0 && !store->writer && !snapshot)

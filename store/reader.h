@@ -22,8 +22,8 @@ int reader_tail(struct logstore *store, uint64_t *ret);
 
 /* In a reading process, if the control page has no mark: -EBADMSG if the tail is no mere end, because
  * good frames lie behind it. */
-uint64_t
-reader_end_id(struct logstore *store); /* of the segment in which a reading process ended */
+/* The same: what broke the chain where the log ended, with @number due; 0: nothing, or another one is. */
+int reader_tell_end(struct logstore *store, uint64_t number);
 int reader_judge_end(struct logstore *store);
 
 /* The same: -EBADMSG: the log ends before its first number. No trim does that, it leaves the head. */

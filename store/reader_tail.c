@@ -133,6 +133,8 @@ static bool is_mark(const struct follower *follower, struct segment *segment)
             follower->offset < FRAMES_OFFSET || follower->offset > segment->end ||
             numbers > (follower->offset - FRAMES_OFFSET) / FRAME_HEADER_BYTES)
                 return false;
+        if (numbers == 0)
+                return follower->offset == FRAMES_OFFSET;
         return segment_peek(segment, follower->offset, &view) < 0 || view.kind == FRAME_PAD ||
                view.ordinal == numbers + 1;
 }
@@ -237,6 +239,17 @@ int reader_judge_end(struct logstore *store)
                 r = judge_end(store, &slot);
         pthread_mutex_unlock(&store->follower.lock);
         return r;
+}
+
+int reader_tell_end(struct logstore *store, uint64_t number)
+{
+        struct follower *follower = &store->follower;
+        uint64_t id;
+
+        pthread_mutex_lock(&follower->lock);
+        id = follower->number + 1 == number ? follower->segment_id : 0;
+        pthread_mutex_unlock(&follower->lock);
+        return id ? catalog_tell_behind(&store->catalog, id, number) : 0;
 }
 
 uint64_t reader_followed(struct logstore *store, const struct segment *segment)

@@ -245,7 +245,7 @@ bool recovery_in_place(struct catalog *catalog, const struct control_slot *slot,
         if (recovery->why || catalog->entries[catalog->count - 1].id != recovery->tail.segment_id ||
             catalog_pin_id(catalog, recovery->tail.segment_id, &segment) < 0)
                 return false;
-        empty = zeros_from(segment, recovery->tail.offset);
+        empty = !segment->brief.sealed && zeros_from(segment, recovery->tail.offset);
         catalog_unpin(catalog, segment);
         *ret = *slot;
         ret->mark_number = recovery->tail.number;

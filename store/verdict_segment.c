@@ -86,6 +86,7 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
                 return;
         }
         v->torn = true;
+        v->next_number = brief->start.first_number + scan->records;
         if (scan->uncommitted && scan->stop == scan->end)
                 return; /* simply the end */
         v->found.report.torn_bytes += scan->limit - scan->end;

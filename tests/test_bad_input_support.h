@@ -92,4 +92,59 @@ static inline void forge(const char *path, size_t start, size_t checked, size_t 
         free(file.data);
 }
 
+static inline struct start_payload start_of(uint64_t id)
+{
+        struct bytes file = load_file(segment_path(id));
+        struct start_payload start;
+
+        memcpy(&start, file.data + HEADER_BYTES + FRAME_HEADER_BYTES, sizeof(start));
+        free(file.data);
+        return start;
+}
+
+/* Give the segment another start frame, with a check that holds. */
+static inline void forge_start(uint64_t id, const struct start_payload *start)
+{
+        struct bytes file = load_file(segment_path(id));
+        struct segment_header header;
+        unsigned char *frame = file.data + HEADER_BYTES;
+        uint64_t check, word;
+
+        memcpy(&header, file.data, sizeof(header));
+        memcpy(frame + FRAME_HEADER_BYTES, start, sizeof(*start));
+        memcpy(&word, frame, sizeof(word));
+        check = XXH3_64bits_withSeed(frame + offsetof(struct frame, time_ns), 8 + sizeof(*start),
+                                     header.salt) ^
+                word * CHECK_WORD_FACTOR ^ HEADER_BYTES * CHECK_OFFSET_FACTOR;
+        memcpy(frame + offsetof(struct frame, check), &check, sizeof(check));
+        save_file(segment_path(id), file.data, file.size);
+        free(file.data);
+}
+
+/* Change one field of both slots of the control page. */
+static inline void forge_slots(size_t offset, uint64_t value)
+{
+        for (unsigned slot = 1; slot <= 2; slot++)
+                forge(scratch("store/control"), slot * SECTOR_BYTES,
+                      offsetof(struct control_slot, check), offset, &value, sizeof(value));
+}
+
+static inline int read_to_end(uint32_t flags, uint64_t *ret_records)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct logstore *reader = NULL;
+        int r = try_open(LOGSTORE_READ_ONLY, &reader);
+
+        *ret_records = 0;
+        if (r < 0)
+                return r;
+        ck_assert_int_eq(logstore_cursor_open(reader, flags, &cursor), 0);
+        while ((r = logstore_cursor_next(cursor, &record)) == 0)
+                ++*ret_records;
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(reader), 0);
+        return r;
+}
+
 #endif

@@ -17,61 +17,6 @@ static void make_store(void)
         close_store();
 }
 
-static struct start_payload start_of(uint64_t id)
-{
-        struct bytes file = load_file(segment_path(id));
-        struct start_payload start;
-
-        memcpy(&start, file.data + HEADER_BYTES + FRAME_HEADER_BYTES, sizeof(start));
-        free(file.data);
-        return start;
-}
-
-/* Give the segment another start frame, with a check that holds. */
-static void forge_start(uint64_t id, const struct start_payload *start)
-{
-        struct bytes file = load_file(segment_path(id));
-        struct segment_header header;
-        unsigned char *frame = file.data + HEADER_BYTES;
-        uint64_t check, word;
-
-        memcpy(&header, file.data, sizeof(header));
-        memcpy(frame + FRAME_HEADER_BYTES, start, sizeof(*start));
-        memcpy(&word, frame, sizeof(word));
-        check = XXH3_64bits_withSeed(frame + offsetof(struct frame, time_ns), 8 + sizeof(*start),
-                                     header.salt) ^
-                word * CHECK_WORD_FACTOR ^ HEADER_BYTES * CHECK_OFFSET_FACTOR;
-        memcpy(frame + offsetof(struct frame, check), &check, sizeof(check));
-        save_file(segment_path(id), file.data, file.size);
-        free(file.data);
-}
-
-/* Change one field of both slots of the control page. */
-static void forge_slots(size_t offset, uint64_t value)
-{
-        for (unsigned slot = 1; slot <= 2; slot++)
-                forge(scratch("store/control"), slot * SECTOR_BYTES,
-                      offsetof(struct control_slot, check), offset, &value, sizeof(value));
-}
-
-static int read_to_end(uint32_t flags, uint64_t *ret_records)
-{
-        struct logstore_cursor *cursor;
-        struct logstore_record record;
-        struct logstore *reader = NULL;
-        int r = try_open(LOGSTORE_READ_ONLY, &reader);
-
-        *ret_records = 0;
-        if (r < 0)
-                return r;
-        ck_assert_int_eq(logstore_cursor_open(reader, flags, &cursor), 0);
-        while ((r = logstore_cursor_next(cursor, &record)) == 0)
-                ++*ret_records;
-        logstore_cursor_close(cursor);
-        ck_assert_int_eq(logstore_close(reader), 0);
-        return r;
-}
-
 static void expect_all_refuse(void)
 {
         struct logstore *none = NULL;
@@ -278,6 +223,104 @@ START_TEST(a_mark_beside_its_record_loses_nothing)
 }
 END_TEST
 
+/* The number before the segment's first, at a place where nothing is: the frames before it count. */
+START_TEST(a_mark_before_the_first_record_ends_no_segment)
+{
+        uint64_t records, tail, mark;
+
+        make_store();
+        read_to_end(0, &tail);
+        mark = start_of(3).first_number - 1;
+        forge_slots(offsetof(struct control_slot, mark_number), mark);
+        forge_slots(offsetof(struct control_slot, mark_offset), 60000);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        ck_assert_int_eq(read_to_end(0, &records), -EAGAIN);
+        ck_assert_uint_eq(records, tail);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).tail, tail);
+        close_store();
+}
+END_TEST
+
+/* ---- two segments that claim the same numbers ---- */
+
+/* The break is told, though the segment behind it begins with a number that was served already. */
+START_TEST(a_break_before_numbers_that_were_served_is_damage_to_all)
+{
+        struct start_payload start;
+        uint64_t before, records;
+
+        make_store();
+        before = start_of(2).first_number - 1;
+        start = start_of(3);
+        start.first_number = 2;
+        start.epoch++;
+        forge_start(3, &start);
+        ck_assert_int_eq(remove(segment_path(2)), 0);
+        expect_all_refuse();
+        read_to_end(0, &records);
+        ck_assert_uint_eq(records, before);
+        ck_assert_uint_eq(expect_repaired(), before);
+}
+END_TEST
+
+static void keep_number(void *context, const struct logstore_fault *fault)
+{
+        uint64_t *number = context;
+
+        if (fault->fatal)
+                *number = fault->number;
+}
+
+/* A torn tail, with a segment behind it that is not of the log, and the mark in one that is missing. */
+START_TEST(what_is_missing_behind_a_torn_tail_is_due_where_the_log_ends)
+{
+        uint64_t due, told = 0, records;
+        struct logstore_verify_hooks hooks = { keep_number, NULL, &told };
+
+        make_store();
+        due = start_of(3).first_number - 2;
+        zero_range(segment_path(2), place_of(due).offset, 4);
+        zero_range(segment_path(2), SECTOR_BYTES, SECTOR_BYTES);
+        forge_slots(offsetof(struct control_slot, mark_number), due - 1);
+        forge_slots(offsetof(struct control_slot, mark_id), 6);
+        expect_all_refuse();
+        read_to_end(0, &records);
+        ck_assert_uint_eq(records, due - 1);
+        expect_failure(logstore_verify(store_path(), &hooks, NULL), -EBADMSG);
+        ck_assert_uint_eq(told, due);
+}
+END_TEST
+
+/* Nobody goes on behind a seal, whatever the control page says. */
+START_TEST(a_sealed_head_ends_at_its_seal)
+{
+        struct start_payload start;
+        uint64_t id = 4, before, records;
+        struct bytes file;
+
+        make_store();
+        before = start_of(2).first_number - 1;
+        file = load_file(segment_path(1));
+        save_file(segment_path(id), file.data, file.size);
+        free(file.data);
+        forge(segment_path(id), 0, offsetof(struct segment_header, check),
+              offsetof(struct segment_header, id), &id, sizeof(id));
+        start = start_of(id);
+        start.epoch++;
+        forge_start(id, &start);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(bounds_of(store).tail, before);
+        append_text("again");
+        close_store();
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        ck_assert_int_eq(read_to_end(0, &records), -EAGAIN);
+        ck_assert_uint_eq(records, before + 1);
+}
+END_TEST
+
 /* ---- salvage: a gap that a damaged number claims ---- */
 
 struct told {
@@ -430,6 +473,10 @@ int main(void)
                 { a_count_without_room_to_go_on_is_refused_before_anything_is_written, 0 },
                 { numbers_without_room_to_go_on_are_refused_before_anything_is_written, 2 },
                 { a_mark_beside_its_record_loses_nothing, 0 },
+                { a_mark_before_the_first_record_ends_no_segment, 0 },
+                { a_break_before_numbers_that_were_served_is_damage_to_all, 0 },
+                { what_is_missing_behind_a_torn_tail_is_due_where_the_log_ends, 0 },
+                { a_sealed_head_ends_at_its_seal, 0 },
                 { a_salvage_does_not_fill_an_endless_gap, 0 },
                 { a_gap_of_a_lost_segment_is_filled_and_told_in_one_line, 0 },
                 { a_salvage_begins_behind_a_gap_that_is_too_wide, 0 },

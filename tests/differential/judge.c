@@ -166,13 +166,18 @@ static void judge_after(struct judging *j, const char *what, uint64_t records)
         }
 }
 
+static bool is_segment_size(uint64_t bytes)
+{
+        return bytes % 65536 == 0 && bytes >= 65536 && bytes <= UINT64_C(1) << 32;
+}
+
 /* With a valid header: a control file is made anew from them. */
 static bool has_segments(const struct tree *tree)
 {
         for (size_t i = 0; i < tree->count; i++)
                 if (strstr(tree->files[i].name, ".log") && tree->files[i].bytes >= 512 &&
                     XXH3_64bits(tree->files[i].data, 504) == tree_get(tree->files[i].data + 504) &&
-                    tree_get(tree->files[i].data + 56) >= 65536)
+                    is_segment_size(tree_get(tree->files[i].data + 56)))
                         return true;
         return false;
 }

@@ -14,7 +14,13 @@
 
 int appender_open(struct appender *appender, struct logstore *store, size_t batch_records)
 {
+        struct logstore_bounds bounds;
+        int r = logstore_bounds(store, &bounds);
+
+        if (r < 0)
+                return r;
         *appender = (struct appender){ .store = store, .batch_records = batch_records };
+        appender->acked = bounds.tail; /* those that others appended are not ours to acknowledge */
         if (batch_records == 0)
                 return 0;
         appender->entries = calloc(batch_records, sizeof(appender->entries[0]));

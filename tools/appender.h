@@ -25,7 +25,7 @@ struct appender {
         size_t batch_records; /* 0: each record on its own */
         uint64_t last;        /* last number appended here; 0: none */
         uint64_t durable;     /* last number known durable of these; 0: none */
-        uint64_t acked;       /* last number printed */
+        uint64_t acked;       /* last number printed; before the first, the end of the log */
         struct logstore_entry *entries;
         size_t entry_count;
         char *bytes; /* payloads of the batch, one behind the other */

@@ -296,6 +296,22 @@ def acknowledges_at_the_end(tmp):
 
 
 @case
+def ack_of_what_was_there(tmp):
+    """--ack prints no number of a record that an earlier run appended"""
+    for sync in ("none", "batch", "each", "interval=100ms"):
+        store = f"{tmp}/{sync}"
+        run("append", store, input=lines_of(3))
+        with started("append", store, "--ack", "--sync", sync, stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE) as writer:
+            writer.stdin.write(b"4\n")
+            writer.stdin.flush()
+            wait_until(lambda: content(store) == lines_of(4), "the record")
+            writer.stdin.close()
+            equal(writer.stdout.read(), b"4\n", sync)
+            equal(writer.wait(10), 0)
+
+
+@case
 def acknowledges_while_input_waits(tmp):
     """--ack answers a line before the next one comes, with any --sync that syncs in between"""
     for words in ([], ["--sync", "batch"], ["--sync", "each"], ["--sync", "interval=5ms"]):

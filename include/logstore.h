@@ -311,7 +311,9 @@ LOGSTORE_API uint64_t logstore_cursor_position(const struct logstore_cursor *cur
 
 /*
  * Sleep until there is a record for next, or @timeout_ms is over: -ETIMEDOUT. By futex where the
- * store's wake file may be written, else by looking now and then, after a long time in vain every 100 ms. -EINTR: a signal.
+ * store's wake file may be written, else by looking now and then, after a long time in vain every
+ * 100 ms. A claim that was cancelled and a truncation wake as well: next may say -EAGAIN then; wait
+ * again. -EINTR: a signal.
  */
 LOGSTORE_API int logstore_cursor_wait(struct logstore_cursor *cursor, int timeout_ms);
 

@@ -231,6 +231,29 @@ static void await(struct logstore *store, int fd, uint64_t number)
         }
 }
 
+/* Started beside others, whose signals are not told apart: what was asked for becomes durable within
+ * 3 s of virtual time, unless it was cut. */
+void act_sync_start(struct logstore *store)
+{
+        static const int allowed[] = { -EAGAIN, 0 };
+        uint64_t number, durable = 0;
+
+        for (int i = 0; i < 3; i++) {
+                int64_t begin = scheduler_now_ns();
+                uint64_t since = history_now();
+                if (do_append(500, &number) < 0 ||
+                    judge_result("sync_start", logstore_sync_start(store, number), allowed) < 0)
+                        continue;
+                while (logstore_durable(store, &durable) == 0 && durable < number &&
+                       !history_cut_since(number, since)) {
+                        if (scheduler_now_ns() - begin > 3000000000)
+                                verdict("sync_start returned 0, and %llu is not durable in 3 s",
+                                        (unsigned long long)number);
+                        scheduler_sleep(5000000);
+                }
+        }
+}
+
 void act_sync_async(struct logstore *store)
 {
         static const int allowed[] = { -EAGAIN, 0 };

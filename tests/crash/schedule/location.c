@@ -4,9 +4,9 @@
 #include "location.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "choice.h"
+#include "shadow.h"
 
 #define LOCATIONS 32768u
 #define DEPTH 4u
@@ -25,7 +25,9 @@ struct location {
         uint64_t seen[THREADS];
         struct value values[DEPTH];
 };
-static struct location *locations;
+static struct shadow locations = { .bytes = sizeof(struct location),
+                                   .places = LOCATIONS,
+                                   .shift = 2 };
 
 uint64_t location_memory(const volatile void *at, unsigned bytes)
 {
@@ -75,24 +77,13 @@ static struct location *find(const volatile void *at, unsigned bytes)
 {
         uint64_t value = location_memory(at, bytes);
 
-        if (!locations) {
-                locations = mmap(NULL, LOCATIONS * sizeof(*locations), PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-                if (locations == MAP_FAILED)
-                        abort();
-        }
-        for (uintptr_t i = (uintptr_t)at / 4;; i++) {
-                struct location *l = &locations[i % LOCATIONS];
-                if (l->key == 0) {
-                        l->key = (uintptr_t)at;
-                        begin(l, value);
-                }
-                if (l->key != (uintptr_t)at)
-                        continue;
-                if (newest(l)->value != value)
-                        begin(l, value);
-                return l;
-        }
+        struct location *l = shadow_find(&locations, (uintptr_t)at, true);
+
+        if (!l)
+                abort(); /* more than any scenario has */
+        if (l->count == 0 || newest(l)->value != value)
+                begin(l, value);
+        return l;
 }
 
 /* How many values back the running thread may still see. */

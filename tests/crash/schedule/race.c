@@ -4,14 +4,13 @@
 #include "race.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "clock.h"
+#include "shadow.h"
 #include "symbols.h"
 
-#define CELLS ((uintptr_t)1 << 17)
+#define CELLS (1u << 19)
 
 struct access {
         uint32_t clock, pc;
@@ -23,25 +22,7 @@ struct cell {
         int writer;
         struct access write, reads[THREADS];
 };
-static struct cell *cells;
-
-static struct cell *find(uintptr_t key)
-{
-        if (!cells) {
-                cells = mmap(NULL, CELLS * sizeof(*cells), PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-                if (cells == MAP_FAILED)
-                        abort();
-        }
-        for (uintptr_t i = key / 8, tries = 0; tries < 64; i++, tries++) {
-                struct cell *c = &cells[i % CELLS];
-                if (c->key == 0)
-                        c->key = key;
-                if (c->key == key)
-                        return c;
-        }
-        return NULL; /* full: look at less */
-}
+static struct shadow cells = { .bytes = sizeof(struct cell), .places = CELLS, .shift = 3 };
 
 /* Copies of what another process may write meanwhile: a checksum says whether they are whole. */
 static bool is_checked(const void *pc)
@@ -69,10 +50,10 @@ static void judge(const struct access *then, int thread, uint8_t mask, bool atom
 
 static void granule(uintptr_t key, uint8_t mask, bool write, bool atomic, const void *pc)
 {
-        struct cell *c = find(key);
+        struct cell *c = shadow_find(&cells, key, true);
         struct access *mine, now = { clock_mine(), (uint32_t)(uintptr_t)pc, mask, atomic };
 
-        if (!c)
+        if (!c) /* full: look at less */
                 return;
         judge(&c->write, c->writer, mask, atomic, true, write, pc);
         for (int i = 0; write && i < THREADS; i++)
@@ -100,9 +81,8 @@ void race_access(const volatile void *at, size_t bytes, bool write, bool atomic,
 
 void race_forget(const void *at, size_t bytes)
 {
-        for (uintptr_t key = (uintptr_t)at & ~(uintptr_t)7; cells && key < (uintptr_t)at + bytes;
-             key += 8) {
-                struct cell *c = find(key);
+        for (uintptr_t key = (uintptr_t)at & ~(uintptr_t)7; key < (uintptr_t)at + bytes; key += 8) {
+                struct cell *c = shadow_find(&cells, key, false);
                 if (c)
                         *c = (struct cell){ .key = key };
         }

@@ -34,9 +34,9 @@ struct scenario {
 /* One array for each group, ended by a row without a name. */
 extern const struct scenario scenarios_append[], scenarios_batch[], scenarios_claim[],
         scenarios_close[], scenarios_cursor[], scenarios_itself[], scenarios_keeper[],
-        scenarios_power[], scenarios_process[], scenarios_read[], scenarios_retention[],
-        scenarios_roll[], scenarios_snapshot[], scenarios_sync[], scenarios_trim[],
-        scenarios_triples[], scenarios_truncate[], scenarios_wait[];
+        scenarios_pairs[], scenarios_power[], scenarios_process[], scenarios_read[],
+        scenarios_retention[], scenarios_roll[], scenarios_snapshot[], scenarios_sync[],
+        scenarios_trim[], scenarios_triples[], scenarios_truncate[], scenarios_wait[];
 extern const struct scenario *const scenario_groups[]; /* ended by NULL */
 
 extern struct world {
@@ -78,7 +78,8 @@ void act_append(struct logstore *), act_append_timed(struct logstore *),
 void act_claim_too_much(struct logstore *), act_claim(struct logstore *),
         act_claim_left(struct logstore *), act_claim_abandoned(struct logstore *),
         act_cancel_old(struct logstore *), act_cancel_all(struct logstore *);
-void act_sync_all(struct logstore *), act_sync_async(struct logstore *);
+void act_sync_all(struct logstore *), act_sync_start(struct logstore *),
+        act_sync_async(struct logstore *);
 void act_truncate_10(struct logstore *), act_truncate_15(struct logstore *),
         act_truncate_high(struct logstore *), act_truncate_all(struct logstore *),
         act_truncate_batch(struct logstore *), act_trim(struct logstore *),

@@ -70,7 +70,7 @@ void logstore_cursor_close(struct logstore_cursor *cursor)
         memory_free(&store->memory, cursor);
 }
 
-int cursor_check_record(struct logstore_cursor *cursor, const struct place *place)
+int cursor_check_record(struct logstore_cursor *cursor, struct place *place)
 {
         struct logstore *store = cursor->store;
         int r = 0;
@@ -81,6 +81,7 @@ int cursor_check_record(struct logstore_cursor *cursor, const struct place *plac
                 r = reader_verify(store, place, cursor->at.number);
         else if (map_faulted(&place->segment->map))
                 r = segment_damage(place->segment, place->offset, cursor->at.number, "");
+        cursor->offset = place->offset;
         if (r < 0 || cursor->snapshot) /* which has whole batches only; an edited part fails */
                 return r;
         return reader_check_batch(store, place, cursor->at.number, &cursor->whole_until);

@@ -39,7 +39,7 @@ int cursor_end_of_log(struct logstore_cursor *cursor);
 int cursor_find_tail(struct logstore_cursor *cursor, uint64_t *ret);
 
 /* May the record be shown? */
-int cursor_check_record(struct logstore_cursor *cursor, const struct place *place);
+int cursor_check_record(struct logstore_cursor *cursor, struct place *place);
 
 /* Find the place of cursor->number by index. */
 int cursor_find_place(struct logstore_cursor *cursor);

@@ -58,12 +58,25 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
         return segment_damage(segment, offset, number, what);
 }
 
-int reader_verify(struct logstore *store, const struct place *place, uint64_t number)
+static bool is_valid(const struct place *place)
 {
-        if (record_valid(&place->segment->key, place->segment->map.base, place->offset,
-                         &place->view) &&
-            !map_faulted(&place->segment->map))
+        return record_valid(&place->segment->key, place->segment->map.base, place->offset,
+                            &place->view) &&
+               !map_faulted(&place->segment->map);
+}
+
+int reader_verify(struct logstore *store, struct place *place, uint64_t number)
+{
+        struct place again = *place;
+        uint64_t ordinal = number - place->segment->brief.start.first_number + 1;
+
+        if (__builtin_expect(is_valid(place), 1))
                 return 0;
+        if (segment_relocate(place->segment, (uint32_t)ordinal, &again.offset, &again.view) == 0 &&
+            is_valid(&again)) {
+                *place = again;
+                return 0;
+        }
         return reader_judge(store, place->segment, place->offset, number,
                             "the frame's checksum does not hold");
 }
@@ -212,8 +225,8 @@ int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
         return r;
 }
 
-static int copy_out(struct logstore *store, const struct place *place, uint64_t number,
-                    void *buffer, size_t capacity, struct logstore_record *ret)
+static int copy_out(struct logstore *store, struct place *place, uint64_t number, void *buffer,
+                    size_t capacity, struct logstore_record *ret)
 {
         struct logstore_record record;
         uint64_t whole_until;

@@ -41,11 +41,11 @@ int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint
                 struct place *ret);
 
 /*
- * Judge the frame at a place, whose number must be @number: 0 if its check holds. Otherwise it is
- * damage (-EBADMSG or -EIO), or, in a reading process and beyond the durable mark, a tail that was
+ * Judge the frame at a place, whose number must be @number: 0 if its check holds; an index file that led
+ * astray is passed over, and the place is the right one then. Otherwise it is damage (-EBADMSG or -EIO), or, in a reading process and beyond the durable mark, a tail that was
  * torn or is still being written (-EAGAIN).
  */
-int reader_verify(struct logstore *store, const struct place *place, uint64_t number);
+int reader_verify(struct logstore *store, struct place *place, uint64_t number);
 
 /* Is it a verdict about what lies on the disk, and not about the call? Also a segment that is no regular
  * file. */

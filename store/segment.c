@@ -340,6 +340,7 @@ void segment_close(struct segment *segment)
         if (!segment)
                 return;
         index_close(&segment->index);
+        index_close(&segment->own);
         map_close(&segment->map);
         if (segment->fd >= 0)
                 os_close(segment->fd); /* synced before, where it was written */

@@ -50,10 +50,13 @@ struct segment {
         /* Index: the writer's own is complete up to the tail; a reader's is extended on demand. */
         pthread_mutex_t index_lock;
         struct index index;
-        uint32_t index_mode;      /* of an index file that may be written if missing; 0: none may */
-        bool index_shared;        /* mapped from a file, or kept by appends: complete */
-        uint32_t indexed_ordinal; /* else: entries are set below this ordinal, */
-        uint64_t indexed_offset;  /* whose frame is here */
+        uint32_t index_mode; /* of an index file that may be written if missing; 0: none may */
+        bool index_shared;   /* mapped from a file, or kept by appends: complete */
+        struct index own;    /* in the place of a mapped one that is wrong */
+        uint32_t
+                indexed_ordinal; /* of one that is not complete: entries are set below this ordinal, */
+        uint64_t indexed_offset; /* whose frame is here */
+        bool mended;             /* the file of the wrong one was written anew */
         struct memory *memory;
         int directory;
 };
@@ -119,6 +122,11 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
  * is where the search ended. */
 int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
                    struct record_view *ret_view);
+
+/* The same without the index file, if there is one: what it led to, *ret_offset, has not proved itself. A
+ * writer mends the file if it was wrong. */
+int segment_relocate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
+                     struct record_view *ret_view);
 
 /* Frames that lie together. */
 struct segment_span {

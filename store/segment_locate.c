@@ -1,8 +1,8 @@
 /*
  * segment_locate.c - from a number to its frame: what of the file may be touched, and its index
  *
- * The sealed index if there is a good one; else an anonymous one that is extended on demand, within
- * the budget; else a walk from the segment's start.
+ * The sealed index if there is a good one; else, or once it has led astray, an anonymous one that is
+ * extended on demand, within the budget; else a walk from the segment's start.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,8 +35,8 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
         return r < 0 ? r : segment_readable(segment, offset + ret->frame_bytes);
 }
 
-/* Walk on from where the own index ends until it knows @ordinal. */
-static int extend_index(struct segment *segment, uint32_t ordinal)
+/* Walk on from where the own index, @index, ends until it knows @ordinal. */
+static int extend_index(struct segment *segment, struct index *index, uint32_t ordinal)
 {
         struct record_view view;
         int r = 0;
@@ -48,7 +48,7 @@ static int extend_index(struct segment *segment, uint32_t ordinal)
                 if (view.kind != FRAME_PAD) {
                         if (view.ordinal != segment->indexed_ordinal)
                                 return -EBADMSG;
-                        index_set(&segment->index, view.ordinal, segment->indexed_offset);
+                        index_set(index, view.ordinal, segment->indexed_offset);
                         segment->indexed_ordinal++;
                 }
                 segment->indexed_offset += view.frame_bytes;
@@ -86,40 +86,49 @@ int segment_write_index(const struct segment *segment, const struct index *index
 }
 
 /* Make good what was deleted or garbled; failing to only costs the next opener the same walk. */
-static void save_index(struct segment *segment)
+static bool save_index(struct segment *segment, struct index *built)
 {
         struct segment_brief *brief = &segment->brief;
-        struct index built = segment->index;
 
-        if (!brief->sealed || brief->seal.records > UINT32_MAX ||
-            extend_index(segment, (uint32_t)brief->seal.records) < 0 ||
-            segment_write_index(segment, &built, segment->index_mode, brief->seal.records,
-                                brief->seal.end) < 0)
-                return;
-        if (open_sealed_index(segment) == 0)
-                index_close(&built);
-        else
-                segment->index = built;
+        return segment->index_mode && brief->sealed && brief->seal.records <= UINT32_MAX &&
+               extend_index(segment, built, (uint32_t)brief->seal.records) == 0 &&
+               segment_write_index(segment, built, segment->index_mode, brief->seal.records,
+                                   brief->seal.end) == 0;
 }
 
-/* The sealed index if there is a good one, else an empty one to be extended. */
-static int open_index(struct segment *segment)
+/* An empty one, to be extended. */
+static int new_index(struct segment *segment, struct index *ret)
 {
         int r;
 
-        if (open_sealed_index(segment) == 0)
-                return 0;
         if (atomic_load(&segment->memory->mapped_bytes[MEMORY_ANONYMOUS]) +
                     index_bytes(segment->brief.bytes) >
             segment->memory->anonymous_budget_bytes)
                 return -ENOBUFS; /* then frames are walked from the segment's start */
-        r = index_new(segment->memory, segment->brief.bytes, &segment->index);
+        r = index_new(segment->memory, segment->brief.bytes, ret);
         if (r < 0)
                 return detail(r, "%s: no memory for an index", segment->name);
         segment->indexed_ordinal = 1;
         segment->indexed_offset = FRAMES_OFFSET;
-        if (segment->index_mode)
-                save_index(segment);
+        return 0;
+}
+
+/* The sealed index if there is a good one, else an empty one. */
+static int open_index(struct segment *segment)
+{
+        struct index built;
+        int r;
+
+        if (open_sealed_index(segment) == 0)
+                return 0;
+        r = new_index(segment, &segment->index);
+        if (r < 0 || !save_index(segment, &segment->index))
+                return r;
+        built = segment->index;
+        if (open_sealed_index(segment) == 0)
+                index_close(&built);
+        else
+                segment->index = built;
         return 0;
 }
 
@@ -132,7 +141,7 @@ static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_
         if (!segment->index.map.base)
                 r = open_index(segment);
         if (r == 0 && !segment->index_shared)
-                r = extend_index(segment, ordinal);
+                r = extend_index(segment, &segment->index, ordinal);
         *ret_offset = segment->indexed_offset;
         pthread_mutex_unlock(&segment->index_lock);
         return r;
@@ -162,10 +171,51 @@ static int walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32
         }
 }
 
+/* Is there an index that came from a file? */
+static bool is_from_file(const struct segment *segment)
+{
+        return __atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE) && segment->brief.sealed;
+}
+
+/* What the writer finds wrong it writes anew, once. */
+static void mend_index(struct segment *segment)
+{
+        pthread_mutex_lock(&segment->index_lock);
+        if (segment->own.map.base && !segment->mended)
+                save_index(segment, &segment->own);
+        segment->mended = true;
+        pthread_mutex_unlock(&segment->index_lock);
+}
+
+int segment_relocate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
+                     struct record_view *ret_view)
+{
+        uint64_t led_to = *ret_offset, offset = FRAMES_OFFSET;
+        uint32_t at = 1;
+        int r = 0;
+
+        if (!is_from_file(segment)) /* made from the frames */
+                return -EBADMSG;
+        pthread_mutex_lock(&segment->index_lock);
+        if (!segment->own.map.base)
+                r = new_index(segment, &segment->own);
+        if (r == 0)
+                r = extend_index(segment, &segment->own, ordinal);
+        *ret_offset = segment->indexed_offset;
+        pthread_mutex_unlock(&segment->index_lock);
+        if (r < 0 && r != -ENOBUFS)
+                return r;
+        if (r == 0)
+                offset = index_floor(&segment->own, ordinal, &at);
+        r = walk_to(segment, at, offset, ordinal, ret_offset, ret_view);
+        if (r == 0 && *ret_offset != led_to)
+                mend_index(segment);
+        return r;
+}
+
 int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
                    struct record_view *ret_view)
 {
-        bool shared;
         uint32_t at;
         uint64_t offset;
         int r = 0;
@@ -178,12 +228,11 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
         }
         if (r == -ENOBUFS) /* over the budget */
                 return walk_to(segment, 1, FRAMES_OFFSET, ordinal, ret_offset, ret_view);
-        shared = __atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE);
         offset = index_floor(&segment->index, ordinal, &at);
         r = walk_to(segment, at, offset, ordinal, ret_offset, ret_view);
         /* What an index says is never evidence: the frames decide. */
-        return r < 0 && shared && segment->brief.sealed
-                       ? walk_to(segment, 1, FRAMES_OFFSET, ordinal, ret_offset, ret_view)
+        return r < 0 && is_from_file(segment)
+                       ? segment_relocate(segment, ordinal, ret_offset, ret_view)
                        : r;
 }
 

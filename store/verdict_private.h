@@ -14,14 +14,16 @@ struct verification {
         uint64_t total_bytes, done_bytes;
         int64_t greatest_ns;  /* greatest time so far */
         uint64_t next_number; /* that the next segment must begin with; 0: unknown */
-        bool clean;           /* a writer goes on at the mark */
-        bool unsealed;        /* only what is not sealed is read */
-        bool first_only;      /* only up to the first damage */
-        struct fault end;     /* where the last segment ends */
-        bool torn;            /* the log ended before this segment */
-        bool overtaken;       /* a truncation came in between: nothing that is seen counts */
-        uint64_t begun;       /* faults before the first segment, which the log can begin with */
-        bool damaged;         /* some fault is one, and no mere other version */
+        struct index index;   /* of the segment that is read, if it has one */
+        int index_error;  /* it is not that of the segment, or leads elsewhere than its frames */
+        bool clean;       /* a writer goes on at the mark */
+        bool unsealed;    /* only what is not sealed is read */
+        bool first_only;  /* only up to the first damage */
+        struct fault end; /* where the last segment ends */
+        bool torn;        /* the log ended before this segment */
+        bool overtaken;   /* a truncation came in between: nothing that is seen counts */
+        uint64_t begun;   /* faults before the first segment, which the log can begin with */
+        bool damaged;     /* some fault is one, and no mere other version */
 };
 
 /* Check the segment at @at of the chain. -ENOENT: there is none. */

@@ -9,11 +9,24 @@
 #include "scan.h"
 #include "verdict_private.h"
 
+static void compare_index(struct verification *v, const struct scan_frame *frame)
+{
+        uint64_t offset;
+        uint32_t at;
+
+        if (!v->index.entries || frame->number == 0)
+                return;
+        offset = index_floor(&v->index, frame->view.ordinal, &at);
+        if (at == frame->view.ordinal && offset != frame->offset)
+                v->index_error = -EBADMSG;
+}
+
 static int on_frame(void *context, const struct scan_frame *frame)
 {
         struct verification *v = context;
         uint64_t before = v->done_bytes;
 
+        compare_index(v, frame);
         v->done_bytes += frame->view.frame_bytes;
         v->found.report.bytes += frame->view.frame_bytes;
         if (frame->view.kind == FRAME_VOID)
@@ -25,21 +38,28 @@ static int on_frame(void *context, const struct scan_frame *frame)
         return 0;
 }
 
-static void check_index(struct verification *v, const struct segment_brief *brief)
+static void open_index(struct verification *v, const struct segment_brief *brief)
 {
-        struct index index;
-        char name[32];
-        int r = index_open(&v->store->memory, v->store->directory, brief->id, brief->salt,
-                           brief->seal.records, &index);
+        int r;
 
-        if (r == 0) {
-                index_close(&index);
-        } else if (r != -ENOENT) {
-                snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)brief->id);
-                verdict_tell(v, name, 0, 0, r, false,
-                             "the index is not that of its segment; it is rebuilt "
-                             "on use, delete it");
-        }
+        v->index_error = 0;
+        if (!brief->sealed)
+                return;
+        r = index_open(&v->store->memory, v->store->directory, brief->id, brief->salt,
+                       brief->seal.records, &v->index);
+        v->index_error = r == -ENOENT ? 0 : r;
+}
+
+static void close_index(struct verification *v, uint64_t id)
+{
+        char name[32];
+
+        index_close(&v->index);
+        if (v->index_error == 0)
+                return;
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
+        verdict_tell(v, name, 0, 0, v->index_error, false,
+                     "the index is not that of its segment; it is rebuilt on use, delete it");
 }
 
 /* Without a mark: are there good frames behind the place where the scan stopped? */
@@ -177,8 +197,7 @@ static void judge_segment(struct verification *v, const struct segment_brief *br
                              "says; the next open for writing makes it good");
         }
         check_seal(v, name, brief, scan, r == 0 && !has_next);
-        if (brief->sealed)
-                check_index(v, brief);
+        close_index(v, brief->id);
 }
 
 static int read_segment(struct verification *v, const struct segment_brief *brief,
@@ -190,10 +209,14 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
                          : brief->file_bytes < brief->bytes ? brief->file_bytes
                                                             : brief->bytes;
         struct scan scan;
-        int r = scan_entry(v, brief, limit, &scan);
+        int r;
 
-        if (r == -ENOENT && verdict_trimmed_since(v, entry, next))
+        open_index(v, brief);
+        r = scan_entry(v, brief, limit, &scan);
+        if (r == -ENOENT && verdict_trimmed_since(v, entry, next)) {
+                index_close(&v->index);
                 return 0;
+        }
         if (v->found.report.faults == v->begun)
                 keep(v, brief, &scan);
         v->greatest_ns = scan.greatest_ns;

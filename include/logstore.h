@@ -375,7 +375,7 @@ struct logstore_info {
         int32_t oldest_claim_tid; /* its thread */
         int32_t sync_is_ring;     /* 1: io_uring serves sync_start and get_many */
         uint64_t dropped_records; /* torn tail dropped by this open: valid frames cut, */
-        uint64_t dropped_bytes;   /* and bytes */
+        uint64_t dropped_bytes;   /* and bytes, up to the last that is not zero */
         uint64_t syncs;           /* rounds since open */
 };
 
@@ -419,8 +419,8 @@ struct logstore_fault {
 
 struct logstore_verify_report {
         uint64_t segments, records, voids, bytes;
-        uint64_t faults; /* fatal ones */
-        uint64_t torn_bytes;
+        uint64_t faults;     /* fatal ones */
+        uint64_t torn_bytes; /* behind the end, up to the last that is not zero */
         uint64_t trimmed_to; /* first number left, if the log was trimmed meanwhile; else 0 */
 };
 

@@ -137,6 +137,23 @@ static int judge(struct catalog *catalog, const struct control_slot *slot, const
         return 0;
 }
 
+/* What @scan stopped before is cut, or all of a segment behind where the log has ended. */
+static int count_dropped(struct catalog *catalog, uint64_t id, uint64_t offset, uint64_t number,
+                         uint64_t limit, struct recovery *recovery)
+{
+        struct salvage_dropped dropped = { 0 };
+        struct segment *segment;
+        int r = catalog_pin_id(catalog, id, &segment);
+
+        if (r < 0)
+                return r;
+        salvage_count(segment, offset, number, limit, &dropped);
+        catalog_unpin(catalog, segment);
+        recovery->dropped_records += dropped.records;
+        recovery->dropped_bytes += dropped.bytes;
+        return 0;
+}
+
 int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool ahead,
                   struct recovery *ret)
 {
@@ -152,23 +169,21 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                         at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
                 struct scan scan = { .greatest_ns = greatest, .ahead = ahead };
                 struct segment_brief brief;
+                uint64_t limit;
                 size_t n = recovery.unsealed_count;
 
                 r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
                                        &brief);
-                if (r == 0)
-                        r = scan_one(catalog, &brief,
-                                     next           ? next->previous_end
-                                     : brief.sealed ? brief.seal.end
-                                                    : brief.bytes,
-                                     &scan);
-                if (r < 0)
-                        break;
-                if (ended) { /* the chain goes on behind the end: all of it is dropped */
-                        recovery.dropped_records += scan.records;
-                        recovery.dropped_bytes += scan.end - FRAMES_OFFSET;
+                limit = next ? next->previous_end : brief.sealed ? brief.seal.end : brief.bytes;
+                if (r == 0 && ended) { /* the chain goes on behind the end: all of it is dropped */
+                        r = count_dropped(catalog, brief.id, FRAMES_OFFSET,
+                                          brief.start.first_number, limit, &recovery);
                         continue;
                 }
+                if (r == 0)
+                        r = scan_one(catalog, &brief, limit, &scan);
+                if (r < 0)
+                        break;
                 recovery.tail = (struct tail){
                         .number = brief.start.first_number + scan.records - 1,
                         .segment_id = brief.id,
@@ -190,8 +205,9 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                         continue; /* what lies behind a seal is dead */
                 if (ended && r == 0 && !is_miscounted(next, &scan, &brief, &recovery))
                         r = judge(catalog, slot, &scan, &recovery);
-                if (ended && scan.stop > scan.end)
-                        recovery.dropped_bytes += scan.stop - scan.end;
+                if (ended && r == 0 && recovery.damage == 0)
+                        r = count_dropped(catalog, brief.id, scan.end, recovery.tail.number + 1,
+                                          limit, &recovery);
         }
         if (r == 0)
                 *ret = recovery;

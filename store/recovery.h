@@ -12,7 +12,7 @@ struct recovery {
         struct tail tail; /* its end; .turn is not used */
         uint64_t records; /* numbers in the segment that the tail is in */
         /* What is not counted any more */
-        uint64_t dropped_records; /* valid frames behind the end */
+        uint64_t dropped_records; /* valid frames behind the end, */
         uint64_t dropped_bytes;
         int damage; /* -EBADMSG: the end is before the durable mark; detail says so */
         uint64_t damage_offset;

@@ -15,6 +15,7 @@
 #include "salvage.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "logstore.h"
 
@@ -235,6 +236,38 @@ bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
                 pass_place(&allowance);
         }
         return false;
+}
+
+/* Behind the last byte of the eight at @offset that is not zero; @otherwise if all are. */
+static uint64_t used_until(const struct segment *segment, uint64_t offset, uint64_t otherwise)
+{
+        uint64_t word;
+
+        memcpy(&word, (const char *)segment->map.base + offset, sizeof(word));
+        return word ? offset + 8 - (uint64_t)__builtin_clzll(word) / 8 : otherwise;
+}
+
+void salvage_count(struct segment *segment, uint64_t offset, uint64_t number, uint64_t limit,
+                   struct salvage_dropped *dropped)
+{
+        uint32_t ordinal = (uint32_t)(number - segment->brief.start.first_number);
+        uint64_t until = file_limit(segment, limit), piece_end = 0, used = offset;
+        struct allowance allowance = allowance_new(until);
+        struct record_view view;
+        uint64_t at = skip_hole(segment, &piece_end, offset);
+
+        while (at != UINT64_MAX && at + FRAME_ALIGN <= until && !map_faulted(&segment->map)) {
+                if (find(segment, at, until, ordinal, &allowance, &view) == FRAME) {
+                        dropped->records++;
+                        ordinal = view.ordinal;
+                        used = at += view.frame_bytes;
+                        continue;
+                }
+                used = used_until(segment, at, used);
+                pass_place(&allowance);
+                at = skip_hole(segment, &piece_end, at + FRAME_ALIGN);
+        }
+        dropped->bytes += used - offset;
 }
 
 bool salvage_is_end(struct segment *segment, const struct control_slot *slot, uint64_t offset,

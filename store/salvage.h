@@ -35,6 +35,16 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
  * file; where that does not suffice to tell, there is. */
 bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number);
 
+/* What is dropped of a segment. */
+struct salvage_dropped {
+        uint64_t records; /* valid frames that have a number */
+        uint64_t bytes;   /* up to the last one that is not zero */
+};
+
+/* Add what lies between @offset, where @number is due and the log ends, and @limit. */
+void salvage_count(struct segment *segment, uint64_t offset, uint64_t number, uint64_t limit,
+                   struct salvage_dropped *dropped);
+
 /* No frame counts at @offset of a pinned segment, where @number is due: is that merely the log's end,
  * or a tail that a crash tore and no sync covered? Else it is damage (FORMAT.md, D1 to D3). */
 bool salvage_is_end(struct segment *segment, const struct control_slot *slot, uint64_t offset,

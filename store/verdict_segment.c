@@ -77,6 +77,20 @@ static bool goes_on(struct verification *v, const struct segment_brief *brief,
         return !end;
 }
 
+/* What the next open for writing drops. */
+static void count_torn(struct verification *v, uint64_t id, uint64_t offset, uint64_t number,
+                       uint64_t limit)
+{
+        struct salvage_dropped dropped = { 0 };
+        struct segment *segment;
+
+        if (catalog_pin_id(&v->store->catalog, id, &segment) < 0)
+                return;
+        salvage_count(segment, offset, number, limit, &dropped);
+        catalog_unpin(&v->store->catalog, segment);
+        v->found.report.torn_bytes += dropped.bytes;
+}
+
 /* The scan stopped before the log says that the segment ends. Frames of a batch that was durable are
  * records up to the one that is bad; else none of the batch is. As reader_judge(). */
 static void judge_stop(struct verification *v, const char *name, const struct scan *scan,
@@ -109,7 +123,7 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
         v->next_number = brief->start.first_number + scan->records;
         if (scan->uncommitted && scan->stop == scan->end)
                 return; /* simply the end */
-        v->found.report.torn_bytes += scan->limit - scan->end;
+        count_torn(v, brief->id, scan->end, v->next_number, scan->limit);
         verdict_tell(v, name, scan->stop, brief->start.first_number + scan->records, 0, false,
                      "a tail that no sync covered is torn; the next open for writing drops it");
 }

@@ -250,6 +250,103 @@ START_TEST(an_open_claim_ends_the_log_of_a_crash)
 }
 END_TEST
 
+/* ---- how much is dropped ---------------------------------------------------------------- */
+
+static void zero_commit(uint64_t number)
+{
+        struct place place = place_of(number);
+
+        zero_range(scratch("store/%s", place.file), place.offset, 4);
+}
+
+static void flip_payload(uint64_t number)
+{
+        struct place place = place_of(number);
+
+        flip_byte(scratch("store/%s", place.file), place.offset + FRAME_HEADER_BYTES);
+}
+
+static void (*const tears[])(uint64_t number) = { zero_commit, flip_payload };
+
+static uint64_t end_of(uint64_t number)
+{
+        struct place place = place_of(number);
+
+        return place.offset + place.bytes;
+}
+
+static void expect_dropped(uint64_t records, uint64_t bytes)
+{
+        struct logstore_info info = { .struct_bytes = sizeof(info) };
+
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(logstore_info(store, &info), 0);
+        ck_assert_uint_eq(info.dropped_records, records);
+        ck_assert_uint_le(info.dropped_bytes, bytes + FRAME_ALIGN - 1);
+        ck_assert_uint_gt(info.dropped_bytes + FRAME_ALIGN, bytes);
+        close_store();
+}
+
+static uint64_t torn_bytes(void)
+{
+        struct logstore_verify_report report;
+
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), 0);
+        return report.torn_bytes;
+}
+
+/* Frames that are whole are counted, also behind what is torn; zeros are no bytes of them. */
+START_TEST(what_an_open_drops_is_counted)
+{
+        uint64_t torn = COUNT - 2, bytes;
+
+        write_and_crash();
+        bytes = end_of(COUNT) - place_of(torn).offset;
+        tears[_i](torn);
+        if (_i == 1)
+                ck_assert_uint_le(torn_bytes() - bytes + FRAME_ALIGN, 2 * FRAME_ALIGN);
+        expect_dropped(2, bytes);
+}
+END_TEST
+
+START_TEST(what_an_open_drops_of_other_segments_is_counted)
+{
+        uint64_t torn = COUNT - 2, bytes, last;
+
+        write_roll_and_crash();
+        last = SEGMENT_BYTES_MIN - FRAMES_OFFSET;
+        bytes = end_of(COUNT) - place_of(torn).offset + last;
+        tears[_i](torn);
+        expect_dropped(3, bytes);
+}
+END_TEST
+
+START_TEST(half_a_batch_that_is_dropped_is_counted)
+{
+        struct logstore_entry entries[3] = { { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 } };
+        uint64_t bytes;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_numbered(DURABLE);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(logstore_append_batch(store, entries, 3, NULL), 0);
+        crash_store();
+        bytes = place_of(DURABLE + 3).offset - place_of(DURABLE + 1).offset;
+        zero_range(segment_path(1), place_of(DURABLE + 3).offset, 40);
+        ck_assert_uint_le(torn_bytes(), bytes);
+        ck_assert_uint_gt(torn_bytes() + FRAME_ALIGN, bytes);
+        expect_dropped(2, bytes);
+}
+END_TEST
+
+START_TEST(nothing_is_dropped_where_nothing_is_torn)
+{
+        write_and_crash();
+        ck_assert_uint_eq(torn_bytes(), 0);
+        expect_dropped(0, 0);
+}
+END_TEST
+
 /* ---- damage to what was durable --------------------------------------------------------- */
 
 static void expect_named_damage(struct place place, uint64_t number)
@@ -476,6 +573,10 @@ int main(void)
                 { an_old_frame_copied_behind_the_tail_is_not_believed, 0 },
                 { a_torn_tail_with_a_segment_behind_it_is_dropped_with_that, 0 },
                 { salvage_takes_what_is_valid_behind_a_torn_tail, 0 },
+                { what_an_open_drops_is_counted, 2 },
+                { what_an_open_drops_of_other_segments_is_counted, 2 },
+                { half_a_batch_that_is_dropped_is_counted, 0 },
+                { nothing_is_dropped_where_nothing_is_torn, 0 },
                 { half_a_batch_is_dropped_whole, 4 },
                 { an_open_claim_ends_the_log_of_a_crash, 0 },
                 { a_durable_frame_with_any_byte_changed_is_damage, LAST_FRAME_BYTES - 1 },

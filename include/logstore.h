@@ -447,7 +447,7 @@ struct logstore_repair_report {
         uint64_t kept_first, kept_last; /* numbers kept in the store */
         uint64_t lost_records; /* numbers known to have existed that are cut, damaged ones too */
         uint64_t valid_beyond; /* of these, still valid frames: salvage keeps them */
-        uint64_t cut_bytes;    /* moved to quarantine/ */
+        uint64_t cut_bytes;    /* moved to quarantine/, without the zeros at the files' ends */
         uint64_t salvaged, missing; /* salvage: records copied, numbers missing between them */
 };
 

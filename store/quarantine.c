@@ -81,6 +81,41 @@ static int copy_bytes(int from, uint64_t bytes, int to)
         return r < 0 ? r : os_sync_file(to);
 }
 
+/* Move *used behind the last byte from @at to before @end that is not zero, if there is one. */
+static int find_used(int fd, char *piece, uint64_t at, uint64_t end, uint64_t *used)
+{
+        int r = 0;
+
+        while (r == 0 && end > at) {
+                size_t bytes = end - at < PIECE_BYTES ? end - at : PIECE_BYTES, got = 0;
+
+                r = os_read(fd, piece, bytes, end -= bytes, &got);
+                for (; r == 0 && got > 0; got--)
+                        if (piece[got - 1] != 0) {
+                                *used = end + got;
+                                return 0;
+                        }
+        }
+        return r;
+}
+
+int quarantine_measure(int directory, const char *name, uint64_t from, uint64_t *ret)
+{
+        uint64_t at = 0, end = from, used = from;
+        int fd = file_open(directory, name, OS_READ, NULL), r = fd;
+        char *piece = malloc(PIECE_BYTES);
+
+        if (fd >= 0)
+                r = piece ? 0 : -ENOMEM;
+        while (r == 0 && (r = os_next_data(fd, end, &at, &end)) == 0)
+                r = find_used(fd, piece, at, end, &used);
+        free(piece);
+        if (fd >= 0)
+                os_close(fd); /* only read */
+        *ret = used - from;
+        return r == -ENXIO ? 0 : r;
+}
+
 /* Make the new name durable, and that it is no more where it was. */
 static int finish(int directory, int quarantine, const char *name, int r)
 {

@@ -4,11 +4,16 @@
 #ifndef LOGSTORE_QUARANTINE_H
 #define LOGSTORE_QUARANTINE_H
 
+#include <stdint.h>
+
 /* Copy file @name of the store into quarantine/ in it, under a name that is free there; its holes stay
  * holes. -EPERM: not a regular file, or quarantine is no directory. */
 int quarantine_copy(int directory, const char *name);
 
 /* Move it there, whatever it is. Not for what somebody may have mapped as part of the log. */
 int quarantine_move(int directory, const char *name);
+
+/* How many bytes of it there are from @from on, up to the last that is not zero. */
+int quarantine_measure(int directory, const char *name, uint64_t from, uint64_t *ret);
 
 #endif

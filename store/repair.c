@@ -18,13 +18,15 @@
 #include "repair_private.h"
 #include "verdict.h"
 
-/* Count what is cut of a file and, with @aside, have it in the quarantine. One that is newer than the
+/* Count what is cut of a file, without the zeros at its end, and, with @aside, have it in the quarantine. One that is newer than the
  * head is none of the log, and nobody has mapped what is no file: it goes there itself. */
 static int cut_file(struct repair *repair, uint64_t id, bool aside)
 {
         struct logstore *store = repair->store;
         struct catalog *catalog = &store->catalog;
         uint64_t head = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
+        uint64_t from = id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0;
+        uint64_t used = 0;
         struct os_stat st;
         char name[32];
         int r;
@@ -33,12 +35,11 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside)
         r = os_stat_name(store->directory, name, &st);
         if (r < 0) /* it would be cut without a copy */
                 return detail(r, "%s: cannot look at it: %s", name, logstore_error_text(r));
-        if (id == repair->keep.tail.segment_id)
-                st.bytes -= repair->keep.tail.offset;
-        if (st.regular &&
-            __builtin_add_overflow(repair->report.cut_bytes, st.bytes, &repair->report.cut_bytes))
+        if (st.regular && quarantine_measure(store->directory, name, from, &used) < 0)
+                used = st.bytes > from ? st.bytes - from : 0; /* it cannot be read */
+        if (__builtin_add_overflow(repair->report.cut_bytes, used, &repair->report.cut_bytes))
                 repair->report.cut_bytes = UINT64_MAX;
-        if (!aside)
+        if (!aside || (st.regular && used == 0 && id <= head))
                 return 0;
         return id > head || !st.regular ? quarantine_move(store->directory, name)
                                         : quarantine_copy(store->directory, name);

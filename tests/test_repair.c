@@ -56,6 +56,33 @@ static void expect_unchanged(const char *image)
         }
 }
 
+/* ---- what is said to be cut ---- */
+
+/* The unwritten rest of a segment is no loss, and is not moved. */
+START_TEST(zeros_are_not_cut)
+{
+        struct logstore_repair_report report;
+        struct place place, last;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_numbered(10);
+        close_store();
+        place = place_of(8);
+        last = place_of(10);
+        flip_byte(segment_path(1), place.offset + FRAME_HEADER_BYTES);
+        ck_assert_int_eq(logstore_repair(store_path(), 0, NULL, NULL, &report), 0);
+        ck_assert_uint_eq(report.kept_last, 7);
+        ck_assert_uint_eq(report.cut_bytes, last.offset + last.bytes - place.offset);
+        zero_range(segment_path(1), place.offset, 1000);
+        ck_assert_int_eq(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, &report),
+                         0);
+        ck_assert_uint_eq(report.lost_records, 3);
+        ck_assert_uint_eq(report.cut_bytes, 0);
+        ck_assert(!file_exists(scratch("store/quarantine")));
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+}
+END_TEST
+
 /* ---- a writer that comes while a repair is at work ---- */
 
 struct intruder {
@@ -271,6 +298,7 @@ END_TEST
 int main(void)
 {
         const struct test_entry tests[] = {
+                { zeros_are_not_cut, 0 },
                 { no_append_is_acknowledged_between_what_repair_reads_and_what_it_cuts, 0 },
                 { a_dry_run_is_a_look_without_the_lock, 0 },
                 { beside_a_writer_repair_is_busy_and_changes_nothing, 2 },

@@ -32,9 +32,11 @@ static void print_salvaged(const struct logstore_repair_report *report)
 {
         char *name = malloc(TEXT_VISIBLE_BYTES(strlen(salvage_path)));
 
-        printf("%s: salvaged %llu records, %llu numbers are missing\n",
-               name ? text_visible_line(name, salvage_path) : "?",
-               (unsigned long long)report->salvaged, (unsigned long long)report->missing);
+        printf("%s: salvaged %llu records", name ? text_visible_line(name, salvage_path) : "?",
+               (unsigned long long)report->salvaged);
+        if (report->missing)
+                printf(", %llu numbers are missing", (unsigned long long)report->missing);
+        putchar('\n');
         free(name);
 }
 
@@ -48,10 +50,13 @@ static void print_report(const struct logstore_repair_report *report)
                 printf("%s records %llu to %llu\n", apply ? "kept" : "would keep",
                        (unsigned long long)report->kept_first,
                        (unsigned long long)report->kept_last);
-        printf("%s %llu records, %llu of them still valid\n", apply ? "lost" : "would lose",
-               (unsigned long long)report->lost_records, (unsigned long long)report->valid_beyond);
-        printf("%s %s to quarantine/\n", apply ? "moved" : "would move",
-               size_format(bytes, report->cut_bytes, 0));
+        if (report->lost_records)
+                printf("%s %llu records, %llu of them still valid\n", apply ? "lost" : "would lose",
+                       (unsigned long long)report->lost_records,
+                       (unsigned long long)report->valid_beyond);
+        if (report->cut_bytes)
+                printf("%s %s to quarantine/\n", apply ? "moved" : "would move",
+                       size_format(bytes, report->cut_bytes, 0));
         if (salvage_path)
                 print_salvaged(report);
 }

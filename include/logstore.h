@@ -323,10 +323,11 @@ LOGSTORE_API int logstore_cursor_fd(struct logstore_cursor *cursor);
 
 /* ---- letting go ------------------------------------------------------------------------- */
 
-/* Let go of what any of these limits does not want; 0 is no limit. Whole segments go, oldest first,
- * never the active one. Bytes and age are upper limits: files take at most @keep_bytes, and a segment
- * goes once all of it is older than @keep_ns. Records are a lower one: at least @keep_records stay that are
- * durable and no voids. Since nothing says how many voids there are, that reads what is kept once. */
+/* Each limit wants the newest segments; 0 is no limit. @keep_bytes wants as many as take no more than
+ * that, @keep_records as few as hold that many records, durable ones and no voids, @keep_ns those that are
+ * not wholly older. A segment stays if every limit that is set wants it: the strictest wins. Whole segments
+ * go, oldest first, never the active one. Since nothing says how many voids there are, @keep_records reads
+ * what is kept once. */
 LOGSTORE_API int logstore_set_retention(struct logstore *store, uint64_t keep_bytes,
                                         uint64_t keep_records, int64_t keep_ns);
 

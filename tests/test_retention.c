@@ -4,6 +4,7 @@
 #include "test_threads_support.h"
 
 #define PER_SEGMENT 59 /* records of 1,000 bytes, about */
+#define SEGMENT_BYTES 65536u
 
 static void fill(unsigned segments)
 {
@@ -119,6 +120,29 @@ START_TEST(by_count_keeps_so_many_that_are_no_voids)
         ck_assert_int_eq(logstore_sync(store, 0), 0);
         ck_assert_uint_gt(apply(0, 50, 0, 0), first);
         ck_assert_uint_ge(durable_records(), 50);
+}
+END_TEST
+
+/* A segment stays if every limit that is set wants it. */
+START_TEST(of_several_limits_the_strictest_wins)
+{
+        static const uint64_t bytes[] = { 0, 3 * SEGMENT_BYTES, 7 * SEGMENT_BYTES };
+        static const uint64_t records[] = { 0, 2 * PER_SEGMENT, 6 * PER_SEGMENT };
+        static const int64_t ages[] = { 0, 1, INT64_C(3600000000000) };
+        uint64_t b = bytes[_i % 3], r = records[_i / 3 % 3], first[3], strictest = 1;
+        int64_t age = ages[_i / 9];
+
+        fill(10);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        first[0] = apply(b, 0, 0, 1);
+        first[1] = apply(0, r, 0, 1);
+        first[2] = apply(0, 0, age, 1);
+        for (unsigned i = 0; i < 3; i++)
+                if (first[i] > strictest)
+                        strictest = first[i];
+        ck_assert_uint_eq(apply(b, r, age, 0), strictest);
+        ck_assert_uint_eq(bounds_of(store).first, strictest);
+        ck_assert(_i == 0 || _i == 18 || strictest > 1);
 }
 END_TEST
 
@@ -249,6 +273,7 @@ int main(void)
                 { by_count_keeps_so_many_durable_ones, 0 },
                 { by_count_keeps_at_least_so_many, 0 },
                 { by_count_keeps_so_many_that_are_no_voids, sizeof(mixed) / sizeof(mixed[0]) },
+                { of_several_limits_the_strictest_wins, 27 },
                 { what_was_counted_is_counted_anew_after_a_truncation, 0 },
                 { a_sync_does_not_miss_what_was_trimmed, 0 },
                 { by_bytes_keeps_at_most_so_many, 0 },

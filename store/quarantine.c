@@ -116,16 +116,24 @@ int quarantine_measure(int directory, const char *name, uint64_t from, uint64_t 
         return r == -ENXIO ? 0 : r;
 }
 
-/* Make the new name durable, and that it is no more where it was. */
-static int finish(int directory, int quarantine, const char *name, int r)
+static int finish(int quarantine, const char *name, int r)
 {
-        if (r == 0)
-                r = os_sync_directory(quarantine);
+        os_close(quarantine); /* only names were changed */
+        return r < 0 ? detail(r, QUARANTINE ": cannot take %s: %s", name, logstore_error_text(r))
+                     : 0;
+}
+
+int quarantine_sync(int directory)
+{
+        int quarantine = open_quarantine(directory), r;
+
+        if (quarantine < 0)
+                return quarantine;
+        r = os_sync_directory(quarantine);
         if (r == 0)
                 r = os_sync_directory(directory);
         os_close(quarantine); /* synced */
-        return r < 0 ? detail(r, QUARANTINE ": cannot take %s: %s", name, logstore_error_text(r))
-                     : 0;
+        return r < 0 ? detail(r, QUARANTINE ": a sync failed: %s", logstore_error_text(r)) : 0;
 }
 
 int quarantine_copy(int directory, const char *name)
@@ -142,7 +150,7 @@ int quarantine_copy(int directory, const char *name)
                 r = -EIO;
         if (from >= 0)
                 os_close(from); /* only read */
-        return finish(directory, quarantine, name, r);
+        return finish(quarantine, name, r);
 }
 
 int quarantine_move(int directory, const char *name)
@@ -156,5 +164,5 @@ int quarantine_move(int directory, const char *name)
                 snprintf(numbered, sizeof(numbered), "%s.%d", name, i);
                 r = os_move(directory, name, quarantine, numbered);
         }
-        return finish(directory, quarantine, name, r);
+        return finish(quarantine, name, r);
 }

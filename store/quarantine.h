@@ -1,5 +1,7 @@
 /*
  * quarantine.h - durable copies of what a repair cuts off
+ *
+ * There can be a hundred thousand files: their names are made durable all at once, at the end.
  */
 #ifndef LOGSTORE_QUARANTINE_H
 #define LOGSTORE_QUARANTINE_H
@@ -15,5 +17,8 @@ int quarantine_move(int directory, const char *name);
 
 /* How many bytes of it there are from @from on, up to the last that is not zero. */
 int quarantine_measure(int directory, const char *name, uint64_t from, uint64_t *ret);
+
+/* What was copied and moved so far survives a power cut, and so does that it is no more where it was. */
+int quarantine_sync(int directory);
 
 #endif

@@ -18,9 +18,10 @@
 #include "repair_private.h"
 #include "verdict.h"
 
-/* Count what is cut of a file, without the zeros at its end, and, with @aside, have it in the quarantine. One that is newer than the
- * head is none of the log, and nobody has mapped what is no file: it goes there itself. */
-static int cut_file(struct repair *repair, uint64_t id, bool aside)
+/* Count what is cut of a file, without the zeros at its end, and, with @aside, have it in the quarantine,
+ * whose names are then to be synced: *ret_went. One that is newer than the head is none of the log, and
+ * nobody has mapped what is no file: it goes there itself. */
+static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_went)
 {
         struct logstore *store = repair->store;
         struct catalog *catalog = &store->catalog;
@@ -41,6 +42,7 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside)
                 repair->report.cut_bytes = UINT64_MAX;
         if (!aside || (st.regular && used == 0 && id <= head))
                 return 0;
+        *ret_went = true;
         return id > head || !st.regular ? quarantine_move(store->directory, name)
                                         : quarantine_copy(store->directory, name);
 }
@@ -50,12 +52,15 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside)
 static int each_file(struct repair *repair, uint64_t from, uint64_t to, bool aside)
 {
         struct memory *memory = &repair->store->memory;
+        bool went = false;
         size_t count = 0;
         uint64_t *ids = NULL;
         int r = segment_list(memory, repair->store->directory, from, &ids, &count);
 
         for (size_t i = 0; r == 0 && i < count && ids[i] < to; i++)
-                r = cut_file(repair, ids[i], aside);
+                r = cut_file(repair, ids[i], aside, &went);
+        if (r == 0 && went)
+                r = quarantine_sync(repair->store->directory);
         memory_free(memory, ids);
         return r;
 }
@@ -232,6 +237,8 @@ static int rebuild_control(const char *path)
         r = directory_locked(directory) == 1 ? directory_busy(directory) : 0;
         if (r == 0)
                 r = quarantine_move(directory, CONTROL_NAME);
+        if (r == 0)
+                r = quarantine_sync(directory);
         if (r == 0 || r == -ENOENT)
                 r = control_rebuild(&memory, directory);
         os_close(directory); /* only names were changed, and synced */

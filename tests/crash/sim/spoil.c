@@ -135,8 +135,9 @@ void machine_promise_repair(struct machine *m)
         m->promise.damaged = m->promise.truncating = true;
         m->promise.emptying = report.kept_last < m->promise.first_low;
         m->promise.cut = report.kept_last;
-        if (report.kept_first > m->promise.first_high && report.kept_first <= report.kept_last)
-                m->promise.first_high = report.kept_first; /* the oldest segment is lost */
+        /* The oldest segment is lost; behind it there may be none but an empty one. */
+        if (report.kept_first > m->promise.first_high && report.kept_first <= report.kept_last + 1)
+                m->promise.first_high = report.kept_first;
         disk_unlock();
 }
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "report.h"
@@ -23,14 +24,17 @@ static bool is_dot(const char *name)
         return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* 1: there is something that is not an empty directory. 0, or -errno. */
+/* 1: there is something that is not an empty directory, if only a link to nothing. 0, or -errno. */
 static int is_taken(const char *path)
 {
         DIR *directory = opendir(path);
         struct dirent *entry;
+        struct stat st;
 
+        if (!directory && errno == ENOENT)
+                return lstat(path, &st) == 0;
         if (!directory)
-                return errno == ENOENT ? 0 : errno == ENOTDIR ? 1 : -errno;
+                return errno == ENOTDIR ? 1 : -errno;
         errno = 0;
         do {
                 entry = readdir(directory);

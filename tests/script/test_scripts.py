@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-METHODS = ("memory", "readers", "service", "crash")
+METHODS = ("memory", "readers", "service", "tool", "crash")
 
 
 def calls():

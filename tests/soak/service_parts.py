@@ -1,4 +1,4 @@
-"""service_parts.py - the appender with what feeds it, the follower, a disk and a clock of their own"""
+"""service_parts.py - an appender with what feeds it, a follower, a disk and a clock of their own"""
 import contextlib
 import ctypes
 import os

@@ -295,6 +295,16 @@ def copy_of_a_damaged_store(tmp):
 
 
 @case
+def copy_to_a_link_to_nothing(tmp):
+    """a destination that is a link to nothing is taken: nothing is copied first and left behind"""
+    run("append", f"{tmp}/s", input=lines_of(3))
+    os.symlink("nothing", f"{tmp}/t")
+    for words in (["copy", f"{tmp}/s", f"{tmp}/t"], ["repair", f"{tmp}/s", "--salvage", f"{tmp}/t"]):
+        contains(complaint(*words, status=1), "t: there is something already")
+        equal(sorted(os.listdir(tmp)), ["s", "t"])
+
+
+@case
 def copy_that_is_killed(tmp):
     """a copy has its name once it is whole: killed before, it is a partial one"""
     run("append", f"{tmp}/s", input=lines_of(200000, width=200))

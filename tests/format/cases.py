@@ -138,6 +138,21 @@ def leftover_between():
     return [a, lost, b], mark(0)
 
 
+def named(*names):
+    """A second segment under names that are none of a segment."""
+    a, files = story(), []
+    for name in names:
+        files.append(next_segment(a))
+        files[-1].record(b"six")
+        files[-1].name = name
+    return [a, *files], mark(5)
+
+
+def foreign_leftover():
+    segments, page = leftover_between()
+    return [segments[0], Segment(2, incompatible=4), segments[2]], page
+
+
 def trimmed(page):
     a = story()
     b = next_segment(a)
@@ -157,6 +172,11 @@ CASES = [
      lambda: two(lambda a, b: flip(b, 4100)), WHOLE, None),
     ("two segments", two, WHOLE + [6], None),
     ("a leftover between two segments", leftover_between, WHOLE + [6], None),
+    ("a leftover that nobody here understands", foreign_leftover, WHOLE + [6], None),
+    ("names with other zeros, digits or ids", lambda: named(
+        "00000000002.log", "2.log", "0000000000.log", "1000000000000000001.log",
+        "18446744073709551618.log", "00000000000000000000000002.log", "000000000\u0662.log",
+        "0000000002.log.bak", "+000000002.log"), WHOLE, None),
     ("dead frames behind a truncation", truncated_after_3, FOUR, None),
     ("a mark older than the truncation",
      lambda: truncated_after_3(control(slot(1, mark=5, epoch=1))), FOUR, None),
@@ -229,6 +249,7 @@ CASES = [
     ("torn above a mark, in a segment whose seal ends between frames",
      lambda: broken(lambda s: (s.sealed(end=s.end + 4), flip(s, s.at[4] + 24))), FOUR, None),
     ("predecessor missing", lambda: trimmed(mark(0)), [], "No such file"),
+    ("predecessor missing, and no valid slot", lambda: trimmed(control()), [6], None),
     ("predecessor trimmed", lambda: trimmed(control(slot(1, mark=6, first=6))), [6], None),
     ("trimmed inside a segment",
      lambda: ([story()], control(slot(1, mark=5, first=4))), [4, 5], None),
@@ -255,6 +276,9 @@ CASES = [
     # rules C: the control file
     ("the newer slot counts", lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
      + (control(slot(2, mark=4), slot(1, mark=5)),), FOUR, None),
+    ("of two slots with one generation the first counts",
+     lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
+     + (control(slot(2, mark=4), slot(2, mark=5)),), FOUR, None),
     ("a torn newer slot does not", lambda: broken(lambda s: flip(s, s.at[4] + 24))[:1]
      + (control(slot(2, mark=4)[:-1] + b"!", slot(1, mark=5)),), FOUR, "wrong check"),
     ("a slot with first number 0", lambda: ([story()], control(slot(2, first=0), slot(1, mark=5))),

@@ -53,6 +53,13 @@ def sector_holds(sector, seed):
     return len(sector) == 512 and struct.pack("<Q", hash64(sector[:504], seed)) == sector[504:]
 
 
+def segment_id(name):
+    """The id that a file's name stands for; 0: it is none."""
+    match = re.fullmatch(r"([0-9]{10,})\.log", name)
+    number = int(match[1]) if match and len(match[1]) < 20 else 0
+    return number if number <= NUMBER_MAX and name == f"{number:010d}.log" else 0
+
+
 class Control:
     """The control file: what store it is, and the newest valid slot."""
 
@@ -79,13 +86,13 @@ class Control:
             raise Damage("control", 0, 0, "impossible size or number")
         slots = [slot for slot in (self.slot(page, at, first) for at in (512, 1024)) if slot]
         self.has_slot = bool(slots)
-        newest = max(slots, default=(0, 0, 0, 0, first, 0, 0, 0, 0))
+        newest = max(slots, key=lambda one: one[0], default=(0, 0, 0, 0, first, 0, 0, 0, 0))
         _, self.mark, self.mark_id, _, self.first, self.epoch = newest[:6]
 
     @staticmethod
     def lost(path, offset, why):
         """Where there are segments it was one."""
-        if any(re.fullmatch(r"\d{10,}\.log", name) for name in os.listdir(path)):
+        if any(map(segment_id, os.listdir(path))):
             return Damage("control", offset, 0, why)
         return Unusable(f"control: {why}")
 
@@ -253,9 +260,7 @@ class Store:
         self.chain = self.find_chain()
 
     def segment_ids(self):
-        names = (re.fullmatch(r"(\d{10,})\.log", name) for name in os.listdir(self.path))
-        ids = (int(match[1]) for match in names if match)
-        return sorted((number for number in ids if 0 < number <= NUMBER_MAX), reverse=True)
+        return sorted(filter(None, map(segment_id, os.listdir(self.path))), reverse=True)
 
     def open(self, number):
         try:

@@ -27,6 +27,7 @@ class Segment:
         self.id, self.first, self.full = id, first, bytes
         self.salt = header.get("salt", 0x5A17_0000_0000_0000 + id * 0x0123_4567_89AB)
         self.epoch, self.ordinal, self.end = epoch, 1, 4096
+        self.name = None  # that of the id
         self.data = bytearray(bytes)
         self.data[0:512] = checked(
             struct.pack(
@@ -118,7 +119,7 @@ def control(*slots, uuid=UUID, version=1, incompatible=0, first=1):
 def store(path, segments, control_page):
     os.makedirs(path)
     for segment in segments:
-        with open(os.path.join(path, f"{segment.id:010d}.log"), "wb") as file:
+        with open(os.path.join(path, segment.name or f"{segment.id:010d}.log"), "wb") as file:
             file.write(segment.data)
     with open(os.path.join(path, "control"), "wb") as file:
         file.write(control_page)

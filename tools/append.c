@@ -16,156 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "appender.h"
-#include "buffer.h"
-#include "creation.h"
-#include "input.h"
-#include "keep.h"
-#include "numbers.h"
-#include "progress.h"
+#include "append_private.h"
 #include "report.h"
 #include "session.h"
 #include "signals.h"
-#include "tee.h"
 #include "verbs.h"
-
-static char *format_text, *delimiter_text, *sync_text, *batch_text;
-static char *progress_text, *wait_text, *error_text, *fifo_path;
-static struct keep keep;
-static int ack_wanted, tee_wanted;
-static struct creation creation;
-
-struct poptOption append_options[] = {
-        { "input", 'i', POPT_ARG_STRING, &format_text, 0, "how the input is cut into records",
-          "lines|nul|len32|jsonl" },
-        { "delimiter", 'D', POPT_ARG_STRING, &delimiter_text, 0,
-          "cut at this instead of a newline; \\n \\t \\0 \\xHH are understood", "TEXT" },
-        { "sync", 0, POPT_ARG_STRING, &sync_text, 0, "when to sync besides at the end",
-          "none|batch|each|interval[=10ms]" },
-        { "batch", 0, POPT_ARG_STRING, &batch_text, 0, "append N records at once, all or none",
-          "N" },
-        { "ack", 0, POPT_ARG_NONE, &ack_wanted, 0,
-          "print numbers on standard output once they are durable (--sync batch if not said)",
-          NULL },
-        { "tee", 'T', POPT_ARG_NONE, &tee_wanted, 0, "copy the input to standard output", NULL },
-        { "segment-size", 0, POPT_ARG_STRING, &creation.segment_text, 0,
-          "of a store created now: 64K to 4G, 64M if not said", "SIZE" },
-        { "mode", 0, POPT_ARG_STRING, &creation.mode_text, 0, "of files of a store created now",
-          "0600|0640|0644|0660|0664" },
-        { "group", 0, POPT_ARG_STRING, &creation.group_text, 0,
-          "of a store created now; its files are 0640 if not said", "GROUP" },
-        KEEP_OPTIONS(keep),
-        { "wait", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &wait_text, 0,
-          "while another process writes, wait, at most so long", "DURATION" },
-        { "on-error", 0, POPT_ARG_STRING, &error_text, 0,
-          "what to do with a record that is too long or not in the format", "stop|skip|split" },
-        { "fifo", 'F', POPT_ARG_STRING, &fifo_path, 0,
-          "read from this FIFO, and go on when its writers have gone", "FILE" },
-        PROGRESS_OPTION(progress_text),
-        POPT_TABLEEND,
-};
-
-struct append_run {
-        const char *dir;
-        struct logstore_options options;
-        struct input_format format;
-        enum append_sync sync;
-        uint64_t batch_records; /* 0: no batches */
-        struct appender appender;
-        struct buffer output; /* of --ack or -T */
-        struct tee tee;
-        struct progress progress;
-        enum { ERROR_STOP, ERROR_SKIP, ERROR_SPLIT } on_error;
-        uint64_t skipped, cut; /* records */
-        int64_t wait_ns;       /* for the lock; negative: for ever */
-        uint64_t done_bytes;   /* of the files before this one */
-        int signal_fd;
-        int signal; /* that ended the input, or 0 */
-};
-
-/* ---- options ---- */
-
-static int sync_parse(struct append_run *run)
-{
-        int64_t ns = 0;
-
-        if (!sync_text)
-                run->sync = ack_wanted ? APPEND_SYNC_BATCH : APPEND_SYNC_NONE;
-        else if (strcmp(sync_text, "none") == 0)
-                run->sync = APPEND_SYNC_NONE;
-        else if (strcmp(sync_text, "batch") == 0)
-                run->sync = APPEND_SYNC_BATCH;
-        else if (strcmp(sync_text, "each") == 0)
-                run->sync = APPEND_SYNC_EACH;
-        else if (strcmp(sync_text, "interval") == 0 ||
-                 (strncmp(sync_text, "interval=", 9) == 0 &&
-                  duration_parse(sync_text + 9, &ns) == 0 && ns >= 1000000 &&
-                  ns / 1000000 <= UINT32_MAX))
-                run->sync = APPEND_SYNC_INTERVAL;
-        else
-                return -EINVAL;
-        if (run->sync == APPEND_SYNC_EACH)
-                run->options.sync_policy = LOGSTORE_SYNC_EACH;
-        if (run->sync == APPEND_SYNC_INTERVAL) {
-                run->options.sync_policy = LOGSTORE_SYNC_INTERVAL;
-                run->options.sync_ms = (uint32_t)(ns / 1000000);
-        }
-        return 0;
-}
-
-static int error_parse(struct append_run *run)
-{
-        if (!error_text || strcmp(error_text, "stop") == 0)
-                run->on_error = ERROR_STOP;
-        else if (strcmp(error_text, "skip") == 0)
-                run->on_error = ERROR_SKIP;
-        else if (strcmp(error_text, "split") == 0 && run->format.kind == INPUT_LINES)
-                run->on_error = ERROR_SPLIT;
-        else
-                return report_usage("--on-error %s: wanted stop, skip, or for lines split",
-                                    error_text);
-        return STATUS_DONE;
-}
-
-static int limits_parse(struct append_run *run)
-{
-        int status = keep_parse(&keep);
-
-        if (wait_text && !wait_text[0])
-                run->wait_ns = -1;
-        else if (wait_text && duration_parse(wait_text, &run->wait_ns) < 0)
-                return report_usage("--wait %s: wanted nothing, or a duration like 30s", wait_text);
-        run->options.keep_bytes = keep.bytes;
-        run->options.keep_records = keep.records;
-        run->options.keep_ns = keep.ns;
-        return status;
-}
-
-static int options_parse(struct append_run *run)
-{
-        int status;
-
-        run->options.flags = LOGSTORE_CREATE;
-        if (input_format_parse(format_text, delimiter_text, &run->format) < 0)
-                return report_usage("-i %s%s%s: wanted lines, nul, len32 or jsonl, -D with lines",
-                                    format_text ? format_text : "lines",
-                                    delimiter_text ? " -D " : "",
-                                    delimiter_text ? delimiter_text : "");
-        if (sync_parse(run) < 0)
-                return report_usage("--sync %s: wanted none, batch, each or interval=TIME",
-                                    sync_text);
-        if (batch_text && (number_parse(batch_text, &run->batch_records) < 0 ||
-                           run->batch_records == 0 || run->batch_records > 1 << 24))
-                return report_usage("--batch %s: wanted 1 to 16777216", batch_text);
-        if (ack_wanted && tee_wanted)
-                return report_usage("--ack and -T both want standard output");
-        if (progress_open(&run->progress, progress_text, "append", 0) < 0)
-                return report_usage("--progress %s: wanted auto, always or never", progress_text);
-        status = error_parse(run);
-        if (status == STATUS_DONE)
-                status = limits_parse(run);
-        return status == STATUS_DONE ? creation_parse(&creation, &run->options) : status;
-}
 
 /* ---- one input ---- */
 
@@ -184,6 +39,18 @@ static int take(struct append_run *run, struct input *in, const char *name,
         return r;
 }
 
+/* Is @error of the store's no more than a batch that no segment can hold, and passed over? */
+static bool skips_batch(struct append_run *run, int error)
+{
+        tee_drop(&run->tee);
+        if (error != -EMSGSIZE || run->on_error != ERROR_SKIP || !run->batch_records)
+                return false;
+        report_note("%s: a batch of %zu records does not fit in a segment: skipped", run->dir,
+                    run->appender.refused);
+        run->skipped += run->appender.refused;
+        return true;
+}
+
 static int append_taken(struct append_run *run, struct input *in, const char *name)
 {
         struct logstore_entry entry;
@@ -191,11 +58,11 @@ static int append_taken(struct append_run *run, struct input *in, const char *na
 
         while ((r = take(run, in, name, &entry)) > 0) {
                 r = appender_add(&run->appender, &entry);
-                if (r < 0) {
-                        tee_drop(&run->tee);
+                if (r < 0 && skips_batch(run, r))
+                        continue;
+                if (r < 0)
                         return report_store(r, run->dir);
-                }
-                if (tee_wanted &&
+                if (run->tees &&
                     tee_take(&run->tee, in->raw, in->raw_bytes, run->appender.entry_count == 0) < 0)
                         return report_file(-ENOMEM, "standard output");
                 if ((run->sync == APPEND_SYNC_EACH || run->output.error == -EINTR) &&
@@ -258,7 +125,7 @@ static int report_no_fifo(const char *name)
 
 static int append_file(struct append_run *run, const char *name)
 {
-        bool is_stdin = !fifo_path && strcmp(name, "-") == 0;
+        bool is_stdin = !run->fifo && strcmp(name, "-") == 0;
         /* A FIFO without a writer is waited for by input_fill(), where a signal is seen. */
         int fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         struct stat st;
@@ -269,7 +136,7 @@ static int append_file(struct append_run *run, const char *name)
                 name = "standard input";
         if (fd < 0)
                 return report_file(-errno, name);
-        if (fifo_path && (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))) {
+        if (run->fifo && (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))) {
                 close(fd);
                 return report_no_fifo(name);
         }
@@ -277,7 +144,7 @@ static int append_file(struct append_run *run, const char *name)
         if (r == 0) {
                 in.signal_fd = run->signal_fd;
                 in.split = run->on_error == ERROR_SPLIT;
-                in.fifo = fifo_path;
+                in.fifo = run->fifo;
                 status = append_input(run, &in, name);
                 run->done_bytes += in.total_bytes;
                 run->cut += in.cut_lines;
@@ -317,14 +184,14 @@ static int finish(struct append_run *run, int status)
 
         progress_clear(&run->progress);
         r = appender_flush(&run->appender);
-        if (r < 0)
-                status = status_first(status, report_store(r, run->dir));
-        else
+        if (r == 0)
                 tee_release(&run->tee);
+        else if (!skips_batch(run, r))
+                status = status_first(status, report_store(r, run->dir));
         r = appender_sync(&run->appender);
         if (r < 0)
                 status = status_first(status, report_store(r, run->dir));
-        if (r == 0 && keep_wanted(&keep)) { /* a short run has had no second for it */
+        if (r == 0 && keep_wanted(&run->keep)) { /* a short run has had no second for it */
                 r = logstore_apply_retention(store, 0, NULL);
                 if (r < 0)
                         status = status_first(status, report_store(r, run->dir));
@@ -351,10 +218,10 @@ static int append_all(struct append_run *run, int count, char **names)
 
         if (count == 0) {
                 count = 1;
-                names = fifo_path ? &fifo_path : only_standard_input;
+                names = run->fifo ? &run->fifo : only_standard_input;
         }
         run->progress.total = regular_bytes(count, names);
-        if (isatty(STDIN_FILENO) || ((ack_wanted || tee_wanted) && isatty(STDOUT_FILENO)))
+        if (isatty(STDIN_FILENO) || ((run->acks || run->tees) && isatty(STDOUT_FILENO)))
                 progress_quiet(&run->progress);
         for (int i = 0; i < count && status == STATUS_DONE && !run->signal; i++)
                 status = append_file(run, names[i]);
@@ -364,23 +231,23 @@ static int append_all(struct append_run *run, int count, char **names)
 static int append_run(struct append_run *run, int count, char **names)
 {
         struct logstore *store;
-        int status = creation_prepare(&creation, run->dir, &run->options), r;
+        int status = creation_prepare(&run->creation, run->dir, &run->options), r;
 
         if (status == STATUS_DONE)
-                status = wait_text ? session_write_waiting(run->dir, &run->options, run->wait_ns,
-                                                           &store)
-                                   : session_write(run->dir, &run->options, &store);
+                status = run->waits ? session_write_waiting(run->dir, &run->options, run->wait_ns,
+                                                            &store)
+                                    : session_write(run->dir, &run->options, &store);
         if (status != STATUS_DONE) {
                 run->signal = signals_came();
                 return status;
         }
-        creation_note(&creation, run->dir, &run->options, store);
+        creation_note(&run->creation, run->dir, &run->options, store);
         r = appender_open(&run->appender, store, (size_t)run->batch_records);
         if (r == 0) {
                 run->appender.sync = run->sync;
-                if (ack_wanted || tee_wanted)
+                if (run->acks || run->tees)
                         r = buffer_open(&run->output, STDOUT_FILENO);
-                if (ack_wanted)
+                if (run->acks)
                         run->appender.acks = &run->output;
                 run->tee.out = &run->output;
         }
@@ -398,14 +265,10 @@ int verb_append(int count, char **arguments)
                 .dir = arguments[0],
                 .output = { .fd = -1, .compare_fd = -1 },
         };
-        int status = options_parse(&run);
+        int status = append_options_parse(&run, count - 1);
 
         if (status != STATUS_DONE)
                 return status;
-        if (fifo_path && fifo_path[0] == 0)
-                return report_usage("--fifo: wanted a FIFO");
-        if (fifo_path && count > 1)
-                return report_usage("--fifo: not with files");
         run.signal_fd = signals_hold();
         if (run.signal_fd < 0)
                 return report_file(run.signal_fd, "signalfd");

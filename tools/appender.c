@@ -76,6 +76,7 @@ static int batch_append(struct appender *appender)
         r = logstore_append_batch(appender->store, appender->entries, appender->entry_count,
                                   &first);
         count = appender->entry_count;
+        appender->refused = r < 0 ? count : 0;
         appender->entry_count = 0; /* a batch refused is not tried again */
         appender->bytes_used = 0;
         if (r < 0)

@@ -28,7 +28,8 @@ struct appender {
         uint64_t acked;       /* last number printed; before the first, the end of the log */
         struct logstore_entry *entries;
         size_t entry_count;
-        char *bytes; /* payloads of the batch, one behind the other */
+        size_t refused; /* records of the last batch, if it was */
+        char *bytes;    /* payloads of the batch, one behind the other */
         size_t bytes_used, bytes_capacity;
 };
 

@@ -125,6 +125,26 @@ def skipping(tmp):
 
 
 @case
+def skipping_batches(tmp):
+    """--on-error=skip passes over a batch that no segment can hold, and counts its records"""
+    large = [b"%d" % n * 30000 for n in range(1, 4)]
+    for text, wanted, count in (
+            ([b"1", b"2", b"3", *large, b"4", b"5"], b"1\n2\n3\n4\n5\n", 3),  # in the middle,
+            ([b"1", b"2", b"3", *large], b"1\n2\n3\n", 3),  # and at the end,
+            ([*large, b"1"], b"1\n", 3),
+            ([b"y" * 31000, b"z" * 31000], b"", 2)):  # in a batch that is not full
+        text, store = b"\n".join(text) + b"\n", f"{tmp}/{len(os.listdir(tmp))}"
+        words = ["append", store, "--segment-size", SMALL, "--batch=3", "-T"]
+        contains(run(*words, "--on-error=stop", input=text, status=1).stderr, b"durable up to")
+        result = run(*words, "--on-error=skip", input=text, status=1)
+        told = result.stderr.decode()
+        contains(told, f"a batch of {count} records does not fit in a segment: skipped")
+        contains(told, f": {count} records were skipped")
+        equal(result.stdout, wanted)
+        assert content(store).endswith(wanted)
+
+
+@case
 def splitting(tmp):
     """--on-error=split cuts a line that is too long into records as long as there may be"""
     store = f"{tmp}/s"

@@ -66,6 +66,7 @@ def wrong_options(tmp):
                       ["append", f"{tmp}/t", "--sync", "often"],
                       ["append", f"{tmp}/t", "--sync", "interval=1"],
                       ["append", f"{tmp}/t", "--batch", "-1"],
+                      ["append", f"{tmp}/t", "--keep-time=5", "--wait=soon"],  # one of them is told
                       ["append", f"{tmp}/t", "--ack", "-T"], ["append", f"{tmp}/t", "-D", ""],
                       ["append", f"{tmp}/t", "-D", "a", "-i", "len32"],
                       ["append", f"{tmp}/t", "-D", "\\q"], ["info", f"{tmp}/s", "-o", "yaml"],

@@ -27,7 +27,7 @@ void judge_log(struct logstore *store, const char *how, uint64_t now);
 /* The power is cut now: does the store open, with all that was acknowledged, and is it sound? */
 void judge_power_cut(const char *when);
 /* Record @number was acknowledged just now: its bytes are on the disk. */
-void judge_on_disk(uint64_t number);
+void judge_on_disk(uint64_t number, uint64_t since);
 /* No file is left that nothing will ever remove. */
 void judge_leftovers(void);
 

@@ -91,11 +91,13 @@ static bool is_emptied(uint64_t number)
         return bounds.first > number;
 }
 
-/* Also beside a truncation: what a reader gets now is on the disk wherever it is in a file. */
-void judge_on_disk(uint64_t number)
+/* Also beside a truncation: what a reader gets now is on the disk wherever it is in a file, if it was
+ * there when the sync began at @since: else it may have been of a record that was cut meanwhile. */
+void judge_on_disk(uint64_t number, uint64_t since)
 {
         static char record_bytes[WORLD_BUFFER];
         struct logstore_record record = { 0 };
+        const struct op *append;
         int r;
 
         scheduler_quiet();
@@ -103,6 +105,9 @@ void judge_on_disk(uint64_t number)
         scheduler_loud();
         if (r < 0 || record.size < 8)
                 return; /* cut or trimmed meanwhile */
+        append = history_of("behind a sync", record.data, record.size);
+        if (!has_ended(append) || append->end > since)
+                return;
         for (uint32_t i = 0; i < world.disk->now.count; i++) {
                 const struct node *node = world.disk->now.list[i].node;
                 const uint8_t *at =

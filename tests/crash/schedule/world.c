@@ -171,7 +171,7 @@ int do_sync(uint64_t number, int timeout_ms)
         history_end(op, judge_result("sync", r, allowed));
         if (r != 0 || world.no_cuts)
                 return r;
-        judge_on_disk(number);
+        judge_on_disk(number, op->begin);
         rng = world_lottery();
         if (rng_one_in(&rng, 3))
                 judge_power_cut("at an acknowledged sync");

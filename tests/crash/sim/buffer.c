@@ -70,7 +70,7 @@ void buffer_own(struct buffer **buffer)
         if (old->refs == 1)
                 return;
         copy = take();
-        memcpy(copy->bytes, old->bytes, old->used);
+        buffer_read(copy->bytes, old->bytes, old->used);
         if (copy->used > old->used)
                 memset(copy->bytes + old->used, 0, copy->used - old->used);
         copy->used = old->used;
@@ -99,3 +99,31 @@ struct buffer *buffer_at(const void *address, uint64_t *ret_offset)
         *ret_offset = distance % DISK_FILE_BYTES;
         return &slots[distance / DISK_FILE_BYTES];
 }
+
+#ifdef __SANITIZE_THREAD__
+/* Nothing orders a device and the threads that write to the memory it reads. */
+__attribute__((no_sanitize("thread"))) void buffer_read(void *to, const void *from, size_t bytes)
+{
+        for (size_t i = 0; i < bytes; i++)
+                ((volatile uint8_t *)to)[i] = ((const volatile uint8_t *)from)[i];
+}
+
+__attribute__((no_sanitize("thread"))) bool buffer_differs(const void *now, const void *then,
+                                                           size_t bytes)
+{
+        for (size_t i = 0; i < bytes; i++)
+                if (((const volatile uint8_t *)now)[i] != ((const volatile uint8_t *)then)[i])
+                        return true;
+        return false;
+}
+#else
+void buffer_read(void *to, const void *from, size_t bytes)
+{
+        memcpy(to, from, bytes);
+}
+
+bool buffer_differs(const void *now, const void *then, size_t bytes)
+{
+        return memcmp(now, then, bytes) != 0;
+}
+#endif

@@ -15,4 +15,8 @@ void buffer_own(struct buffer **buffer); /* replace it by a copy unless it has n
 void buffer_use(struct buffer *buffer, uint64_t end); /* bytes below @end will be written */
 struct buffer *buffer_at(const void *address, uint64_t *ret_offset); /* NULL: elsewhere */
 
+/* As a device does, which reads memory while threads write to it. */
+void buffer_read(void *to, const void *from, size_t bytes);
+bool buffer_differs(const void *now, const void *then, size_t bytes);
+
 #endif

@@ -78,12 +78,14 @@ struct disk {
         uint32_t descriptors, mappings; /* in use */
         uint64_t changes;               /* system calls that changed anything */
         bool slow; /* syncs take their time, so that those of several threads overlap */
-        uint32_t syncs_to_fail; /* of the next, this many fail */
-        uint32_t syncs_failed;
-        uint32_t growth_to_refuse; /* of the next calls that take space, this many find none */
-        uint32_t growth_refused;
-        uint32_t unlinks_to_refuse; /* the same of calls that unlink, with -EACCES */
-        uint32_t unlinks_refused;
+        /* Set by the one thread while others are under way. */
+        _Atomic uint32_t syncs_to_fail; /* of the next, this many fail */
+        _Atomic uint32_t syncs_failed;
+        _Atomic uint32_t
+                growth_to_refuse; /* of the next calls that take space, this many find none */
+        _Atomic uint32_t growth_refused;
+        _Atomic uint32_t unlinks_to_refuse; /* the same of calls that unlink, with -EACCES */
+        _Atomic uint32_t unlinks_refused;
         struct rng rng; /* of what the disk does by itself */
         /* Called before and after each system call that changes anything, locked. */
         void (*watch)(struct disk *disk, const char *call, bool after);

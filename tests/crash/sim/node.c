@@ -104,7 +104,7 @@ static bool page_is_dirty(const struct node *node, uint32_t page)
         const struct buffer *clean = page_is_lost(node, page) ? node->lost : node->media;
         size_t at = (size_t)page * DISK_PAGE_BYTES;
 
-        return memcmp(node->cache->bytes + at, clean->bytes + at, DISK_PAGE_BYTES) != 0;
+        return buffer_differs(node->cache->bytes + at, clean->bytes + at, DISK_PAGE_BYTES);
 }
 
 /* The 512-byte pieces of a page that get through: one bit each. */
@@ -139,8 +139,8 @@ static void carry(const struct node *from, struct node *to, uint32_t page, uint3
         buffer_use(to->media, at + DISK_PAGE_BYTES);
         for (uint32_t i = 0; i < DISK_PAGE_BYTES / SECTOR; i++)
                 if (pieces >> i & 1)
-                        memcpy(to->media->bytes + at + i * SECTOR,
-                               from->cache->bytes + at + i * SECTOR, SECTOR);
+                        buffer_read(to->media->bytes + at + i * SECTOR,
+                                    from->cache->bytes + at + i * SECTOR, SECTOR);
         /* What lies beyond the old end is there only if the size is. */
         to->media_size = greatest(to->media_size, least(from->size, at + DISK_PAGE_BYTES));
 }
@@ -239,7 +239,7 @@ void node_fail_sync(struct node *node, uint64_t from, uint64_t to, struct rng *r
                 if (!page_is_dirty(node, page))
                         continue;
                 buffer_use(node->lost, at + DISK_PAGE_BYTES);
-                memcpy(node->lost->bytes + at, node->cache->bytes + at, DISK_PAGE_BYTES);
+                buffer_read(node->lost->bytes + at, node->cache->bytes + at, DISK_PAGE_BYTES);
                 note_lost(node, page, true);
                 carry(node, node, page, draw_pieces(mood, rng));
         }
@@ -252,7 +252,7 @@ void node_read_direct(struct node *node, void *to, uint64_t offset, uint64_t byt
                 uint64_t piece = least(bytes - done,
                                        (page + 1) * (uint64_t)DISK_PAGE_BYTES - (offset + done));
                 const struct buffer *from = page_is_dirty(node, page) ? node->cache : node->media;
-                memcpy((uint8_t *)to + done, from->bytes + offset + done, piece);
+                buffer_read((uint8_t *)to + done, from->bytes + offset + done, piece);
                 done += piece;
         }
 }

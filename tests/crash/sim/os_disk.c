@@ -36,7 +36,7 @@ static void watch(struct disk *disk, const char *call, bool after)
 }
 
 /* One of the next calls that fail? */
-static bool is_next(uint32_t *to_refuse, uint32_t *refused)
+static bool is_next(_Atomic uint32_t *to_refuse, _Atomic uint32_t *refused)
 {
         if (*to_refuse == 0)
                 return false;
@@ -544,11 +544,12 @@ int os_grow(int fd, uint64_t bytes)
 static void dawdle(struct disk *disk)
 {
         uint32_t us = rng_below(&disk->rng, 3) * rng_below(&disk->rng, 60);
+        bool slow = disk->slow;
 
-        if (!disk->slow && turns_is_alone())
+        if (!slow && turns_is_alone())
                 return;
         disk_unlock();
-        if (disk->slow)
+        if (slow)
                 usleep(us);
         turns_point();
         disk_lock();

@@ -119,7 +119,9 @@ void claim_bytes(struct machine *m, uint32_t size)
                         take_failure(m, r);
                 return;
         }
+        disk_lock();
         m->promise.asked = 0;
+        disk_unlock();
         m->claim_count++;
         machine_trace(m, "claim %llu", (unsigned long long)first);
         if (claim->number != first)

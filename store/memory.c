@@ -41,6 +41,14 @@ static void forget_anonymous(struct memory *memory, void *base)
         pthread_mutex_unlock(&memory->lock);
 }
 
+/* The kernel maps whole pages. */
+static size_t mapped_bytes(size_t bytes)
+{
+        size_t page = os_page_bytes();
+
+        return (bytes + page - 1) / page * page;
+}
+
 static int count_map(struct memory *memory, void *base, size_t bytes, enum memory_kind kind,
                      struct map *ret)
 {
@@ -48,7 +56,7 @@ static int count_map(struct memory *memory, void *base, size_t bytes, enum memor
         ret->guard = kind == MEMORY_ANONYMOUS ? -1 : guard_add(base, bytes);
         if (kind == MEMORY_ANONYMOUS)
                 note_anonymous(memory, base, bytes);
-        atomic_fetch_add(&memory->mapped_bytes[kind], bytes);
+        atomic_fetch_add(&memory->mapped_bytes[kind], mapped_bytes(bytes));
         atomic_fetch_add(&memory->mappings, 1);
         return 0;
 }
@@ -94,7 +102,7 @@ void map_close(struct map *map)
         if (map->kind == MEMORY_ANONYMOUS)
                 forget_anonymous(map->memory, map->base);
         os_unmap(map->base, map->bytes); /* fails only for arguments that are not a mapping */
-        atomic_fetch_sub(&map->memory->mapped_bytes[map->kind], map->bytes);
+        atomic_fetch_sub(&map->memory->mapped_bytes[map->kind], mapped_bytes(map->bytes));
         atomic_fetch_sub(&map->memory->mappings, 1);
         *map = (struct map){ 0 };
 }

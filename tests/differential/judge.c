@@ -207,7 +207,8 @@ bool judge(const struct tree *tree, const char *path,
         if (sound || damaged) {
                 tree_store(tree, path);
                 r = party_repair(path, text, sizeof(text));
-                if (r == -EPROTONOSUPPORT) /* what is not understood is never cut */
+                /* What is not understood is never cut; nor is there a number to go on with. */
+                if (r == -EPROTONOSUPPORT || r == -EOVERFLOW)
                         return j.agreed;
                 if (r < 0 && has_segments(tree))
                         differ(&j, "repair fails", "%s", text);

@@ -299,6 +299,8 @@ CASES = [
     ("no valid slot", lambda: ([story()], control()), WHOLE, None),
     ("no valid slot, and a segment from before the first number ever",
      lambda: ([story()], control(first=100)), [], "before the first ever"),
+    ("the same, and a newest segment with a damaged header",
+     lambda: (two(lambda a, b: flip(b, 30))[0], control(first=100)), [], "before the first ever"),
     ("no valid slot, and frames behind a bad one",
      lambda: broken(lambda s: flip(s, s.at[3] + 16))[:1] + (control(),), [1, 2, 3], "wrong check"),
     ("torn static sector",

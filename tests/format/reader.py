@@ -306,7 +306,7 @@ class Store:
                 break
         if chain and not self.control.has_slot and chain[0][0].first < first_ever:
             oldest, chain = chain[0][0], []
-            self.breaks.setdefault(None, Damage(oldest.name, 4096, 0, "before the first ever"))
+            self.breaks[None] = Damage(oldest.name, 4096, 0, "before the first ever")
         return chain
 
     def walk_back(self, segment, ids):

@@ -90,7 +90,7 @@ class Place:
 
     def outside(self):
         """What differs from the machine's tree, /world apart."""
-        found = {f"/{path}": state for path, state in tree(self.upper, links=False).items()
+        found = {f"/{path}": state for path, state in tree(self.upper).items()
                  if path != "."}
         return {path: state for path, state in found.items() if not self.is_same(path, state)}
 
@@ -105,7 +105,7 @@ class Place:
 
     def is_same(self, path, state):
         """A copy that the overlay made of a file that was opened for writing and not written."""
-        return look(self.lower + path, links=False) == state
+        return look(self.lower + path) == state
 
     def reports(self):
         """What a sanitizer wrote."""
@@ -117,8 +117,8 @@ class Place:
         return text
 
 
-def look(path, links=True):
-    """Everything about one name but the time of its last reading."""
+def look(path):
+    """What one name is, but the time of its last reading and how many names it has."""
     try:
         st = os.lstat(path)
     except FileNotFoundError:
@@ -131,16 +131,16 @@ def look(path, links=True):
             check = zlib.crc32(file.read(1 << 20))
             file.seek(max(1 << 20, st.st_size - 65536))
             check = zlib.crc32(file.read(65536), check)
-        return state + (st.st_size, st.st_mtime_ns, check) + ((st.st_nlink,) if links else ())
+        return state + (st.st_size, st.st_mtime_ns, check)
     return state + ((st.st_rdev,) if not stat.S_ISDIR(st.st_mode) else ())
 
 
-def tree(top, links=True):
-    found = {".": look(top, links)}
+def tree(top):
+    found = {".": look(top)}
     for folder, folders, files in os.walk(top):
         for name in folders + files:
             path = os.path.join(folder, name)
-            found[os.path.relpath(path, top)] = look(path, links)
+            found[os.path.relpath(path, top)] = look(path)
     return found
 
 

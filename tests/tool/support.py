@@ -15,6 +15,7 @@ import traceback
 
 TOOL = os.environ.get("LOGSTORE") or (sys.argv[1] if len(sys.argv) > 1 else "logstore")
 SMALL = 65536  # the smallest segment
+LONG = 60  # seconds, for what takes none unless the machine is busy with other things
 
 _cases = []
 
@@ -94,7 +95,7 @@ def contains(text, part):
         raise AssertionError(f"{part!r} is not in {text!r}")
 
 
-def wait_until(condition, what, seconds=10):
+def wait_until(condition, what, seconds=LONG):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -102,10 +103,15 @@ def wait_until(condition, what, seconds=10):
         time.sleep(0.005)
 
 
+class Process(subprocess.Popen):
+    def wait(self, timeout=LONG):
+        return super().wait(timeout)
+
+
 @contextlib.contextmanager
 def started(*arguments, **options):
     """The tool in the background; killed at the end if it still runs."""
-    process = subprocess.Popen(command(*arguments), **options)
+    process = Process(command(*arguments), **options)
     try:
         yield process
     finally:

@@ -69,7 +69,7 @@ def while_it_is_written(tmp):
                 equal(backup(store, copy), [])  # and of what did not change nothing
                 feed(writer, b"the last\n")
                 writer.stdin.close()
-                equal(writer.wait(10), 0)
+                equal(writer.wait(), 0)
             assert backup(store, copy)  # at once: the close told
             equal(out("read", copy), text + b"the last\n")
 
@@ -113,7 +113,7 @@ def gone_files(tmp):
             writer.stdin.close()
             equal(writer.stdout.read(), b"", what)
             contains(writer.stderr.read().decode(), part)
-            assert writer.wait(10) in (3, 4), writer.returncode
+            assert writer.wait() in (3, 4), writer.returncode
 
 
 @case

@@ -114,7 +114,7 @@ def delimiter_at_every_offset(tmp):
         for start in range(0, len(text), size * 50):
             os.write(write_end, text[start:start + size * 50])
         os.close(write_end)
-        equal(process.wait(30), 0)
+        equal(process.wait(), 0)
         equal(out("read", store, "-o", "len32"), framed(records))
 
 

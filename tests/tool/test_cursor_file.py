@@ -119,7 +119,7 @@ def one_run_at_a_time(tmp):
             contains(complaint("read", store, "--cursor-file", path, status=4), "another run uses it")
             wait_until(lambda: position(path) == 10, "the position")
             first.terminate()
-            first.wait(10)
+            first.wait()
         equal(out("read", store, "--cursor-file", path), b"")
 
 
@@ -130,7 +130,7 @@ def many_at_once(tmp):
     runs = [subprocess.Popen(command("read", "-f", store, "--cursor-file", f"{tmp}/c"),
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(8)]
     try:
-        wait_until(lambda: sum(run.poll() is None for run in runs) == 1, "all but one to end", 30)
+        wait_until(lambda: sum(run.poll() is None for run in runs) == 1, "all but one to end")
         for process in runs:
             if process.poll() is None:
                 equal(process.stdout.read(len(lines_of(10))), lines_of(10))

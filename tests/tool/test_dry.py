@@ -37,7 +37,7 @@ def killed_store(store):
         writer.stdin.flush()
         wait_until(lambda: content(store).count(b"\n") == 10000, "the records")
         writer.kill()
-        writer.wait(10)
+        writer.wait()
 
 
 @case
@@ -106,7 +106,7 @@ def beside_a_writer(tmp):
         assert 5000 < said <= 7001, said
         writer.stdin.write(b"last\n")
         writer.stdin.close()
-        equal(writer.wait(10), 0)
+        equal(writer.wait(), 0)
     equal(out("read", f"{tmp}/s", "--from", "last"), b"last\n")
     equal(int(out("trim", f"{tmp}/s", "--keep-count", "3001")), said)
 

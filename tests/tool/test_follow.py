@@ -49,7 +49,7 @@ def follows_across_rolls(tmp):
             equal(read_exactly(reader.stdout, len(text)), text)
             thread.join()
             writer.stdin.close()
-            equal(writer.wait(10), 0)
+            equal(writer.wait(), 0)
 
 
 @case
@@ -82,10 +82,10 @@ def ends_where_told(tmp):
             time.sleep(0.05)
             run("append", store, input=lines_of(5, 6))
             equal(reader.stdout.read(), wanted, words)
-            equal(reader.wait(10), 0)
+            equal(reader.wait(), 0)
     with started("read", "-f", f"{tmp}/s", "--until", "2020-01-01", stdout=subprocess.PIPE) as reader:
         equal(reader.stdout.read(), b"")
-        equal(reader.wait(10), 0)
+        equal(reader.wait(), 0)
 
 
 @case
@@ -108,7 +108,7 @@ def since_the_future(tmp):
         for second in (4, 11, 5, 12):
             timed(second)
         equal(reader.stdout.read(), b"11\n5\n12\n")
-        equal(reader.wait(10), 0)
+        equal(reader.wait(), 0)
     timed(6)
     with started(*words, "-n", "1", stdout=subprocess.PIPE) as reader:
         equal(reader.stdout.read(), b"6\n")
@@ -236,7 +236,7 @@ def kill_and_resume(tmp):
                     reader.kill()
         thread.join()
         writer.stdin.close()
-        writer.wait(10)
+        writer.wait()
     return total
 
 
@@ -296,7 +296,7 @@ def feed_until_killed(writer, counter, rng):
     except BrokenPipeError:
         pass
     killer.join()
-    writer.wait(10)
+    writer.wait()
 
 
 def kill_writers(tmp, times, counter):

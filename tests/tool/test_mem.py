@@ -262,7 +262,7 @@ def watching(tmp):
                 assert time.monotonic() < end, "the new segments are not told of"
             watcher.send_signal(number)
             watcher.stdout.read()
-            equal(watcher.wait(10), -number)
+            equal(watcher.wait(), -number)
             equal(watcher.stderr.read(), b"")
 
 
@@ -278,7 +278,7 @@ def watching_a_picture(tmp):
             text += os.read(watcher.stdout.fileno(), 65536)
         assert text.startswith(b"\033[H\033[J"), text[:80]
         watcher.stdout.close()
-        equal(watcher.wait(10), -signal.SIGPIPE)
+        equal(watcher.wait(), -signal.SIGPIPE)
         equal(watcher.stderr.read(), b"")
     for words in (["--every", "0"], ["--every", "x"]):
         run("mem", store, "--watch", *words, status=2)

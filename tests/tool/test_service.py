@@ -37,7 +37,7 @@ def bounded(tmp):
             wait_until(lambda: content(f"{tmp}/s") and size_of(f"{tmp}/s") <= 5 * SMALL,
                        "old segments to go")
         writer.stdin.close()
-        equal(writer.wait(10), 0)
+        equal(writer.wait(), 0)
     for words in (["--keep-size", "0"], ["--keep-size", "x"], ["--keep-count", "-1"],
                   ["--keep-time", "3"], ["--keep-time", ""]):
         complaint("append", f"{tmp}/no", *words, status=2)
@@ -54,7 +54,7 @@ def patient(tmp):
         process.stdin.write(b"%d\n" % number)
         process.stdin.close()
     for process in many:
-        equal(process.wait(60), 0)
+        equal(process.wait(), 0)
     equal(sorted(map(int, content(f"{tmp}/s").split())), list(range(21)))
 
 
@@ -75,15 +75,15 @@ def patient_so_long(tmp):
             time.sleep(0.2)
             equal(waiting.poll(), None)
             waiting.send_signal(signal.SIGTERM)
-            equal(waiting.wait(10), -signal.SIGTERM)
+            equal(waiting.wait(), -signal.SIGTERM)
             equal(waiting.stderr.read(), b"")
         with started("append", store, "--wait=1min", stdin=subprocess.PIPE) as waiting:
             waiting.stdin.write(b"2\n")
             waiting.stdin.close()
             time.sleep(0.1)
             writer.stdin.close()
-            equal(writer.wait(10), 0)
-            equal(waiting.wait(10), 0)
+            equal(writer.wait(), 0)
+            equal(waiting.wait(), 0)
     equal(content(store), b"1\n2\n")
     complaint("append", store, "--wait=soon", status=2)
     run("append", "-D", "--wait", store, input=b"3--wait4")  # the value of another option
@@ -189,7 +189,7 @@ def a_fifo(tmp):
             file.write(b"more\n")
         wait_until(lambda: content(store).endswith(b"half\nmore\n"), "the next line")
         writer.send_signal(signal.SIGTERM)
-        equal(writer.wait(10), -signal.SIGTERM)
+        equal(writer.wait(), -signal.SIGTERM)
         contains(writer.stderr.read(), b"durable up to record 22")
     complaint("append", store, "--fifo", fifo, f"{tmp}/file", status=2)
     run("append", store, "--fifo", f"{tmp}/missing", status=4)
@@ -210,7 +210,7 @@ def a_fifo_with_errors(tmp):
             file.write(b"2\n")
         wait_until(lambda: content(store) == b"1\n2\n", "the second record")
         writer.send_signal(signal.SIGINT)
-        equal(writer.wait(10), -signal.SIGINT)
+        equal(writer.wait(), -signal.SIGINT)
 
 
 def lines(last):

@@ -25,7 +25,7 @@ def ends_by_the_signal(tmp):
             writer.stdin.flush()
             wait_until(lambda: content(store) == lines_of(1000), "the records")
             writer.send_signal(number)
-            equal(writer.wait(10), -number)
+            equal(writer.wait(), -number)
             contains(writer.stderr.read().decode(), "durable up to record 1000")
         equal(out("read", store), lines_of(1000))
         equal(json.loads(out("info", store, "-o", "json"))["clean"], True)
@@ -41,7 +41,7 @@ def finishes_the_batch(tmp):
         equal(writer.stdout.read(len(lines_of(100))), lines_of(100))
         writer.terminate()
         equal(writer.stdout.read(), lines_of(30, 101))
-        equal(writer.wait(10), -signal.SIGTERM)
+        equal(writer.wait(), -signal.SIGTERM)
         contains(writer.stderr.read().decode(), "durable up to record 130")
     equal(out("read", f"{tmp}/s"), lines_of(130))
 
@@ -56,7 +56,7 @@ def under_load(tmp):
         pid = int(json.loads(out("info", f"{tmp}/s", "-o", "json"))["writer_pid"])
         os.kill(pid, signal.SIGINT)
         said = writer.stderr.read().decode()
-        writer.wait(10)
+        writer.wait()
     last = int(said.rsplit("record ", 1)[1])
     equal(json.loads(out("info", f"{tmp}/s", "-o", "json"))["tail"], last)
     equal(out("read", f"{tmp}/s", "--from", "last"), b"%090d\n" % 7)
@@ -94,7 +94,7 @@ def while_a_fifo_has_no_writer(tmp):
                        == 0, "the store")
             time.sleep(0.1)
             writer.send_signal(number)
-            equal(writer.wait(10), -number)
+            equal(writer.wait(), -number)
         equal(is_clean(store), True)
     with started("append", store, f"{tmp}/fifo") as writer:
         time.sleep(0.1)
@@ -103,8 +103,16 @@ def while_a_fifo_has_no_writer(tmp):
             fifo.flush()
             time.sleep(0.1)
             fifo.write(b"b\n")
-        equal(writer.wait(10), 0)
+        equal(writer.wait(), 0)
     equal(out("read", store), b"a\nb\n")
+
+
+def small_pipe(blocks):
+    """Both ends of a pipe of one page."""
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(write_end, blocks)
+    return read_end, write_end
 
 
 @case
@@ -115,9 +123,10 @@ def while_the_output_is_full(tmp):
             store = f"{tmp}/{number}{words[0]}"
             with open(f"{tmp}/in", "wb") as file:
                 file.write(lines_of(3000, width=6))
+            read_end, write_end = small_pipe(blocks=True)
             with open(f"{tmp}/in", "rb") as file, started("append", store, *words, stdin=file,
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
-                fcntl.fcntl(writer.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+                    stdout=write_end, stderr=subprocess.PIPE) as writer, open(read_end, "rb"):
+                os.close(write_end)
                 previous = [b""]
 
                 def is_stuck():
@@ -126,7 +135,7 @@ def while_the_output_is_full(tmp):
                     return before == previous[0] != b""
                 wait_until(is_stuck, "append to be stuck")
                 writer.send_signal(number)
-                equal(writer.wait(10), -number, words)
+                equal(writer.wait(), -number, words)
                 contains(writer.stderr.read().decode(), "durable up to record")
             equal(is_clean(store), True)
 
@@ -144,7 +153,7 @@ def ignored_while_appending(tmp):
             time.sleep(0.2)
             writer.stdin.write(b"b\n")
             writer.stdin.close()
-            equal(writer.wait(10), 0)
+            equal(writer.wait(), 0)
         equal(out("read", f"{tmp}/{number}"), b"a\nb\n")
 
 
@@ -179,7 +188,7 @@ def closed_pipe(tmp):
         with started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
             reader.stdout.read(1)
             reader.stdout.close()
-            equal(reader.wait(10), -signal.SIGPIPE, words[0])
+            equal(reader.wait(), -signal.SIGPIPE, words[0])
             equal(reader.stderr.read(), b"")
 
 
@@ -190,7 +199,7 @@ def closed_pipe_of_a_follower(tmp):
     with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
         equal(reader.stdout.read(2), b"a\n")
         reader.stdout.close()
-        equal(reader.wait(5), -signal.SIGPIPE)
+        equal(reader.wait(), -signal.SIGPIPE)
         equal(reader.stderr.read(), b"")
 
 
@@ -205,7 +214,7 @@ def closed_pipe_of_append(tmp):
         writer.stdout.close()
         writer.stdin.write(b"b\n")
         writer.stdin.flush()
-        equal(writer.wait(10), -signal.SIGPIPE)
+        equal(writer.wait(), -signal.SIGPIPE)
         equal(writer.stderr.read(), b"")
     equal(out("read", f"{tmp}/s"), b"a\nb\n")
 
@@ -240,15 +249,7 @@ def tee_is_what_was_appended(tmp):
         equal(writer.stdout.read(2), b"a\n")
         writer.terminate()
         equal(writer.stdout.read(), b"")
-        equal(writer.wait(10), -signal.SIGTERM)
-
-
-def small_pipe():
-    """Both ends of a pipe of one page whose writing end does not block."""
-    read_end, write_end = os.pipe()
-    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
-    os.set_blocking(write_end, False)
-    return read_end, write_end
+        equal(writer.wait(), -signal.SIGTERM)
 
 
 @case
@@ -260,7 +261,7 @@ def output_that_does_not_block(tmp):
                         (["read", f"{tmp}/s"], b""), (["segments", f"{tmp}/s", "-o", "json"], b""),
                         (["segments", f"{tmp}/s"], b""), (["get", f"{tmp}/s", *range(1, 100)], b""),
                         (["mem", f"{tmp}/s", "-o", "svg"], b"")):
-        read_end, write_end = small_pipe()
+        read_end, write_end = small_pipe(blocks=False)
         with started(*words, stdin=subprocess.PIPE, stdout=write_end) as process:
             os.close(write_end)
             process.stdin.write(text)
@@ -268,7 +269,7 @@ def output_that_does_not_block(tmp):
             time.sleep(0.3)  # let it meet the full pipe
             with open(read_end, "rb") as stream:
                 got = stream.read()
-            equal(process.wait(30), 0, words)
+            equal(process.wait(), 0, words)
         wanted = text if text else got
         equal(got == wanted and len(got) > 5000, True, words)
         if words[0] in ("segments", "read", "get"):
@@ -308,7 +309,7 @@ def ack_of_what_was_there(tmp):
             wait_until(lambda: content(store) == lines_of(4), "the record")
             writer.stdin.close()
             equal(writer.stdout.read(), b"4\n", sync)
-            equal(writer.wait(10), 0)
+            equal(writer.wait(), 0)
 
 
 @case
@@ -322,7 +323,7 @@ def acknowledges_while_input_waits(tmp):
                 writer.stdin.flush()
                 equal(writer.stdout.readline(), b"%d\n" % number, words)
             writer.stdin.close()
-            equal(writer.wait(10), 0)
+            equal(writer.wait(), 0)
 
 
 @case

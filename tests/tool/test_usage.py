@@ -320,7 +320,7 @@ def second_writer(tmp):
             contains(line, str(writer.pid))
         equal(json.loads(out("info", f"{tmp}/s", "-o", "json"))["writer_pid"], writer.pid)
         writer.stdin.close()
-        equal(writer.wait(10), 0)
+        equal(writer.wait(), 0)
     run("append", f"{tmp}/s", input=b"b\n")
     equal(out("read", f"{tmp}/s"), b"a\nb\n")
 
@@ -334,7 +334,7 @@ def a_dead_writer(tmp):
         wait_until(lambda: content(f"{tmp}/s") == b"a\n", "the first record")
         contains(out("info", f"{tmp}/s"), b"open for writing")
         writer.kill()
-        writer.wait(10)
+        writer.wait()
     contains(out("info", f"{tmp}/s"), b"not closed: the next writer recovers it")
     info = json.loads(out("info", f"{tmp}/s", "-o", "json"))
     equal((info["locked"], info["writer_pid"]), (False, None))

@@ -240,7 +240,7 @@ def trim_says_what_is_left(tmp):
             writer.stdin.flush()
             time.sleep(0.05)
         writer.stdin.close()
-        equal(writer.wait(30), 0)
+        equal(writer.wait(), 0)
     errors, full = os.pipe()
     os.set_blocking(full, False)
     while True:  # its first line on standard error waits until this is read
@@ -257,7 +257,7 @@ def trim_says_what_is_left(tmp):
             pass
         os.close(errors)
         first = int(trimmer.stdout.read())
-        equal(trimmer.wait(10), 0)
+        equal(trimmer.wait(), 0)
     equal(json.loads(out("info", store, "-o", "json"))["first"], first)
 
 

@@ -136,6 +136,9 @@ def judge_output(call, result):
         faults.append(f"usage, and output {out[:200]!r}")
     if not asks_help and b"logstore %s: " % call.verb.name.encode() in out:
         faults.append(f"a message in the output: {out[:600]!r}")
+    safe = not asks_help and call.verb.name != "mem" and "--raw-control" not in call.words
+    if call.stdout == "tty" and safe and re.search(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]", out):
+        faults.append(f"a control character on the terminal: {out[:600]!r}")
     if call.stdout != "pipe" or result.status != 0 or asks_help:
         return faults
     asked = [word for word in call.words if word.startswith(("-o", "--output"))]

@@ -107,6 +107,7 @@ def make_cursor(rng, folder, name, template):
 
 
 def make_world(rng, folder, world, templates):
+    """Returns the name of the template that s is still like; None if it was damaged."""
     template = rng.choice(templates)
     shutil.copytree(f"{folder}/{template}", f"{world}/s")
     shutil.copytree(f"{folder}/{rng.choice(templates)}", f"{world}/t")
@@ -128,12 +129,13 @@ def make_world(rng, folder, world, templates):
             with open(f"{folder}/{template}.out", "rb") as before:
                 file.write(before.read())
     make_cursor(rng, folder, f"{world}/k", template)
-    if rng.random() < 0.3:
-        for _ in range(rng.choice((1, 1, 2, 3))):
-            damage(rng, f"{world}/s")
+    damages = rng.choice((1, 1, 2, 3)) if rng.random() < 0.3 else 0
+    for _ in range(damages):
+        damage(rng, f"{world}/s")
     if rng.random() < 0.3:
         for name in ("s", "t", "folder", "k", "out"):
             own(f"{world}/{name}")
+    return None if damages else template
 
 
 def hold(tool, store):

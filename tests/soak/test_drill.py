@@ -15,7 +15,9 @@ TOOL = os.path.abspath(os.environ["LOGSTORE"])
 # The words of the tool as the drill gives them: append STORE ..., read -f -o short --cursor-file K
 # STORE, verify STORE.
 FAULTS = {
-    "twice": 'case "$1 $2" in "read -f") set -- read -f -o short "$7";; esac; exec {tool} "$@"',
+    "twice": 'case "$1 $2" in "read -f")'  # the first record, then it again with the others
+             'until {tool} read -o short -n 1 "$7" 2>/dev/null | grep .; do sleep 0.1; done;'
+             'set -- read -f -o short "$7";; esac; exec {tool} "$@"',
     "lost": 'case "$1 $2" in "read -f") set -- "$@" -v -g "^[0-9]*7 ";; esac; exec {tool} "$@"',
     "invented": 'case $1 in read) set -- "$@" --redact=f;; esac; exec {tool} "$@"',
     "unsound": 'case $1 in verify) exit 1;; esac; exec {tool} "$@"',

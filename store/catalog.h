@@ -65,9 +65,10 @@ struct catalog {
         int fault;                    /* the chain is broken: an open for writing is refused */
         struct catalog_fault *faults; /* each place of that, newest first */
         size_t fault_count, fault_room;
-        bool unsealed;       /* a segment older than a sealed one is not sealed */
-        bool vanished;       /* a file is gone that was listed: the chain is to be read anew */
-        uint64_t *leftovers; /* ids of segment files off the chain, ascending, */
+        bool unsealed;    /* a segment older than a sealed one is not sealed */
+        bool copied_back; /* newer files are those of a longer log under a copy of its beginning */
+        bool vanished;    /* a file is gone that was listed: the chain is to be read anew */
+        uint64_t *leftovers;                   /* ids of segment files off the chain, ascending, */
         size_t leftover_first, leftover_count; /* from the one position to before the other */
         size_t leftover_room;
 };

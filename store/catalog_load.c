@@ -131,6 +131,8 @@ static int load_once(struct catalog *catalog)
                         slot.mark_number);
                 r = catalog_broken(catalog, UINT64_MAX, -EBADMSG);
         }
+        if (r == 0 && known)
+                r = catalog_end_at_close(catalog, &slot);
         if (r == 0)
                 r = catalog_walk_back(catalog);
         if (r == 0)
@@ -169,6 +171,7 @@ static void take_over(struct catalog *catalog, const struct catalog *fresh)
         catalog->sealed = fresh->sealed;
         catalog->sealed_number = fresh->sealed.mark_number;
         catalog->unsealed = fresh->unsealed;
+        catalog->copied_back = fresh->copied_back;
         catalog->vanished = false;
         catalog->fault = fresh->fault;
         catalog->faults = fresh->faults;

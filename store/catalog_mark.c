@@ -3,11 +3,13 @@
  *
  * Fallback: neither slot of the page is valid: what the chain says takes its place.
  * Cap:      a mark belongs to its epoch; what a segment of a later one cut off is not missing.
+ * Copied back: a backup of a closed store was put over the longer log that it had become.
  * Sealed:   what is before the newest seal was durable, whatever the mark says: the page may be an old
  *           copy that somebody has put back.
  */
 #include "catalog_private.h"
 #include "detail.h"
+#include "file.h"
 #include "logstore.h"
 
 static void take_mark(struct control_slot *slot, const struct control_slot *from)
@@ -68,14 +70,66 @@ static bool is_sealed(const struct catalog *catalog, size_t at)
                brief.sealed;
 }
 
+/* No frame is committed at @offset of the segment: nothing was ever appended there. */
+static bool ends_at(struct catalog *catalog, uint64_t id, uint64_t offset)
+{
+        uint64_t word = 0;
+        size_t got;
+        char name[32];
+        int fd, r;
+
+        segment_name(id, name);
+        fd = file_open(catalog->directory, name, OS_READ, NULL);
+        if (fd < 0)
+                return false;
+        r = os_read(fd, &word, sizeof(word), offset, &got);
+        return os_close(fd) == 0 && r == 0 && (uint32_t)word == 0;
+}
+
+/*
+ * An open for writing takes the flag of a clean close back before anything is appended. So where the
+ * flag is set, and the segment of the mark ends there, a newer segment that continues it further on is
+ * of a time that control file and segment are older than: both were copied back. Where only one of them
+ * was, the other says so.
+ */
+int catalog_end_at_close(struct catalog *catalog, const struct control_slot *slot)
+{
+        size_t at = catalog_find_id(catalog, slot->mark_id);
+        struct segment_brief brief;
+
+        if (!(slot->flags & CONTROL_CLEAN) || slot->flags & CONTROL_FAILED || slot->mark_id == 0 ||
+            at + 1 >= catalog->count || catalog->entries[at].id != slot->mark_id ||
+            catalog_is_broken(catalog, UINT64_MAX) ||
+            segment_brief_read(catalog->directory, catalog->uuid, slot->mark_id, &brief) < 0 ||
+            !brief.started || brief.sealed || brief.start.epoch > slot->epoch ||
+            !ends_at(catalog, brief.id, slot->mark_offset))
+                return 0;
+        for (size_t newer = at + 1; newer < catalog->count; newer++) {
+                const struct catalog_entry *entry = &catalog->entries[newer];
+
+                if (catalog_fill(catalog, &catalog->entries[newer]) < 0 ||
+                    entry->previous_id != brief.id || entry->previous_salt != brief.salt)
+                        continue;
+                if (entry->previous_end <= slot->mark_offset)
+                        break;
+                catalog->copied_back = true;
+                catalog_fill_from(&catalog->entries[at], &brief);
+                return catalog_leave_out(catalog, at + 1, catalog->count);
+        }
+        return 0;
+}
+
 /* A close seals what is full; what is not sealed all the same, as a recovery on a full disk leaves it, was
- * not read by anybody. Behind a seal nobody goes on: such a head is of another time than the slot. */
+ * not read by anybody. Behind a seal nobody goes on: such a head is of another time than the slot. Where
+ * newer files are left out a new segment has to say first where the log ends, or a power cut while they are
+ * unlinked could leave some of them on a chain. */
 bool catalog_closed_cleanly(struct catalog *catalog, const struct control_slot *slot)
 {
         size_t head = catalog->count - 1;
 
         if (!(slot->flags & CONTROL_CLEAN) || slot->flags & CONTROL_FAILED || catalog->count == 0 ||
-            catalog->entries[head].id != slot->mark_id || is_sealed(catalog, head))
+            catalog->entries[head].id != slot->mark_id || catalog->copied_back ||
+            is_sealed(catalog, head))
                 return false;
         return head == 0 || is_sealed(catalog, head - 1);
 }

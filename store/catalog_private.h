@@ -14,6 +14,8 @@ void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment
 int catalog_remember(struct catalog *catalog, struct segment *segment);
 void catalog_slot_locked(const struct catalog *catalog, struct control_slot *ret);
 int catalog_load_locked(struct catalog *catalog);
+/* Is the log a copy of its own beginning, closed there? Then what is newer is left out. */
+int catalog_end_at_close(struct catalog *catalog, const struct control_slot *slot);
 /* From the newest entry on, back to where the log begins; what is off the chain is left out. */
 int catalog_walk_back(struct catalog *catalog);
 /* Then the oldest: trimmed segments that are still there are leftovers, a missing one is damage. @known: a

@@ -33,7 +33,7 @@ static int recover_in_place(struct logstore *store, const struct control_slot *s
         struct control_slot in_place;
         int r;
 
-        if (slot->flags & CONTROL_FAILED ||
+        if (slot->flags & CONTROL_FAILED || store->catalog.copied_back ||
             !recovery_in_place(&store->catalog, slot, recovery, &in_place))
                 return full;
         r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);

@@ -178,6 +178,11 @@ static int verify_once(struct verification *v)
                         v, CONTROL_NAME, SECTOR_BYTES, 0, 0, false,
                         "neither slot is valid: what was durable is not known; the next open for "
                         "writing makes it good");
+        if (catalog->copied_back)
+                verdict_tell(
+                        v, CONTROL_NAME, 0, 0, 0, false,
+                        "closed in an older segment: a backup was copied over a longer log; newer "
+                        "segments are not of it, the next open for writing drops them");
         catalog_measure(catalog, &v->total_bytes, &on_disk);
         check_names(v);
         for (size_t at = 0; !v->overtaken && !(v->first_only && v->found.first.error) &&

@@ -87,7 +87,8 @@ class Control:
         slots = [slot for slot in (self.slot(page, at, first) for at in (512, 1024)) if slot]
         self.has_slot = bool(slots)
         newest = max(slots, key=lambda one: one[0], default=(0, 0, 0, 0, first, 0, 0, 0, 0))
-        _, self.mark, self.mark_id, _, self.first, self.epoch = newest[:6]
+        _, self.mark, self.mark_id, self.mark_offset, self.first, self.epoch, flags = newest[:7]
+        self.closed = flags & 3 == 1
 
     @staticmethod
     def lost(path, offset, why):
@@ -288,9 +289,26 @@ class Store:
                 self.breaks[None] = error  # the one that the log leads to is the last
         return None
 
+    def copied_back(self, head, ids):
+        """The segment of a clean close that a newer one continues further on, or the head."""
+        mark_id, mark_offset = self.control.mark_id, self.control.mark_offset
+        if not self.control.closed or not head or head.id <= mark_id or self.breaks:
+            return head
+        closed = self.usable(mark_id) if mark_id in ids else None
+        if not closed or closed.seal_end or closed.epoch > self.control.epoch:
+            return head
+        closed.map()
+        if any(closed.bytes[mark_offset : mark_offset + 4]):
+            return head
+        for number in sorted(number for number in ids if mark_id < number <= head.id):
+            newer = self.usable(number)
+            if newer and (newer.previous_id, newer.previous_salt) == (mark_id, closed.salt):
+                return closed if newer.previous_end > mark_offset else head
+        return head
+
     def find_chain(self):
         ids = self.segment_ids()
-        segment = self.find_head(ids)
+        segment = self.copied_back(self.find_head(ids), ids)
         if not self.control.has_slot:
             oldest = next(filter(None, map(self.usable, reversed(ids))), None)
             first_ever = self.control.first

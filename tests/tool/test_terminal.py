@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -20,20 +21,18 @@ def in_terminal(words, columns, term="xterm", drawings=None, **environment):
     env = {**os.environ, "TERM": term, "LC_ALL": "C.UTF-8", **environment}
     process = subprocess.Popen(command(*words), stdin=subprocess.DEVNULL, stdout=theirs,
                                stderr=theirs, env={k: v for k, v in env.items() if v is not None})
-    os.close(theirs)
-    got = b""
-    try:
-        while drawings is None or got.count(b"total") < drawings:
-            piece = os.read(ours, 65536)
-            if not piece:
-                break
-            got += piece
-    except OSError:
-        pass
+    got, ended = b"", False
+    # Our end of theirs stays open: with the last of them the kernel may drop what was not read yet.
+    while not ended and (drawings is None or got.count(b"total") < drawings):
+        gone = process.poll() is not None
+        ended = gone and not select.select([ours], [], [], 0.2)[0]
+        if select.select([ours], [], [], 0.05)[0]:
+            got += os.read(ours, 65536)
     if drawings is not None:
         process.send_signal(signal.SIGKILL)
-    os.close(ours)
     process.wait()
+    os.close(ours)
+    os.close(theirs)
     return got.decode()
 
 

@@ -21,17 +21,18 @@ class Allowed:
     """What one call may change, judged by its words before it runs."""
 
     def __init__(self, call, place, held):
-        """@held: the folder of a store that another process writes, or None."""
-        self.place, self.call, self.held = place, call, held
+        """@held: another process writes the store s."""
+        self.call, self.held = call, held
+        self.top = place.bare if call.no_proc else place.root
+        self.world = f"{self.top}/world"
         self.verb = call.verb.name if call.verb else ""
         self.writes = self.verb in WRITING and "--dry-run" not in call.words
-        root = place.bare if call.no_proc else place.root
-        cwd = root if call.cwd == "/" else f"{root}/world"
+        cwd = self.top if call.cwd == "/" else self.world
         self.named = set()
         for word in fuzz_words.paths(call.words):
             if not fuzz_words.is_long(word) and (call.cwd != "gone" or word[:1] == "/"):
-                path = os.path.realpath(root + word if word[:1] == "/" else f"{cwd}/{word}")
-                self.named.add(path.replace(root, place.root, 1))
+                self.named.add(os.path.realpath(self.top + word if word[:1] == "/" else
+                                                f"{cwd}/{word}"))
         self.sleeps = self.verb == "read" and any("f" in word for word in call.words)
         self.cursors = {path for path in self.named if self.may_be_cursor(path)}
 
@@ -47,11 +48,12 @@ class Allowed:
             start = file.read(16)
         return start in (b"", b"logstore-cursor ")
 
-    def may_change(self, path, before, after):
-        """@path is absolute here, outside of the tool's root."""
-        if path == f"{self.place.world}/out" and self.call.stdout.startswith("out"):
+    def may_change(self, name, before, after):
+        """@name as Place.state() has it, and what it was and is."""
+        path = os.path.normpath(f"{self.top}{name}" if name[:1] == "/" else f"{self.world}/{name}")
+        if name == "out" and self.call.stdout.startswith("out"):
             return True
-        if self.held and os.path.dirname(path) == self.held:
+        if self.held and os.path.dirname(name) == "s":
             return True
         if self.sleeps and os.path.basename(path) == "wake" and before and after:
             return before[:-1] == after[:-1] and os.path.dirname(path) in self.named  # but bytes
@@ -87,7 +89,7 @@ def judge(call, result, allowed, before, after, report):
         faults.append("a sanitizer said: " + report[:3000])
     for path in fuzz_place.changes(before, after):
         was, now = before.get(path), after.get(path)
-        if not allowed.may_change(allowed.place.full(path), was, now):
+        if not allowed.may_change(path, was, now):
             faults.append(f"{path} was {was}, is {now}")
     if result.hangs:
         return faults + [f"hangs, signal {result.sent}"]

@@ -77,7 +77,7 @@ class Place:
     def clear(self):
         """Remove what a case has made."""
         made = [f"{self.world}/{name}" for name in os.listdir(self.world)]
-        made += [self.full(path) for path in self.outside().keys() - self.first.keys()
+        made += [self.bare + path for path in self.outside().keys() - self.first.keys()
                  if not os.path.lexists(self.lower + path)]
         for path in made:
             if os.path.isdir(path) and not os.path.islink(path):
@@ -96,12 +96,8 @@ class Place:
 
     def state(self):
         """Everything: names below /world as they are there, others with a slash in front."""
-        return self.outside() | tree(self.world)
-
-    def full(self, path):
-        if path.startswith("/"):
-            return self.root + path
-        return os.path.normpath(f"{self.world}/{path}")
+        devices = {f"/dev/{path}": state for path, state in tree(f"{self.root}/dev").items()}
+        return self.outside() | devices | tree(self.world)
 
     def is_same(self, path, state):
         """A copy that the overlay made of a file that was opened for writing and not written."""

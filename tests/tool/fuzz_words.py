@@ -82,12 +82,14 @@ class Line:
         if rng.random() < 0.03:
             self.words = self.without_verb(verbs)
             return
-        self.verb = rng.choice(verbs)
+        often = [verb for verb in verbs if verb.name in ("append", "read")]
+        self.verb = rng.choice(verbs + 2 * often)
         pieces = self.arguments()
         for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4, 8))):
             self.insert(pieces, self.option())
-        if self.verb.name == "read" and rng.random() < 0.3:
-            self.insert(pieces, ["--cursor-file", rng.choice(["k"] * 5 + PATHS)])
+        if self.verb.name == "read" and rng.random() < 0.6:
+            path = "k" if rng.random() < 0.7 else rng.choice(PATHS)
+            self.insert(pieces, ["--cursor-file", path])
         words = [word.replace("\0", "") for piece in pieces for word in piece]
         self.words = [self.verb.name, *words]
 

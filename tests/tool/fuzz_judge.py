@@ -31,8 +31,11 @@ class Allowed:
         self.named = set()
         for word in fuzz_words.paths(call.words):
             if not fuzz_words.is_long(word) and (call.cwd != "gone" or word[:1] == "/"):
-                self.named.add(os.path.realpath(self.top + word if word[:1] == "/" else
-                                                f"{cwd}/{word}"))
+                if cwd == self.top or word[:1] == "/":  # above the root is the root
+                    word = re.sub(r"^(/+\.\.(?=/|$))+", "", f"/{word}")
+                    self.named.add(os.path.realpath(self.top + word))
+                else:
+                    self.named.add(os.path.realpath(f"{cwd}/{word}"))
         self.sleeps = self.verb == "read" and any("f" in word for word in call.words)
         self.cursors = {path for path in self.named if self.may_be_cursor(path)}
 

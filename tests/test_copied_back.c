@@ -69,8 +69,7 @@ static struct told verify(void)
         struct told told = { 0 };
         struct logstore_verify_hooks hooks = { count, NULL, &told };
 
-        ck_assert_int_eq(logstore_verify(store_path(), &hooks, NULL),
-                         told.faults ? -EBADMSG : 0);
+        ck_assert_int_eq(logstore_verify(store_path(), &hooks, NULL), told.faults ? -EBADMSG : 0);
         return told;
 }
 

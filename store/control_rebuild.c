@@ -35,23 +35,29 @@ static void count(struct store_seen *seen, size_t *used, const struct segment_id
         seen[i].count++;
 }
 
-/* Of the store that has most of the segments. */
+/* Of the store that has most of the segments. Where all that there is was written by another version, that
+ * is what is told. */
 static int learn(struct memory *memory, int directory, struct segment_identity *ret)
 {
         struct store_seen seen[STORES_MAX];
         struct segment_identity identity;
         size_t used = 0, most = 0, listed = 0;
-        uint64_t *ids = NULL;
+        uint64_t *ids = NULL, unknown = 0;
         int r = segment_list(memory, directory, 1, &ids, &listed);
 
-        for (size_t i = 0; r == 0 && i < listed; i++)
-                if (segment_identify(directory, ids[i], &identity) == 0)
+        for (size_t i = 0; r == 0 && i < listed; i++) {
+                int one = segment_identify(directory, ids[i], &identity);
+
+                if (one == 0)
                         count(seen, &used, &identity);
+                else if (one == -EPROTONOSUPPORT)
+                        unknown = ids[i];
+        }
         memory_free(memory, ids);
+        if (r == 0 && used == 0)
+                r = unknown ? segment_identify(directory, unknown, &identity) : -ENOENT;
         if (r < 0)
                 return r;
-        if (used == 0)
-                return -ENOENT;
         for (size_t i = 1; i < used; i++)
                 if (seen[i].count >= seen[most].count)
                         most = i;

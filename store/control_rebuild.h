@@ -6,7 +6,8 @@
 
 #include "control.h"
 
-/* One in memory alone, to look at what is there. -ENOENT: no segment has a valid header. */
+/* One in memory alone, to look at what is there. -ENOENT: no segment has a valid header.
+ * -EPROTONOSUPPORT: those that have one are all of another version. */
 int control_imagine(struct memory *memory, int directory, struct control *ret);
 
 /* Write one, durable; none is there any more. -ENOENT as above; -EEXIST: another was written meanwhile. */

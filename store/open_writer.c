@@ -23,6 +23,16 @@ static int refuse_fault(struct logstore *store)
         return fault_tell(&fault);
 }
 
+/* Before anything is written: a log that ends before it begins is damage. */
+static int check_begin(struct logstore *store, uint64_t tail)
+{
+        if (store->catalog.first_number <= tail + 1)
+                return 0;
+        return damaged(-EBADMSG, CONTROL_NAME, 0, tail + 1,
+                       "the first number, %llu, lies beyond the log",
+                       (unsigned long long)store->catalog.first_number);
+}
+
 /* No space for a new segment: go on in the one that the log ends in, where nothing torn is to be
  * skipped. After a failed sync its start frame may be in the cache only, and is not built on. */
 static int recover_in_place(struct logstore *store, const struct control_slot *slot,
@@ -58,6 +68,8 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
 
         if (r == 0 && recovery.damage)
                 r = recovery.damage;
+        else if (r == 0)
+                r = check_begin(store, recovery.tail.number);
         if (r == 0)
                 r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
         if (os_is_full(r))
@@ -73,7 +85,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                        struct segment **ret, struct tail *ret_tail, uint32_t *ret_records)
 {
         struct catalog *catalog = &store->catalog;
-        int r = 1;
+        int r;
 
         *ret_records = 0;
         if (catalog->count == 0) {
@@ -87,6 +99,10 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                 return r < 0 ? r : recovery_start(catalog, &store->control, NULL, ret, ret_tail);
         }
         if (catalog_closed_cleanly(catalog, slot))
+                r = check_begin(store, slot->mark_number);
+        else
+                r = 1;
+        if (r == 0)
                 r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
         if (r == 1 || r == -EBUSY) {
                 *ret_records = 0;
@@ -106,10 +122,6 @@ static int begin_head(struct logstore *store, const struct control_slot *slot)
         struct tail tail;
         int r = find_active(store, slot, &segment, &tail, &records);
 
-        if (r == 0 && store->catalog.first_number > tail.number + 1)
-                r = damaged(-EBADMSG, CONTROL_NAME, 0, tail.number + 1,
-                            "the first number, %llu, lies beyond the log",
-                            (unsigned long long)store->catalog.first_number);
         if (r == 0)
                 r = head_begin(&store->head, segment, &tail, records);
         if (r < 0) {

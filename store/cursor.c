@@ -107,18 +107,30 @@ int cursor_find_tail(struct logstore_cursor *cursor, uint64_t *ret)
         return 0;
 }
 
-/* Behind the damage: the next number that leads somewhere, at the latest the next segment's. */
-static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uint64_t tail)
+/* Does the number lead somewhere, to another segment than @not_in? */
+static bool leads_to(struct logstore_cursor *cursor, uint64_t number, uint64_t not_in)
 {
         struct place place;
+        bool other;
+
+        if (reader_find(cursor->store, cursor->snapshot, number, &place) < 0)
+                return false;
+        other = place.segment->brief.id != not_in;
+        catalog_unpin(cursor->catalog, place.segment);
+        return other;
+}
+
+/* Behind the damage in segment @id: the next number that leads somewhere, at the latest the next
+ * segment's. Where the damage is behind all that the segment has, that is the same number. */
+static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uint64_t tail,
+                            uint64_t id)
+{
         uint64_t first;
 
-        if (number > tail)
+        if (id != 0 && leads_to(cursor, number, id))
                 return number;
-        if (reader_find(cursor->store, cursor->snapshot, number, &place) == 0) {
-                catalog_unpin(cursor->catalog, place.segment);
+        if (++number > tail || leads_to(cursor, number, 0))
                 return number;
-        }
         first = catalog_first_after(cursor->catalog, number);
         return first <= tail ? first : tail + 1; /* a torn tail may have a segment behind it */
 }
@@ -126,7 +138,7 @@ static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uin
 /* Damage that ends the log, as a missing segment does, is told once; then it is a mere end. */
 static int skip_damage(struct logstore_cursor *cursor)
 {
-        uint64_t tail;
+        uint64_t id = cursor->segment ? cursor->segment->brief.id : 0, tail;
         char what[256];
         int r;
 
@@ -136,7 +148,7 @@ static int skip_damage(struct logstore_cursor *cursor)
         if (r < 0 && !reader_is_damage(r))
                 return r;
         if (r == 0 && cursor->at.number <= tail)
-                cursor->at.number = find_behind(cursor, cursor->at.number + 1, tail);
+                cursor->at.number = find_behind(cursor, cursor->at.number, tail, id);
         else if (cursor->told_end != cursor->at.number)
                 cursor->told_end = cursor->at.number;
         else

@@ -88,6 +88,53 @@ static int check_break(struct logstore_cursor *cursor)
         return r;
 }
 
+/* Behind the last number of the segment that is come to: do only pads lead to where the log leaves it? */
+static int check_rest(struct logstore_cursor *cursor, uint64_t number)
+{
+        struct segment *segment = cursor->segment;
+        struct place place = { segment, cursor->offset, { 0 } };
+        int r = segment_peek(segment, place.offset, &place.view);
+
+        if (r < 0 || number <= atomic_load(&segment->last_number))
+                return 0; /* whoever reads the number before is told; or it is not the last */
+        place.offset += place.view.frame_bytes;
+        while (place.offset < atomic_load(&segment->end)) {
+                r = segment_peek(segment, place.offset, &place.view);
+                if (r < 0 || place.view.kind != FRAME_PAD)
+                        return reader_judge(cursor->store, segment, place.offset, number,
+                                            "the next segment says that the log leaves it later");
+                r = reader_verify(cursor->store, &place, number);
+                if (r < 0)
+                        return r;
+                place.offset += place.view.frame_bytes;
+        }
+        return 0;
+}
+
+/* To the number before, in the segment that has it. Numbers need not rise over a broken link, so the one
+ * before may lie in a segment that ends with more than this one. */
+static int come_from(struct logstore_cursor *cursor)
+{
+        uint64_t number = cursor->at.number--,
+                 from = cursor->segment ? cursor->segment->brief.id : 0;
+        uint64_t tail = 0, id;
+        int r = cursor_find_place(cursor);
+
+        if (r < 0 || cursor->store->writer || cursor->told_end == number ||
+            from == (id = cursor->segment->brief.id) || (from == 0 && cursor->snapshot))
+                return r;
+        if (from == 0 && number <= atomic_load(&cursor->segment->last_number))
+                r = cursor_find_tail(cursor, &tail);
+        if (r < 0 || number <= tail)
+                return r;
+        r = catalog_tell_behind(cursor->catalog, id, number);
+        if (r == 0)
+                r = check_rest(cursor, number);
+        if (r < 0 && r != -EAGAIN)
+                cursor->at.number = cursor->told_end = number;
+        return r == -EAGAIN ? 0 : r;
+}
+
 /* Back over voids to a record. */
 static int step_back(struct logstore_cursor *cursor, struct place *place)
 {
@@ -99,8 +146,7 @@ static int step_back(struct logstore_cursor *cursor, struct place *place)
                         return r;
                 if (cursor->at.number <= cursor_first(cursor))
                         return nothing_before(cursor);
-                cursor->at.number--;
-                r = cursor_find_place(cursor);
+                r = come_from(cursor);
                 if (r == 0)
                         r = cursor_enter(cursor, cursor->segment, cursor->at.number + 1);
                 if (r == 0)

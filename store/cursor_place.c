@@ -138,34 +138,59 @@ static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
         return r;
 }
 
+/* Does the log go on in the segment @next? What is wrong with the link comes first: behind one that is
+ * broken numbers need not rise. */
+static int check_next(struct logstore_cursor *cursor, const struct segment *next)
+{
+        const struct segment *segment = cursor->segment;
+        bool broken = catalog_fault_before(cursor->catalog, next->brief.id, NULL);
+        bool beyond = false;
+        int r = broken ? 0 : beyond_tail(cursor, &beyond);
+
+        if (r < 0)
+                return r;
+        if (beyond)
+                return cursor_end_of_log(cursor);
+        if (!broken && next->brief.start.first_number == cursor->at.number &&
+            next->brief.start.previous_id == segment->brief.id)
+                return 0;
+        if (cursor->at.number < cursor_first_now(cursor))
+                return cursor_stale(cursor->at.number, "trimmed");
+        if (!broken && next->brief.start.previous_id == segment->brief.id)
+                return segment_damage(segment, cursor->offset, cursor->at.number,
+                                      "the next segment tells another number of records");
+        r = catalog_tell_before(cursor->catalog, next->brief.id, cursor->at.number);
+        return r < 0 ? r : cursor_end_of_log(cursor);
+}
+
+/* Does the segment hold nothing more? Where the log leaves it is said by offset, too, and behind the last
+ * of its numbers only pads lead there. */
+static bool is_left(const struct logstore_cursor *cursor)
+{
+        const struct segment *segment = cursor->segment;
+
+        return cursor->at.number >
+                       atomic_load_explicit(&segment->last_number, memory_order_acquire) &&
+               (cursor->store->writer || cursor->offset >= atomic_load(&segment->end));
+}
+
 /* The segment holds nothing more: stand at the start of the next one. */
 static int hop(struct logstore_cursor *cursor)
 {
         struct catalog *catalog = cursor->catalog;
         struct segment *next;
-        bool beyond;
         int r = catalog_pin_next(catalog, cursor->segment, &next);
 
-        if (r == 0 && ((r = beyond_tail(cursor, &beyond)) < 0 || beyond)) {
-                catalog_unpin(catalog, next);
-                return r < 0 ? r : cursor_end_of_log(cursor);
-        }
         if (r == -ENOENT)
                 return cursor_end_of_log(cursor);
         if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->at.number))
                 return cursor_stale(cursor->at.number, "trimmed");
         if (r < 0)
                 return r;
-        if (next->brief.start.first_number != cursor->at.number ||
-            next->brief.start.previous_id != cursor->segment->brief.id ||
-            catalog_fault_before(catalog, next->brief.id, NULL)) {
-                if (cursor->at.number < cursor_first_now(cursor)) {
-                        catalog_unpin(catalog, next);
-                        return cursor_stale(cursor->at.number, "trimmed");
-                }
-                r = catalog_tell_before(catalog, next->brief.id, cursor->at.number);
+        r = check_next(cursor, next);
+        if (r < 0) {
                 catalog_unpin(catalog, next);
-                return r < 0 ? r : cursor_end_of_log(cursor);
+                return r;
         }
         r = cursor_enter(cursor, next, cursor->at.number);
         if (r < 0) {
@@ -196,7 +221,7 @@ static int at_gap(struct logstore_cursor *cursor)
                 return r;
         known = catalog_find_end(cursor->catalog, cursor->segment);
         last = atomic_load(&cursor->segment->last_number);
-        if (last != UINT64_MAX && cursor->at.number > last)
+        if (is_left(cursor))
                 return hop(cursor);
         if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
                 return segment_damage(cursor->segment, cursor->offset, cursor->at.number,
@@ -263,8 +288,7 @@ static int stand(struct logstore_cursor *cursor, struct place *ret)
         if (!cursor->segment && (r = find_and_enter(cursor)) < 0)
                 return r;
         for (;;) {
-                if (cursor->at.number >
-                    atomic_load_explicit(&cursor->segment->last_number, memory_order_relaxed)) {
+                if (is_left(cursor)) {
                         r = hop(cursor);
                         if (r < 0)
                                 return r;

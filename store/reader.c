@@ -85,15 +85,16 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
 {
         int r = 0;
 
-        if (!store->writer) /* a broken chain is no mere end */
+        if (!store->writer && !snapshot) { /* numbers need not rise over a broken link */
+                r = reader_tell_end(store, number);
+                if (r == 0 && number <= reader_first(store))
+                        r = reader_check_first(store);
+                if (r == 0)
+                        r = reader_judge_end(store);
+        }
+        if (r == 0 && !store->writer) /* a broken chain is no mere end */
                 r = catalog_tell_at(snapshot ? snapshot_catalog(snapshot) : &store->catalog, number,
                                     false);
-        if (r == 0 && !store->writer && !snapshot) /* numbers need not rise over it */
-                r = reader_tell_end(store, number);
-        if (r == 0 && !store->writer && !snapshot && number <= reader_first(store))
-                r = reader_check_first(store);
-        if (r == 0 && !store->writer && !snapshot)
-                r = reader_judge_end(store);
         if (r < 0)
                 return r;
         return detail_number(-EAGAIN, "record ", number, " was not appended yet");

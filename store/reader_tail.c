@@ -9,6 +9,7 @@
 
 #include "reader.h"
 #include "salvage.h"
+#include "verdict.h"
 
 /* Go on from @at, the frame of *@number, to the last one of its batch. False: it is not complete, as
  * beyond the mark a crash may have left it; then to the place where the missing one should be. */
@@ -139,6 +140,18 @@ static bool is_mark(const struct follower *follower, struct segment *segment)
                view.ordinal == numbers + 1;
 }
 
+/* The mark is beside the chain, in a segment that other links have left out, or behind one that is
+ * damage. Where a slot is merely newer than this look at the chain, its segment comes behind a chain that
+ * is whole. */
+static bool is_beside(struct logstore *store, uint64_t mark_id)
+{
+        struct catalog_entry newest = { 0 };
+
+        catalog_entry_before(&store->catalog, UINT64_MAX, &newest);
+        return mark_id != 0 &&
+               (mark_id < newest.id || catalog_fault_before(&store->catalog, UINT64_MAX, NULL));
+}
+
 static int follow(struct logstore *store)
 {
         struct follower *follower = &store->follower;
@@ -164,6 +177,8 @@ static int follow(struct logstore *store)
         if (r == -ESTALE) { /* trimmed, or a store on which nothing was synced: its first segment */
                 r = catalog_pin(&store->catalog, follower->number + 1, &segment);
                 if (r == 0) {
+                        if (restarted && is_beside(store, follower->segment_id))
+                                durable = follower->number;
                         follower->segment_id = segment->brief.id;
                         follower->number = segment->brief.start.first_number - 1;
                         follower->offset = FRAMES_OFFSET;
@@ -221,8 +236,9 @@ int reader_check_first(struct logstore *store)
         pthread_mutex_unlock(&store->follower.lock);
         if (r < 0 || catalog_is_empty(&store->catalog) || last + 1 >= first)
                 return r;
-        return damaged(-EBADMSG, CONTROL_NAME, 0, last + 1,
-                       "the first number, %llu, lies beyond the log", (unsigned long long)first);
+        r = damaged(-EBADMSG, CONTROL_NAME, 0, last + 1,
+                    "the first number, %llu, lies beyond the log", (unsigned long long)first);
+        return verify_tell_first(store, r); /* of the frames below it nobody else reads any */
 }
 
 int reader_judge_end(struct logstore *store)

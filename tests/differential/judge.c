@@ -53,6 +53,20 @@ static bool is_in_sealed(const struct judging *j, const struct verdict *v)
                memcmp(file->data + 512, "LOGSEAL1", 8) == 0;
 }
 
+/* Is it behind all that the segment has, by what the one that begins with the number says? */
+static bool is_in_link(const struct judging *j, const struct verdict *v)
+{
+        const struct tree_file *file;
+
+        for (size_t i = 0; i < j->tree->count; i++) {
+                file = &j->tree->files[i];
+                if (strstr(file->name, ".log") && strcmp(file->name, v->file) > 0 &&
+                    file->bytes >= 4224 && tree_get(file->data + 4120) == v->number)
+                        return true;
+        }
+        return v->offset <= 4096;
+}
+
 static bool is_excused(const struct judging *j, enum party party)
 {
         const struct verdict *forward = &j->v[PARTY_FORWARD], *v = &j->v[party];
@@ -65,7 +79,7 @@ static bool is_excused(const struct judging *j, enum party party)
                 return true; /* no store, or none any more */
         /* By number whatever is there is found, also behind a link that is broken. */
         if (party == PARTY_GET && v->error == 0)
-                return forward->error == -EBADMSG && forward->offset <= 4096;
+                return forward->error == -EBADMSG && is_in_link(j, forward);
         /* Damage, and something of another version behind it: either is refused. */
         return v->error != 0 && forward->error != 0 &&
                (v->error == -EPROTONOSUPPORT || forward->error == -EPROTONOSUPPORT);

@@ -457,7 +457,7 @@ struct logstore_repair_report {
  * again; a batch is kept whole or not at all. Where the oldest segments are missing or unreadable the
  * log begins later instead, with the first record that is there. A control file that is missing or
  * garbled is made anew from the segments; what was durable last is not known then. What is damaged is
- * what logstore_verify() says, told to @hooks in the order of the log. What is cut is copied to quarantine/ first, and durable there; what is newer than the log is
+ * what logstore_verify() says, told to @hooks in the order of the log. What is cut is linked or copied to quarantine/ first, and durable there; what is newer than the log is
  * moved there. The writer's lock is held from before the first look at the log until all is done, so
  * no append comes in between.
  *

@@ -284,6 +284,11 @@ int os_move(int directory, const char *from, int other, const char *to)
         return os_unlink(directory, from);
 }
 
+int os_link(int directory, const char *from, int other, const char *to)
+{
+        return linkat(directory, from, other, to, 0) < 0 ? -errno : 0;
+}
+
 int os_rename_fresh(int directory, const char *from, const char *to)
 {
         return os_move(directory, from, directory, to);

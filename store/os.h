@@ -75,6 +75,8 @@ int os_grow(int fd, uint64_t bytes); /* never shrinks; -EFBIG beyond RLIMIT_FSIZ
 int os_rename(int directory, const char *from, const char *to);          /* replaces */
 int os_rename_fresh(int directory, const char *from, const char *to);    /* -EEXIST */
 int os_move(int directory, const char *from, int other, const char *to); /* -EEXIST */
+/* A second name for a file. -EEXIST; what else it says, the file system may not have them. */
+int os_link(int directory, const char *from, int other, const char *to);
 int os_unlink(int directory, const char *name);
 int os_touch(int fd); /* the times of its last change are now: what mappings change moves none */
 int os_sync_file(int fd);

@@ -1,5 +1,5 @@
 /*
- * quarantine.c - durable copies of what a repair cuts off
+ * quarantine.c - what a repair cuts off is kept aside: linked, copied or moved, and durable
  */
 #include "quarantine.h"
 
@@ -151,6 +151,29 @@ int quarantine_copy(int directory, const char *name)
         if (from >= 0)
                 os_close(from); /* only read */
         return finish(quarantine, name, r);
+}
+
+static int link_free(int directory, int quarantine, const char *name)
+{
+        char numbered[64];
+        int r = -EEXIST;
+
+        for (int i = 0; r == -EEXIST && i < NAMES_MAX; i++) {
+                snprintf(numbered, sizeof(numbered), "%s.%d", name, i);
+                r = os_link(directory, name, quarantine, numbered);
+        }
+        return r;
+}
+
+int quarantine_link(int directory, const char *name)
+{
+        int quarantine = open_quarantine(directory), r;
+
+        if (quarantine < 0)
+                return quarantine;
+        r = link_free(directory, quarantine, name);
+        os_close(quarantine); /* only names were changed */
+        return r == 0 ? 0 : quarantine_copy(directory, name);
 }
 
 int quarantine_move(int directory, const char *name)

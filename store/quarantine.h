@@ -1,5 +1,5 @@
 /*
- * quarantine.h - durable copies of what a repair cuts off
+ * quarantine.h - what a repair cuts off is kept aside, durable
  *
  * There can be a hundred thousand files: their names are made durable all at once, at the end.
  */
@@ -11,6 +11,10 @@
 /* Copy file @name of the store into quarantine/ in it, under a name that is free there; its holes stay
  * holes. -EPERM: not a regular file, or quarantine is no directory. */
 int quarantine_copy(int directory, const char *name);
+
+/* Give it a second name there, or copy it where that cannot be. Only for what is durable, and not
+ * written to any more, not even if the repair ends here: a file with two names is refused then. */
+int quarantine_link(int directory, const char *name);
 
 /* Move it there, whatever it is. Not for what somebody may have mapped as part of the log. */
 int quarantine_move(int directory, const char *name);

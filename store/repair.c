@@ -4,7 +4,7 @@
  * Lock:       what is to be cut is read under the writer's lock, which is held until it is cut: an
  *             append that was acknowledged in between would be cut with it. A dry run needs none.
  * Verdict:    what is damaged, and up to where the log is sound, is what verify says.
- * Cut:        what is cut is copied to quarantine/ and durable there; then a new segment says where
+ * Cut:        what is cut is linked or copied to quarantine/ and durable there; then a new segment says where
  *             the log ends, which is what recovery does as well; then files behind are unlinked.
  *             Where the oldest segments are missing the log begins later instead.
  */
@@ -27,6 +27,7 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_we
         struct catalog *catalog = &store->catalog;
         uint64_t head = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
         uint64_t from = id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0;
+        struct segment_brief brief;
         uint64_t used = 0;
         struct os_stat st;
         char name[32];
@@ -43,8 +44,13 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_we
         if (!aside || (st.regular && used == 0 && id <= head))
                 return 0;
         *ret_went = true;
-        return id > head || !st.regular ? quarantine_move(store->directory, name)
-                                        : quarantine_copy(store->directory, name);
+        if (id > head || !st.regular)
+                return quarantine_move(store->directory, name);
+        /* What is sealed is durable, and nobody writes to it any more. */
+        if (from == 0 && segment_brief_read(store->directory, catalog->uuid, id, &brief) == 0 &&
+            brief.sealed)
+                return quarantine_link(store->directory, name);
+        return quarantine_copy(store->directory, name);
 }
 
 /* Sum up, or with @aside put into the quarantine, the segment files with ids from @from to before @to: those

@@ -118,6 +118,8 @@ WRAP(os_rename, (int directory, const char *from, const char *to), (directory, f
 WRAP(os_rename_fresh, (int directory, const char *from, const char *to), (directory, from, to))
 WRAP(os_move, (int directory, const char *from, int other, const char *to),
      (directory, from, other, to))
+WRAP(os_link, (int directory, const char *from, int other, const char *to),
+     (directory, from, other, to))
 WRAP(os_unlink, (int directory, const char *name), (directory, name))
 WRAP(os_touch, (int fd), (fd))
 WRAP(os_sync_file, (int fd), (fd))

@@ -26,6 +26,7 @@
         X(os_rename)          \
         X(os_rename_fresh)    \
         X(os_move)            \
+        X(os_link)            \
         X(os_unlink)          \
         X(os_touch)           \
         X(os_sync_file)       \

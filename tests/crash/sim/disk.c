@@ -156,6 +156,11 @@ struct node *disk_create(struct disk *disk, const char *name, uint32_t mode)
         return node;
 }
 
+void disk_link(struct disk *disk, const char *from, const char *to)
+{
+        note_change(disk, CHANGE_CREATE, to, "", disk_look_up(disk, from));
+}
+
 void disk_rename(struct disk *disk, const char *from, const char *to)
 {
         note_change(disk, CHANGE_RENAME, from, to, NULL);
@@ -208,6 +213,7 @@ struct disk *disk_after_power_cut(const struct disk *disk, struct rng *rng)
 {
         struct disk *cut = disk_new(rng_next(rng));
         enum page_mood mood = (enum page_mood)rng_below(rng, PAGE_MOODS);
+        const struct node *made_of[DISK_NAMES];
         bool happened[DISK_PENDING];
 
         cut->exists = disk->media_exists || (disk->exists && rng_one_in(rng, 2));
@@ -224,8 +230,15 @@ struct disk *disk_after_power_cut(const struct disk *disk, struct rng *rng)
                         names_apply(&cut->now, &disk->pending[i]);
         /* Until here the names are of the old disk's files. */
         for (uint32_t i = 0; i < cut->now.count; i++) {
-                struct node *old = cut->now.list[i].node, *node;
-                node = node_after_power_cut(old, cut, mood, rng);
+                struct node *old = cut->now.list[i].node, *node = NULL;
+                for (uint32_t k = 0; k < i && !node; k++) /* a file has two names, or one */
+                        if (made_of[k] == old)
+                                node = cut->now.list[k].node;
+                if (node)
+                        node_get(node);
+                else
+                        node = node_after_power_cut(old, cut, mood, rng);
+                made_of[i] = old;
                 node_put(old);
                 cut->now.list[i].node = node;
                 node_get(node);

@@ -108,6 +108,7 @@ void disk_write_back(struct disk *disk, struct rng *rng);
 
 struct node *disk_look_up(const struct disk *disk, const char *name); /* NULL: none */
 struct node *disk_create(struct disk *disk, const char *name, uint32_t mode);
+void disk_link(struct disk *disk, const char *from, const char *to);
 void disk_rename(struct disk *disk, const char *from, const char *to);
 void disk_unlink(struct disk *disk, const char *name);
 void disk_sync_names(struct disk *disk);

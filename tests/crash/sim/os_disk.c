@@ -353,6 +353,31 @@ int os_move(int directory, const char *from, int other, const char *to)
         return rename_at(directory, from, aside, false);
 }
 
+int os_link(int directory, const char *from, int other, const char *to)
+{
+        char aside[DISK_NAME_BYTES];
+        struct open_file *at, *into;
+        int r = -EBADF;
+
+        enter();
+        at = file_of(directory);
+        into = file_of(other);
+        if (at && into && !at->node && !at->parent) {
+                snprintf(aside, sizeof(aside), "%s%s", into->aside ? DISK_ASIDE : "", to);
+                r = !disk_look_up(at->disk, from)   ? -ENOENT
+                    : disk_look_up(at->disk, aside) ? -EEXIST
+                    : is_full(at->disk)             ? -ENOSPC
+                                                    : 0;
+                if (r == 0) {
+                        watch(at->disk, "link", false);
+                        disk_link(at->disk, from, aside);
+                        watch(at->disk, "link", true);
+                }
+        }
+        leave();
+        return r;
+}
+
 int os_unlink(int directory, const char *name)
 {
         struct open_file *at;
@@ -392,6 +417,15 @@ int os_close(int fd)
         return file ? 0 : -EBADF;
 }
 
+static uint32_t names_of(const struct node *node)
+{
+        uint32_t names = 0;
+
+        for (uint32_t i = 0; node && i < node->disk->now.count; i++)
+                names += node->disk->now.list[i].node == node;
+        return names;
+}
+
 static void describe(const struct node *node, struct os_stat *ret)
 {
         *ret = (struct os_stat){
@@ -400,7 +434,7 @@ static void describe(const struct node *node, struct os_stat *ret)
                 .mode = node ? node->mode : 0700,
                 .block_bytes = DISK_PAGE_BYTES,
                 .inode = (uintptr_t)node,
-                .links = 1,
+                .links = names_of(node),
                 .regular = node,
                 .directory = !node,
         };

@@ -153,6 +153,16 @@ def foreign_leftover():
     return [segments[0], Segment(2, incompatible=4), segments[2]], page
 
 
+def later_epoch_before():
+    """A batch is broken in a segment of a later epoch than the next one and the slot."""
+    a = Segment(1, epoch=9)
+    a.record(b"one")
+    flip(a, a.batch(b"two", b"three") + 24)
+    b = next_segment(a)
+    b.record(b"four")
+    return [a, b], control(slot(1, mark=4, id=2))
+
+
 def trimmed(page):
     a = story()
     b = next_segment(a)
@@ -236,6 +246,7 @@ CASES = [
      lambda: linked(lambda a: (1, a.salt, a.end, 5000), first=5001), WHOLE, "not the segment"),
     ("a link with numbers that go back",
      lambda: linked(lambda a: (1, a.salt, a.end, 2**64 - 1), first=2, of=3), [], "not the segment"),
+    ("an epoch behind a broken link caps no mark", later_epoch_before, [1, 2], "not the segment"),
     ("a link to a later epoch",
      lambda: linked(lambda a: (1, a.salt, a.end, 5), epoch=0), WHOLE, "not the segment"),
     ("a first number beyond the log",

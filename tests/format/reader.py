@@ -318,10 +318,10 @@ class Store:
             missing = Damage(f"{self.control.mark_id:010d}.log", 0, 0, "the newest is missing")
             self.breaks.setdefault(None, missing)
         chain = self.walk_back(segment, ids)
-        for segment, _ in chain:
-            if segment.epoch > self.control.epoch:  # "Which mark"
-                self.control.mark = min(self.control.mark, segment.first - 1)
+        for segment, _ in reversed(chain):  # "Which mark"
+            if segment.epoch <= self.control.epoch:
                 break
+            self.control.mark = min(self.control.mark, segment.first - 1)
         if chain and not self.control.has_slot and chain[0][0].first < first_ever:
             oldest, chain = chain[0][0], []
             self.breaks[None] = Damage(oldest.name, 4096, 0, "before the first ever")

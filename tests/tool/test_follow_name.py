@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import time
 
-from support import (SMALL, case, complaint, contains, equal, lines_of, main, out, run,
-                     started)
+from support import (SMALL, Skip, case, command, complaint, contains, equal, lines_of, main, out,
+                     run, started)
 
 
 def follower(store, *words, **options):
@@ -98,6 +98,39 @@ def copied_up(tmp):
             os.rename(f"{store}/.copy", f"{store}/{name}")
         run("append", store, input=b"2\n")
         equal(reader.stdout.readline(), b"2\n")
+
+
+ON_AN_OVERLAY = """
+set -e
+cd "$1"
+mount -t tmpfs none .
+cd "$1"
+mkdir lower upper work merged
+printf '1\\n' | "$2" append lower/s
+mount -t overlay none -o lowerdir=lower,upperdir=upper,workdir=work merged || exit 77
+"$2" read -f merged/s >out 2>err &
+for line in 2 3; do
+    sleep 1
+    echo $line | "$2" append merged/s
+    for try in $(seq 300); do
+        ! grep -q "^$line$" out || break
+        sleep 0.1
+    done
+done
+kill $!
+cat out
+"""
+
+
+@case
+def on_an_overlay(tmp):
+    """on a real overlay, where the first append copies the files up"""
+    result = subprocess.run(["unshare", "-m", "sh", "-c", ON_AN_OVERLAY, "sh", tmp, *command()],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if result.returncode == 77 or b"unshare" in result.stderr or b"mount:" in result.stderr:
+        raise Skip("needs a mount namespace of its own, and an overlay in it")
+    equal(result.stderr, b"")
+    equal(result.stdout, b"1\n2\n3\n")
 
 
 @case

@@ -131,6 +131,7 @@ static bool is_mark(const struct follower *follower, struct segment *segment)
         struct record_view view;
 
         if (follower->number + 1 < segment->brief.start.first_number ||
+            follower->number > atomic_load(&segment->last_number) ||
             follower->offset < FRAMES_OFFSET || follower->offset > segment->end ||
             numbers > (follower->offset - FRAMES_OFFSET) / FRAME_HEADER_BYTES)
                 return false;

@@ -150,6 +150,26 @@ START_TEST(a_mark_beside_the_chain_is_a_mark)
 }
 END_TEST
 
+/* Behind all that its segment has: the records lead on from there all the same. */
+START_TEST(a_mark_in_another_segment_hides_no_record)
+{
+        uint64_t all, records;
+
+        make_store();
+        read_to_end(0, &all);
+        forge_slots(offsetof(struct control_slot, mark_id), 2);
+        forge_slots(offsetof(struct control_slot, mark_number), all - 1);
+        forge_slots(offsetof(struct control_slot, mark_offset),
+                    FRAMES_OFFSET + all * FRAME_HEADER_BYTES);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        ck_assert_int_eq(read_to_end(0, &records), -EAGAIN);
+        ck_assert_uint_eq(records, all);
+        ck_assert_int_eq(read_backward(&records), -EAGAIN);
+        ck_assert_uint_eq(records, all);
+}
+END_TEST
+
 /* The file of the mark is missing, and where the log ends a batch is broken. */
 START_TEST(a_mark_behind_all_segments_is_a_mark)
 {
@@ -226,6 +246,28 @@ START_TEST(behind_such_an_end_no_record_is_passed_over)
         ck_assert_uint_eq(records, all);
         logstore_cursor_close(cursor);
         ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
+/* The newest segment is empty and names none that is there: what is let go of is not sealed anew first. */
+START_TEST(a_log_that_begins_in_an_empty_segment_is_repaired)
+{
+        struct start_payload start;
+
+        make_store();
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(logstore_trim_before(store, start_of(3).first_number, NULL), 0);
+        crash_store();
+        open_store(LOGSTORE_NO_THREAD);
+        close_store();
+        start = start_of(4);
+        start.previous_salt++;
+        forge_start(4, &start);
+        ck_assert_uint_eq(expect_one_verdict("0000000003.log", start_of(3).first_number), 0);
+        expect_repaired();
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(append_text("again"), start.first_number);
+        close_store();
 }
 END_TEST
 
@@ -310,10 +352,12 @@ int main(void)
                 { frames_below_the_first_number_are_judged_like_others, 0 },
                 { a_writer_that_is_refused_has_written_nothing, 2 },
                 { a_mark_beside_the_chain_is_a_mark, 0 },
+                { a_mark_in_another_segment_hides_no_record, 0 },
                 { a_mark_behind_all_segments_is_a_mark, 0 },
                 { a_place_comes_before_what_is_broken_behind_other_segments, 0 },
                 { an_end_that_is_not_behind_the_last_record_is_damage_to_all, 0 },
                 { behind_such_an_end_no_record_is_passed_over, 0 },
+                { a_log_that_begins_in_an_empty_segment_is_repaired, 0 },
                 { a_damaged_control_file_stays_where_none_can_be_made, 2 },
                 { a_break_is_told_behind_all_that_is_served_before_it, 0 },
         };

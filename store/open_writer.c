@@ -85,7 +85,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                        struct segment **ret, struct tail *ret_tail, uint32_t *ret_records)
 {
         struct catalog *catalog = &store->catalog;
-        int r;
+        int r = 1;
 
         *ret_records = 0;
         if (catalog->count == 0) {
@@ -98,11 +98,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                 r = directory_sync_parent(store->path);
                 return r < 0 ? r : recovery_start(catalog, &store->control, NULL, ret, ret_tail);
         }
-        if (catalog_closed_cleanly(catalog, slot))
-                r = check_begin(store, slot->mark_number);
-        else
-                r = 1;
-        if (r == 0)
+        if (catalog_closed_cleanly(catalog, slot) && slot->mark_number + 1 >= catalog->first_number)
                 r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
         if (r == 1 || r == -EBUSY) {
                 *ret_records = 0;

@@ -133,6 +133,24 @@ START_TEST(a_writer_that_is_refused_has_written_nothing)
 }
 END_TEST
 
+/* Closed, with a mark below the first number: the log ends behind that all the same. */
+START_TEST(a_mark_below_the_first_number_loses_nothing)
+{
+        uint64_t all;
+
+        make_store();
+        read_to_end(0, &all);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(logstore_trim_before(store, start_of(3).first_number, NULL), 0);
+        close_store();
+        forge_slots(offsetof(struct control_slot, mark_number), 0);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(append_text("again"), all + 1);
+        close_store();
+}
+END_TEST
+
 /* ---- links ---- */
 
 /* The newest links leave out the segment that the mark lies in. */
@@ -351,6 +369,7 @@ int main(void)
         const struct test_entry tests[] = {
                 { frames_below_the_first_number_are_judged_like_others, 0 },
                 { a_writer_that_is_refused_has_written_nothing, 2 },
+                { a_mark_below_the_first_number_loses_nothing, 0 },
                 { a_mark_beside_the_chain_is_a_mark, 0 },
                 { a_mark_in_another_segment_hides_no_record, 0 },
                 { a_mark_behind_all_segments_is_a_mark, 0 },

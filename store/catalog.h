@@ -146,9 +146,10 @@ void catalog_forget(struct catalog *catalog, struct segment *segment);
 uint64_t catalog_trim(struct catalog *catalog, uint64_t number);
 
 /* Seal a segment, or seal it anew, as the log ends in it; durable on return. Everything before @end was
- * synced, and the segment that says so was started and synced. Nothing if it is trimmed. */
+ * synced, and the segment that says so was started and synced. Nothing if it is trimmed; @was_read: its frames
+ * were, else a seal that is there is only cut back. */
 int catalog_seal(struct catalog *catalog, uint64_t id, uint64_t records, uint64_t end,
-                 int64_t greatest_ns);
+                 int64_t greatest_ns, bool was_read);
 
 /* Unlink leftovers with their indexes, trimmed ones oldest first, others newest first, and sync the
  * directory: all, or @most of them; 1: there may be more. By one thread at a time. */

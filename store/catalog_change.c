@@ -174,17 +174,19 @@ uint64_t catalog_trim(struct catalog *catalog, uint64_t number)
         return first;
 }
 
-/* Store the seal of a segment, if it has not that one, and sync it whoever stored it. One that is there
- * is only cut back, as by a truncation: what else a damaged link says is not believed. */
+/* Store the seal of a segment, if it has not that one, and sync it whoever stored it. Where its frames were
+ * not read, one that is there is only cut back, as by a truncation: what else a damaged link says is not
+ * believed. */
 static int seal_file(struct catalog *catalog, struct segment *segment, uint64_t records,
-                     uint64_t end, int64_t greatest_ns)
+                     uint64_t end, int64_t greatest_ns, bool was_read)
 {
         const struct segment_brief *brief = &segment->brief;
         int r;
 
         if (!brief->started || end < FRAMES_OFFSET ||
             records > (end - FRAMES_OFFSET) / FRAME_HEADER_BYTES ||
-            (brief->sealed && (records > brief->seal.records || end > brief->seal.end)))
+            (brief->sealed && !was_read &&
+             (records > brief->seal.records || end > brief->seal.end)))
                 return 0;
         if (brief->sealed && brief->seal.records != records) /* it has the numbers that were cut */
                 catalog_unlink_index(catalog, brief->id);
@@ -197,7 +199,7 @@ static int seal_file(struct catalog *catalog, struct segment *segment, uint64_t 
 }
 
 int catalog_seal(struct catalog *catalog, uint64_t id, uint64_t records, uint64_t end,
-                 int64_t greatest_ns)
+                 int64_t greatest_ns, bool was_read)
 {
         struct segment *segment;
         size_t at;
@@ -216,7 +218,7 @@ int catalog_seal(struct catalog *catalog, uint64_t id, uint64_t records, uint64_
                          &segment);
         if (r < 0)
                 return r;
-        r = seal_file(catalog, segment, records, end, greatest_ns);
+        r = seal_file(catalog, segment, records, end, greatest_ns, was_read);
         segment_close(segment);
         return r;
 }

@@ -14,14 +14,6 @@
 #include "detail.h"
 #include "logstore.h"
 
-/* Else it is trimmed, or not the one that was meant. */
-static bool is_on_chain(struct catalog *catalog, uint64_t id)
-{
-        struct catalog_entry entry;
-
-        return catalog_entry_before(catalog, id + 1, &entry) != -ENOENT && entry.id == id;
-}
-
 /* What was scanned to its end and has a durable successor is sealed now, so that the next open
  * need not read it. Where @start continues an older one, a truncation in which that is to be sealed
  * anew may not have come that far. */
@@ -33,11 +25,19 @@ static int seal_before(struct catalog *catalog, const struct recovery *recovery,
         for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++)
                 if (recovery->counts[i] > 0) /* else another took its place */
                         r = catalog_seal(catalog, recovery->unsealed[i], recovery->counts[i],
-                                         recovery->ends[i], recovery->greatest[i]);
-        if (r == 0 && recovery->records == 0 && is_on_chain(catalog, start->previous_id))
+                                         recovery->ends[i], recovery->greatest[i], true);
+        if (r == 0 && recovery->records == 0)
                 r = catalog_seal(catalog, start->previous_id, start->previous_records,
-                                 start->previous_end, start->greatest_ns);
+                                 start->previous_end, start->greatest_ns, false);
         return r;
+}
+
+/* Else it is trimmed, or not the one that was meant. */
+static bool is_on_chain(struct catalog *catalog, uint64_t id)
+{
+        struct catalog_entry entry;
+
+        return catalog_entry_before(catalog, id + 1, &entry) != -ENOENT && entry.id == id;
 }
 
 /* Found out before anything is written, or each try would leave one more segment behind. */

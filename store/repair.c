@@ -108,6 +108,24 @@ static int sync_kept(struct repair *repair, struct catalog *catalog)
         return r;
 }
 
+/* A seal behind the kept prefix is stored again as the log now ends: it would bring back what is cut, or
+ * contradict the segment that goes on. */
+static void seal_anew(struct recovery *keep, struct catalog *catalog)
+{
+        struct segment_brief brief;
+
+        if (keep->records == 0 ||
+            segment_brief_read(catalog->directory, catalog->uuid, keep->tail.segment_id, &brief) <
+                    0 ||
+            !brief.sealed)
+                return;
+        keep->unsealed_count = 1;
+        keep->unsealed[0] = brief.id;
+        keep->ends[0] = keep->tail.offset;
+        keep->counts[0] = keep->records;
+        keep->greatest[0] = keep->tail.greatest_ns;
+}
+
 /* Become the writer of a chain that ends at the kept prefix. */
 static int cut(struct repair *repair)
 {
@@ -133,6 +151,8 @@ static int cut(struct repair *repair)
         r = catalog_load(&catalog);
         if (r == 0)
                 r = sync_kept(repair, &catalog);
+        if (r == 0)
+                seal_anew(&repair->keep, &catalog);
         if (r == 0)
                 r = recovery_start(&catalog, &control,
                                    repair->keep.tail.segment_id ? &repair->keep : NULL, &segment,

@@ -203,7 +203,7 @@ static int retire_active(struct logstore *store, const struct start_payload *sta
                         return fail_sync(store, segment->name, r);
         } else if (start->previous_id != 0 &&
                    catalog_seal(&store->catalog, start->previous_id, start->previous_records,
-                                start->previous_end, start->greatest_ns) < 0) {
+                                start->previous_end, start->greatest_ns, false) < 0) {
                 return fail_left_behind(store);
         }
         head_retire(head, head->oldest);

@@ -289,6 +289,30 @@ START_TEST(a_log_that_begins_in_an_empty_segment_is_repaired)
 }
 END_TEST
 
+/* A seal with fewer records than there are before its end, in what is the newest segment by now. */
+START_TEST(a_seal_that_counts_too_few_is_repaired)
+{
+        struct segment_header header;
+        struct segment_seal seal;
+        struct bytes file;
+        uint64_t records;
+
+        make_store();
+        ck_assert_int_eq(remove(segment_path(3)), 0);
+        file = load_file(segment_path(2));
+        memcpy(&header, file.data, sizeof(header));
+        memcpy(&seal, file.data + SECTOR_BYTES, sizeof(seal));
+        seal.records--;
+        seal.last_number--;
+        seal.check = XXH3_64bits_withSeed(&seal, offsetof(struct segment_seal, check), header.salt);
+        memcpy(file.data + SECTOR_BYTES, &seal, sizeof(seal));
+        save_file(segment_path(2), file.data, file.size);
+        free(file.data);
+        ck_assert_int_eq(read_to_end(0, &records), -EBADMSG);
+        expect_repaired();
+}
+END_TEST
+
 /* ---- no control file can be made anew ---- */
 
 /* Of another version, or no segments at all. */
@@ -377,6 +401,7 @@ int main(void)
                 { an_end_that_is_not_behind_the_last_record_is_damage_to_all, 0 },
                 { behind_such_an_end_no_record_is_passed_over, 0 },
                 { a_log_that_begins_in_an_empty_segment_is_repaired, 0 },
+                { a_seal_that_counts_too_few_is_repaired, 0 },
                 { a_damaged_control_file_stays_where_none_can_be_made, 2 },
                 { a_break_is_told_behind_all_that_is_served_before_it, 0 },
         };

@@ -149,7 +149,8 @@ static bool is_beside(struct logstore *store, uint64_t mark_id)
         struct catalog_entry newest = { 0 };
 
         catalog_entry_before(&store->catalog, UINT64_MAX, &newest);
-        return mark_id != 0 &&
+        /* No segment, and the number before the first: nothing was synced, or all of it is trimmed. */
+        return (mark_id != 0 || store->follower.number >= reader_first(store)) &&
                (mark_id < newest.id || catalog_fault_before(&store->catalog, UINT64_MAX, NULL));
 }
 

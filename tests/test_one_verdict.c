@@ -168,6 +168,22 @@ START_TEST(a_mark_beside_the_chain_is_a_mark)
 }
 END_TEST
 
+START_TEST(a_mark_in_no_segment_is_a_mark)
+{
+        struct logstore_entry entries[3] = { { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 } };
+        uint64_t first;
+
+        make_store();
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(logstore_append_batch(store, entries, 3, &first), 0);
+        close_store();
+        zero_range(segment_path(3), place_of(first + 1).offset, 4);
+        forge_slots(offsetof(struct control_slot, mark_id), 0);
+        ck_assert_uint_eq(expect_one_verdict("0000000003.log", first + 1), first);
+        expect_repaired();
+}
+END_TEST
+
 /* Behind all that its segment has: the records lead on from there all the same. */
 START_TEST(a_mark_in_another_segment_hides_no_record)
 {
@@ -395,6 +411,7 @@ int main(void)
                 { a_writer_that_is_refused_has_written_nothing, 2 },
                 { a_mark_below_the_first_number_loses_nothing, 0 },
                 { a_mark_beside_the_chain_is_a_mark, 0 },
+                { a_mark_in_no_segment_is_a_mark, 0 },
                 { a_mark_in_another_segment_hides_no_record, 0 },
                 { a_mark_behind_all_segments_is_a_mark, 0 },
                 { a_place_comes_before_what_is_broken_behind_other_segments, 0 },

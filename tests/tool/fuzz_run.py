@@ -130,7 +130,7 @@ class Call:
             try:
                 process = subprocess.Popen([self.name, *self.words], executable="/tool",
                                            stdin=stdin, stdout=stdout, stderr=stderr,
-                                           env=environment,
+                                           env=environment, process_group=0,
                                            preexec_fn=lambda: self.prepare(place))
             except (OSError, subprocess.SubprocessError) as error:
                 for fd in filter(None, streams):
@@ -158,6 +158,9 @@ class Result:
         until = started + (PATIENCE if call.waits else HANG)
         open_fds, step = list(fds), 0.002
         while process.poll() is None or open_fds:
+            if process.returncode is not None:  # what it started goes with it
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
             ready = select.select(open_fds, [], [], step)[0] if open_fds else time.sleep(step) or []
             step = min(step * 1.5, 0.05)
             for fd in ready:
@@ -171,11 +174,11 @@ class Result:
             if time.monotonic() > until and process.returncode is None:
                 if self.sent or not call.waits:
                     self.hangs = True
-                    process.kill()
+                    os.killpg(process.pid, signal.SIGKILL)
                     until += HANG
                 else:
                     self.sent = call.ends_by
-                    process.send_signal(self.sent)
+                    os.killpg(process.pid, self.sent)
                     until = time.monotonic() + HANG
         for fd in fds:
             os.close(fd)

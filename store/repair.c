@@ -255,7 +255,7 @@ static int open_dry(const char *path, struct logstore **ret)
  * to make another from. */
 static int rebuild_control(const char *path)
 {
-        struct memory memory;
+        struct memory memory = { 0 };
         struct control imagined;
         int r, directory = os_open_directory(path);
 

@@ -171,7 +171,7 @@ static bool is_left(const struct logstore_cursor *cursor)
 
         return cursor->at.number >
                        atomic_load_explicit(&segment->last_number, memory_order_acquire) &&
-               (cursor->store->writer || cursor->offset >= atomic_load(&segment->end));
+               cursor->offset >= atomic_load(&segment->end);
 }
 
 /* The segment holds nothing more: stand at the start of the next one. */

@@ -29,10 +29,10 @@ static int on_frame(void *context, const struct scan_frame *frame)
         compare_index(v, frame);
         v->done_bytes += frame->view.frame_bytes;
         v->found.report.bytes += frame->view.frame_bytes;
-        if (frame->view.kind == FRAME_VOID)
-                v->found.report.voids++;
-        else if (frame->number != 0)
-                v->found.report.records++;
+        if (frame->number >= v->found.begin) { /* else a pad, or trimmed within a segment */
+                v->found.report.voids += frame->view.kind == FRAME_VOID;
+                v->found.report.records += frame->view.kind != FRAME_VOID;
+        }
         if (v->hooks && v->hooks->progress && before >> 22 != v->done_bytes >> 22)
                 v->hooks->progress(v->hooks->context, v->done_bytes, v->total_bytes);
         return 0;

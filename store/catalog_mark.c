@@ -63,11 +63,7 @@ void catalog_slot(struct catalog *catalog, struct control_slot *ret)
 
 static bool is_sealed(const struct catalog *catalog, size_t at)
 {
-        struct segment_brief brief;
-
-        return segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
-                                  &brief) == 0 &&
-               brief.sealed;
+        return segment_is_sealed(catalog->directory, catalog->uuid, catalog->entries[at].id);
 }
 
 /* No frame is committed at @offset of the segment: nothing was ever appended there. */

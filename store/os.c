@@ -272,21 +272,22 @@ int os_rename(int directory, const char *from, const char *to)
         return renameat(directory, from, directory, to) < 0 ? -errno : 0;
 }
 
+int os_link(int directory, const char *from, int other, const char *to)
+{
+        return linkat(directory, from, other, to, 0) < 0 ? -errno : 0;
+}
+
 int os_move(int directory, const char *from, int other, const char *to)
 {
+        int r;
+
         if (renameat2(directory, from, other, to, RENAME_NOREPLACE) == 0)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS)
                 return -errno;
         /* A file system without the flag: link(2) refuses an existing name as well. */
-        if (linkat(directory, from, other, to, 0) < 0)
-                return -errno;
-        return os_unlink(directory, from);
-}
-
-int os_link(int directory, const char *from, int other, const char *to)
-{
-        return linkat(directory, from, other, to, 0) < 0 ? -errno : 0;
+        r = os_link(directory, from, other, to);
+        return r < 0 ? r : os_unlink(directory, from);
 }
 
 int os_rename_fresh(int directory, const char *from, const char *to)

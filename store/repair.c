@@ -27,7 +27,6 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_we
         struct catalog *catalog = &store->catalog;
         uint64_t head = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
         uint64_t from = id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0;
-        struct segment_brief brief;
         uint64_t used = 0;
         struct os_stat st;
         char name[32];
@@ -47,8 +46,7 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_we
         if (id > head || !st.regular)
                 return quarantine_move(store->directory, name);
         /* What is sealed is durable, and nobody writes to it any more. */
-        if (from == 0 && segment_brief_read(store->directory, catalog->uuid, id, &brief) == 0 &&
-            brief.sealed)
+        if (from == 0 && segment_is_sealed(store->directory, catalog->uuid, id))
                 return quarantine_link(store->directory, name);
         return quarantine_copy(store->directory, name);
 }
@@ -86,7 +84,6 @@ static int each_older_file(struct repair *repair, bool aside)
 /* What is kept may be in the cache only, of a writer that was killed; a mark is set behind it. */
 static int sync_kept(struct repair *repair, struct catalog *catalog)
 {
-        struct segment_brief brief;
         char name[32];
         int r = 0, fd;
 
@@ -94,8 +91,7 @@ static int sync_kept(struct repair *repair, struct catalog *catalog)
                 uint64_t id = catalog->entries[i].id;
 
                 if (id > repair->keep.tail.segment_id ||
-                    (segment_brief_read(catalog->directory, catalog->uuid, id, &brief) == 0 &&
-                     brief.sealed))
+                    segment_is_sealed(catalog->directory, catalog->uuid, id))
                         continue;
                 segment_name(id, name);
                 fd = file_open(catalog->directory, name, OS_READ, NULL);
@@ -112,15 +108,11 @@ static int sync_kept(struct repair *repair, struct catalog *catalog)
  * contradict the segment that goes on. */
 static void seal_anew(struct recovery *keep, struct catalog *catalog)
 {
-        struct segment_brief brief;
-
         if (keep->records == 0 ||
-            segment_brief_read(catalog->directory, catalog->uuid, keep->tail.segment_id, &brief) <
-                    0 ||
-            !brief.sealed)
+            !segment_is_sealed(catalog->directory, catalog->uuid, keep->tail.segment_id))
                 return;
         keep->unsealed_count = 1;
-        keep->unsealed[0] = brief.id;
+        keep->unsealed[0] = keep->tail.segment_id;
         keep->ends[0] = keep->tail.offset;
         keep->counts[0] = keep->records;
         keep->greatest[0] = keep->tail.greatest_ns;

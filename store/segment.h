@@ -74,8 +74,6 @@ int segment_list(struct memory *memory, int directory, uint64_t from, uint64_t *
 int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t bytes,
                     uint32_t mode);
 
-/* Read and check the first page. -ENOENT; -EBADMSG: damaged or of another store; -EPROTONOSUPPORT;
- * -EPERM: no regular file. */
 /* What a header says without the control file, of whatever store it is. */
 struct segment_identity {
         uint8_t uuid[16];
@@ -85,8 +83,13 @@ struct segment_identity {
 };
 int segment_identify(int directory, uint64_t id, struct segment_identity *ret);
 
+/* Read and check the first page. -ENOENT; -EBADMSG: damaged or of another store; -EPROTONOSUPPORT;
+ * -EPERM: no regular file. */
 int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
                        struct segment_brief *ret);
+
+/* Has it a seal? No, if its first page cannot be read. */
+bool segment_is_sealed(int directory, const uint8_t uuid[16], uint64_t id);
 
 /* May it be written? Asked where failing later would leave something half done. */
 int segment_check_writable(int directory, uint64_t id);

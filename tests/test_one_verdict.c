@@ -174,7 +174,8 @@ START_TEST(a_mark_beside_the_chain_is_a_mark)
 }
 END_TEST
 
-START_TEST(a_mark_in_no_segment_is_a_mark)
+/* At the end of the log, in its second frame; the number of its first is returned. */
+static uint64_t make_store_with_a_broken_batch(void)
 {
         struct logstore_entry entries[3] = { { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 } };
         uint64_t first;
@@ -184,6 +185,13 @@ START_TEST(a_mark_in_no_segment_is_a_mark)
         ck_assert_int_eq(logstore_append_batch(store, entries, 3, &first), 0);
         close_store();
         zero_in(3, place_of(first + 1).offset, 4);
+        return first;
+}
+
+START_TEST(a_mark_in_no_segment_is_a_mark)
+{
+        uint64_t first = make_store_with_a_broken_batch();
+
         forge_slots(offsetof(struct control_slot, mark_id), 0);
         ck_assert_uint_eq(expect_one_verdict("0000000003.log", first + 1), first);
         expect_repaired();
@@ -213,14 +221,8 @@ END_TEST
 /* The file of the mark is missing, and where the log ends a batch is broken. */
 START_TEST(a_mark_behind_all_segments_is_a_mark)
 {
-        struct logstore_entry entries[3] = { { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 } };
-        uint64_t first;
+        uint64_t first = make_store_with_a_broken_batch();
 
-        make_store();
-        open_store(LOGSTORE_NO_THREAD);
-        ck_assert_int_eq(logstore_append_batch(store, entries, 3, &first), 0);
-        close_store();
-        zero_in(3, place_of(first + 1).offset, 4);
         forge_slots(offsetof(struct control_slot, mark_id), 170);
         expect_one_verdict("0000000170.log", first + 1);
         expect_repaired();

@@ -87,6 +87,21 @@ int watch_next(struct watch *watch)
         return r;
 }
 
+/* What a seek or a get of @number said that began at @before. */
+static void judge_refusal(struct watch *watch, const char *call, uint64_t number,
+                          const struct moment *before, int r)
+{
+        bool is_true = false;
+
+        if (r == -EAGAIN)
+                is_true = !is_there(watch->ledger, before, number);
+        else if (r == -ESTALE)
+                is_true = is_trimmed(watch, number) ||
+                          may_be_cut(watch->ledger, before->cuts_done, number);
+        if (!is_true)
+                say_false(watch->ledger, call, number, r);
+}
+
 int watch_seek(struct watch *watch, uint64_t number)
 {
         struct moment before = look(watch->ledger);
@@ -94,13 +109,8 @@ int watch_seek(struct watch *watch, uint64_t number)
 
         if (r == 0)
                 passed(watch, &before);
-        else if (r == -EAGAIN && is_there(watch->ledger, &before, number))
-                say_false(watch->ledger, "seek", number, r);
-        else if (r == -ESTALE && !is_trimmed(watch, number) &&
-                 !may_be_cut(watch->ledger, before.cuts_done, number))
-                say_false(watch->ledger, "seek", number, r);
-        else if (r != -EAGAIN && r != -ESTALE)
-                say_false(watch->ledger, "seek", number, r);
+        else
+                judge_refusal(watch, "seek", number, &before, r);
         return r;
 }
 
@@ -114,13 +124,8 @@ int watch_get(struct watch *watch, uint64_t number)
 
         if (r == 0)
                 judge_record(watch->ledger, "get", &record, least);
-        else if (r == -EAGAIN && is_there(watch->ledger, &before, number))
-                say_false(watch->ledger, "get", number, r);
-        else if (r == -ESTALE && !is_trimmed(watch, number) &&
-                 !may_be_cut(watch->ledger, before.cuts_done, number))
-                say_false(watch->ledger, "get", number, r);
-        else if (r != -EAGAIN && r != -ESTALE)
-                say_false(watch->ledger, "get", number, r);
+        else
+                judge_refusal(watch, "get", number, &before, r);
         return r;
 }
 

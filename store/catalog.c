@@ -89,6 +89,14 @@ int catalog_fill_from(struct catalog_entry *entry, const struct segment_brief *b
         return 0;
 }
 
+/* Where a truncation left the segment before its seal's end, can what it cut be between? */
+static bool leaves_room(const struct catalog_entry *next, const struct seal_brief *seal)
+{
+        return next->previous_end <= seal->end && next->previous_records <= seal->records &&
+               seal->records - next->previous_records <=
+                       (seal->end - next->previous_end) / FRAME_HEADER_BYTES;
+}
+
 bool catalog_fits(const struct catalog_entry *next, const struct segment_brief *brief)
 {
         return brief->started && brief->id == next->previous_id && brief->id < next->id &&
@@ -98,8 +106,7 @@ bool catalog_fits(const struct catalog_entry *next, const struct segment_brief *
                next->previous_records <=
                        (next->previous_end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
                brief->start.first_number + next->previous_records == next->first_number &&
-               (!brief->sealed || (next->previous_end <= brief->seal.end &&
-                                   next->previous_records <= brief->seal.records));
+               (!brief->sealed || leaves_room(next, &brief->seal));
 }
 
 uint64_t catalog_first_after(struct catalog *catalog, uint64_t number)

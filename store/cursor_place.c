@@ -223,9 +223,6 @@ static int at_gap(struct logstore_cursor *cursor)
         last = atomic_load(&cursor->segment->last_number);
         if (is_left(cursor))
                 return hop(cursor);
-        if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
-                return segment_damage(cursor->segment, cursor->offset, cursor->at.number,
-                                      "the next segment says that more records are here");
         if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
         /* Where a link is broken another segment may claim the number. */
@@ -233,6 +230,9 @@ static int at_gap(struct logstore_cursor *cursor)
                 r = catalog_tell_behind(cursor->catalog, brief->id, cursor->at.number);
         if (r < 0)
                 return r;
+        if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
+                return segment_damage(cursor->segment, cursor->offset, cursor->at.number,
+                                      "the next segment says that more records are here");
         if (!known) /* trimmed, or an empty one that a recovery dropped; its end is not known any more */
                 return find_and_enter(cursor);
         if (store->writer || cursor->at.number <= durable ||
@@ -277,6 +277,15 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
         return cursor->at.number < first ? cursor_stale(cursor->at.number, "trimmed") : 0;
 }
 
+/* Is the number one of those that the segment's successor says it has? */
+static int check_number(const struct logstore_cursor *cursor, const struct place *place)
+{
+        if (__builtin_expect(cursor->at.number <= atomic_load(&place->segment->last_number), 1))
+                return 0;
+        return segment_damage(place->segment, place->offset, cursor->at.number,
+                              "the next segment tells another number of records");
+}
+
 static int stand(struct logstore_cursor *cursor, struct place *ret)
 {
         int r = cursor_check_epoch(cursor);
@@ -309,7 +318,7 @@ static int stand(struct logstore_cursor *cursor, struct place *ret)
                         return reader_judge(cursor->store, cursor->segment, cursor->offset,
                                             cursor->at.number, "the frame's header is impossible");
                 if (ret->view.kind != FRAME_PAD)
-                        return 0;
+                        return check_number(cursor, ret);
                 r = reader_verify(cursor->store, ret, cursor->at.number);
                 if (r < 0)
                         return r;

@@ -108,7 +108,7 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
 
         place->offset = 0;
         r = ordinal > UINT32_MAX ? -EAGAIN
-                                 : segment_locate(place->segment, (uint32_t)ordinal, &place->offset,
+                                 : salvage_locate(place->segment, (uint32_t)ordinal, &place->offset,
                                                   &place->view);
 
         /* The frames behind the mark lead to it, so those before do not. */

@@ -11,6 +11,8 @@
 #include "salvage.h"
 #include "verdict.h"
 
+#define LOOK_BACK_BYTES (UINT64_C(1) << 20)
+
 /* Go on from @at, the frame of *@number, to the last one of its batch. False: it is not complete, as
  * beyond the mark a crash may have left it; then to the place where the missing one should be. */
 static bool batch_whole(struct place *at, uint64_t *number)
@@ -124,6 +126,26 @@ static int follow_segment(struct logstore *store, struct segment **segment)
         return 1;
 }
 
+/* Does the frame with @ordinal end at @offset, but for pads? Where it is larger than the look back, the
+ * walk to it is short. */
+static bool frame_ends_at(struct segment *segment, uint64_t offset, uint64_t ordinal)
+{
+        uint64_t until =
+                offset - FRAMES_OFFSET < LOOK_BACK_BYTES ? FRAMES_OFFSET : offset - LOOK_BACK_BYTES;
+        struct record_view view;
+
+        for (uint64_t at = offset; at > until;) {
+                at -= FRAME_ALIGN;
+                if (segment_peek(segment, at, &view) < 0 || at + view.frame_bytes != offset ||
+                    !record_valid(&segment->key, segment->map.base, at, &view))
+                        continue;
+                if (view.kind != FRAME_PAD)
+                        return view.ordinal == ordinal;
+                offset = at;
+        }
+        return false;
+}
+
 /* May the mark's record end where the control page says? It can be of another time, put back. */
 static bool is_mark(const struct follower *follower, struct segment *segment)
 {
@@ -137,8 +159,9 @@ static bool is_mark(const struct follower *follower, struct segment *segment)
                 return false;
         if (numbers == 0)
                 return follower->offset == FRAMES_OFFSET;
-        return segment_peek(segment, follower->offset, &view) < 0 || view.kind == FRAME_PAD ||
-               view.ordinal == numbers + 1;
+        if (segment_peek(segment, follower->offset, &view) == 0 && view.kind != FRAME_PAD)
+                return view.ordinal == numbers + 1;
+        return frame_ends_at(segment, follower->offset, numbers);
 }
 
 /* The mark is beside the chain, in a segment that other links have left out, or behind one that is

@@ -64,6 +64,7 @@ static int scan_one(struct catalog *catalog, const struct segment_brief *brief, 
         scan->key = &key;
         scan->first_number = brief->start.first_number;
         scan->limit = limit;
+        scan->begin = catalog->first_number;
         r = scan_segment(scan);
         os_close(fd);
         if (r < 0) {
@@ -105,14 +106,14 @@ static bool is_miscounted(const struct catalog_entry *next, const struct scan *s
 {
         char name[32];
 
-        if (!next || scan->end != next->previous_end || scan->records == next->previous_records)
+        if (!scan->miscounted &&
+            (!next || scan->end != next->previous_end || scan->records == next->previous_records))
                 return false;
         recovery->damage = -EBADMSG;
         segment_name(brief->id, name);
-        damaged(-EBADMSG, name, scan->end, brief->start.first_number + scan->records,
-                "%llu records end here, the next segment says %llu",
-                (unsigned long long)scan->records, (unsigned long long)next->previous_records);
-        recovery->damage_offset = scan->end;
+        damaged(-EBADMSG, name, scan->stop, scan->due,
+                "the next segment tells another number of records");
+        recovery->damage_offset = scan->stop;
         return true;
 }
 
@@ -167,7 +168,9 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
         for (; r == 0 && at < catalog->count; at++) {
                 struct catalog_entry *next =
                         at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
-                struct scan scan = { .greatest_ns = greatest, .ahead = ahead };
+                struct scan scan = { .greatest_ns = greatest,
+                                     .ahead = ahead,
+                                     .last_number = next ? next->first_number - 1 : 0 };
                 struct segment_brief brief;
                 uint64_t limit;
                 size_t n = recovery.unsealed_count;

@@ -219,6 +219,40 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
         return r;
 }
 
+/* The valid frame with @ordinal that is first behind @offset. */
+static uint64_t find_exactly(struct segment *segment, uint64_t offset, uint32_t ordinal,
+                             struct record_view *view)
+{
+        uint64_t until = file_limit(segment, segment->brief.seal.end), piece_end = 0, at = offset;
+        struct allowance allowance = allowance_new(until);
+
+        while ((at = skip_hole(segment, &piece_end, at + FRAME_ALIGN)) != UINT64_MAX &&
+               at + FRAME_HEADER_BYTES <= until) {
+                if (segment_frame(segment, at)->ordinal == ordinal &&
+                    find(segment, at, until, ordinal - 1, &allowance, view) == FRAME)
+                        return at;
+                pass_place(&allowance);
+        }
+        return 0;
+}
+
+int salvage_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
+                   struct record_view *ret_view)
+{
+        int r = segment_locate(segment, ordinal, ret_offset, ret_view);
+        struct record_view view;
+        uint64_t found;
+
+        if ((r != -EAGAIN && r != -EBADMSG) || !segment->brief.sealed)
+                return r;
+        found = find_exactly(segment, *ret_offset, ordinal, &view);
+        if (found == 0)
+                return r;
+        *ret_offset = found;
+        *ret_view = view;
+        return 0;
+}
+
 bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
 {
         uint32_t ordinal = (uint32_t)(number - segment->brief.start.first_number);

@@ -180,13 +180,17 @@ static int check_frame(struct scan *scan, struct window *window, uint64_t offset
         if (view->kind == FRAME_PAD)
                 return view->ordinal != record_pad_check(scan->key, offset, view->word);
         r = check_holds(window, offset, ret);
-        if (r != 1)
-                return r == 0 || r == -ENODATA ? 1 : r;
+        if (r < 0)
+                return r == -ENODATA ? 1 : r;
+        ret->number = scan->first_number + want_ordinal - 1;
+        if (r == 0 && ret->number >= scan->begin)
+                return 1;
         scan->why = "the frame's ordinal is out of order";
         if (view->ordinal != want_ordinal)
                 return 1;
-        ret->number = scan->first_number + view->ordinal - 1;
-        return 0;
+        scan->why = "the next segment tells another number of records";
+        scan->miscounted = scan->last_number && ret->number > scan->last_number;
+        return scan->miscounted;
 }
 
 /* The place of the mark lies behind its own frame, and no numbered one is in between. */
@@ -201,15 +205,15 @@ static bool contradicts_mark(const struct scan *scan, const struct scan_frame *f
 
 static int scan_frames(struct scan *scan, struct window *window)
 {
-        uint64_t offset = FRAMES_OFFSET;
-        uint32_t ordinal = 1;
+        uint64_t offset = scan->from.offset ? scan->from.offset : FRAMES_OFFSET;
+        uint32_t ordinal = scan->from.offset ? scan->from.ordinal : 1;
         int64_t greatest = scan->greatest_ns;
         struct scan_frame frame;
         bool in_batch = false;
         int r = 0;
 
         scan->end = offset;
-        scan->records = 0;
+        scan->records = ordinal - 1;
         for (;;) {
                 scan->stop = offset;
                 scan->due = scan->first_number + ordinal - 1;

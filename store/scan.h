@@ -16,15 +16,23 @@ struct scan_frame {
         struct record_view view;
 };
 
+struct scan_place {
+        uint64_t offset;
+        uint32_t ordinal;
+};
+
 struct scan {
         /* What to scan */
         struct memory *memory;
         int fd;
         const struct hash_key *key;
-        uint64_t first_number; /* of the segment */
-        uint64_t limit;        /* frames end here at the latest */
-        bool direct;           /* the descriptor is OS_DIRECT */
-        bool ahead;            /* read the next window by io_uring while one is checked */
+        uint64_t first_number;  /* of the segment */
+        uint64_t limit;         /* frames end here at the latest */
+        uint64_t last_number;   /* as the next segment says; 0: there is none */
+        uint64_t begin;         /* the log's first number: frames before it need only lead on */
+        struct scan_place from; /* where to begin; offset 0: at the first frame */
+        bool direct;            /* the descriptor is OS_DIRECT */
+        bool ahead;             /* read the next window by io_uring while one is checked */
         uint64_t mark_number,
                 mark_offset; /* the durable mark, if it is in here; offset 0: it is not */
         int (*each)(void *context, const struct scan_frame *frame); /* may be NULL; every frame */
@@ -38,6 +46,7 @@ struct scan {
         uint64_t due;        /* with which number, */
         const char *why;     /* and why; NULL: the limit was reached */
         bool uncommitted;    /* it is merely not there: its commit word is 0 */
+        bool miscounted;     /* its number is the next segment's */
         bool misplaced;      /* the mark is not behind the frame of its number */
 };
 

@@ -128,8 +128,27 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
                      "a tail that no sync covered is torn; the next open for writing drops it");
 }
 
+/* Where the log begins in a sealed segment, as a reader finds it: what was trimmed before need not be
+ * whole. */
+static struct scan_place find_begin(struct verification *v, const struct segment_brief *brief)
+{
+        struct scan_place place = { 0 };
+        struct record_view view;
+        struct segment *segment;
+
+        if (!brief->sealed || v->found.begin <= brief->start.first_number ||
+            v->found.begin > brief->seal.last_number ||
+            catalog_pin_id(&v->store->catalog, brief->id, &segment) < 0)
+                return place;
+        place.ordinal = (uint32_t)(v->found.begin - brief->start.first_number + 1);
+        if (salvage_locate(segment, place.ordinal, &place.offset, &view) < 0)
+                place.offset = 0;
+        catalog_unpin(&v->store->catalog, segment);
+        return place;
+}
+
 static int scan_entry(struct verification *v, const struct segment_brief *brief, uint64_t limit,
-                      struct scan *scan)
+                      uint64_t last_number, struct scan *scan)
 {
         struct hash_key key;
         char name[32];
@@ -142,14 +161,17 @@ static int scan_entry(struct verification *v, const struct segment_brief *brief,
                 .key = &key,
                 .first_number = brief->start.first_number,
                 .limit = limit,
+                .begin = v->found.begin,
                 .ahead = !(v->store->options.flags & LOGSTORE_NO_RING),
                 .mark_number = v->found.slot.mark_number,
                 .mark_offset = v->clean && v->found.slot.mark_id == brief->id
                                        ? v->found.slot.mark_offset
                                        : 0,
+                .last_number = last_number,
                 .each = on_frame,
                 .context = v,
                 .greatest_ns = v->greatest_ns,
+                .from = find_begin(v, brief),
         };
         scan->fd = file_open(v->store->directory, name, OS_READ, NULL);
         if (scan->fd < 0)
@@ -160,10 +182,11 @@ static int scan_entry(struct verification *v, const struct segment_brief *brief,
         return r;
 }
 
+/* The head's. Behind a link that is broken the seal says where the segment ends, and the link is told. */
 static void check_seal(struct verification *v, const char *name, const struct segment_brief *brief,
-                       const struct scan *scan, bool whole)
+                       const struct scan *scan, uint64_t next_id)
 {
-        if (!brief->sealed || !whole)
+        if (!brief->sealed || catalog_fault_before(&v->store->catalog, next_id, NULL))
                 return;
         if (brief->seal.records != scan->records || brief->seal.end != scan->end)
                 verdict_tell(v, name, SECTOR_BYTES, 0, -EBADMSG, true,
@@ -198,10 +221,10 @@ static void judge_segment(struct verification *v, const struct segment_brief *br
         segment_name(brief->id, name);
         if (r < 0) {
                 verdict_tell_last(v, name, scan->due, r);
-        } else if (scan->end < limit || scan->why) {
+        } else if (!scan->miscounted && (scan->end < limit || scan->why)) {
                 judge_stop(v, name, scan, brief, next->id ? next->id : UINT64_MAX);
-        } else if (has_next && scan->records != next->previous_records) {
-                verdict_tell(v, name, scan->end, scan->due, -EBADMSG, true,
+        } else if (scan->miscounted || (has_next && scan->records != next->previous_records)) {
+                verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true,
                              "the next segment tells another number of records");
         }
         if (scan->misplaced) {
@@ -210,7 +233,8 @@ static void judge_segment(struct verification *v, const struct segment_brief *br
                              "the record that was durable last does not end where the control page "
                              "says; the next open for writing makes it good");
         }
-        check_seal(v, name, brief, scan, r == 0 && !has_next);
+        if (r == 0 && !has_next)
+                check_seal(v, name, brief, scan, next->id ? next->id : UINT64_MAX);
         close_index(v, brief->id);
 }
 
@@ -226,7 +250,7 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
         int r;
 
         open_index(v, brief);
-        r = scan_entry(v, brief, limit, &scan);
+        r = scan_entry(v, brief, limit, has_next ? next->first_number - 1 : 0, &scan);
         if (r == -ENOENT && verdict_trimmed_since(v, entry, next)) {
                 index_close(&v->index);
                 return 0;

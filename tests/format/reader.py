@@ -177,8 +177,9 @@ class Segment:
          self.previous_records, _) = START.unpack(frame[2])  # fmt: skip
         self.started = 1 <= self.first <= NUMBER_MAX and self.epoch <= NUMBER_MAX
 
-    def frame(self, at, end, ordinal):
-        """(kind, time, payload, offset of the next frame); None if there is none yet."""
+    def frame(self, at, end, ordinal, trimmed=False):
+        """(kind, time, payload, offset of the next frame); None if there is none yet. The check of
+        one that was trimmed may be wrong."""
         if at + 8 > end:
             return None
         word, own = struct.unpack_from("<II", self.bytes, at)
@@ -198,7 +199,7 @@ class Segment:
         due = hash64(self.bytes[at + 16 : at + hashed], self.salt)
         due ^= (word | own << 32) * WORD_FACTOR & ALL_ONES
         due ^= at * OFFSET_FACTOR & ALL_ONES
-        if check != due:
+        if check != due and not trimmed:
             raise Invalid("wrong check")
         return kind, time_ns, None if kind == VOID else self.bytes[at + 24 : at + 24 + size], after
 
@@ -208,24 +209,33 @@ class Segment:
         if own != hash64(struct.pack("<IIQ", word, 0, at), self.salt) & 0xFFFFFFFF:
             raise Invalid("wrong check of a pad")
 
-    def walk(self, end):
+    def walk(self, end, begin, numbers):
         """Yield (number, time, payload) of whole batches from the start to `end`, None for the
-        payload of a void. Then self.stop is the offset behind the last batch, self.next the
-        number that is due there, self.why what ended it, None if `end` did, self.failed where, and
-        self.partial the frames of the batch before that."""
+        payload of a void; what is below `begin` was trimmed, `numbers` are used. Then self.stop is the offset behind
+        the last batch, self.next the number that is due there, self.why what ended it, None if
+        `end` did, self.failed where, and self.partial the frames of the batch before that."""
         at, ordinal, batch = 4224, 1, []
         self.stop, self.next, self.why, self.partial, self.failed = at, self.first, None, [], at
+        self.miscounted = False
         while at < end:
             self.failed = at
             try:
-                frame = self.frame(at, min(end, self.file_end), ordinal)
+                trimmed = self.first + ordinal - 1 < begin
+                frame = self.frame(at, min(end, self.file_end), ordinal, trimmed)
                 if not frame:
                     raise Invalid("not committed")
                 kind, time_ns, payload, at = frame
                 if batch and kind not in (RECORD, MORE):
                     raise Invalid("a batch is not closed")
             except Invalid as error:
+                again = trimmed and self.seal_end and self.find(at, end, begin - self.first + 1)
+                if again:
+                    at, ordinal, batch = again, begin - self.first + 1, []
+                    continue
                 self.why, self.partial = str(error), batch
+                return
+            if kind != PAD and ordinal > numbers:
+                self.why, self.partial, self.miscounted = "a number of the next one", batch, True
                 return
             if kind != PAD:
                 batch.append((self.first + ordinal - 1, time_ns, payload))
@@ -237,6 +247,18 @@ class Segment:
         self.failed = at
         if batch:
             self.why, self.partial = "a batch is not closed", batch
+
+    def find(self, behind, end, ordinal):
+        """Offset of the valid frame with this ordinal; None: there is none."""
+        for at in range(behind + 8, min(end, self.file_end) - 23, 8):
+            word, own = struct.unpack_from("<II", self.bytes, at)
+            try:
+                if word and word >> 30 != PAD and own == ordinal:
+                    self.frame(at, min(end, self.file_end), ordinal)
+                    return at
+            except Invalid:
+                pass
+        return None
 
     def has_frames_behind(self, end):
         """Is there a valid frame behind the place where walk() stopped?"""
@@ -324,7 +346,8 @@ class Store:
             self.control.mark = min(self.control.mark, segment.first - 1)
         if chain and not self.control.has_slot and chain[0][0].first < first_ever:
             oldest, chain = chain[0][0], []
-            self.breaks[None] = Damage(oldest.name, 4096, 0, "before the first ever")
+            begin = Damage(oldest.name, 4096, 0, "before the first ever")
+            self.breaks[None] = self.breaks.get(oldest.id, begin)
         return chain
 
     def walk_back(self, segment, ids):
@@ -367,7 +390,8 @@ class Store:
         fits = fits and segment.previous_records <= (end - 4224) // 24
         fits = fits and before.first + segment.previous_records == segment.first
         if before.seal_end:
-            fits = fits and end <= before.seal_end and segment.previous_records <= before.seal_records
+            cut = before.seal_records - segment.previous_records
+            fits = fits and end <= before.seal_end and 0 <= cut <= (before.seal_end - end) // 24
         if not fits:
             raise Damage(before.name, 4096, 0, "not the segment that should be here")
         return before
@@ -390,14 +414,16 @@ class Store:
         for at, (segment, end) in enumerate(self.chain):
             self.tell(due, segment.id)
             successor = self.chain[at + 1][0] if at + 1 < len(self.chain) else None
+            joined = successor and successor.id not in self.breaks
+            numbers = successor.previous_records if joined else NUMBER_MAX
             segment.map()
-            yield from self.served(segment.walk(end))
+            yield from self.served(segment.walk(end, self.control.first, numbers))
             due, place = segment.next, (segment.name, segment.stop)
             if segment.why:
                 yield from self.judge_stop(segment, end, successor)
                 break
             segment.bytes = b""
-            if successor and successor.id not in self.breaks and due != successor.first:
+            if joined and due != successor.first:
                 self.fail(segment.name, segment.stop, due, "numbers do not join")
         self.tell(due, None)
         if place and due <= self.control.mark:  # D6
@@ -411,6 +437,8 @@ class Store:
     def judge_stop(self, segment, end, successor):
         """Tell a torn tail, which is fine, from damage; yield what of a batch was durable."""
         failed = segment.next + len(segment.partial)
+        if segment.miscounted:  # D4
+            self.fail(segment.name, segment.failed, failed, segment.why)
         below = self.control.has_slot and failed <= self.control.mark
         below |= any(one.id > segment.id and one.seal_end for one, _ in self.chain)  # D1
         sealed = segment.failed < segment.seal_end  # D2

@@ -168,7 +168,7 @@ def torn(tool, path):
     tool.append(path, [b"first", b"x" * 100])
     segment = Store(path).chain[-1][0]
     segment.map()
-    list(segment.walk(segment.file_end))
+    list(segment.walk(segment.file_end, 0, segment.file_end))
     name, whole = os.path.join(path, segment.name), bytes(segment.bytes)
     last = segment.stop - 128  # 24 + 100, rounded up
     lower_mark(path)

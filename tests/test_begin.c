@@ -1,0 +1,189 @@
+/*
+ * test_begin.c - where a log begins and ends is said by several files: one of them is wrong
+ *
+ * Frames that were trimmed within a segment may be damaged, as nobody reads them; a slot, a seal or a link
+ * that nothing else bears out is not believed.
+ */
+#include <errno.h>
+
+#include "test_one_verdict_support.h"
+
+/* As make_store(), with more in the head. */
+static void make_fuller(void)
+{
+        make_store();
+        open_store(LOGSTORE_NO_THREAD);
+        for (int i = 0; i < 6; i++)
+                append_filled(2000, 'y');
+        close_store();
+}
+
+/* Spoil a frame of the segment and trim the log to behind it. Returns how many records are left. */
+static uint64_t damage_trimmed(uint64_t id, uint64_t in_frame)
+{
+        uint64_t number = start_of(id).first_number + 1, last, first = number + 2;
+        struct logstore_bounds bounds;
+        struct logstore *reader;
+
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_bounds(reader, &bounds), 0);
+        ck_assert_int_eq(logstore_close(reader), 0);
+        last = bounds.tail;
+        forge_slots(offsetof(struct control_slot, first_number), first);
+        zero_in(id, place_of(number).offset + in_frame, 4);
+        return last - first + 1;
+}
+
+static void expect_sound(uint64_t records)
+{
+        struct logstore_verify_report report;
+        struct logstore *writer;
+        uint64_t read;
+
+        ck_assert_msg(logstore_verify(store_path(), NULL, &report) == 0, "%s", logstore_detail());
+        ck_assert_uint_eq(report.records, records);
+        ck_assert_int_eq(read_to_end(0, &read), -EAGAIN);
+        ck_assert_uint_eq(read, records);
+        ck_assert_int_eq(read_backward(&read), -EAGAIN);
+        ck_assert_uint_eq(read, records);
+        ck_assert_int_eq(try_open(LOGSTORE_NO_THREAD, &writer), 0);
+        ck_assert_int_eq(logstore_close(writer), 0);
+}
+
+/* In a sealed segment, and in the head, which a writer goes on in. */
+START_TEST(damage_in_a_record_that_was_trimmed_is_none)
+{
+        make_fuller();
+        expect_sound(damage_trimmed(_i ? 3 : 2, offsetof(struct frame, payload)));
+}
+END_TEST
+
+START_TEST(damage_in_a_trimmed_record_is_none_behind_a_crash)
+{
+        uint64_t records;
+
+        make_fuller();
+        records = damage_trimmed(3, offsetof(struct frame, payload));
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        expect_sound(records);
+}
+END_TEST
+
+/* It is behind a frame that does not lead on: the index of a sealed segment leads to it. */
+START_TEST(a_trimmed_frame_that_leads_nowhere_is_passed_by_index)
+{
+        make_fuller();
+        expect_sound(damage_trimmed(2, 0));
+}
+END_TEST
+
+START_TEST(damage_from_the_first_number_on_is_damage)
+{
+        uint64_t number;
+
+        make_fuller();
+        number = start_of(2).first_number + 2;
+        forge_slots(offsetof(struct control_slot, first_number), number);
+        zero_in(2, place_of(number).offset + offsetof(struct frame, payload), 4);
+        expect_failure(logstore_verify(store_path(), NULL, NULL), -EBADMSG);
+}
+END_TEST
+
+/* Nothing is behind the place of the mark, and a greater number was given before it. */
+START_TEST(a_mark_whose_number_is_too_low_hides_no_record)
+{
+        struct logstore_bounds bounds;
+        struct logstore *reader;
+        uint64_t records, backward;
+
+        make_fuller();
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_bounds(reader, &bounds), 0);
+        ck_assert_int_eq(logstore_close(reader), 0);
+        ck_assert_uint_gt(bounds.tail, start_of(3).first_number + 2);
+        forge_slots(offsetof(struct control_slot, mark_number), bounds.tail - 2);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        ck_assert_int_eq(read_to_end(0, &records), -EAGAIN);
+        ck_assert_uint_eq(records, bounds.tail);
+        ck_assert_int_eq(read_backward(&backward), -EAGAIN);
+        ck_assert_uint_eq(backward, bounds.tail);
+}
+END_TEST
+
+static void forge_seal_end(uint64_t id, uint64_t end)
+{
+        struct segment_header header;
+        struct segment_seal seal;
+        struct bytes file = load_file(segment_path(id));
+
+        memcpy(&header, file.data, sizeof(header));
+        memcpy(&seal, file.data + SECTOR_BYTES, sizeof(seal));
+        seal.end = end;
+        seal.check = XXH3_64bits_withSeed(&seal, offsetof(struct segment_seal, check), header.salt);
+        memcpy(file.data + SECTOR_BYTES, &seal, sizeof(seal));
+        save_file(segment_path(id), file.data, file.size);
+        free(file.data);
+}
+
+/* It ends before the place that the next segment goes on from: what is there is not known. */
+START_TEST(a_link_is_told_before_the_seal_that_breaks_it)
+{
+        uint64_t last;
+
+        make_store();
+        last = start_of(2).first_number - 1;
+        forge_seal_end(1, place_of(last).offset);
+        ck_assert_uint_eq(expect_one_verdict("0000000001.log", last), last - 1);
+        expect_repaired();
+}
+END_TEST
+
+/* The next segment claims the last number that this one has a frame for. */
+static uint64_t claim_last(uint64_t id)
+{
+        struct start_payload start = start_of(id + 1);
+
+        start.previous_records--;
+        start.first_number--;
+        forge_start(id + 1, &start);
+        return start.first_number;
+}
+
+START_TEST(where_a_seal_has_no_room_for_more_numbers_the_link_is_damaged)
+{
+        uint64_t number;
+
+        make_store();
+        number = claim_last(2);
+        ck_assert_uint_eq(expect_one_verdict("0000000002.log", number + 1), number);
+        expect_repaired();
+}
+END_TEST
+
+START_TEST(a_number_that_two_segments_have_is_damage_at_its_first_frame)
+{
+        uint64_t number;
+
+        make_store();
+        unseal(2);
+        number = claim_last(2);
+        ck_assert_uint_eq(expect_one_verdict("0000000002.log", number), number - 1);
+        expect_repaired();
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { damage_in_a_record_that_was_trimmed_is_none, 2 },
+                { damage_in_a_trimmed_record_is_none_behind_a_crash, 0 },
+                { a_trimmed_frame_that_leads_nowhere_is_passed_by_index, 0 },
+                { damage_from_the_first_number_on_is_damage, 0 },
+                { a_mark_whose_number_is_too_low_hides_no_record, 0 },
+                { a_link_is_told_before_the_seal_that_breaks_it, 0 },
+                { where_a_seal_has_no_room_for_more_numbers_the_link_is_damaged, 0 },
+                { a_number_that_two_segments_have_is_damage_at_its_first_frame, 0 },
+        };
+
+        return RUN_TESTS("begin", tests);
+}

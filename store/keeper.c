@@ -166,7 +166,7 @@ static bool round_behind(struct keeper *keeper)
                 ;
         touch(keeper);
         if (now - keeper->last_retention_ns >= RETENTION_NS) {
-                retention_apply(keeper->retention);
+                retention_apply_some(keeper->retention);
                 keeper->last_retention_ns = now;
                 keeper->retained = tail.number;
         }

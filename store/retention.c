@@ -192,13 +192,21 @@ static int unlink_locked(struct retention *retention, size_t most)
         return r == -EIO ? fail(retention, r) : r;
 }
 
-int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first)
+/* The limits are judged under the lock, whatever was found before: a truncation meanwhile takes back
+ * records that the limits counted, and a plan from before it would let go of what they keep. */
+static int limit_locked(struct retention *retention, size_t walks, uint64_t *ret_first)
+{
+        return trim_locked(retention, target_within(retention, walks), ret_first);
+}
+
+static int trim_and_unlink(struct retention *retention, const uint64_t *number, uint64_t *ret_first)
 {
         uint64_t first = 0;
         int r;
 
         pthread_mutex_lock(&retention->lock);
-        r = trim_locked(retention, number, &first);
+        r = number ? trim_locked(retention, *number, &first)
+                   : limit_locked(retention, SIZE_MAX, &first);
         if (r == 0)
                 r = unlink_locked(retention, SIZE_MAX);
         pthread_mutex_unlock(&retention->lock);
@@ -207,15 +215,25 @@ int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_f
         return r;
 }
 
-int retention_apply(struct retention *retention)
+int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first)
 {
-        uint64_t target = target_within(retention, WALK_BATCH);
-        int r = 0;
+        return trim_and_unlink(retention, &number, ret_first);
+}
 
-        if (target <= retention->control->first_number ||
+int retention_apply(struct retention *retention, uint64_t *ret_first)
+{
+        retention_target(retention); /* counts what is to be counted while others may trim */
+        return trim_and_unlink(retention, NULL, ret_first);
+}
+
+int retention_apply_some(struct retention *retention)
+{
+        int r;
+
+        if (target_within(retention, WALK_BATCH) <= retention->control->first_number ||
             pthread_mutex_trylock(&retention->lock) != 0) /* another thread is at it */
                 return 0;
-        r = trim_locked(retention, target, NULL);
+        r = limit_locked(retention, WALK_BATCH, NULL);
         pthread_mutex_unlock(&retention->lock);
         return r;
 }

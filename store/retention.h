@@ -37,9 +37,12 @@ int retention_records(struct catalog *catalog, const struct catalog_entry *entry
  * not for the files to be unlinked. */
 int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first);
 
-/* Apply the limits, if there are any, but leave the files to retention_unlink_some(). Nothing if
- * another thread trims. */
-int retention_apply(struct retention *retention);
+/* Apply the limits, if there are any. */
+int retention_apply(struct retention *retention, uint64_t *ret_first);
+
+/* The same, but count a few segments at a time and leave the files to retention_unlink_some(). Nothing
+ * if another thread trims. */
+int retention_apply_some(struct retention *retention);
 
 /* Unlink some files of what was trimmed. 1: there may be more. */
 int retention_unlink_some(struct retention *retention);

@@ -90,9 +90,19 @@ static int apply_of_reader(struct logstore *store, int dry_run, uint64_t *ret_fi
         return r;
 }
 
+static void plan_of_writer(struct logstore *store, uint64_t *ret_first)
+{
+        uint64_t target = retention_target(&store->retention);
+        uint64_t floor = store->retention.floor, first = store->control.first_number;
+
+        if (target > floor)
+                target = floor;
+        if (ret_first)
+                *ret_first = target > first ? target : first;
+}
+
 int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first)
 {
-        uint64_t target;
         int r;
 
         if (store && !store->writer)
@@ -100,14 +110,10 @@ int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_
         r = store_enter_writer(store);
         if (r < 0)
                 return r;
-        target = retention_target(&store->retention);
-        if (target > store->retention.floor)
-                target = store->retention.floor;
-        if (!dry_run)
-                r = retention_trim(&store->retention, target, ret_first);
-        else if (ret_first)
-                *ret_first =
-                        target > store->control.first_number ? target : store->control.first_number;
+        if (dry_run)
+                plan_of_writer(store, ret_first);
+        else
+                r = retention_apply(&store->retention, ret_first);
         store_leave();
         return r;
 }

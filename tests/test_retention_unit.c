@@ -22,6 +22,8 @@ static struct retention *retention;
 static _Atomic uint64_t moved_bytes;
 static bool sync_beside, no_files; /* with each unlink; there are none to unlink */
 static uint64_t trim_beside;       /* with the next look at a segment */
+static uint64_t cut_beside;        /* with the fourth */
+static int looks;
 static bool failing;
 static int control_syncs, unlinks, unlinks_before_sync;
 static char unlinked[64][32];
@@ -43,6 +45,8 @@ int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret)
         trim_beside = 0;
         if (number)
                 ck_assert_int_eq(retention_trim(retention, number, NULL), 0);
+        if (++looks == 4 && cut_beside)
+                ck_assert_int_eq(logstore_truncate_after(store, cut_beside, 0), 0);
         return __real_os_stat_name(directory, name, ret);
 }
 
@@ -168,6 +172,25 @@ START_TEST(a_trim_beside_the_look_lets_no_more_go)
 }
 END_TEST
 
+/* Of what is left then the limits keep all. */
+START_TEST(a_truncation_beside_the_look_lets_nothing_go)
+{
+        uint64_t first = 0;
+
+        make_six();
+        ck_assert_int_eq(logstore_set_retention(store, 4 * SMALL_SEGMENT_BYTES, 0, 0), 0);
+        cut_beside = 15;
+        looks = 0;
+        if (_i)
+                ck_assert_int_eq(retention_apply_some(retention), 0);
+        else
+                ck_assert_int_eq(logstore_apply_retention(store, 0, &first), 0);
+        ck_assert_int_ge(looks, 4);
+        ck_assert_uint_eq(bounds_of(store).first, 1);
+        ck_assert_uint_eq(bounds_of(store).tail, 15);
+}
+END_TEST
+
 static const struct {
         uint64_t bytes, first;
 } beside_damage[] = {
@@ -246,7 +269,7 @@ START_TEST(the_background_unlinks_a_few_files_at_each_look)
         ck_assert_int_eq(logstore_set_retention(store, 0, 1, 0), 0);
         retention = &store->retention;
         unlinks = 0;
-        ck_assert_int_eq(retention_apply(retention), 0);
+        ck_assert_int_eq(retention_apply_some(retention), 0);
         ck_assert_uint_eq(bounds_of(store).first, 39 * IN_EACH + 1);
         ck_assert_int_eq(unlinks, 0);
         ck_assert_int_eq(retention_unlink_some(retention), 1);
@@ -295,6 +318,7 @@ int main(void)
                 { the_first_number_is_durable_before_the_oldest_goes_first, 0 },
                 { a_trim_that_lets_nothing_go_writes_nothing, 0 },
                 { a_trim_beside_the_look_lets_no_more_go, 0 },
+                { a_truncation_beside_the_look_lets_nothing_go, 2 },
                 { a_segment_that_cannot_be_read_ends_no_look, 3 },
                 { the_floor_is_kept_whatever_the_limits, 0 },
                 { if_the_first_number_cannot_be_made_durable_nothing_is_deleted, 0 },

@@ -174,8 +174,7 @@ int catalog_walk_back(struct catalog *catalog)
                 if (entry->previous_id == 0 || entry->first_number <= catalog->first_number) {
                         if (!broken)
                                 return catalog_leave_out(catalog, 0, at);
-                        if (entry->previous_id == 0)
-                                catalog_remove(catalog, 0, at);
+                        catalog_remove(catalog, 0, at);
                         return 0;
                 }
                 r = find_previous(catalog, &at, &previous, &sealed);

@@ -172,6 +172,27 @@ START_TEST(a_number_that_two_segments_have_is_damage_at_its_first_frame)
 }
 END_TEST
 
+/* Where the chain comes to a number that was trimmed it ends, also in a segment that does not fit. */
+START_TEST(behind_a_first_number_that_was_trimmed_nothing_is_of_the_log)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct start_payload start;
+
+        options.flags = LOGSTORE_CREATE | LOGSTORE_NO_THREAD;
+        options.segment_bytes = SMALL_SEGMENT_BYTES;
+        options.first_number = 1000;
+        open_store_with(&options);
+        while (!file_exists(segment_path(4)))
+                append_filled(20000, 'x');
+        close_store();
+        start = start_of(3);
+        start.first_number = 3;
+        forge_start(3, &start);
+        ck_assert_uint_eq(expect_one_verdict("0000000003.log", 1000), 0);
+        expect_repaired();
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -183,6 +204,7 @@ int main(void)
                 { a_link_is_told_before_the_seal_that_breaks_it, 0 },
                 { where_a_seal_has_no_room_for_more_numbers_the_link_is_damaged, 0 },
                 { a_number_that_two_segments_have_is_damage_at_its_first_frame, 0 },
+                { behind_a_first_number_that_was_trimmed_nothing_is_of_the_log, 0 },
         };
 
         return RUN_TESTS("begin", tests);

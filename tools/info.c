@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "json_print.h"
 #include "look.h"
 #include "report.h"
 #include "session.h"
@@ -29,30 +30,34 @@ static void uuid_format(char to[33], const uint8_t uuid[16])
 
 static int print_json(const struct logstore_info *info, const char *uuid)
 {
-        json_t *o = json_object();
+        struct json_print o = { "" };
+        char mode[16];
 
-        json_object_set_new(o, "uuid", json_string(uuid));
-        json_object_set_new(o, "version", json_integer(info->version));
-        json_object_set_new(o, "first", look_number(info->bounds.first));
-        json_object_set_new(o, "tail", look_number(info->bounds.tail));
-        json_object_set_new(o, "durable", look_number(info->bounds.durable));
-        json_object_set_new(o, "records", look_number(record_count(&info->bounds)));
-        json_object_set_new(o, "epoch", look_number(info->bounds.epoch));
-        json_object_set_new(o, "segments", look_number(info->segments));
-        json_object_set_new(o, "segment_bytes", look_number(info->segment_bytes));
-        json_object_set_new(o, "disk_bytes", look_number(info->disk_bytes));
-        json_object_set_new(o, "file_mode", json_sprintf("%04o", info->file_mode));
-        json_object_set_new(o, "clean", json_boolean(info->clean));
-        json_object_set_new(o, "failed", json_boolean(info->failed));
-        json_object_set_new(o, "locked",
-                            info->locked < 0 ? json_null() : json_boolean(info->locked));
-        json_object_set_new(o, "writer_pid",
-                            info->writer_pid ? json_integer(info->writer_pid) : json_null());
-        json_object_set_new(o, "open_claims", look_number(info->open_claims));
-        json_object_set_new(o, "oldest_claim", look_number(info->oldest_claim));
-        json_object_set_new(o, "dropped_records", look_number(info->dropped_records));
-        json_object_set_new(o, "dropped_bytes", look_number(info->dropped_bytes));
-        return look_print_json(o);
+        snprintf(mode, sizeof(mode), "%04o", info->file_mode);
+        json_print_open(&o, NULL, '{');
+        json_print_text(&o, "uuid", uuid);
+        json_print_number(&o, "version", info->version);
+        json_print_number(&o, "first", info->bounds.first);
+        json_print_number(&o, "tail", info->bounds.tail);
+        json_print_number(&o, "durable", info->bounds.durable);
+        json_print_number(&o, "records", record_count(&info->bounds));
+        json_print_number(&o, "epoch", info->bounds.epoch);
+        json_print_number(&o, "segments", info->segments);
+        json_print_number(&o, "segment_bytes", info->segment_bytes);
+        json_print_number(&o, "disk_bytes", info->disk_bytes);
+        json_print_text(&o, "file_mode", mode);
+        json_print_truth(&o, "clean", info->clean != 0);
+        json_print_truth(&o, "failed", info->failed != 0);
+        json_print_truth(&o, "locked", info->locked);
+        json_print_number(&o, "writer_pid",
+                          info->writer_pid > 0 ? (uint64_t)info->writer_pid : LOGSTORE_UNKNOWN);
+        json_print_number(&o, "open_claims", info->open_claims);
+        json_print_number(&o, "oldest_claim", info->oldest_claim);
+        json_print_number(&o, "dropped_records", info->dropped_records);
+        json_print_number(&o, "dropped_bytes", info->dropped_bytes);
+        json_print_close(&o, '}');
+        putchar('\n');
+        return report_stdout();
 }
 
 static void line_number(const char *name, uint64_t number)

@@ -4,21 +4,11 @@
 #ifndef TOOL_LOOK_H
 #define TOOL_LOOK_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "numbers.h"
 #include "times.h"
-
-/* Print @value on one line, keys in the order they were set, and drop it. A status. */
-int look_print_json(json_t *value);
-
-/* Unknown (UINT64_MAX) is null. */
-json_t *look_number(uint64_t number);
-
-/* RFC 3339; 0 is null. */
-json_t *look_time(int64_t time_ns);
 
 /* RFC 3339, or "-" for 0. Returns @to. */
 const char *look_time_text(char to[TIME_TEXT_BYTES], int64_t time_ns);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "json_print.h"
 #include "look.h"
 #include "mem.h"
 #include "report.h"
@@ -149,62 +150,61 @@ static void show_table(const struct mem_view *view)
 
 /* ---- JSON lines ---- */
 
-static int residency_json(const char *what, const char *name, const struct logstore_residency *r)
+static void residency_json(const char *what, const char *name, const struct logstore_residency *r)
 {
-        json_t *o = json_object();
+        struct json_print o = { "" };
 
-        json_object_set_new(o, "what", json_string(what));
+        json_print_open(&o, NULL, '{');
+        json_print_text(&o, "what", what);
         if (name)
-                json_object_set_new(o, "name", json_string(name));
-        json_object_set_new(o, "file_bytes", look_number(r->file_bytes));
-        json_object_set_new(o, "resident", look_number(r->resident));
-        json_object_set_new(o, "dirty", look_number(r->dirty));
-        json_object_set_new(o, "writeback", look_number(r->writeback));
-        json_object_set_new(o, "evicted", look_number(r->evicted));
-        json_object_set_new(o, "recently_evicted", look_number(r->recently_evicted));
-        return look_print_json(o);
+                json_print_text(&o, "name", name);
+        json_print_number(&o, "file_bytes", r->file_bytes);
+        json_print_number(&o, "resident", r->resident);
+        json_print_number(&o, "dirty", r->dirty);
+        json_print_number(&o, "writeback", r->writeback);
+        json_print_number(&o, "evicted", r->evicted);
+        json_print_number(&o, "recently_evicted", r->recently_evicted);
+        json_print_close(&o, '}');
+        putchar('\n');
 }
 
-static json_t *kind_json(const struct mem_kind *kind)
+static void kind_json(struct json_print *o, const char *name, const struct mem_kind *kind)
 {
-        json_t *o = json_object();
-
-        json_object_set_new(o, "mappings", look_number(kind->mappings));
-        json_object_set_new(o, "mapped", look_number(kind->mapped));
-        json_object_set_new(o, "resident", look_number(kind->resident));
-        json_object_set_new(o, "dirty", look_number(kind->dirty));
-        json_object_set_new(o, "copied", look_number(kind->copied));
-        json_object_set_new(o, "locked", look_number(kind->locked));
-        return o;
+        json_print_open(o, name, '{');
+        json_print_number(o, "mappings", kind->mappings);
+        json_print_number(o, "mapped", kind->mapped);
+        json_print_number(o, "resident", kind->resident);
+        json_print_number(o, "dirty", kind->dirty);
+        json_print_number(o, "copied", kind->copied);
+        json_print_number(o, "locked", kind->locked);
+        json_print_close(o, '}');
 }
 
-static int process_json(const struct mem_process *process)
+static void process_json(const struct mem_process *process)
 {
-        json_t *o = json_object();
+        struct json_print o = { "" };
 
-        json_object_set_new(o, "what", json_string("process"));
-        json_object_set_new(o, "pid", json_integer(process->pid));
-        json_object_set_new(o, "command", json_string(process->command));
-        json_object_set_new(o, "shared_file", kind_json(&process->shared));
-        json_object_set_new(o, "private_file", kind_json(&process->private));
-        json_object_set_new(o, "anonymous", kind_json(&process->anonymous));
-        json_object_set_new(o, "heap", kind_json(&process->heap));
-        json_object_set_new(o, "minor_faults", look_number(process->minor_faults));
-        json_object_set_new(o, "major_faults", look_number(process->major_faults));
-        return look_print_json(o);
+        json_print_open(&o, NULL, '{');
+        json_print_text(&o, "what", "process");
+        json_print_number(&o, "pid", (uint64_t)process->pid);
+        json_print_text(&o, "command", process->command);
+        kind_json(&o, "shared_file", &process->shared);
+        kind_json(&o, "private_file", &process->private);
+        kind_json(&o, "anonymous", &process->anonymous);
+        kind_json(&o, "heap", &process->heap);
+        json_print_number(&o, "minor_faults", process->minor_faults);
+        json_print_number(&o, "major_faults", process->major_faults);
+        json_print_close(&o, '}');
+        putchar('\n');
 }
 
-static int show_json(const struct mem_view *view)
+static void show_json(const struct mem_view *view)
 {
-        int status = STATUS_DONE;
-
-        for (size_t i = 0; i < view->segment_count && status == STATUS_DONE; i++)
-                status = residency_json("file", view->segments[i].name, &view->segments[i].all);
-        if (status == STATUS_DONE)
-                status = residency_json("total", NULL, &view->total);
-        for (size_t i = 0; i < view->process_count && status == STATUS_DONE; i++)
-                status = process_json(&view->processes[i]);
-        return status;
+        for (size_t i = 0; i < view->segment_count; i++)
+                residency_json("file", view->segments[i].name, &view->segments[i].all);
+        residency_json("total", NULL, &view->total);
+        for (size_t i = 0; i < view->process_count; i++)
+                process_json(&view->processes[i]);
 }
 
 /* ---- once, or again and again ---- */
@@ -232,7 +232,8 @@ static int show(const struct showing *showing, const struct mem_view *view)
         terminal_size(STDOUT_FILENO, &columns, &rows);
         switch (showing->format) {
         case FORMAT_JSON:
-                return show_json(view);
+                show_json(view);
+                break;
         case FORMAT_SVG:
                 mem_draw_svg(view);
                 break;

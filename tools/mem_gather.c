@@ -10,7 +10,11 @@
 
 uint64_t mem_add(uint64_t a, uint64_t b)
 {
-        return a == LOGSTORE_UNKNOWN || b == LOGSTORE_UNKNOWN ? LOGSTORE_UNKNOWN : a + b;
+        uint64_t sum;
+
+        if (a == LOGSTORE_UNKNOWN || b == LOGSTORE_UNKNOWN || __builtin_add_overflow(a, b, &sum))
+                return LOGSTORE_UNKNOWN;
+        return sum;
 }
 
 static void add_total(struct logstore_residency *total, const struct logstore_residency *part)

@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "json_print.h"
 #include "look.h"
 #include "report.h"
 #include "session.h"
@@ -24,22 +25,24 @@ static const char *state_text(uint32_t state)
         return state < sizeof(states) / sizeof(states[0]) ? states[state] : "?";
 }
 
-static int add_json(void *context, const struct logstore_segment_info *segment)
+static int print_object(void *context, const struct logstore_segment_info *segment)
 {
-        json_t *o = json_object();
+        struct json_print *o = context;
 
-        json_object_set_new(o, "id", look_number(segment->id));
-        json_object_set_new(o, "name", json_string(segment->name));
-        json_object_set_new(o, "state", json_string(state_text(segment->state)));
-        json_object_set_new(o, "first", look_number(segment->first_number));
-        json_object_set_new(o, "records", look_number(segment->records));
-        json_object_set_new(o, "used_bytes", look_number(segment->used_bytes));
-        json_object_set_new(o, "file_bytes", look_number(segment->file_bytes));
-        json_object_set_new(o, "disk_bytes", look_number(segment->disk_bytes));
-        json_object_set_new(o, "created", look_time(segment->created_ns));
-        json_object_set_new(o, "greatest_time", look_time(segment->greatest_ns));
-        json_object_set_new(o, "index", json_boolean(segment->has_index));
-        return json_array_append_new(context, o);
+        json_print_open(o, NULL, '{');
+        json_print_number(o, "id", segment->id);
+        json_print_text(o, "name", segment->name);
+        json_print_text(o, "state", state_text(segment->state));
+        json_print_number(o, "first", segment->first_number);
+        json_print_number(o, "records", segment->records);
+        json_print_number(o, "used_bytes", segment->used_bytes);
+        json_print_number(o, "file_bytes", segment->file_bytes);
+        json_print_number(o, "disk_bytes", segment->disk_bytes);
+        json_print_time(o, "created", segment->created_ns);
+        json_print_time(o, "greatest_time", segment->greatest_ns);
+        json_print_truth(o, "index", segment->has_index != 0);
+        json_print_close(o, '}');
+        return 0;
 }
 
 static int print_row(void *context, const struct logstore_segment_info *segment)
@@ -55,10 +58,28 @@ static int print_row(void *context, const struct logstore_segment_info *segment)
         return 0;
 }
 
+static int print_json(struct logstore *store)
+{
+        struct json_print array = { "" };
+        int r;
+
+        json_print_open(&array, NULL, '[');
+        r = logstore_segments(store, print_object, &array);
+        json_print_close(&array, ']');
+        putchar('\n');
+        return r;
+}
+
+static int print_table(struct logstore *store)
+{
+        printf("%-16s %-8s %14s %12s %12s %12s %-5s %s\n", "SEGMENT", "STATE", "FIRST", "RECORDS",
+               "USED", "DISK", "INDEX", "GREATEST TIME");
+        return logstore_segments(store, print_row, NULL);
+}
+
 int verb_segments(int count, char **arguments)
 {
         struct logstore *store;
-        json_t *array = NULL;
         bool json;
         int status, r;
 
@@ -70,18 +91,9 @@ int verb_segments(int count, char **arguments)
         status = session_read(arguments[0], &store);
         if (status != STATUS_DONE)
                 return status;
-        if (json) {
-                array = json_array();
-                r = logstore_segments(store, add_json, array);
-        } else {
-                printf("%-16s %-8s %14s %12s %12s %12s %-5s %s\n", "SEGMENT", "STATE", "FIRST",
-                       "RECORDS", "USED", "DISK", "INDEX", "GREATEST TIME");
-                r = logstore_segments(store, print_row, NULL);
-        }
+        r = json ? print_json(store) : print_table(store);
+        status = report_stdout();
         if (r < 0)
-                status = report_store(r, arguments[0]);
-        else
-                status = json ? look_print_json(json_incref(array)) : report_stdout();
-        json_decref(array);
+                status = status_first(report_store(r, arguments[0]), status);
         return session_close(store, arguments[0], status);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "json_print.h"
 #include "look.h"
 #include "numbers.h"
 #include "report.h"
@@ -25,16 +26,16 @@ struct poptOption verify_options[] = {
 
 static void fault_json(const struct logstore_fault *fault)
 {
-        json_t *o = json_object();
+        struct json_print o = { "" };
 
-        json_object_set_new(o, "file", fault->file[0] ? json_string(fault->file) : json_null());
-        json_object_set_new(o, "offset", look_number(fault->offset));
-        json_object_set_new(o, "number", fault->number ? look_number(fault->number) : json_null());
-        json_object_set_new(o, "error", json_string(logstore_error_text(fault->error)));
-        json_object_set_new(o, "what", json_string(fault->what));
-        json_dumpf(o, stdout, JSON_PRESERVE_ORDER);
+        json_print_open(&o, NULL, '{');
+        json_print_text(&o, "file", fault->file[0] ? fault->file : NULL);
+        json_print_number(&o, "offset", fault->offset);
+        json_print_number(&o, "number", fault->number ? fault->number : LOGSTORE_UNKNOWN);
+        json_print_text(&o, "error", logstore_error_text(fault->error));
+        json_print_text(&o, "what", fault->what);
+        json_print_close(&o, '}');
         putchar('\n');
-        json_decref(o);
 }
 
 static void fault_line(FILE *to, const struct logstore_fault *fault)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """mem says what the kernel says, to whom it says it, and changes nothing by looking."""
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -10,6 +11,7 @@ import re
 import signal
 import struct
 import subprocess
+import tempfile
 import time
 
 from support import (SMALL, TOOL, Skip, case, command, contains, equal, lines_of, main, out, run,
@@ -282,6 +284,25 @@ def watching_a_picture(tmp):
         equal(watcher.stderr.read(), b"")
     for words in (["--every", "0"], ["--every", "x"]):
         run("mem", store, "--watch", *words, status=2)
+
+
+@case
+def beyond_the_sign(tmp):
+    """sizes beyond 2^63 are those sizes in JSON, a sum beyond 2^64 is unknown"""
+    with contextlib.ExitStack() as stack:
+        if not os.access("/dev/shm", os.W_OK):
+            raise Skip("needs /dev/shm")
+        store = stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm")) + "/s"
+        run("append", store, input=b"a\n")
+        for count in (2, 3, 4, 5):
+            try:
+                with open(f"{store}/000000000{count}.log", "wb") as file:
+                    file.truncate(1 << 62)
+            except OSError as error:
+                raise Skip(f"no such large files: {error}") from error
+            total = json.loads(out("mem", store, "-o", "jsonl").splitlines()[-1])["file_bytes"]
+            wanted = (count - 1 << 62) + 65536 + 4096
+            equal(total, wanted if wanted < 1 << 64 else None, count)
 
 
 main()

@@ -169,15 +169,19 @@ void mem_draw_map(const struct mem_view *view, size_t columns, size_t rows)
 #define SVG_LEFT 120
 #define SVG_TOP 60
 
+/* What is no UTF-8, and most control characters, no XML may hold: they are shown as anywhere else. */
 static void svg_text(const char *text)
 {
-        for (; *text; text++) {
-                if (*text == '<')
+        char cut[4096], visible[TEXT_VISIBLE_BYTES(sizeof(cut))];
+
+        snprintf(cut, sizeof(cut), "%s", text);
+        for (const char *c = text_visible_line(visible, cut); *c; c++) {
+                if (*c == '<')
                         fputs("&lt;", stdout);
-                else if (*text == '&')
+                else if (*c == '&')
                         fputs("&amp;", stdout);
                 else
-                        putchar(*text);
+                        putchar(*c);
         }
 }
 

@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import tty
+import xml.dom.minidom
 
 from support import case, command, equal, main, out, run
 
@@ -97,6 +98,19 @@ def messages(tmp):
     os.rename(evil, evil + "x")
     text = run("repair", f"{tmp}/s", "--salvage", evil).stdout
     assert b"\x1b" not in text and shown in text, text
+
+
+@case
+def name_of_the_store(tmp):
+    """a store's own name is escaped, too, where mem puts it into a picture, which stays well-formed"""
+    for number, name in enumerate((b"\x1b]0;x\x07", b"\xff<&\"'>", "\x9b31m\u202e".encode(), b"\x01\n")):
+        store = os.path.join(os.fsencode(tmp), name)
+        run("append", os.fsdecode(store), input=b"a\n")
+        picture = subprocess.run([*command("mem"), store, "-o", "svg"], capture_output=True,
+                                 check=True).stdout
+        xml.dom.minidom.parseString(picture)
+        assert not any(sign in picture for sign in (b"\x1b", b"\x07", b"\xff", b"\xc2\x9b", b"\x01",
+                                                    "\u202e".encode())), (number, picture)
 
 
 HOLDER = """

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "append_private.h"
+#include "descriptors.h"
 #include "report.h"
 #include "session.h"
 #include "signals.h"
@@ -136,6 +137,8 @@ static int append_file(struct append_run *run, const char *name)
                 name = "standard input";
         if (fd < 0)
                 return report_file(-errno, name);
+        if (is_stdin && (r = descriptors_check(fd, O_RDONLY)) < 0)
+                return report_file(r, name);
         if (run->fifo && (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))) {
                 close(fd);
                 return report_no_fifo(name);

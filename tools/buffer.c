@@ -7,6 +7,7 @@
 #include "buffer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -26,7 +27,9 @@ static bool is_file(int fd)
 
 int buffer_open(struct buffer *buffer, int fd)
 {
-        *buffer = (struct buffer){ .fd = fd, .compare_fd = -1, .error = descriptors_check(fd) };
+        *buffer = (struct buffer){ .fd = fd,
+                                   .compare_fd = -1,
+                                   .error = descriptors_check(fd, O_WRONLY) };
         buffer->visible = isatty(fd);
         if (signals_held() && !is_file(fd))
                 buffer->piece_bytes = PIPE_BUF;
@@ -81,10 +84,10 @@ static int write_all(const struct buffer *buffer, const char *data, size_t size)
                                 piece = buffer->piece_bytes;
                 }
                 n = write(buffer->fd, data, piece);
-                if (n < 0 && errno == EAGAIN)
-                        poll(&(struct pollfd){ .fd = buffer->fd, .events = POLLOUT }, 1, -1);
-                else if (n < 0 && errno != EINTR)
+                if (n < 0 && errno != EAGAIN && errno != EINTR)
                         return -errno;
+                if (n < 0 && errno == EAGAIN && !buffer->piece_bytes)
+                        poll(&(struct pollfd){ .fd = buffer->fd, .events = POLLOUT }, 1, -1);
                 if (n > 0) {
                         data += n;
                         size -= (size_t)n;

@@ -17,9 +17,11 @@ void descriptors_occupy(void)
                         _exit(4); /* not even that: nothing can be said */
 }
 
-int descriptors_check(int fd)
+int descriptors_check(int fd, int mode)
 {
         int flags = fcntl(fd, F_GETFL);
 
-        return flags < 0 || flags & O_PATH ? -EBADF : 0;
+        if (flags < 0 || flags & O_PATH)
+                return -EBADF;
+        return (flags & O_ACCMODE) == O_RDWR || (flags & O_ACCMODE) == mode ? 0 : -EBADF;
 }

@@ -59,6 +59,31 @@ def closed_output(tmp):
 
 
 @case
+def wrong_direction(tmp):
+    """what cannot be read is no input, what cannot be written no output: status 4, and nobody waits"""
+    run("append", f"{tmp}/s", input=lines_of(10))
+    reader, writer = os.pipe()
+    with open(f"{tmp}/read-only", "w+b"), open(f"{tmp}/read-only", "rb") as read_only, \
+         open(f"{tmp}/write-only", "wb") as write_only:
+        for descriptor in (writer, write_only):
+            result = subprocess.run(command("append", f"{tmp}/s"), stdin=descriptor,
+                                    capture_output=True, timeout=20)
+            equal(result.returncode, 4, descriptor)
+            contains(result.stderr.decode(), "standard input: Bad file descriptor")
+        for descriptor in (reader, read_only):
+            for words in (["append", f"{tmp}/s", "--ack"], ["append", f"{tmp}/s", "-T"],
+                          ["read", f"{tmp}/s"], ["read", f"{tmp}/s", "-f"], ["get", f"{tmp}/s", "1"],
+                          ["info", f"{tmp}/s"], ["trim", f"{tmp}/s", "--keep-count", "1"]):
+                result = subprocess.run(command(*words), input=b"a\n", stdout=descriptor,
+                                        stderr=subprocess.PIPE, timeout=20)
+                equal(result.returncode, 4, words)
+                contains(result.stderr.decode(), "standard output: Bad file descriptor")
+    os.close(reader)
+    os.close(writer)
+    run("append", f"{tmp}/s", input=b"a\n")
+
+
+@case
 def nothing_into_files(tmp):
     """records and messages never land in a file that took a closed descriptor"""
     run("append", f"{tmp}/s", input=lines_of(10))

@@ -35,4 +35,20 @@ def large(tmp):
     assert most < before + (400 << 10), f"{most >> 10} MB"
 
 
+@case
+def backward(tmp):
+    """where a search has no memory left it says so: it is no "no match", and nothing goes out uncovered"""
+    run("append", f"{tmp}/s", "--segment-size", "16M", input=b"secret" * 1000000 + b"\n")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    for words in (["-g", r"(.*)\1"], ["-g", r"(.*)\1", "-v"], ["-c", "-g", r"(.*)\1\1\1z"],
+                  ["--redact", r"(.*)\1"]):
+        contains(complaint("read", f"{tmp}/s", *words, status=4), "allocate memory")
+    contains(complaint("copy", f"{tmp}/s", f"{tmp}/t", "--redact", r"(.*)\1", status=4), "emory")
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert most < before + (400 << 10), f"{most >> 10} MB"
+    run("append", f"{tmp}/u", input=b"abab\nabba\n")
+    equal(out("read", f"{tmp}/u", "-g", r"^(..)\1$"), b"abab\n")
+    equal(out("read", f"{tmp}/u", "--redact", r"(.)\1"), b"abab\naxxa\n")
+
+
 main()

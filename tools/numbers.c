@@ -57,7 +57,7 @@ static int digits_parse(const char **text, uint64_t *ret)
         for (; **text >= '0' && **text <= '9'; (*text)++)
                 if (__builtin_mul_overflow(number, 10, &number) ||
                     __builtin_add_overflow(number, (uint64_t)(**text - '0'), &number))
-                        return -EINVAL;
+                        return -ERANGE;
         *ret = number;
         return 0;
 }
@@ -65,9 +65,10 @@ static int digits_parse(const char **text, uint64_t *ret)
 int number_parse(const char *text, uint64_t *ret)
 {
         uint64_t number;
+        int r = digits_parse(&text, &number);
 
-        if (digits_parse(&text, &number) < 0 || *text)
-                return -EINVAL;
+        if (r < 0 || *text)
+                return r < 0 ? r : -EINVAL;
         *ret = number;
         return 0;
 }
@@ -112,33 +113,39 @@ static const struct unit *unit_parse(const char **text, const struct unit *units
         return NULL;
 }
 
-/* "12.5" and one of @units; rounded down to a whole number, which fits an int64_t. */
+/* "12.5" and one of @units; rounded down to a whole number. -ERANGE if that is no int64_t. */
 static int scaled_parse(const char **text, const struct unit *units, uint64_t *ret)
 {
         const struct unit *unit;
         uint64_t whole, fraction = 0;
+        unsigned __int128 sum;
+        int r = digits_parse(text, &whole);
 
-        if (digits_parse(text, &whole) < 0)
-                return -EINVAL;
+        if (r < 0)
+                return r;
         if (**text == '.') {
                 (*text)++;
                 if (fraction_parse(text, &fraction) < 0)
                         return -EINVAL;
         }
         unit = unit_parse(text, units);
-        if (!unit || whole > (uint64_t)INT64_MAX / unit->factor - 1)
+        if (!unit)
                 return -EINVAL;
-        *ret = whole * unit->factor +
-               (uint64_t)((unsigned __int128)fraction * unit->factor / FRACTION_ONE);
+        sum = (unsigned __int128)whole * unit->factor +
+              (unsigned __int128)fraction * unit->factor / FRACTION_ONE;
+        if (sum > INT64_MAX)
+                return -ERANGE;
+        *ret = (uint64_t)sum;
         return 0;
 }
 
 int size_parse(const char *text, uint64_t *ret)
 {
         uint64_t bytes;
+        int r = scaled_parse(&text, size_units, &bytes);
 
-        if (scaled_parse(&text, size_units, &bytes) < 0 || *text)
-                return -EINVAL;
+        if (r < 0 || *text)
+                return r < 0 ? r : -EINVAL;
         *ret = bytes;
         return 0;
 }
@@ -149,9 +156,12 @@ int duration_parse(const char *text, int64_t *ret)
         uint64_t ns;
 
         do {
-                if (scaled_parse(&text, duration_units, &ns) < 0 ||
-                    __builtin_add_overflow(sum, (int64_t)ns, &sum))
-                        return -EINVAL;
+                int r = scaled_parse(&text, duration_units, &ns);
+
+                if (r < 0)
+                        return r;
+                if (__builtin_add_overflow(sum, (int64_t)ns, &sum))
+                        return -ERANGE;
         } while (*text);
         *ret = sum;
         return 0;

@@ -260,10 +260,18 @@ static int epoch_parse(const char *text, int64_t *ret_ns)
         return *text ? -EINVAL : time_join(seconds, ns, ret_ns);
 }
 
+/* So long before now. */
+static int ago_parse(const char *text, const struct timespec *now, int64_t *ret_ns)
+{
+        int64_t ns;
+        int r = duration_parse(text, &ns);
+
+        return r < 0 ? r : time_join(now->tv_sec, now->tv_nsec - ns, ret_ns);
+}
+
 int time_parse(const char *text, int64_t *ret_ns)
 {
         struct timespec now;
-        int64_t ns;
 
         clock_gettime(CLOCK_REALTIME, &now);
         if (strcmp(text, "now") == 0)
@@ -275,9 +283,7 @@ int time_parse(const char *text, int64_t *ret_ns)
         if (text[0] == '@')
                 return epoch_parse(text + 1, ret_ns);
         if (text[0] == '-')
-                return duration_parse(text + 1, &ns) < 0
-                               ? -EINVAL
-                               : time_join(now.tv_sec, now.tv_nsec - ns, ret_ns);
+                return ago_parse(text + 1, &now, ret_ns);
         if (text[0] && text[1] && text[2] == ':')
                 return hour_parse(text, now.tv_sec, ret_ns);
         return calendar_parse(text, local, ret_ns);

@@ -116,7 +116,8 @@ def no_such_times(tmp):
         for option in ("-S", "-U"):
             complaint("read", store, option, bad, status=2)
     for far in ("0001-01-01", "1677-09-21T00:12:43Z", "2262-04-11T23:47:17Z", "9999-12-31",
-                "2262-04-11T23:47:16.854775808Z", "@9223372037", "@99999999999999999999999"):
+                "2262-04-11T23:47:16.854775808Z", "@9223372037", "@99999999999999999999999",
+                "-99999w", "-106752d", "-100000d100000d", "-99999999999999999999999s"):
         for option in ("-S", "-U"):
             line = complaint("read", store, option, far, status=2)
             contains(line, "times go from 1677-")
@@ -159,6 +160,20 @@ def durations(tmp):
     for bad in ("", "1", "h", "1h30", "1 h", "1x", "1h-1m", "400000w", "200000w200000w"):
         complaint("trim", f"{tmp}/s", "--keep-time", bad, status=2)
     run("append", f"{tmp}/t", "--sync", "interval=0.001s500us", input=b"a\n")
+
+
+@case
+def greatest(tmp):
+    """sizes and durations go to the last one that 63 bits hold, and no further"""
+    store = f"{tmp}/s"
+    run("append", store, input=b"a\n")
+    for most, more in (("--keep-size=9223372036854775807", "--keep-size=9223372036854775808"),
+                       ("--keep-size=8388607.9999T", "--keep-size=8388608T"),
+                       ("--keep-time=106751d", "--keep-time=106752d"),
+                       ("--keep-time=9223372036.854775807s", "--keep-time=9223372036.854775808s"),
+                       ("--keep-time=106751d23h47m16.854775807s", "--keep-time=106751d23h47m17s")):
+        equal(out("trim", store, "--dry-run", most), b"1\n", most)
+        complaint("trim", store, "--dry-run", more, status=2)
 
 
 main()

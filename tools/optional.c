@@ -43,6 +43,20 @@ static bool wants_next(const struct poptOption *options, const char *word)
         return false;
 }
 
+/* "--NAME=" with nothing behind it, of an option whose value may be left out. */
+static bool is_empty(const struct poptOption *options, const char *word)
+{
+        size_t size = strlen(word);
+
+        for (; options->longName || options->shortName; options++)
+                if (options->longName && options->argInfo & POPT_ARGFLAG_OPTIONAL &&
+                    size == strlen(options->longName) + 3 && word[size - 1] == '=' &&
+                    strncmp(word, "--", 2) == 0 &&
+                    strncmp(word + 2, options->longName, size - 3) == 0)
+                        return true;
+        return false;
+}
+
 int optional_mark(const struct poptOption *options, int argc, char **argv)
 {
         for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -51,6 +65,9 @@ int optional_mark(const struct poptOption *options, int argc, char **argv)
 
                 if (option && option->argInfo & POPT_ARGFLAG_OPTIONAL) {
                         if (asprintf(&argv[i], "--%s=", option->longName) < 0)
+                                return -ENOMEM;
+                } else if (is_empty(options, argv[i])) {
+                        if (asprintf(&argv[i], "%s ", argv[i]) < 0) /* which no value is */
                                 return -ENOMEM;
                 } else if (wants_next(options, argv[i])) {
                         i++;

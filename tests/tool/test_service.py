@@ -69,6 +69,7 @@ def patient_so_long(tmp):
         contains(complaint("append", store, status=3), "is writing")
         before = time.monotonic()
         contains(complaint("append", "--wait=300ms", store, status=3), "is writing")
+        complaint("append", "--wait=", store, status=2)  # --wait=$UNSET is not for ever
         assert time.monotonic() - before >= 0.3
         with started("append", "--wait", store, stdin=subprocess.PIPE,
                      stderr=subprocess.PIPE) as waiting:

@@ -73,29 +73,45 @@ static int trim_before(struct logstore *store, uint64_t before, uint64_t *ret_fi
         return r;
 }
 
-static int apply(struct logstore *store, const char *dir, uint64_t before)
+struct outcome {
+        uint64_t before, first; /* the first number that was there, and that is left */
+};
+
+static int apply(struct logstore *store, uint64_t before, struct outcome *ret)
 {
         struct logstore_bounds bounds;
-        uint64_t first;
         int r = logstore_bounds(store, &bounds);
 
-        first = bounds.first;
-        if (r == 0 && keep_wanted(&keep)) {
+        if (r < 0)
+                return r;
+        ret->before = ret->first = bounds.first;
+        if (keep_wanted(&keep)) {
                 if (!dry_run) /* opened with them it would begin to trim before bounds are known */
                         r = logstore_set_retention(store, keep.bytes, keep.records, keep.ns);
                 if (r == 0)
-                        r = logstore_apply_retention(store, dry_run, &first);
+                        r = logstore_apply_retention(store, dry_run, &ret->first);
         }
-        if (r == 0 && before)
-                r = trim_before(store, before, &first);
-        if (r < 0)
-                return report_store(r, dir);
-        printf("%llu\n", (unsigned long long)first);
+        return r == 0 && before ? trim_before(store, before, &ret->first) : r;
+}
+
+static int print_outcome(const char *dir, const struct outcome *outcome)
+{
+        printf("%llu\n", (unsigned long long)outcome->first);
         report_note("%s: %s %llu records, the first %s %llu", dir,
                     dry_run ? "would delete" : "deleted",
-                    (unsigned long long)(first - bounds.first), dry_run ? "would be" : "is",
-                    (unsigned long long)first);
+                    (unsigned long long)(outcome->first - outcome->before),
+                    dry_run ? "would be" : "is", (unsigned long long)outcome->first);
         return report_stdout();
+}
+
+/* Prints when the store is closed, so that no writer has to wait until somebody reads that. */
+static int trim(struct logstore *store, const char *dir, uint64_t before)
+{
+        struct outcome outcome;
+        int r = apply(store, before, &outcome);
+        int status = session_close(store, dir, r < 0 ? report_store(r, dir) : STATUS_DONE);
+
+        return r < 0 ? status : status_first(status, print_outcome(dir, &outcome));
 }
 
 int verb_trim(int count, char **arguments)
@@ -119,5 +135,5 @@ int verb_trim(int count, char **arguments)
         status = session_write(arguments[0], &options, &store);
         if (status != STATUS_DONE)
                 return status;
-        return session_close(store, arguments[0], apply(store, arguments[0], before));
+        return trim(store, arguments[0], before);
 }

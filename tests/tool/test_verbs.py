@@ -231,6 +231,30 @@ def trim_by_time(tmp):
 
 
 @case
+def trim_blocks_nobody(tmp):
+    """trim whose output nobody reads has let go of the store: a writer need not wait for that"""
+    store = f"{tmp}/s"
+    run("append", store, "--segment-size", SMALL, input=lines_of(5000, width=90))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    with started("trim", store, "--keep-count", "10", stdout=writer, stderr=subprocess.PIPE) as process:
+        contains(process.stderr.readline().decode(), "the first is")
+        run("append", store, input=b"a\n")
+        equal(process.poll(), None)
+        os.set_blocking(reader, False)
+        os.read(reader, 1 << 20)
+        equal(process.wait(), 0)
+        os.close(writer)
+        assert int(os.read(reader, 100).strip(b"x")) > 1
+    os.close(reader)
+
+
+@case
 def trim_says_what_is_left(tmp):
     """the number that trim --keep-time says is the first afterwards, however long trim takes"""
     store = f"{tmp}/s"

@@ -81,6 +81,9 @@ void catalog_free(struct catalog *catalog);
  * and nothing is known to have been durable. */
 void catalog_slot(struct catalog *catalog, struct control_slot *ret);
 
+/* The place behind the newest seal when the chain was read; .mark_id 0: nothing was sealed. */
+void catalog_sealed(struct catalog *catalog, struct control_slot *ret);
+
 /* Is the chain broken before the segment @before, of UINT64_MAX: behind the newest? @ret may be NULL. */
 bool catalog_fault_before(struct catalog *catalog, uint64_t before, struct fault *ret);
 

@@ -61,6 +61,13 @@ void catalog_slot(struct catalog *catalog, struct control_slot *ret)
         pthread_mutex_unlock(&catalog->lock);
 }
 
+void catalog_sealed(struct catalog *catalog, struct control_slot *ret)
+{
+        pthread_mutex_lock(&catalog->lock);
+        *ret = catalog->sealed;
+        pthread_mutex_unlock(&catalog->lock);
+}
+
 static bool is_sealed(const struct catalog *catalog, size_t at)
 {
         return segment_is_sealed(catalog->directory, catalog->uuid, catalog->entries[at].id);

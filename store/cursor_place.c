@@ -277,13 +277,17 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
         return cursor->at.number < first ? cursor_stale(cursor->at.number, "trimmed") : 0;
 }
 
-/* Is the number one of those that the segment's successor says it has? */
+/* Is the number one of those that the segment has by its successor, or by its seal before a broken link? */
 static int check_number(const struct logstore_cursor *cursor, const struct place *place)
 {
+        int r;
+
         if (__builtin_expect(cursor->at.number <= atomic_load(&place->segment->last_number), 1))
                 return 0;
-        return segment_damage(place->segment, place->offset, cursor->at.number,
-                              "the next segment tells another number of records");
+        r = catalog_tell_behind(cursor->catalog, place->segment->brief.id, cursor->at.number);
+        return r < 0 ? r
+                     : segment_damage(place->segment, place->offset, cursor->at.number,
+                                      "the next segment tells another number of records");
 }
 
 static int stand(struct logstore_cursor *cursor, struct place *ret)

@@ -51,10 +51,15 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
                         return r;
         }
         if (!store->writer && !segment->brief.sealed &&
-            salvage_is_end(segment, &slot, offset, number))
+            salvage_is_end(segment, &slot, offset, number)) {
+                /* A tail that is torn, but a newer segment may be damaged all the same. */
+                int r = catalog_tell_at(&store->catalog, number, false);
+                if (r < 0)
+                        return r;
                 return detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
                               (unsigned long long)number, what, segment->name,
                               (unsigned long long)offset);
+        }
         return segment_damage(segment, offset, number, what);
 }
 
@@ -108,8 +113,11 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
 
         place->offset = 0;
         r = ordinal > UINT32_MAX ? -EAGAIN
-                                 : salvage_locate(place->segment, (uint32_t)ordinal, &place->offset,
+                                 : segment_locate(place->segment, (uint32_t)ordinal, &place->offset,
                                                   &place->view);
+        if (r < 0)
+                r = salvage_from_first(place->segment, reader_first(store), number, r,
+                                       &place->offset, &place->view);
 
         /* The frames behind the mark lead to it, so those before do not. */
         if ((r == -EAGAIN || r == -EBADMSG) && seen)

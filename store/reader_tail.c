@@ -177,6 +177,31 @@ static bool is_beside(struct logstore *store, uint64_t mark_id)
                (mark_id < newest.id || catalog_fault_before(&store->catalog, UINT64_MAX, NULL));
 }
 
+/* What was sealed was durable: begin behind the newest seal, or where the log does. */
+static int follow_from_seal(struct logstore *store, struct segment **ret)
+{
+        struct follower *follower = &store->follower;
+        struct control_slot sealed;
+        int r;
+
+        catalog_sealed(&store->catalog, &sealed);
+        r = sealed.mark_id ? catalog_pin_id(&store->catalog, sealed.mark_id, ret) : -ESTALE;
+        if (r == 0) {
+                follower->number = sealed.mark_number;
+                follower->segment_id = sealed.mark_id;
+                follower->offset = sealed.mark_offset;
+                return 0;
+        }
+        if (r == -ESTALE)
+                r = catalog_pin(&store->catalog, reader_first(store), ret);
+        if (r < 0)
+                return r;
+        follower->segment_id = (*ret)->brief.id;
+        follower->number = (*ret)->brief.start.first_number - 1;
+        follower->offset = FRAMES_OFFSET;
+        return 0;
+}
+
 static int follow(struct logstore *store)
 {
         struct follower *follower = &store->follower;
@@ -200,22 +225,16 @@ static int follow(struct logstore *store)
         }
         r = catalog_pin_id(&store->catalog, follower->segment_id, &segment);
         if (r == -ESTALE) { /* trimmed, or a store on which nothing was synced: its first segment */
-                r = catalog_pin(&store->catalog, follower->number + 1, &segment);
-                if (r == 0) {
-                        if (restarted && is_beside(store, follower->segment_id))
-                                durable = follower->number;
-                        follower->segment_id = segment->brief.id;
-                        follower->number = segment->brief.start.first_number - 1;
-                        follower->offset = FRAMES_OFFSET;
-                }
+                if (restarted && is_beside(store, follower->segment_id))
+                        durable = follower->number;
+                r = follow_from_seal(store, &segment);
+        } else if (r == 0 && restarted && !is_mark(follower, segment)) {
+                durable = follower->number;
+                catalog_unpin(&store->catalog, segment);
+                r = follow_from_seal(store, &segment);
         }
         if (r < 0)
                 return reader_is_damage(r) ? 0 : r; /* whoever reads there is told */
-        if (restarted && !is_mark(follower, segment)) {
-                durable = follower->number;
-                follower->number = segment->brief.start.first_number - 1;
-                follower->offset = FRAMES_OFFSET;
-        }
         catalog_find_end(&store->catalog, segment); /* no step beyond where the log leaves it */
         while (follow_seal(store, segment) || follow_frame(store, segment) ||
                follow_segment(store, &segment))

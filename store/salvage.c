@@ -236,21 +236,20 @@ static uint64_t find_exactly(struct segment *segment, uint64_t offset, uint32_t 
         return 0;
 }
 
-int salvage_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
-                   struct record_view *ret_view)
+int salvage_from_first(struct segment *segment, uint64_t first, uint64_t number, int error,
+                       uint64_t *ret_offset, struct record_view *ret_view)
 {
-        int r = segment_locate(segment, ordinal, ret_offset, ret_view);
-        struct record_view view;
-        uint64_t found;
+        uint64_t before = segment->brief.start.first_number - 1;
+        uint32_t ordinal = (uint32_t)(first - before);
+        uint64_t begin;
 
-        if ((r != -EAGAIN && r != -EBADMSG) || !segment->brief.sealed)
-                return r;
-        found = find_exactly(segment, *ret_offset, ordinal, &view);
-        if (found == 0)
-                return r;
-        *ret_offset = found;
-        *ret_view = view;
-        return 0;
+        if ((error != -EAGAIN && error != -EBADMSG) || !segment->brief.sealed ||
+            first <= before + 1 || first > number)
+                return error;
+        begin = find_exactly(segment, *ret_offset, ordinal, ret_view);
+        return begin ? segment_walk_to(segment, ordinal, begin, (uint32_t)(number - before),
+                                       ret_offset, ret_view)
+                     : error;
 }
 
 bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)

@@ -31,10 +31,11 @@ struct salvage_prefix {
 int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, bool exact,
                     const struct salvage_hooks *hooks, struct salvage_prefix *ret_prefix);
 
-/* As segment_locate(), and in a sealed segment also behind frames that do not lead to @ordinal: then
- * *ret_offset is where the valid frame with it is, or else where the frames stop. */
-int salvage_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
-                   struct record_view *ret_view);
+/* segment_locate() gave @error for @number and stopped at *ret_offset: was that at a frame below the log's
+ * number @first, which was trimmed? Then, in a sealed segment, find @number from the valid frame of @first
+ * behind it. 0 or, as if it had not been asked, @error. */
+int salvage_from_first(struct segment *segment, uint64_t first, uint64_t number, int error,
+                       uint64_t *ret_offset, struct record_view *ret_view);
 
 /* Is there a valid frame of @number or a later one beyond @offset? In time that is in proportion to the
  * file; where that does not suffice to tell, there is. */

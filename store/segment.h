@@ -126,6 +126,10 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
 int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
                    struct record_view *ret_view);
 
+/* Walk to it from the frame with ordinal @at at @offset. The same errors. */
+int segment_walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32_t ordinal,
+                    uint64_t *ret_offset, struct record_view *ret_view);
+
 /* The same without the index file, if there is one: what it led to, *ret_offset, has not proved itself. A
  * writer mends the file if it was wrong. */
 int segment_relocate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,

@@ -35,6 +35,15 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
         return r < 0 ? r : segment_readable(segment, offset + ret->frame_bytes);
 }
 
+/* Is it a pad, or the frame that is due? Whoever reads a record checks that, but nobody a pad. */
+static bool leads_on(const struct segment *segment, uint64_t offset, const struct record_view *view,
+                     uint32_t due)
+{
+        return view->kind == FRAME_PAD
+                       ? record_valid(&segment->key, segment->map.base, offset, view)
+                       : view->ordinal == due;
+}
+
 /* Walk on from where the own index, @index, ends until it knows @ordinal. */
 static int extend_index(struct segment *segment, struct index *index, uint32_t ordinal)
 {
@@ -45,9 +54,9 @@ static int extend_index(struct segment *segment, struct index *index, uint32_t o
                 r = segment_peek(segment, segment->indexed_offset, &view);
                 if (r < 0)
                         return r;
+                if (!leads_on(segment, segment->indexed_offset, &view, segment->indexed_ordinal))
+                        return -EBADMSG;
                 if (view.kind != FRAME_PAD) {
-                        if (view.ordinal != segment->indexed_ordinal)
-                                return -EBADMSG;
                         index_set(index, view.ordinal, segment->indexed_offset);
                         segment->indexed_ordinal++;
                 }
@@ -147,9 +156,8 @@ static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_
         return r;
 }
 
-/* From the frame of @at at @offset on. */
-static int walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32_t ordinal,
-                   uint64_t *ret_offset, struct record_view *ret_view)
+int segment_walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32_t ordinal,
+                    uint64_t *ret_offset, struct record_view *ret_view)
 {
         int r;
 
@@ -160,9 +168,9 @@ static int walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32
                 r = segment_peek(segment, offset, ret_view);
                 if (r < 0)
                         return r;
+                if (!leads_on(segment, offset, ret_view, at))
+                        return -EBADMSG;
                 if (ret_view->kind != FRAME_PAD) {
-                        if (ret_view->ordinal != at)
-                                return -EBADMSG;
                         if (at == ordinal)
                                 return 0;
                         at++;
@@ -207,7 +215,7 @@ int segment_relocate(struct segment *segment, uint32_t ordinal, uint64_t *ret_of
                 return r;
         if (r == 0)
                 offset = index_floor(&segment->own, ordinal, &at);
-        r = walk_to(segment, at, offset, ordinal, ret_offset, ret_view);
+        r = segment_walk_to(segment, at, offset, ordinal, ret_offset, ret_view);
         if (r == 0 && *ret_offset != led_to)
                 mend_index(segment);
         return r;
@@ -227,9 +235,9 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
                         return r;
         }
         if (r == -ENOBUFS) /* over the budget */
-                return walk_to(segment, 1, FRAMES_OFFSET, ordinal, ret_offset, ret_view);
+                return segment_walk_to(segment, 1, FRAMES_OFFSET, ordinal, ret_offset, ret_view);
         offset = index_floor(&segment->index, ordinal, &at);
-        r = walk_to(segment, at, offset, ordinal, ret_offset, ret_view);
+        r = segment_walk_to(segment, at, offset, ordinal, ret_offset, ret_view);
         /* What an index says is never evidence: the frames decide. */
         return r < 0 && is_from_file(segment)
                        ? segment_relocate(segment, ordinal, ret_offset, ret_view)

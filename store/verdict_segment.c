@@ -110,7 +110,8 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
                                          : brief->start.first_number + scan->records;
                 return;
         }
-        if (known && scan->due <= v->found.slot.mark_number) {
+        if (scan->due <=
+            v->found.slot.mark_number) { /* or, without a slot, the newest seal's end */
                 verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
                 return;
         }
@@ -135,13 +136,16 @@ static struct scan_place find_begin(struct verification *v, const struct segment
         struct scan_place place = { 0 };
         struct record_view view;
         struct segment *segment;
+        int r;
 
         if (!brief->sealed || v->found.begin <= brief->start.first_number ||
             v->found.begin > brief->seal.last_number ||
             catalog_pin_id(&v->store->catalog, brief->id, &segment) < 0)
                 return place;
         place.ordinal = (uint32_t)(v->found.begin - brief->start.first_number + 1);
-        if (salvage_locate(segment, place.ordinal, &place.offset, &view) < 0)
+        r = segment_locate(segment, place.ordinal, &place.offset, &view);
+        if (salvage_from_first(segment, v->found.begin, v->found.begin, r, &place.offset, &view) <
+            0)
                 place.offset = 0;
         catalog_unpin(&v->store->catalog, segment);
         return place;
@@ -223,7 +227,7 @@ static void judge_segment(struct verification *v, const struct segment_brief *br
                 verdict_tell_last(v, name, scan->due, r);
         } else if (!scan->miscounted && (scan->end < limit || scan->why)) {
                 judge_stop(v, name, scan, brief, next->id ? next->id : UINT64_MAX);
-        } else if (scan->miscounted || (has_next && scan->records != next->previous_records)) {
+        } else if (has_next && (scan->miscounted || scan->records != next->previous_records)) {
                 verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true,
                              "the next segment tells another number of records");
         }
@@ -250,7 +254,11 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
         int r;
 
         open_index(v, brief);
-        r = scan_entry(v, brief, limit, has_next ? next->first_number - 1 : 0, &scan);
+        r = scan_entry(v, brief, limit,
+                       has_next                         ? next->first_number - 1
+                       : next->id != 0 && brief->sealed ? brief->seal.last_number
+                                                        : 0,
+                       &scan);
         if (r == -ENOENT && verdict_trimmed_since(v, entry, next)) {
                 index_close(&v->index);
                 return 0;

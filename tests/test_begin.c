@@ -5,6 +5,7 @@
  * that nothing else bears out is not believed.
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "test_one_verdict_support.h"
 
@@ -110,7 +111,7 @@ START_TEST(a_mark_whose_number_is_too_low_hides_no_record)
 }
 END_TEST
 
-static void forge_seal_end(uint64_t id, uint64_t end)
+static void forge_seal(uint64_t id, uint64_t end, uint64_t fewer)
 {
         struct segment_header header;
         struct segment_seal seal;
@@ -118,7 +119,9 @@ static void forge_seal_end(uint64_t id, uint64_t end)
 
         memcpy(&header, file.data, sizeof(header));
         memcpy(&seal, file.data + SECTOR_BYTES, sizeof(seal));
-        seal.end = end;
+        seal.end = end ? end : seal.end;
+        seal.records -= fewer;
+        seal.last_number -= fewer;
         seal.check = XXH3_64bits_withSeed(&seal, offsetof(struct segment_seal, check), header.salt);
         memcpy(file.data + SECTOR_BYTES, &seal, sizeof(seal));
         save_file(segment_path(id), file.data, file.size);
@@ -132,7 +135,7 @@ START_TEST(a_link_is_told_before_the_seal_that_breaks_it)
 
         make_store();
         last = start_of(2).first_number - 1;
-        forge_seal_end(1, place_of(last).offset);
+        forge_seal(1, place_of(last).offset, 0);
         ck_assert_uint_eq(expect_one_verdict("0000000001.log", last), last - 1);
         expect_repaired();
 }
@@ -193,6 +196,90 @@ START_TEST(behind_a_first_number_that_was_trimmed_nothing_is_of_the_log)
 }
 END_TEST
 
+/* The start of the next segment is lost: the seal alone says how many numbers this one has. */
+START_TEST(before_a_broken_link_a_segment_ends_by_the_count_of_its_seal)
+{
+        uint64_t last;
+
+        make_store();
+        last = start_of(2).first_number - 1;
+        zero_in(2, HEADER_BYTES, 4);
+        forge_seal(1, 0, 1);
+        ck_assert_uint_eq(expect_one_verdict("0000000002.log", last), last - 1);
+        expect_repaired();
+}
+END_TEST
+
+/* As a crash may leave it: the second segment is not sealed, and torn behind its third record, the mark.
+ * Returns that number. */
+static uint64_t tear_second(uint64_t mark_id)
+{
+        uint64_t number, end;
+
+        make_store();
+        number = start_of(2).first_number + 2;
+        forge_slots(offsetof(struct control_slot, mark_number), number);
+        forge_slots(offsetof(struct control_slot, mark_id), mark_id);
+        end = place_of(number + 1).offset;
+        forge_slots(offsetof(struct control_slot, mark_offset), end);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        unseal(2);
+        ck_assert_int_eq(truncate(segment_path(2), (off_t)end + 100), 0);
+        return number;
+}
+
+START_TEST(a_mark_behind_the_place_where_the_log_is_torn_adds_nothing)
+{
+        uint64_t number = tear_second(3), forward, backward;
+
+        ck_assert_int_eq(read_to_end(0, &forward), -EAGAIN);
+        ck_assert_uint_eq(forward, number);
+        ck_assert_int_eq(read_backward(&backward), -EAGAIN);
+        ck_assert_uint_eq(backward, number);
+}
+END_TEST
+
+START_TEST(behind_a_torn_tail_another_version_is_told)
+{
+        uint32_t version = 2;
+        uint64_t records;
+
+        tear_second(2);
+        copy_segment(1, 4);
+        forge(segment_path(4), 0, offsetof(struct segment_header, check),
+              offsetof(struct segment_header, version), &version, sizeof(version));
+        expect_failure(logstore_verify(store_path(), NULL, NULL), -EPROTONOSUPPORT);
+        ck_assert_int_eq(read_to_end(0, &records), -EPROTONOSUPPORT);
+}
+END_TEST
+
+/* Its size still leads on, to the middle of what follows. */
+START_TEST(a_record_that_has_become_a_pad_is_told_where_it_is)
+{
+        uint64_t number, records;
+        struct logstore_record record;
+        struct logstore *reader;
+        struct bytes file;
+        struct place at;
+        char place[40];
+
+        make_store();
+        number = start_of(2).first_number + 2;
+        at = place_of(number);
+        file = load_file(segment_path(2));
+        file.data[at.offset + 3] &= 0x3f; /* the kind */
+        save_file(segment_path(2), file.data, file.size);
+        free(file.data);
+        snprintf(place, sizeof(place), "offset %llu", (unsigned long long)at.offset);
+        ck_assert_int_eq(read_to_end(0, &records), -EBADMSG);
+        ck_assert_msg(strstr(logstore_detail(), place), "%s", logstore_detail());
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        expect_failure(logstore_get(reader, number, NULL, 0, &record), -EBADMSG);
+        ck_assert_msg(strstr(logstore_detail(), place), "%s", logstore_detail());
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -205,6 +292,10 @@ int main(void)
                 { where_a_seal_has_no_room_for_more_numbers_the_link_is_damaged, 0 },
                 { a_number_that_two_segments_have_is_damage_at_its_first_frame, 0 },
                 { behind_a_first_number_that_was_trimmed_nothing_is_of_the_log, 0 },
+                { before_a_broken_link_a_segment_ends_by_the_count_of_its_seal, 0 },
+                { a_mark_behind_the_place_where_the_log_is_torn_adds_nothing, 0 },
+                { behind_a_torn_tail_another_version_is_told, 0 },
+                { a_record_that_has_become_a_pad_is_told_where_it_is, 0 },
         };
 
         return RUN_TESTS("begin", tests);

@@ -53,7 +53,7 @@ static bool is_in_sealed(const struct judging *j, const struct verdict *v)
                memcmp(file->data + 512, "LOGSEAL1", 8) == 0;
 }
 
-/* Is it behind all that the segment has, by what the one that begins with the number says? */
+/* Is it behind all that the segment has, by what the one that claims the number, too, says? */
 static bool is_in_link(const struct judging *j, const struct verdict *v)
 {
         const struct tree_file *file;
@@ -61,7 +61,7 @@ static bool is_in_link(const struct judging *j, const struct verdict *v)
         for (size_t i = 0; i < j->tree->count; i++) {
                 file = &j->tree->files[i];
                 if (strstr(file->name, ".log") && strcmp(file->name, v->file) > 0 &&
-                    file->bytes >= 4224 && tree_get(file->data + 4120) == v->number)
+                    file->bytes >= 4224 && tree_get(file->data + 4120) <= v->number)
                         return true;
         }
         return v->offset <= 4096;
@@ -190,6 +190,7 @@ static bool has_segments(const struct tree *tree)
 {
         for (size_t i = 0; i < tree->count; i++)
                 if (strstr(tree->files[i].name, ".log") && tree->files[i].bytes >= 512 &&
+                    memcmp(tree->files[i].data, "LOGSEGMT\1\0\0\0", 12) == 0 &&
                     XXH3_64bits(tree->files[i].data, 504) == tree_get(tree->files[i].data + 504) &&
                     is_segment_size(tree_get(tree->files[i].data + 56)))
                         return true;

@@ -416,6 +416,8 @@ class Store:
             successor = self.chain[at + 1][0] if at + 1 < len(self.chain) else None
             joined = successor and successor.id not in self.breaks
             numbers = successor.previous_records if joined else NUMBER_MAX
+            if successor and not joined and segment.seal_end:
+                numbers = segment.seal_records
             segment.map()
             yield from self.served(segment.walk(end, self.control.first, numbers))
             due, place = segment.next, (segment.name, segment.stop)
@@ -438,6 +440,7 @@ class Store:
         """Tell a torn tail, which is fine, from damage; yield what of a batch was durable."""
         failed = segment.next + len(segment.partial)
         if segment.miscounted:  # D4
+            self.tell(failed, successor.id)
             self.fail(segment.name, segment.failed, failed, segment.why)
         below = self.control.has_slot and failed <= self.control.mark
         below |= any(one.id > segment.id and one.seal_end for one, _ in self.chain)  # D1

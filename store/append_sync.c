@@ -15,7 +15,8 @@ static int sync_deadline(struct logstore *store, uint64_t number, int64_t deadli
                 number = head_claimed(&store->head);
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
         r = sync_until(&store->sync, number, deadline_ns);
-        if (r == 0 && !store->keeper.started)
+        /* A touch may wait for a journal, so none before a deadline: another call, or close, does it. */
+        if (r == 0 && deadline_ns < 0 && !store->keeper.started)
                 keeper_touch(&store->keeper);
         pthread_setcancelstate(cancel, NULL);
         store_leave();

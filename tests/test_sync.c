@@ -1,8 +1,9 @@
 /*
  * test_sync.c - one round at a time, in the right order, and the first failure is the last word
  *
- * Linked with --wrap of os_sync_map, so that each msync is seen, slowed or made to fail; of the ring's
- * calls, so that a round in it is held or fails; and of the heap's, so that what is not freed is seen.
+ * Linked with --wrap of os_sync_map, so that each msync is seen, slowed or made to fail; of os_touch,
+ * which may wait for a disk as well; of the ring's calls, so that a round in it is held or fails; and
+ * of the heap's, so that what is not freed is seen.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -14,6 +15,17 @@
 
 int __real_os_sync_map(void *base, size_t bytes);
 int __wrap_os_sync_map(void *base, size_t bytes);
+
+int __real_os_touch(int fd);
+int __wrap_os_touch(int fd);
+
+static _Atomic int touches;
+
+int __wrap_os_touch(int fd)
+{
+        atomic_fetch_add(&touches, 1);
+        return __real_os_touch(fd);
+}
 
 int __real_ring_submit(struct ring *ring);
 int __wrap_ring_submit(struct ring *ring);
@@ -451,6 +463,20 @@ START_TEST(a_timed_sync_does_not_wait_for_a_slow_disk)
 END_TEST
 
 /* The thread that syncs for those with a deadline may be waiting for a claim already. */
+/* What a sync without a deadline does besides may wait for a journal. */
+START_TEST(a_timed_sync_touches_no_file)
+{
+        begin(LOGSTORE_NO_THREAD);
+        append_text("a");
+        atomic_store(&touches, 0);
+        ck_assert_int_eq(logstore_sync_timed(store, 0, 60000), 0);
+        ck_assert_int_eq(atomic_load(&touches), 0);
+        append_text("b");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(atomic_load(&touches), 2);
+}
+END_TEST
+
 START_TEST(a_timed_sync_ends_beside_a_started_one_behind_a_claim)
 {
         pthread_t thread;
@@ -558,6 +584,7 @@ int main(void)
                 { while_one_waits_for_the_ring_others_look_and_give_up_in_time, 0 },
                 { a_started_sync_that_fails_is_as_final, 0 },
                 { a_timed_sync_does_not_wait_for_a_slow_disk, 2 },
+                { a_timed_sync_touches_no_file, 0 },
                 { a_timed_sync_ends_beside_a_started_one_behind_a_claim, 0 },
                 { a_timed_sync_that_fails_says_so_before_its_time, 0 },
                 { a_failure_in_the_ring_is_told_in_its_own_words, 0 },

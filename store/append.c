@@ -100,7 +100,11 @@ int64_t logstore_max_record(const struct logstore *store)
                 return detail(-EINVAL, "the store handle is NULL");
         if (*store->alive == 0) /* the page behind control is the parent's */
                 return detail(-ECHILD, "the store was opened by the parent of this process");
+        guard_enter();
         most = SEGMENT_RECORD_MAX(store->control.page->fixed.segment_bytes);
+        guard_leave();
+        if (map_faulted(&store->control.map))
+                return detail(-EIO, CONTROL_NAME ": the file was cut: its page is gone");
         return (int64_t)(most < PAYLOAD_BYTES_MAX ? most : PAYLOAD_BYTES_MAX);
 }
 

@@ -255,6 +255,9 @@ int control_held(const struct control *control)
                               CONTROL_NAME ": the file was %s while this process writes to the "
                                            "store, so another one may have begun to",
                               r < 0 ? "removed" : "replaced");
+        if (r == 0 && (named.bytes < HEADER_BYTES || map_faulted(&control->map)))
+                return detail(-EIO, CONTROL_NAME
+                              ": the file was cut while this process writes to the store");
         return r < 0 ? detail(r, CONTROL_NAME ": cannot look at it: %s", logstore_error_text(r))
                      : 0;
 }

@@ -64,8 +64,10 @@ void logstore_cursor_close(struct logstore_cursor *cursor)
         store = cursor->store;
         if (*store->alive == 0) /* a fork's child: the parent's pins are not ours */
                 return;
+        guard_enter(); /* the watcher is woken through a mapping */
         cursor_stop_watching(cursor);
         cursor_leave(cursor);
+        guard_leave();
         atomic_fetch_sub(&store->children, 1);
         memory_free(&store->memory, cursor);
 }

@@ -57,6 +57,22 @@ static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
         return r == -EAGAIN ? append_voids(to, tail + 1) : r;
 }
 
+/* What the options leave open is as in the store. */
+static int complete(struct logstore_snapshot *snapshot, struct logstore_options *create)
+{
+        const struct control *control = snapshot_catalog(snapshot)->control;
+
+        create->flags |= LOGSTORE_CREATE;
+        create->first_number = snapshot_bounds(snapshot)->first;
+        if (create->segment_bytes == 0)
+                create->segment_bytes = control->page->fixed.segment_bytes;
+        if (create->file_mode == 0)
+                create->file_mode = control_file_mode(control->page);
+        return map_faulted(&control->map)
+                       ? detail(-EIO, CONTROL_NAME ": the file was cut: its page is gone")
+                       : 0;
+}
+
 int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *path,
                              const struct logstore_options *options)
 {
@@ -69,16 +85,12 @@ int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *pat
         r = store_enter(snapshot_store(snapshot));
         if (r < 0)
                 return r;
-        store_leave();
         if (options)
                 create = *options;
-        create.flags |= LOGSTORE_CREATE;
-        create.first_number = snapshot_bounds(snapshot)->first;
-        if (!options || !options->segment_bytes)
-                create.segment_bytes =
-                        snapshot_catalog(snapshot)->control->page->fixed.segment_bytes;
-        if (create.file_mode == 0)
-                create.file_mode = control_file_mode(snapshot_catalog(snapshot)->control->page);
+        r = complete(snapshot, &create);
+        store_leave();
+        if (r < 0)
+                return r;
         r = store_open_new(path, &create, &to);
         if (r < 0)
                 return r;

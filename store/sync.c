@@ -111,12 +111,15 @@ int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64
         struct os_stat st;
         int r;
 
-        (void)end;
         if (map_faulted(&segment->map))
                 return segment_damage(segment, from, 0, "");
         r = os_stat(segment->fd, &st);
         if (r < 0)
                 return detail(r, "%s: cannot stat: %s", segment->name, logstore_error_text(r));
+        if (st.bytes < end) /* what lay there was dropped, and an msync of that succeeds */
+                return detail(-EIO,
+                              "%s: the file was cut to %llu bytes while this process writes to it",
+                              segment->name, (unsigned long long)st.bytes);
         if (st.links > 0 || !is_on_chain(sync, segment->brief.id)) /* else it was trimmed */
                 return 0;
         r = control_held(sync->head->control); /* says more, if all of it is gone */

@@ -26,6 +26,7 @@ static int sync_start_of(struct sync *sync, const struct map *map, size_t bytes,
 int sync_seal_alone(struct sync *sync)
 {
         struct segment *segment;
+        struct slot *slot;
         struct tail end;
         uint32_t turn, records;
         int r = head_failure(sync->head);
@@ -39,7 +40,11 @@ int sync_seal_alone(struct sync *sync)
         r = control_held(sync->head->control); /* else another writer may have sealed it */
         if (r < 0)
                 return r;
-        segment = sync->head->slots[turn % HEAD_SLOTS].segment;
+        slot = &sync->head->slots[turn % HEAD_SLOTS];
+        r = sync_check_piece(sync, slot, HEADER_BYTES, end.offset);
+        if (r < 0) /* a seal would say that all of it is there */
+                return head_give_up(sync->head, logstore_detail());
+        segment = slot->segment;
         records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
         segment_seal(segment, records, end.offset, end.greatest_ns);
         (void)os_touch(segment->fd); /* for backups; before the sync, which makes it durable, too */

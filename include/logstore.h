@@ -116,7 +116,8 @@ LOGSTORE_API int logstore_close(struct logstore *store);
 
 /* ---- appending -------------------------------------------------------------------------- */
 
-/* Largest record in bytes: what fits in one segment, at most 1 GiB - 1. -EINVAL for NULL. */
+/* Largest record in bytes: what fits in one segment, at most 1 GiB - 1. -EINVAL for NULL; -EIO: its
+ * page of the control file is gone. */
 LOGSTORE_API int64_t logstore_max_record(const struct logstore *store);
 
 /*
@@ -199,8 +200,9 @@ LOGSTORE_API int logstore_cancel_claims(struct logstore *store, uint32_t age_ms)
  *
  * Threads that wait at the same time share one sync. -EAGAIN: @number was not yet appended, or was
  * truncated away meanwhile.
- * -EDEADLK: it would wait for a claim of the calling thread. -EIO: a sync failed, now or earlier:
- * nothing is acknowledged any more until the store is reopened. -EROFS: opened read-only.
+ * -EDEADLK: it would wait for a claim of the calling thread. -EIO: a sync failed, now or earlier, or
+ * somebody has cut, removed or replaced a file that it is about: nothing is acknowledged any more
+ * until the store is reopened. -EROFS: opened read-only.
  */
 LOGSTORE_API int logstore_sync(struct logstore *store, uint64_t number);
 

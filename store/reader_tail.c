@@ -12,6 +12,7 @@
 #include "verdict.h"
 
 #define LOOK_BACK_BYTES (UINT64_C(1) << 20)
+#define LOOK_WORDS 256 /* at once */
 
 /* Go on from @at, the frame of *@number, to the last one of its batch. False: it is not complete, as
  * beyond the mark a crash may have left it; then to the place where the missing one should be. */
@@ -126,22 +127,43 @@ static int follow_segment(struct logstore *store, struct segment **segment)
         return 1;
 }
 
-/* Does the frame with @ordinal end at @offset, but for pads? Where it is larger than the look back, the
- * walk to it is short. */
-static bool frame_ends_at(struct segment *segment, uint64_t offset, uint64_t ordinal)
+/* Does what looks like a frame at @at, in a copy at @bytes, end at @end and prove itself? */
+static bool proves_itself(struct segment *segment, const uint64_t *bytes, uint64_t at, uint64_t end,
+                          uint64_t ordinal, struct record_view *view)
 {
-        uint64_t until =
-                offset - FRAMES_OFFSET < LOOK_BACK_BYTES ? FRAMES_OFFSET : offset - LOOK_BACK_BYTES;
-        struct record_view view;
+        if (record_peek(bytes, 0, segment->end - at, view) < 0 || at + view->frame_bytes != end)
+                return false;
+        if (view->kind == FRAME_PAD)
+                return record_valid(&segment->key, bytes, at, view);
+        return view->ordinal == ordinal && segment_peek(segment, at, view) == 0 &&
+               record_valid(&segment->key, segment->map.base, at, view);
+}
 
-        for (uint64_t at = offset; at > until;) {
-                at -= FRAME_ALIGN;
-                if (segment_peek(segment, at, &view) < 0 || at + view.frame_bytes != offset ||
-                    !record_valid(&segment->key, segment->map.base, at, &view))
-                        continue;
-                if (view.kind != FRAME_PAD)
-                        return view.ordinal == ordinal;
-                offset = at;
+/* Does the frame with @ordinal end at @end, but for pads? What is before it is looked through in a copy, as
+ * most of it is payload, which nothing orders before this look. Where the frame is larger than the look
+ * back, the walk to it is short. */
+static bool frame_ends_at(struct segment *segment, uint64_t end, uint64_t ordinal)
+{
+        uint64_t least =
+                end - FRAMES_OFFSET < LOOK_BACK_BYTES ? FRAMES_OFFSET : end - LOOK_BACK_BYTES;
+        uint64_t piece[LOOK_WORDS], from;
+        int fd = segment_descriptor(segment);
+        struct record_view view;
+        size_t got;
+
+        for (uint64_t to = end; to > least && fd >= 0; to = from) {
+                from = to - least > sizeof(piece) ? to - sizeof(piece) : least;
+                if (os_read(fd, piece, to - from, from, &got) < 0 || got < to - from)
+                        return false;
+                for (size_t i = (to - from) / FRAME_ALIGN; i-- > 0;) {
+                        uint64_t at = from + i * FRAME_ALIGN;
+
+                        if (!proves_itself(segment, &piece[i], at, end, ordinal, &view))
+                                continue;
+                        if (view.kind != FRAME_PAD)
+                                return true;
+                        end = at;
+                }
         }
         return false;
 }

@@ -164,9 +164,12 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                 const struct frame *frame = segment_frame(segment, offset);
                 int r = segment_peek(segment, offset, &view);
 
-                if (r == 0 && segment_number(segment, ordinal + 1) >= slot->first_number &&
+                bool trimmed = segment_number(segment, ordinal + 1) < slot->first_number;
+
+                if (r == 0 &&
+                    (view.kind == FRAME_PAD || !trimmed) && /* else it need only lead on */
                     !record_valid(&segment->key, segment->map.base, offset, &view))
-                        r = -EBADMSG; /* what was trimmed need only lead on */
+                        r = -EBADMSG;
                 if (r == 0 && view.kind != FRAME_PAD && view.ordinal != ordinal + 1)
                         r = -EBADMSG;
                 if (r == 0 && in_batch && (view.kind == FRAME_PAD || view.kind == FRAME_VOID))

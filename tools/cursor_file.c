@@ -120,15 +120,19 @@ static int refuse(const struct cursor_file *file)
 static int open_existing(struct cursor_file *file)
 {
         struct stat st;
+        bool is_link;
 
-        if (stat(file->path, &st) < 0 && errno == ENOENT) {
-                if (lstat(file->path, &st) < 0)
-                        return STATUS_DONE;
+        if (lstat(file->path, &st) < 0)
+                return errno == ENOENT ? STATUS_DONE : report_file(-errno, file->path);
+        is_link = S_ISLNK(st.st_mode);
+        if (stat(file->path, &st) < 0) {
+                if (errno != ENOENT)
+                        return report_file(-errno, file->path);
+                if (!is_link)
+                        return STATUS_DONE; /* gone meanwhile */
                 report_note("%s: is a link to a file that is not there", file->path);
                 return STATUS_IO;
         }
-        if (stat(file->path, &st) < 0)
-                return report_file(-errno, file->path);
         if (!S_ISREG(st.st_mode))
                 return refuse(file);
         file->fd = open(file->path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -135,7 +135,7 @@ static void print_bash(const struct verb *verbs, size_t count)
         }
         fputs("                esac ;;\n"
               "        esac\n"
-              "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+              "        COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
               "}\n"
               "complete -o default -F _logstore logstore\n",
               stdout);

@@ -29,6 +29,46 @@ class Skip(Exception):
     pass
 
 
+NOBODY = 65534
+
+
+def may_be(user, group=NOBODY, groups=(), program="true"):
+    """Can @program run as somebody else? Root says who, and a user namespace may have nobody else."""
+    try:
+        return os.geteuid() == 0 and subprocess.run(
+            [program, "--version"], user=user, group=group, extra_groups=groups, check=False,
+            capture_output=True).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+def as_user(user=NOBODY, group=NOBODY, groups=(), program=TOOL):
+    """Options that run @program as somebody else."""
+    if not may_be(user, group, groups, program):
+        raise Skip(f"needs another user who may run {program}")
+    return {"user": user, "group": group, "extra_groups": groups}
+
+
+def needs_proc():
+    if not os.path.exists("/proc/self/stat"):
+        raise Skip("needs /proc")
+
+
+def terminal():
+    """As os.openpty()."""
+    try:
+        return os.openpty()
+    except OSError as error:
+        raise Skip(f"needs terminals: {error}") from error
+
+
+def needs_a_disk(folder):
+    """What has no disk behind it, as in tmpfs, is never let go of."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, check=False).stdout
+    if kind.strip() in (b"tmpfs", b"ramfs"):
+        raise Skip("needs a file system on a disk")
+
+
 def main():
     print(f"1..{len(_cases)}")
     failed = 0

@@ -3,13 +3,12 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
 import tty
 import xml.dom.minidom
 
-from support import case, command, equal, main, out, run
+from support import case, command, equal, main, needs_proc, out, run, terminal
 
 EVIL = b"\x1b]0;x\x07\r\x08 \x7f \xc2\x9b31m \xe2\x80\xaeabc \xff\xfe \x00 tab\there \xc3\xa9\xf0\x9f\x98\x80"
 SHOWN = (rb"\x1b]0;x\x07\x0d\x08 \x7f \xc2\x9b31m \xe2\x80\xaeabc \xff\xfe \x00 tab" + b"\there "
@@ -18,7 +17,7 @@ SHOWN = (rb"\x1b]0;x\x07\x0d\x08 \x7f \xc2\x9b31m \xe2\x80\xaeabc \xff\xfe \x00 
 
 def on_terminal(*arguments, input=None):
     """What the tool writes to standard output that is a terminal."""
-    master, slave = pty.openpty()
+    master, slave = terminal()
     tty.setraw(slave)
     process = subprocess.Popen(command(*arguments), stdin=subprocess.PIPE, stdout=slave)
     os.close(slave)
@@ -127,6 +126,7 @@ sys.stdin.read()
 @case
 def names_of_processes(tmp):
     """mem shows the names of other people's processes escaped, in every format"""
+    needs_proc()
     run("append", f"{tmp}/s", input=b"a\n")
     shown = rb"e\x1b[31m)\x0a\xff\xc2\x9b"
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, f"{tmp}/s/0000000001.log"],

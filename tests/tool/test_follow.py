@@ -9,8 +9,8 @@ import subprocess
 import threading
 import time
 
-from support import (SMALL, TOOL, Skip, case, command, complaint, contains, content, equal, lines_of,
-                     main, out, run, started, wait_until)
+from support import (SMALL, TOOL, Skip, as_user, case, command, complaint, contains, content, equal,
+                     lines_of, main, needs_proc, out, run, started, wait_until)
 
 
 def writer_of(store, *words):
@@ -243,6 +243,7 @@ def kill_and_resume(tmp):
 @case
 def kill_a_follower_into_a_file(tmp):
     """kill -9 of a follower that appends to a file, 60 times: every record is there, once"""
+    needs_proc()
     total = kill_and_resume(tmp)
     with open(f"{tmp}/out", "ab") as stream:
         subprocess.run(command("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c"), stdout=stream,
@@ -325,6 +326,7 @@ def kill_followers(tmp, stop, done):
 @case
 def kill_writers_and_followers(tmp):
     """kill -9 of writers and followers at once: what was printed is the log, each record once"""
+    needs_proc()
     run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(1, 1, 30))
     counter, stop, done = [2], threading.Event(), []
     thread = threading.Thread(target=kill_followers, args=(tmp, stop, done))
@@ -376,6 +378,7 @@ def printed(tmp):
 @case
 def exactly_once_without_proc(tmp):
     """without /proc the output is compared through its own descriptor, or the run is refused"""
+    needs_proc()
     hidden = "unshare -m sh -c 'mount -t tmpfs none /proc && exec \"$@\"' sh"
     if subprocess.run(["sh", "-c", f"{hidden} true"], stderr=subprocess.DEVNULL).returncode != 0:
         raise Skip("needs a mount namespace of its own")
@@ -398,13 +401,12 @@ def exactly_once_without_proc(tmp):
 @case
 def exactly_once_into_what_may_not_be_read(tmp):
     """an output that may be written and not read is refused where it would have to be compared"""
-    if os.getuid() != 0:
-        raise Skip("needs another user")
+    needs_proc()
+    user = as_user(program="true")
     run("append", f"{tmp}/s", "--mode", "0644", input=lines_of(10), preexec_fn=lambda: os.umask(0))
     os.mkdir(f"{tmp}/d")
     for path, mode in ((tmp, 0o777), (f"{tmp}/s", 0o755), (f"{tmp}/d", 0o777)):
         os.chmod(path, mode)
-    user = {"user": 65534, "group": 65534, "extra_groups": []}
 
     def read_as_user(mode):
         with open(f"{tmp}/out", mode) as stream:
@@ -427,6 +429,7 @@ def exactly_once_into_what_may_not_be_read(tmp):
 @case
 def other_bytes_in_the_file(tmp):
     """if somebody else wrote to the output file, nothing of the log is left out"""
+    needs_proc()
     run("append", f"{tmp}/s", input=lines_of(10))
     with open(f"{tmp}/out", "ab") as stream:
         subprocess.run(command("read", f"{tmp}/s", "--cursor-file", f"{tmp}/c", "-n", "5"),

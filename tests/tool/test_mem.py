@@ -14,12 +14,11 @@ import subprocess
 import tempfile
 import time
 
-from support import (SMALL, TOOL, Skip, case, command, contains, equal, lines_of, main, out, run,
-                     started, wait_until)
+from support import (NOBODY, SMALL, Skip, as_user, case, command, contains, equal, lines_of, main,
+                     needs_a_disk, needs_proc, out, run, started, wait_until)
 
 PAGE = mmap.PAGESIZE
 MIB = 1 << 20
-NOBODY = 65534
 CACHESTAT = 451
 UNKNOWN_BUT_SIZE = ("dirty", "writeback", "evicted", "recently_evicted")
 
@@ -74,17 +73,6 @@ def become_nobody():
     os.setuid(NOBODY)
 
 
-def as_nobody(store):
-    """Options that run the tool as somebody whom the store does not belong to."""
-    if os.getuid() != 0:
-        raise Skip("not root")
-    try:
-        run("info", store, preexec_fn=become_nobody)
-    except (OSError, AssertionError):
-        raise Skip(f"nobody may not run {TOOL}") from None
-    return {"preexec_fn": become_nobody}
-
-
 class Filter(ctypes.Structure):
     _fields_ = [("count", ctypes.c_ushort), ("program", ctypes.c_void_p)]
 
@@ -116,6 +104,8 @@ def has_cachestat(path):
 @case
 def looking_faults_nothing_in(tmp):
     """what was evicted stays evicted however often mem looks, in all its forms"""
+    needs_a_disk(tmp)
+    needs_proc()
     store = store_of_three(tmp)
     run("evict", store)
     evicted = resident_of_all(store)
@@ -144,6 +134,7 @@ def read_pages(path, pages):
 @case
 def looking_while_some_is_there(tmp):
     """with known pages brought in, mem says those and no others, with and without cachestat"""
+    needs_a_disk(tmp)
     store = store_of_three(tmp)
     name = logs(store)[1]
     run("evict", store)
@@ -188,7 +179,7 @@ def for_somebody_else(tmp):
     """to whom the kernel does not tell, everything but the size is unknown, not all or nothing"""
     store = store_of_three(tmp)
     run("evict", store)
-    options = as_nobody(store)
+    options = as_user()
 
     def without_both():
         take_cachestat_away()
@@ -207,8 +198,9 @@ def for_somebody_else(tmp):
 @case
 def processes_of_somebody_else(tmp):
     """processes that may not be looked at are unknown and counted, not empty"""
+    needs_proc()
     store = store_of_three(tmp)
-    options = as_nobody(store)
+    options = as_user()
     with started("append", store, stdin=subprocess.PIPE) as writer:
         writer.stdin.write(b"x\n")
         writer.stdin.flush()
@@ -225,6 +217,7 @@ def processes_of_somebody_else(tmp):
 @case
 def all_processes(tmp):
     """--all names each process that maps the store, and no other"""
+    needs_proc()
     store = store_of_three(tmp)
     with started("append", store, stdin=subprocess.PIPE) as writer, \
             started("read", "-f", store, stdout=subprocess.DEVNULL) as reader, \

@@ -3,7 +3,7 @@
 
 import resource
 
-from support import case, complaint, contains, equal, main, out, run
+from support import case, complaint, contains, equal, main, needs_proc, out, run
 
 
 def small_stack():
@@ -38,6 +38,7 @@ def large(tmp):
 @case
 def backward(tmp):
     """where a search has no memory left it says so: it is no "no match", and nothing goes out uncovered"""
+    needs_proc()
     run("append", f"{tmp}/s", "--segment-size", "16M", input=b"secret" * 1000000 + b"\n")
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     for words in (["-g", r"(.*)\1"], ["-g", r"(.*)\1", "-v"], ["-c", "-g", r"(.*)\1\1\1z"],

@@ -5,16 +5,12 @@ import grp
 import os
 import stat
 
-from support import SMALL, Skip, case, complaint, contains, equal, lines_of, main, out, run
+from support import (SMALL, TOOL, as_user, case, complaint, contains, equal, lines_of, main, may_be,
+                     out, run)
 
 OWNER = 65534  # any but root
 GROUP = 65533
 STRANGER = 65532
-
-
-def as_root():
-    if os.geteuid() != 0:
-        raise Skip("only root may be somebody else")
 
 
 def modes(store):
@@ -34,9 +30,8 @@ def owners(store):
 
 def owned_store(tmp):
     """A store of OWNER, and how to be that one."""
-    as_root()
+    owner = as_user(OWNER, GROUP)
     os.chmod(tmp, 0o777)
-    owner = {"user": OWNER, "group": GROUP, "extra_groups": []}
     run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(1000, width=100), **owner)
     return f"{tmp}/s", owner
 
@@ -66,12 +61,11 @@ def root_is_a_guest(tmp):
 @case
 def a_group_writes(tmp):
     """members of a group append to one store in turn, whoever made its files"""
-    as_root()
+    one = {**as_user(OWNER, OWNER, [GROUP]), "umask": 0o077}
+    two = {**as_user(STRANGER, STRANGER, [GROUP]), "umask": 0o077}
+    none = as_user(STRANGER, STRANGER)
     os.chmod(tmp, 0o777)
     store = f"{tmp}/s"
-    one = {"user": OWNER, "group": OWNER, "extra_groups": [GROUP], "umask": 0o077}
-    two = {"user": STRANGER, "group": STRANGER, "extra_groups": [GROUP], "umask": 0o077}
-    none = {"user": STRANGER, "group": STRANGER, "extra_groups": []}
     run("append", store, "--mode=0660", f"--group={GROUP}", "--segment-size", SMALL,
         input=lines_of(1000, width=100), **one)
     equal(modes(store), ("0o2770", ["0o660"]))
@@ -106,13 +100,12 @@ def modes_whatever_the_umask(tmp):
 @case
 def a_setgid_directory(tmp):
     """a directory made inside of one with the setgid bit keeps the bit and the group"""
-    as_root()
+    guest = as_user(OWNER, STRANGER, [GROUP])
     os.mkdir(f"{tmp}/shared")
     os.chown(f"{tmp}/shared", OWNER, GROUP)
     os.chmod(f"{tmp}/shared", 0o2775)
     os.chmod(tmp, 0o755)
-    run("append", f"{tmp}/shared/s", "--mode", "0640", input=b"1\n", user=OWNER, group=STRANGER,
-        extra_groups=[GROUP], umask=0o077)
+    run("append", f"{tmp}/shared/s", "--mode", "0640", input=b"1\n", umask=0o077, **guest)
     equal(modes(f"{tmp}/shared/s"), ("0o2750", ["0o640"]))
     equal(owners(f"{tmp}/shared/s"), {(OWNER, GROUP)})
 
@@ -133,7 +126,7 @@ def groups(tmp):
     for wrong in ("no such group", "", "-1", "99999999999"):
         contains(complaint("append", f"{tmp}/no", f"--group={wrong}", status=2), "--group")
     assert not os.path.exists(f"{tmp}/no")
-    if os.geteuid() == 0:
+    if may_be(OWNER, GROUP, program=TOOL):
         said = run("append", f"{tmp}/s", "--group", GROUP, input=b"4\n").stderr.decode()
         contains(said, "exists with another group; --group is not used")
         os.chmod(tmp, 0o777)

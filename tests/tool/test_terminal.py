@@ -3,7 +3,6 @@
 
 import fcntl
 import os
-import pty
 import re
 import select
 import signal
@@ -11,12 +10,12 @@ import struct
 import subprocess
 import termios
 
-from support import SMALL, case, command, contains, equal, lines_of, main, run
+from support import SMALL, case, command, contains, equal, lines_of, main, run, terminal
 
 
 def in_terminal(words, columns, term="xterm", drawings=None, **environment):
     """What the tool writes to a terminal of so many columns: in all, or until the Nth drawing."""
-    ours, theirs = pty.openpty()
+    ours, theirs = terminal()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {**os.environ, "TERM": term, "LC_ALL": "C.UTF-8", **environment}
     process = subprocess.Popen(command(*words), stdin=subprocess.DEVNULL, stdout=theirs,

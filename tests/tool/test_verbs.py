@@ -11,8 +11,8 @@ import subprocess
 import time
 import xml.dom.minidom
 
-from support import (SMALL, TOOL, Skip, case, complaint, contains, content, equal, lines_of, main, out,
-                     run, started, wait_until)
+from support import (SMALL, TOOL, Skip, as_user, case, complaint, contains, content, equal,
+                     lines_of, main, needs_a_disk, needs_proc, out, run, started, wait_until)
 
 COUNT = 5000
 WIDTH = 90
@@ -439,6 +439,7 @@ def memory(store):
 @case
 def memory_agrees_with_the_kernel(tmp):
     """warm brings pages in, evict lets go of them, and mem says what mincore says"""
+    needs_a_disk(tmp)
     store = store_of_segments(tmp)
     name = segments(store)[1]["name"]
     if cached(f"{store}/{name}") is None:
@@ -459,8 +460,7 @@ def memory_agrees_with_the_kernel(tmp):
 @case
 def memory_that_is_not_told(tmp):
     """warm and evict by who may read alone say ?, which is what the kernel tells him"""
-    if os.getuid() != 0:
-        raise Skip("needs another user")
+    user = as_user(program="true")
     run("append", f"{tmp}/s", "--mode", "0644", input=lines_of(100), preexec_fn=lambda: os.umask(0))
     tool = f"{tmp}/logstore"
     shutil.copy(TOOL, tool)
@@ -468,8 +468,8 @@ def memory_that_is_not_told(tmp):
         os.chmod(path, mode)
 
     def said(verb, *words):
-        return subprocess.run([tool, verb, f"{tmp}/s", *words], user=65534, group=65534, check=True,
-                              capture_output=True, extra_groups=[]).stdout
+        return subprocess.run([tool, verb, f"{tmp}/s", *words], check=True, capture_output=True,
+                              **user).stdout
     total = json.loads(said("mem", "-o", "jsonl").splitlines()[-1])
     if total["resident"] is not None:
         raise Skip("this kernel tells everyone")
@@ -505,6 +505,7 @@ def memory_in_pictures(tmp):
 @case
 def memory_of_a_process(tmp):
     """mem --pid and --all say what a process maps, by kind"""
+    needs_proc()
     store = f"{tmp}/s"
     run("append", store, "--segment-size", SMALL, input=lines_of(1000, width=WIDTH))
     with started("append", store, stdin=subprocess.PIPE) as writer:

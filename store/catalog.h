@@ -87,8 +87,9 @@ void catalog_sealed(struct catalog *catalog, struct control_slot *ret);
 /* Is the chain broken before the segment @before, of UINT64_MAX: behind the newest? @ret may be NULL. */
 bool catalog_fault_before(struct catalog *catalog, uint64_t before, struct fault *ret);
 
-/* The next segment file behind @id that a fault is about and that is not on the chain; 0: none. */
-uint64_t catalog_damaged_after(struct catalog *catalog, uint64_t id);
+/* The segment file behind @after that the fault before the segment @before (as above) is about, if it is
+ * not on the chain; 0: none. */
+uint64_t catalog_damaged_between(struct catalog *catalog, uint64_t after, uint64_t before);
 
 /* The same as a failure: 0 if it is not broken there. Record @number is the first one that is missing. */
 int catalog_tell_before(struct catalog *catalog, uint64_t before, uint64_t number);

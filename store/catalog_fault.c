@@ -82,22 +82,22 @@ bool catalog_is_broken(const struct catalog *catalog, uint64_t before)
         return find(catalog, before) != NULL;
 }
 
-uint64_t catalog_damaged_after(struct catalog *catalog, uint64_t id)
+uint64_t catalog_damaged_between(struct catalog *catalog, uint64_t after, uint64_t before)
 {
-        uint64_t found = 0;
+        const struct fault *fault;
+        uint64_t damaged = 0;
+        bool is_index;
+        size_t at;
 
         pthread_mutex_lock(&catalog->lock);
-        for (size_t i = 0; i < catalog->fault_count; i++) {
-                bool is_index;
-                uint64_t damaged = segment_name_id(catalog->faults[i].fault.file, &is_index);
-                size_t at = catalog_find_id(catalog, damaged);
-
-                if (damaged > id && !(found && found < damaged) &&
-                    (at == catalog->count || catalog->entries[at].id != damaged))
-                        found = damaged;
-        }
+        fault = find(catalog, before);
+        if (fault)
+                damaged = segment_name_id(fault->file, &is_index);
+        at = catalog_find_id(catalog, damaged);
+        if (damaged <= after || (at < catalog->count && catalog->entries[at].id == damaged))
+                damaged = 0;
         pthread_mutex_unlock(&catalog->lock);
-        return found;
+        return damaged;
 }
 
 bool catalog_fault_before(struct catalog *catalog, uint64_t before, struct fault *ret)

@@ -121,14 +121,13 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
         struct catalog_entry entry, next;
         struct segment_brief brief;
         int r = catalog_entry_after(&store->catalog, after_id, &entry), has_next;
-        uint64_t damaged = catalog_damaged_after(&store->catalog, after_id);
+        uint64_t damaged = catalog_damaged_between(&store->catalog, after_id,
+                                                   r == -ENOENT ? UINT64_MAX : entry.id);
 
-        if (damaged && (r == -ENOENT || damaged < entry.id))
+        if (damaged)
                 entry.id = damaged; /* not on the chain, which needs it */
         else if (r == -ENOENT)
                 return r;
-        else
-                damaged = 0;
         info.id = entry.id;
         segment_name(entry.id, info.name);
         info.disk_bytes = disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, &info.file_bytes);

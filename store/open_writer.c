@@ -62,7 +62,7 @@ static int recover_in_place(struct logstore *store, const struct control_slot *s
 static int recover(struct logstore *store, const struct control_slot *slot, struct segment **ret,
                    struct tail *ret_tail, uint32_t *ret_records)
 {
-        struct recovery recovery;
+        struct recovery recovery = { 0 };
         int r = recovery_scan(&store->catalog, slot, !(store->options.flags & LOGSTORE_NO_RING),
                               &recovery);
 
@@ -72,12 +72,13 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
                 r = check_begin(store, recovery.tail.number);
         if (r == 0)
                 r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
-        if (os_is_full(r))
-                return recover_in_place(store, slot, &recovery, r, ret, ret_tail, ret_records);
         if (r == 0) {
                 store->dropped_records = recovery.dropped_records;
                 store->dropped_bytes = recovery.dropped_bytes;
+        } else if (os_is_full(r)) {
+                r = recover_in_place(store, slot, &recovery, r, ret, ret_tail, ret_records);
         }
+        recovery_free(&store->catalog, &recovery);
         return r;
 }
 

@@ -155,6 +155,32 @@ static int count_dropped(struct catalog *catalog, uint64_t id, uint64_t offset, 
         return 0;
 }
 
+/* There may be any number of them: readers do not ask for seals. */
+static int note_unsealed(struct catalog *catalog, const struct tail *tail, uint64_t records,
+                         struct recovery *recovery)
+{
+        struct unsealed *unsealed = recovery->unsealed;
+        size_t room = recovery->unsealed_room;
+
+        if (recovery->unsealed_count == room) {
+                room = room ? room * 2 : HEAD_SLOTS;
+                unsealed = memory_resize(catalog->memory, unsealed, room * sizeof(*unsealed));
+                if (!unsealed)
+                        return detail(-ENOMEM, "no memory for a list of %zu segments", room);
+                recovery->unsealed = unsealed;
+                recovery->unsealed_room = room;
+        }
+        unsealed[recovery->unsealed_count++] =
+                (struct unsealed){ tail->segment_id, tail->offset, records, tail->greatest_ns };
+        return 0;
+}
+
+void recovery_free(struct catalog *catalog, struct recovery *recovery)
+{
+        memory_free(catalog->memory, recovery->unsealed);
+        recovery->unsealed = NULL;
+}
+
 int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool ahead,
                   struct recovery *ret)
 {
@@ -173,7 +199,6 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                                      .last_number = next ? next->first_number - 1 : 0 };
                 struct segment_brief brief;
                 uint64_t limit;
-                size_t n = recovery.unsealed_count;
 
                 r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
                                        &brief);
@@ -195,13 +220,8 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                 };
                 recovery.records = scan.records;
                 recovery.why = scan.uncommitted ? NULL : scan.why;
-                recovery.unsealed[n] = brief.id;
-                recovery.ends[n] = scan.end;
-                recovery.counts[n] = scan.records;
-                recovery.greatest[n] = greatest = scan.greatest_ns;
-                if (++recovery.unsealed_count == HEAD_SLOTS * 2)
-                        r = detail(-EBADMSG, "more than %d segments are unsealed: run verify",
-                                   HEAD_SLOTS * 2);
+                greatest = scan.greatest_ns;
+                r = note_unsealed(catalog, &recovery.tail, scan.records, &recovery);
                 ended = !next || scan.end != next->previous_end ||
                         scan.records != next->previous_records;
                 if (brief.sealed && !next && scan.end == brief.seal.end)
@@ -212,7 +232,9 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                         r = count_dropped(catalog, brief.id, scan.end, recovery.tail.number + 1,
                                           limit, &recovery);
         }
-        if (r == 0)
+        if (r < 0)
+                recovery_free(catalog, &recovery);
+        else
                 *ret = recovery;
         return r;
 }

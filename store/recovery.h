@@ -7,6 +7,11 @@
 #include "catalog.h"
 #include "head.h"
 
+struct unsealed {
+        uint64_t id, end, records;
+        int64_t greatest_ns; /* time in the log up to its end */
+};
+
 struct recovery {
         /* What the log is found to be */
         struct tail tail; /* its end; .turn is not used */
@@ -18,17 +23,15 @@ struct recovery {
         uint64_t damage_offset;
         const char *why; /* why it ends there; NULL: nothing is behind */
         /* Segments that were scanned, oldest first */
-        uint64_t unsealed[HEAD_SLOTS * 2];
-        uint64_t ends[HEAD_SLOTS * 2];
-        uint64_t counts[HEAD_SLOTS * 2];
-        int64_t greatest[HEAD_SLOTS * 2];
-        size_t unsealed_count;
+        struct unsealed *unsealed;
+        size_t unsealed_count, unsealed_room;
 };
 
 /* fsync the unsealed segments, then read them as the disk has them, ahead by io_uring if @ahead. Changes
- * nothing. -EIO and the like: the disk failed, which is no torn tail. */
+ * nothing. -EIO and the like: the disk failed, which is no torn tail. What it found is to be freed. */
 int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool ahead,
                   struct recovery *ret);
+void recovery_free(struct catalog *catalog, struct recovery *recovery);
 
 /* Start a new head behind the end that was found, durable, drop what is off the chain, and bump the
  * epoch. *ret is the new head, pinned. */

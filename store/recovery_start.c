@@ -22,10 +22,13 @@ static int seal_before(struct catalog *catalog, const struct recovery *recovery,
 {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++)
-                if (recovery->counts[i] > 0) /* else another took its place */
-                        r = catalog_seal(catalog, recovery->unsealed[i], recovery->counts[i],
-                                         recovery->ends[i], recovery->greatest[i], true);
+        for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++) {
+                const struct unsealed *unsealed = &recovery->unsealed[i];
+
+                if (unsealed->records > 0) /* else another took its place */
+                        r = catalog_seal(catalog, unsealed->id, unsealed->records, unsealed->end,
+                                         unsealed->greatest_ns, true);
+        }
         if (r == 0 && recovery->records == 0)
                 r = catalog_seal(catalog, start->previous_id, start->previous_records,
                                  start->previous_end, start->greatest_ns, false);
@@ -47,8 +50,8 @@ static int check_seals(struct catalog *catalog, const struct recovery *recovery,
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++)
-                if (recovery->counts[i] > 0)
-                        r = segment_check_writable(catalog->directory, recovery->unsealed[i]);
+                if (recovery->unsealed[i].records > 0)
+                        r = segment_check_writable(catalog->directory, recovery->unsealed[i].id);
         if (r == 0 && recovery->records == 0 && is_on_chain(catalog, start->previous_id))
                 r = segment_check_writable(catalog->directory, start->previous_id);
         return r == -ENOENT ? 0 : r; /* trimmed */

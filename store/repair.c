@@ -106,16 +106,17 @@ static int sync_kept(struct repair *repair, struct catalog *catalog)
 
 /* A seal behind the kept prefix is stored again as the log now ends: it would bring back what is cut, or
  * contradict the segment that goes on. */
-static void seal_anew(struct recovery *keep, struct catalog *catalog)
+static void seal_anew(struct repair *repair, struct catalog *catalog)
 {
+        struct recovery *keep = &repair->keep;
+
         if (keep->records == 0 ||
             !segment_is_sealed(catalog->directory, catalog->uuid, keep->tail.segment_id))
                 return;
+        repair->anew = (struct unsealed){ keep->tail.segment_id, keep->tail.offset, keep->records,
+                                          keep->tail.greatest_ns };
+        keep->unsealed = &repair->anew;
         keep->unsealed_count = 1;
-        keep->unsealed[0] = keep->tail.segment_id;
-        keep->ends[0] = keep->tail.offset;
-        keep->counts[0] = keep->records;
-        keep->greatest[0] = keep->tail.greatest_ns;
 }
 
 /* Become the writer of a chain that ends at the kept prefix. */
@@ -144,7 +145,7 @@ static int cut(struct repair *repair)
         if (r == 0)
                 r = sync_kept(repair, &catalog);
         if (r == 0)
-                seal_anew(&repair->keep, &catalog);
+                seal_anew(repair, &catalog);
         if (r == 0)
                 r = recovery_start(&catalog, &control,
                                    repair->keep.tail.segment_id ? &repair->keep : NULL, &segment,

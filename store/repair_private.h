@@ -16,6 +16,7 @@ struct repair {
         bool damaged;
         uint64_t begin;           /* the kept log begins with this number, */
         struct recovery keep;     /* and ends here */
+        struct unsealed anew;     /* if sealed, it is sealed anew as it ends then */
         uint64_t last_known;      /* highest number that there is a trace of */
         const char *salvage_path; /* NULL: none is wanted */
         struct logstore *salvage; /* once there is a record for it */

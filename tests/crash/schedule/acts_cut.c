@@ -79,6 +79,27 @@ void act_retention(struct logstore *store)
         judge_bounds(store, "behind retention");
 }
 
+/* A limit beside the truncation to 25 of 60: before it or behind it, but not with a plan of before. */
+void act_limit(struct logstore *store)
+{
+        struct logstore_bounds bounds;
+        uint64_t first;
+
+        history.retention = true;
+        judge_result("set_retention", logstore_set_retention(store, 0, 20, 0), none);
+        judge_result("apply_retention", logstore_apply_retention(store, 0, &first), none);
+        bounds = bounds_of(store);
+        if (bounds.tail == 25 && bounds.first > 6)
+                verdict("a limit of 20 records leaves of 25 those from %llu on",
+                        (unsigned long long)bounds.first);
+}
+
+void act_truncate_25(struct logstore *store)
+{
+        (void)store;
+        do_truncate(25, 0);
+}
+
 /* A floor that rises, beside trims. */
 void act_floor(struct logstore *store)
 {

@@ -83,7 +83,8 @@ void act_sync_all(struct logstore *), act_sync_start(struct logstore *),
 void act_truncate_10(struct logstore *), act_truncate_15(struct logstore *),
         act_truncate_high(struct logstore *), act_truncate_all(struct logstore *),
         act_truncate_batch(struct logstore *), act_trim(struct logstore *),
-        act_retention(struct logstore *), act_floor(struct logstore *);
+        act_truncate_25(struct logstore *), act_retention(struct logstore *),
+        act_limit(struct logstore *), act_floor(struct logstore *);
 void act_get(struct logstore *), act_get_tail(struct logstore *), act_get_many(struct logstore *),
         act_bounds(struct logstore *);
 void act_cursor(struct logstore *), act_cursor_long(struct logstore *),

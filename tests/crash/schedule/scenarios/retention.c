@@ -23,5 +23,8 @@ const struct scenario scenarios_retention[] = {
         { .name = "retention-retention",
           .big_records = 60,
           .actors = { ACTOR(retention), ACTOR(retention), ACTOR(append) } },
+        { .name = "retention-truncate",
+          .big_records = 60,
+          .actors = { ACTOR(limit), ACTOR(truncate_25) } },
         { .name = NULL },
 };

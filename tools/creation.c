@@ -74,9 +74,16 @@ static bool is_empty(int directory)
         return empty;
 }
 
-/* Who may read the files may search the directory, who may write them make new ones. */
+/* Who may read the files may search the directory, who may write them make new ones. One that everyone
+ * may write, as /tmp, is not ours to give away: it keeps its group and mode. */
 static int give(int directory, gid_t group, uint32_t mode)
 {
+        struct stat st;
+
+        if (fstat(directory, &st) < 0)
+                return -errno;
+        if (st.st_mode & S_IWOTH)
+                return 0;
         mode |= (mode & 0444) >> 2;
         if (fchown(directory, (uid_t)-1, group) < 0 || fchmod(directory, S_ISGID | mode) < 0)
                 return -errno;

@@ -111,6 +111,20 @@ def a_setgid_directory(tmp):
 
 
 @case
+def a_shared_directory(tmp):
+    """--group does not take a directory away from everyone who may write it"""
+    shared = f"{tmp}/shared"
+    os.mkdir(shared)
+    os.chmod(shared, 0o1777)
+    before = os.stat(shared)
+    complaint("append", shared, "--group", os.getegid(), input=b"1\n", status=3)
+    equal(os.listdir(shared), [])
+    run("append", shared, "--group", os.getegid(), "--shared-dir-ok", input=b"1\n")
+    after = os.stat(shared)
+    equal((after.st_mode, after.st_gid), (before.st_mode, before.st_gid))
+
+
+@case
 def groups(tmp):
     """--group takes a name or a number, is 0640 if nothing else is said, and is refused in time"""
     mine = os.getegid()

@@ -42,6 +42,7 @@ static const struct {
         { -EREMOTE, STATUS_STORE },
         { -EROFS, STATUS_STORE },
         { -ELOOP, STATUS_STORE },
+        { -EOVERFLOW, STATUS_STORE }, /* its numbers are used up */
         { -ENAMETOOLONG, STATUS_STORE },
 };
 

@@ -312,6 +312,25 @@ def other_version(tmp):
 
 
 @case
+def used_up(tmp):
+    """a store whose counts leave no room to go on is status 3, to write"""
+    try:
+        import xxhash
+    except ImportError:
+        raise Skip("python3-xxhash is not installed")
+    store = f"{tmp}/s"
+    run("append", store, input=b"a\n")
+    with open(f"{store}/control", "r+b") as file:
+        page = file.read()
+        file.seek(max(512, 1024, key=lambda at: page[at:at + 8][::-1]))  # the newer slot
+        slot = (10 ** 18).to_bytes(8, "little") + page[file.tell() + 8:file.tell() + 56]
+        file.write(slot + xxhash.xxh3_64_intdigest(slot).to_bytes(8, "little"))
+    for verb in ("append", "trim"):
+        contains(complaint(*arguments_of(verb, store), status=3), "used up")
+    equal(out("read", store), b"a\n")
+
+
+@case
 def second_writer(tmp):
     """a second writer is status 3 and names the pid of the first; readers go on"""
     with started("append", f"{tmp}/s", stdin=subprocess.PIPE) as writer:

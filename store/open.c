@@ -125,8 +125,6 @@ static int open_control(struct logstore *store, bool lock)
                 r = control_imagine(&store->memory, store->directory, &store->control);
         if (r == 0 && lock)
                 r = check_same(store);
-        if (r == 0 && store->writer) /* what we cannot use is not touched */
-                r = directory_clean(store->directory);
         return r;
 }
 
@@ -173,11 +171,13 @@ static int open_rest(struct logstore *store, bool lock)
         catalog_init(&store->catalog, &store->memory, &store->control, store->directory,
                      store->options.mapped_segments);
         store->catalog.writer = store->writer;
-        r = wake_open(&store->memory, store->directory, store->writer,
-                      control_file_mode(store->control.page), &store->wake);
-        if (r == 0 && store->writer) {
-                r = control_believe_disk(&store->control, store->directory);
-                control_set_writer(&store->control);
+        if (store->writer) { /* nothing is written before store_open_writer() has found no fault */
+                r = wake_check(store->directory, &store->wake);
+                if (r == 0)
+                        r = control_believe_disk(&store->control, store->directory);
+        } else {
+                r = wake_open(&store->memory, store->directory, false,
+                              control_file_mode(store->control.page), &store->wake);
         }
         if (r == 0)
                 r = catalog_load(&store->catalog);

@@ -2,7 +2,8 @@
  * open_writer.c - from a chain of segments to a head that takes appends
  *
  * Either go on where a clean close ended, or recover; then the clean flag is off, durably, before
- * the first claim; then the background threads.
+ * the first claim; then the background threads. An open that is refused for what lies in the directory has
+ * written nothing, and removed nothing.
  */
 #include <errno.h>
 
@@ -101,6 +102,8 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
         }
         if (catalog_closed_cleanly(catalog, slot) && slot->mark_number + 1 >= catalog->first_number)
                 r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
+        if (r == 0)
+                r = directory_clean(catalog->directory);
         if (r == 1 || r == -EBUSY) {
                 *ret_records = 0;
                 r = recover(store, slot, ret, ret_tail, ret_records);
@@ -155,6 +158,14 @@ static int start_keeper(struct logstore *store)
         return r < 0 ? detail(r, "cannot start the background thread") : 0;
 }
 
+/* There is a head, so this process is the writer. */
+static int announce(struct logstore *store)
+{
+        control_set_writer(&store->control);
+        return wake_open(&store->memory, store->directory, true,
+                         control_file_mode(store->control.page), &store->wake);
+}
+
 int store_open_writer(struct logstore *store)
 {
         struct control_slot slot;
@@ -186,6 +197,8 @@ int store_open_writer(struct logstore *store)
         r = claims_init(&store->claims, &store->head);
         if (r == 0)
                 r = begin_head(store, &slot);
+        if (r == 0)
+                r = announce(store);
         if (r == 0) {
                 control_set_flags(&store->control, 0, CONTROL_CLEAN | CONTROL_FAILED);
                 r = control_sync(&store->control);

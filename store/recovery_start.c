@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "detail.h"
+#include "directory.h"
 #include "logstore.h"
 
 /* What was scanned to its end and has a durable successor is sealed now, so that the next open
@@ -123,6 +124,8 @@ int recovery_start(struct catalog *catalog, struct control *control,
                 r = check_seals(catalog, recovery, &start);
         if (r == 0)
                 r = check_number(start.first_number - 1);
+        if (r == 0) /* the first change */
+                r = directory_clean(catalog->directory);
         if (r == 0)
                 r = head_make(catalog, fixed->segment_bytes, control_file_mode(control->page),
                               &start, &segment);

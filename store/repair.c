@@ -170,9 +170,9 @@ static int begin_later(struct repair *repair, bool apply)
 
 static int apply(struct repair *repair)
 {
-        int r = directory_clean(repair->store->directory); /* of what a crash left half made */
+        int r = 0;
 
-        if (r == 0 && repair->begin > repair->store->catalog.first_number)
+        if (repair->begin > repair->store->catalog.first_number)
                 r = each_older_file(repair, true);
         if (r == 0)
                 r = each_cut_file(repair, true);

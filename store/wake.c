@@ -52,6 +52,17 @@ static int map_page(struct wake *wake, struct memory *memory, int fd, uint64_t b
         return r;
 }
 
+int wake_check(int directory, struct wake *ret)
+{
+        struct os_stat st;
+        int fd = file_open(directory, WAKE_NAME, OS_WRITE, &st);
+
+        *ret = (struct wake){ .watched = &never };
+        if (fd >= 0)
+                os_close(fd); /* nothing was written */
+        return fd == -EPERM ? fd : 0;
+}
+
 int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret)
 {
         struct wake wake = { .watched = &never };

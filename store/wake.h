@@ -17,6 +17,9 @@ struct wake {
         bool ticked;   /* wake_tick() follows: it is enough to wake one, who wakes the next */
 };
 
+/* May a writer open the wake file later? -EPERM as below. *ret has no page until then. */
+int wake_check(int directory, struct wake *ret);
+
 /* Open the wake file; the writer creates it. Failing to is no error: readers poll then. -EPERM:
  * something that is no regular file stands in its place. */
 int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, struct wake *ret);

@@ -86,6 +86,29 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
         return 0;
 }
 
+/* A head that is sealed: what was newer is lost, or was never started. Does the seal fit its frames? */
+static int check_head_seal(struct catalog *catalog)
+{
+        uint64_t id = catalog->entries[catalog->count - 1].id;
+        struct segment *segment;
+        int r;
+
+        if (catalog_is_broken(catalog, UINT64_MAX) ||
+            !segment_is_sealed(catalog->directory, catalog->uuid, id) ||
+            segment_open(catalog->memory, catalog->directory, catalog->uuid, id, OS_SHARED_READ,
+                         &segment) < 0)
+                return 0;
+        if (segment_seal_holds(segment))
+                r = 0;
+        else
+                r = catalog_damaged_file(
+                        id, SECTOR_BYTES,
+                        "the seal tells another number of records or another end (%llu)",
+                        segment->brief.seal.records);
+        segment_close(segment);
+        return r < 0 ? catalog_broken(catalog, UINT64_MAX, r) : 0;
+}
+
 static int by_number(const void *a, const void *b)
 {
         const uint64_t *x = a, *y = b;
@@ -133,6 +156,8 @@ static int load_once(struct catalog *catalog)
         }
         if (r == 0 && known)
                 r = catalog_end_at_close(catalog, &slot);
+        if (r == 0)
+                r = check_head_seal(catalog);
         if (r == 0)
                 r = catalog_walk_back(catalog);
         if (r == 0)

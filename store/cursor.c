@@ -83,6 +83,9 @@ int cursor_check_record(struct logstore_cursor *cursor, struct place *place)
                 r = reader_verify(store, place, cursor->at.number);
         else if (map_faulted(&place->segment->map))
                 r = segment_damage(place->segment, place->offset, cursor->at.number, "");
+        if (r == -EAGAIN && cursor->in_batch)
+                r = reader_judge(store, place->segment, place->offset, cursor->at.number, true,
+                                 "its batch is not complete");
         cursor->offset = place->offset;
         if (r < 0 || cursor->snapshot) /* which has whole batches only; an edited part fails */
                 return r;
@@ -190,6 +193,7 @@ static inline bool step_fast(struct logstore_cursor *cursor, struct logstore_rec
                                          view.size };
         cursor->at.number++;
         cursor->offset += view.frame_bytes;
+        cursor->in_batch = view.kind == FRAME_MORE;
         return true;
 }
 
@@ -210,6 +214,14 @@ static void learn_bounds(struct logstore_cursor *cursor)
         if (cursor->fast_until && marked && reader_durable(store) < cursor->fast_until)
                 cursor->fast_until = reader_durable(store);
         cursor->fast_end = end < bytes ? end : bytes;
+}
+
+/* Stand behind the record at @place. */
+static void pass(struct logstore_cursor *cursor, const struct place *place)
+{
+        cursor->at.number++;
+        cursor->offset += place->view.frame_bytes;
+        cursor->in_batch = place->view.kind == FRAME_MORE;
 }
 
 int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record *ret)
@@ -235,8 +247,7 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
                         reader_describe(&place, cursor->at.number, ret);
                 if (cursor->flags & LOGSTORE_DROP_BEHIND)
                         drop_behind(cursor);
-                cursor->at.number++;
-                cursor->offset += place.view.frame_bytes;
+                pass(cursor, &place);
                 learn_bounds(cursor);
                 if (place.view.kind != FRAME_VOID)
                         break;
@@ -305,6 +316,7 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
                 return r;
         cursor->at.number = number;
         cursor->at.cut = false;
+        cursor->in_batch = false;
         segment = cursor->segment;
         if (segment && number >= segment->brief.start.first_number &&
             number <= atomic_load(&segment->last_number) && number <= cursor_last(cursor) &&
@@ -348,8 +360,7 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
                            (unsigned long long)number);
         if (r == 0) {
                 reader_describe(&place, cursor->at.number, ret);
-                cursor->at.number++;
-                cursor->offset += place.view.frame_bytes;
+                pass(cursor, &place);
         } else {
                 cursor_put_back(cursor, &was);
         }

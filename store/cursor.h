@@ -32,6 +32,7 @@ struct logstore_cursor {
         int eventfd;
         pthread_t watcher;
         bool watching;
+        bool in_batch; /* what was passed last is followed by more of its batch */
         _Atomic bool stop;
         struct stand watched; /* when the watcher began */
 };

@@ -88,51 +88,112 @@ static int check_break(struct logstore_cursor *cursor)
         return r;
 }
 
-/* Behind the last number of the segment that is come to: do only pads lead to where the log leaves it? */
-static int check_rest(struct logstore_cursor *cursor, uint64_t number)
+/* Does the frame at the cursor lead over nothing but pads to @until, where @number is due? A batch goes
+ * on at once, with one more of its frames. */
+static int check_joint(struct logstore_cursor *cursor, uint64_t number, uint64_t until,
+                       const char *what)
 {
         struct segment *segment = cursor->segment;
         struct place place = { segment, cursor->offset, { 0 } };
         int r = segment_peek(segment, place.offset, &place.view);
+        bool in_batch = r == 0 && place.view.kind == FRAME_MORE;
 
-        if (r < 0 || number <= atomic_load(&segment->last_number))
-                return 0; /* whoever reads the number before is told; or it is not the last */
+        if (r < 0)
+                return 0; /* whoever reads the number before is told */
         place.offset += place.view.frame_bytes;
-        while (place.offset < atomic_load(&segment->end)) {
+        while (place.offset < until && !in_batch) {
                 r = segment_peek(segment, place.offset, &place.view);
                 if (r < 0 || place.view.kind != FRAME_PAD)
-                        return reader_judge(cursor->store, segment, place.offset, number,
-                                            "the next segment says that the log leaves it later");
+                        break;
                 r = reader_verify(cursor->store, &place, number);
                 if (r < 0)
                         return r;
                 place.offset += place.view.frame_bytes;
         }
-        return 0;
+        if (in_batch && place.offset == until && until < atomic_load(&segment->end))
+                in_batch = segment_peek(segment, until, &place.view) < 0 ||
+                           place.view.kind == FRAME_PAD || place.view.kind == FRAME_VOID;
+        if (place.offset == until && !in_batch)
+                return 0;
+        return reader_judge(cursor->store, segment, place.offset, number, in_batch, what);
 }
 
-/* To the number before, in the segment that has it. Numbers need not rise over a broken link, so the one
- * before may lie in a segment that ends with more than this one. */
-static int come_from(struct logstore_cursor *cursor)
+/* Behind the last number of the segment that is come to: do only pads lead to where the log leaves it? */
+static int check_rest(struct logstore_cursor *cursor, uint64_t number)
 {
-        uint64_t number = cursor->at.number--,
-                 from = cursor->segment ? cursor->segment->brief.id : 0;
-        uint64_t tail = 0, id;
-        int r = cursor_find_place(cursor);
+        struct segment *segment = cursor->segment;
+        struct place place = { segment, cursor->offset, { 0 } };
 
-        if (r < 0 || cursor->store->writer || cursor->told_end == number ||
-            from == (id = cursor->segment->brief.id) || (from == 0 && cursor->snapshot))
-                return r;
-        if (from == 0 && number <= atomic_load(&cursor->segment->last_number))
+        if (number <= atomic_load(&segment->last_number) || /* or it is not known where it ends */
+            segment_peek(segment, place.offset, &place.view) < 0)
+                return 0;
+        if (reader_verify(cursor->store, &place, number - 1) == 0)
+                cursor->offset = place.offset; /* an index may have led elsewhere */
+        return check_joint(cursor, number, atomic_load(&segment->end),
+                           "the next segment says that the log leaves it later");
+}
+
+/* From the segment @from, 0 if the place was not known. */
+static int check_hop(struct logstore_cursor *cursor, uint64_t number, uint64_t from)
+{
+        struct segment *segment = cursor->segment;
+        uint64_t tail = 0;
+        int r = 0;
+
+        if (cursor->store->writer || (from == 0 && cursor->snapshot))
+                return 0;
+        if (from == 0 && number <= atomic_load(&segment->last_number))
                 r = cursor_find_tail(cursor, &tail);
         if (r < 0 || number <= tail)
                 return r;
-        r = catalog_tell_behind(cursor->catalog, id, number);
+        r = catalog_tell_behind(cursor->catalog, segment->brief.id, number);
+        return r == 0 ? check_rest(cursor, number) : r;
+}
+
+/* What is wrong between the number before and @number is told once; then the one before is given. */
+static int tell_between(struct logstore_cursor *cursor, uint64_t number, int r)
+{
+        if (r == 0 || r == -EAGAIN)
+                return 0;
+        cursor_leave(cursor);
+        cursor->at.number = cursor->told_end = number;
+        return r;
+}
+
+/* To the number before, in the segment that has it; *ret_same: in which the cursor stood. Numbers need not
+ * rise over a broken link, so the one before may lie in a segment that ends with more than this one. */
+static int come_from(struct logstore_cursor *cursor, bool *ret_same)
+{
+        uint64_t number = cursor->at.number--,
+                 from = cursor->segment ? cursor->segment->brief.id : 0;
+        int r = cursor_find_place(cursor);
+
+        if (r < 0)
+                return r;
+        *ret_same = from == cursor->segment->brief.id;
+        if (*ret_same || cursor->told_end == number)
+                return 0;
+        return tell_between(cursor, number, check_hop(cursor, number, from));
+}
+
+/* To the record or void before. */
+static int come_to(struct logstore_cursor *cursor, struct place *place)
+{
+        uint64_t number = cursor->at.number, offset = cursor->offset;
+        bool same = false;
+        int r = come_from(cursor, &same);
+
         if (r == 0)
-                r = check_rest(cursor, number);
-        if (r < 0 && r != -EAGAIN)
-                cursor->at.number = cursor->told_end = number;
-        return r == -EAGAIN ? 0 : r;
+                r = cursor_enter(cursor, cursor->segment, number);
+        if (r == 0)
+                r = cursor_stand(cursor, place);
+        if (r == 0)
+                r = cursor_check_record(cursor, place);
+        if (r == 0 && same && cursor->told_end != number)
+                r = tell_between(
+                        cursor, number,
+                        check_joint(cursor, number, offset, "no frame leads on from here"));
+        return r;
 }
 
 /* Back over voids to a record. */
@@ -146,13 +207,7 @@ static int step_back(struct logstore_cursor *cursor, struct place *place)
                         return r;
                 if (cursor->at.number <= cursor_first(cursor))
                         return nothing_before(cursor);
-                r = come_from(cursor);
-                if (r == 0)
-                        r = cursor_enter(cursor, cursor->segment, cursor->at.number + 1);
-                if (r == 0)
-                        r = cursor_stand(cursor, place);
-                if (r == 0)
-                        r = cursor_check_record(cursor, place);
+                r = come_to(cursor, place);
                 if (r == 0 && place->view.kind != FRAME_VOID)
                         break;
                 if (r == -EAGAIN)

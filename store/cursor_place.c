@@ -12,6 +12,7 @@ void cursor_leave(struct logstore_cursor *cursor)
         if (cursor->segment)
                 catalog_unpin(cursor->catalog, cursor->segment);
         cursor->segment = NULL;
+        cursor->in_batch = false;
         cursor->fast_until = 0; /* the bounds were those of this segment */
         cursor->dropped_offset = 0;
 }
@@ -174,13 +175,22 @@ static bool is_left(const struct logstore_cursor *cursor)
                cursor->offset >= atomic_load(&segment->end);
 }
 
+/* What was passed last is part of a batch that does not go on here. */
+static int batch_ends(struct logstore_cursor *cursor)
+{
+        return reader_judge(cursor->store, cursor->segment, cursor->offset, cursor->at.number,
+                            cursor->in_batch, "its batch is not complete");
+}
+
 /* The segment holds nothing more: stand at the start of the next one. */
 static int hop(struct logstore_cursor *cursor)
 {
         struct catalog *catalog = cursor->catalog;
         struct segment *next;
-        int r = catalog_pin_next(catalog, cursor->segment, &next);
+        int r = cursor->in_batch ? batch_ends(cursor) : 0;
 
+        if (r == 0)
+                r = catalog_pin_next(catalog, cursor->segment, &next);
         if (r == -ENOENT)
                 return cursor_end_of_log(cursor);
         if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->at.number))
@@ -235,13 +245,13 @@ static int at_gap(struct logstore_cursor *cursor)
                                       "the next segment says that more records are here");
         if (!known) /* trimmed, or an empty one that a recovery dropped; its end is not known any more */
                 return find_and_enter(cursor);
-        if (store->writer || cursor->at.number <= durable ||
+        if (store->writer || cursor->at.number - cursor->in_batch <= durable ||
             (brief->sealed && cursor->at.number <= brief->seal.last_number)) {
                 /* It may have been committed, and synced or sealed, since the caller looked. */
                 if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
                         return 0;
                 return reader_judge(store, cursor->segment, cursor->offset, cursor->at.number,
-                                    "no frame is committed here");
+                                    cursor->in_batch, "no frame is committed here");
         }
         return cursor_end_of_log(cursor);
 }
@@ -320,7 +330,11 @@ static int stand(struct logstore_cursor *cursor, struct place *ret)
                         r = -EBADMSG;
                 if (r < 0)
                         return reader_judge(cursor->store, cursor->segment, cursor->offset,
-                                            cursor->at.number, "the frame's header is impossible");
+                                            cursor->at.number, cursor->in_batch,
+                                            "the frame's header is impossible");
+                if (cursor->in_batch &&
+                    (ret->view.kind == FRAME_PAD || ret->view.kind == FRAME_VOID))
+                        return batch_ends(cursor);
                 if (ret->view.kind != FRAME_PAD)
                         return check_number(cursor, ret);
                 r = reader_verify(cursor->store, ret, cursor->at.number);

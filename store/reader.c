@@ -40,7 +40,7 @@ static bool is_sealed(const struct segment *segment, uint64_t offset)
 }
 
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
-                 const char *what)
+                 bool in_batch, const char *what)
 {
         struct control_slot slot;
 
@@ -51,7 +51,7 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
                         return r;
         }
         if (!store->writer && !segment->brief.sealed &&
-            salvage_is_end(segment, &slot, offset, number)) {
+            salvage_is_end(segment, &slot, offset, number - in_batch)) {
                 /* A tail that is torn, but a newer segment may be damaged all the same. */
                 int r = catalog_tell_at(&store->catalog, number, false);
                 if (r < 0)
@@ -82,7 +82,7 @@ int reader_verify(struct logstore *store, struct place *place, uint64_t number)
                 *place = again;
                 return 0;
         }
-        return reader_judge(store, place->segment, place->offset, number,
+        return reader_judge(store, place->segment, place->offset, number, false,
                             "the frame's checksum does not hold");
 }
 
@@ -112,9 +112,9 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
         int r;
 
         place->offset = 0;
-        r = ordinal > UINT32_MAX ? -EAGAIN
-                                 : segment_locate(place->segment, (uint32_t)ordinal, &place->offset,
-                                                  &place->view);
+        if (ordinal > UINT32_MAX) /* no segment has so many: to where its frames stop */
+                ordinal = UINT32_MAX;
+        r = segment_locate(place->segment, (uint32_t)ordinal, &place->offset, &place->view);
         if (r < 0)
                 r = salvage_from_first(place->segment, reader_first(store), number, r,
                                        &place->offset, &place->view);
@@ -127,7 +127,7 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
             number > reader_durable(store))
                 return reader_beyond_tail(store, snapshot, number);
         if (r == -EAGAIN || r == -EBADMSG)
-                return reader_judge(store, place->segment, place->offset, number,
+                return reader_judge(store, place->segment, place->offset, number, false,
                                     "no valid frame leads to the record");
         return r;
 }

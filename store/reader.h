@@ -54,9 +54,10 @@ static inline bool reader_is_damage(int error)
         return error == -EBADMSG || error == -EPERM;
 }
 
-/* What a failure to find or validate @number means: as reader_verify(). */
+/* What a failure to find or validate @number means: as reader_verify(). @in_batch: the number before is of
+ * the same batch, which was durable as a whole if that was. */
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
-                 const char *what);
+                 bool in_batch, const char *what);
 
 /* Judge the batch that goes on behind @place: beyond the mark a crash may have torn it, and it counts
  * only as a whole. *whole_until is up to where that is known, and is moved. As reader_verify(). */

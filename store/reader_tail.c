@@ -11,9 +11,6 @@
 #include "salvage.h"
 #include "verdict.h"
 
-#define LOOK_BACK_BYTES (UINT64_C(1) << 20)
-#define LOOK_WORDS 256 /* at once */
-
 /* Go on from @at, the frame of *@number, to the last one of its batch. False: it is not complete, as
  * beyond the mark a crash may have left it; then to the place where the missing one should be. */
 static bool batch_whole(struct place *at, uint64_t *number)
@@ -40,7 +37,7 @@ int reader_check_batch(struct logstore *store, const struct place *place, uint64
             place->segment->brief.sealed || number <= reader_durable(store))
                 return 0;             /* what was durable was whole */
         if (!batch_whole(&at, &last)) /* where it is torn: its own good frames tell nothing */
-                return reader_judge(store, at.segment, at.offset, number,
+                return reader_judge(store, at.segment, at.offset, number, false,
                                     "its batch is not complete");
         *whole_until = last;
         return 0;
@@ -127,47 +124,6 @@ static int follow_segment(struct logstore *store, struct segment **segment)
         return 1;
 }
 
-/* Does what looks like a frame at @at, in a copy at @bytes, end at @end and prove itself? */
-static bool proves_itself(struct segment *segment, const uint64_t *bytes, uint64_t at, uint64_t end,
-                          uint64_t ordinal, struct record_view *view)
-{
-        if (record_peek(bytes, 0, segment->end - at, view) < 0 || at + view->frame_bytes != end)
-                return false;
-        if (view->kind == FRAME_PAD)
-                return record_valid(&segment->key, bytes, at, view);
-        return view->ordinal == ordinal && segment_peek(segment, at, view) == 0 &&
-               record_valid(&segment->key, segment->map.base, at, view);
-}
-
-/* Does the frame with @ordinal end at @end, but for pads? What is before it is looked through in a copy, as
- * most of it is payload, which nothing orders before this look. Where the frame is larger than the look
- * back, the walk to it is short. */
-static bool frame_ends_at(struct segment *segment, uint64_t end, uint64_t ordinal)
-{
-        uint64_t least =
-                end - FRAMES_OFFSET < LOOK_BACK_BYTES ? FRAMES_OFFSET : end - LOOK_BACK_BYTES;
-        uint64_t piece[LOOK_WORDS], from;
-        int fd = segment_descriptor(segment);
-        struct record_view view;
-        size_t got;
-
-        for (uint64_t to = end; to > least && fd >= 0; to = from) {
-                from = to - least > sizeof(piece) ? to - sizeof(piece) : least;
-                if (os_read(fd, piece, to - from, from, &got) < 0 || got < to - from)
-                        return false;
-                for (size_t i = (to - from) / FRAME_ALIGN; i-- > 0;) {
-                        uint64_t at = from + i * FRAME_ALIGN;
-
-                        if (!proves_itself(segment, &piece[i], at, end, ordinal, &view))
-                                continue;
-                        if (view.kind != FRAME_PAD)
-                                return true;
-                        end = at;
-                }
-        }
-        return false;
-}
-
 /* May the mark's record end where the control page says? It can be of another time, put back. */
 static bool is_mark(const struct follower *follower, struct segment *segment)
 {
@@ -183,7 +139,7 @@ static bool is_mark(const struct follower *follower, struct segment *segment)
                 return follower->offset == FRAMES_OFFSET;
         if (segment_peek(segment, follower->offset, &view) == 0 && view.kind != FRAME_PAD)
                 return view.ordinal == numbers + 1;
-        return frame_ends_at(segment, follower->offset, numbers);
+        return segment_ends_with(segment, follower->offset, numbers, &view);
 }
 
 /* The mark is beside the chain, in a segment that other links have left out, or behind one that is

@@ -309,7 +309,10 @@ bool salvage_is_end(struct segment *segment, const struct control_slot *slot, ui
         const struct segment_brief *brief = &segment->brief;
         bool last = atomic_load(&segment->last_number) == UINT64_MAX; /* none was started behind */
 
-        if (number <= slot->mark_number || map_faulted(&segment->map))
+        /* Without a slot there is no mark, but for what the newest seal tells. */
+        if ((slot->mark_id != 0 || slot->generation != 0) && number <= slot->mark_number)
+                return false;
+        if (map_faulted(&segment->map))
                 return false;
         if (brief->sealed && (!last || number <= brief->seal.last_number))
                 return false;

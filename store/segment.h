@@ -55,7 +55,8 @@ struct segment {
         struct index own;    /* in the place of a mapped one that is wrong */
         uint32_t
                 indexed_ordinal; /* of one that is not complete: entries are set below this ordinal, */
-        uint64_t indexed_offset; /* whose frame is here */
+        uint64_t indexed_offset; /* whose frame is here, */
+        bool indexed_in_batch;   /* in the middle of a batch */
         bool mended;             /* the file of the wrong one was written anew */
         struct memory *memory;
         int directory;
@@ -120,6 +121,14 @@ static inline int segment_readable(struct segment *segment, uint64_t end)
 /* Peek at the frame at @offset without ever touching what lies beyond the file: the errors of
  * record_peek(). */
 int segment_peek(struct segment *segment, uint64_t offset, struct record_view *ret);
+
+/* Does the valid frame with @ordinal end at @end, but for pads? Looked for in 1 MiB. */
+bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
+                       struct record_view *ret);
+
+/* Of a sealed segment: is the last frame before the seal's end the last of a batch, and as many as the
+ * seal says? Where a damaged frame hides that, it is believed. */
+bool segment_seal_holds(struct segment *segment);
 
 /* Find the frame with @ordinal, by index and a few hops. -EAGAIN: not there; -EBADMSG. Then *ret_offset
  * is where the search ended. */

@@ -35,10 +35,13 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
         return r < 0 ? r : segment_readable(segment, offset + ret->frame_bytes);
 }
 
-/* Is it a pad, or the frame that is due? Whoever reads a record checks that, but nobody a pad. */
+/* Is it a pad, or the frame that is due? Whoever reads a record checks that, but nobody a pad. Neither a pad
+ * nor a void stands inside a batch. */
 static bool leads_on(const struct segment *segment, uint64_t offset, const struct record_view *view,
-                     uint32_t due)
+                     uint32_t due, bool in_batch)
 {
+        if (in_batch && (view->kind == FRAME_PAD || view->kind == FRAME_VOID))
+                return false;
         return view->kind == FRAME_PAD
                        ? record_valid(&segment->key, segment->map.base, offset, view)
                        : view->ordinal == due;
@@ -54,13 +57,15 @@ static int extend_index(struct segment *segment, struct index *index, uint32_t o
                 r = segment_peek(segment, segment->indexed_offset, &view);
                 if (r < 0)
                         return r;
-                if (!leads_on(segment, segment->indexed_offset, &view, segment->indexed_ordinal))
+                if (!leads_on(segment, segment->indexed_offset, &view, segment->indexed_ordinal,
+                              segment->indexed_in_batch))
                         return -EBADMSG;
                 if (view.kind != FRAME_PAD) {
                         index_set(index, view.ordinal, segment->indexed_offset);
                         segment->indexed_ordinal++;
                 }
                 segment->indexed_offset += view.frame_bytes;
+                segment->indexed_in_batch = view.kind == FRAME_MORE;
         }
         return 0;
 }
@@ -119,6 +124,7 @@ static int new_index(struct segment *segment, struct index *ret)
                 return detail(r, "%s: no memory for an index", segment->name);
         segment->indexed_ordinal = 1;
         segment->indexed_offset = FRAMES_OFFSET;
+        segment->indexed_in_batch = false;
         return 0;
 }
 
@@ -159,6 +165,7 @@ static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_
 int segment_walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32_t ordinal,
                     uint64_t *ret_offset, struct record_view *ret_view)
 {
+        bool in_batch = false;
         int r;
 
         for (;;) {
@@ -168,8 +175,9 @@ int segment_walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint3
                 r = segment_peek(segment, offset, ret_view);
                 if (r < 0)
                         return r;
-                if (!leads_on(segment, offset, ret_view, at))
+                if (!leads_on(segment, offset, ret_view, at, in_batch))
                         return -EBADMSG;
+                in_batch = ret_view->kind == FRAME_MORE;
                 if (ret_view->kind != FRAME_PAD) {
                         if (at == ordinal)
                                 return 0;

@@ -148,9 +148,10 @@ static void verify_end(struct verification *v)
         struct fault beyond = { -EBADMSG, CONTROL_NAME, 0, due, "" };
 
         verdict_tell_break(v, UINT64_MAX);
-        if (v->found.slot.generation == 0 || due == 0 || v->next_number == 0)
+        if (due == 0 || v->next_number == 0)
                 return;
-        if (due <= v->found.slot.mark_number && v->found.report.faults == 0)
+        if (v->found.slot.generation != 0 && due <= v->found.slot.mark_number &&
+            v->found.report.faults == 0)
                 verdict_tell(v, v->end.file, v->end.offset, due, -EBADMSG, true,
                              "records that were durable are missing at the end");
         else if (due < v->found.slot.first_number) {

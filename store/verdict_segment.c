@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "directory.h"
 #include "file.h"
 #include "salvage.h"
 #include "scan.h"
@@ -77,18 +78,53 @@ static bool goes_on(struct verification *v, const struct segment_brief *brief,
         return !end;
 }
 
-/* What the next open for writing drops. */
-static void count_torn(struct verification *v, uint64_t id, uint64_t offset, uint64_t number,
-                       uint64_t limit)
+/* Beside a writer a frame may be committed before one in front of it, for a moment. */
+static bool is_written(struct verification *v, struct segment *segment, uint64_t offset)
+{
+        struct record_view view;
+
+        return directory_locked(v->store->directory) == 1 ||
+               segment_peek(segment, offset, &view) != -EAGAIN;
+}
+
+/* What the next open for writing drops: all from an offset on, where a number is due. */
+struct torn {
+        uint64_t from, number, limit;
+        uint64_t place; /* that is told */
+        bool gap;       /* nothing is committed there: perhaps there is nothing to drop */
+        const char *what;
+};
+
+static void tell_torn(struct verification *v, uint64_t id, const struct torn *torn)
 {
         struct salvage_dropped dropped = { 0 };
         struct segment *segment;
+        char text[160], name[32];
+        bool none;
 
         if (catalog_pin_id(&v->store->catalog, id, &segment) < 0)
                 return;
-        salvage_count(segment, offset, number, limit, &dropped);
+        salvage_count(segment, torn->from, torn->number, torn->limit, &dropped);
+        none = torn->gap && (dropped.bytes == 0 || is_written(v, segment, torn->from));
         catalog_unpin(&v->store->catalog, segment);
+        if (none)
+                return;
         v->found.report.torn_bytes += dropped.bytes;
+        segment_name(id, name);
+        snprintf(text, sizeof(text), "%s; the next open for writing drops it", torn->what);
+        if (dropped.records)
+                snprintf(text, sizeof(text),
+                         "%s; the next open for writing drops it, with %llu valid records",
+                         torn->what, (unsigned long long)dropped.records);
+        verdict_tell(v, name, torn->place, torn->place ? torn->number : 0, 0, false, text);
+}
+
+/* There a writer goes on. */
+static bool is_closed_at(const struct verification *v, const struct segment_brief *brief,
+                         uint64_t offset)
+{
+        return v->clean && v->found.slot.mark_id == brief->id &&
+               v->found.slot.mark_offset == offset;
 }
 
 /* The scan stopped before the log says that the segment ends. Frames of a batch that was durable are
@@ -97,36 +133,41 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
                        const struct segment_brief *brief, uint64_t next_id)
 {
         const char *why = scan->why ? scan->why : "the segment ends before its records do";
+        uint64_t number = brief->start.first_number + scan->records; /* of a batch: its first */
         bool known = v->found.slot.generation != 0;
+        /* Without a slot the mark is that of the newest seal, if there is one. */
+        bool marked = known || v->found.slot.mark_id != 0;
+        bool durable = brief->sealed || (marked && number <= v->found.slot.mark_number);
         struct fault behind;
+        struct torn torn;
 
         if (brief->sealed && scan->stop < brief->seal.end) {
                 verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
                 return;
         }
         if (catalog_fault_before(&v->store->catalog, next_id, &behind)) {
-                v->next_number = scan->due <= v->found.slot.mark_number
-                                         ? scan->due
-                                         : brief->start.first_number + scan->records;
+                v->next_number = durable ? scan->due : number;
                 return;
         }
-        if (scan->due <=
-            v->found.slot.mark_number) { /* or, without a slot, the newest seal's end */
+        if (durable) {
                 verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
                 return;
         }
         if (!known && (next_id != UINT64_MAX || goes_on(v, brief, scan))) {
-                verdict_tell(v, name, scan->stop, brief->start.first_number + scan->records,
-                             -EBADMSG, true, why);
+                verdict_tell(v, name, scan->stop, number, -EBADMSG, true, why);
                 return;
         }
         v->torn = true;
-        v->next_number = brief->start.first_number + scan->records;
-        if (scan->uncommitted && scan->stop == scan->end)
-                return; /* simply the end */
-        count_torn(v, brief->id, scan->end, v->next_number, scan->limit);
-        verdict_tell(v, name, scan->stop, brief->start.first_number + scan->records, 0, false,
-                     "a tail that no sync covered is torn; the next open for writing drops it");
+        v->next_number = number;
+        if (is_closed_at(v, brief, scan->stop))
+                return;
+        torn = (struct torn){ .from = scan->end,
+                              .number = number,
+                              .limit = scan->limit,
+                              .place = scan->stop,
+                              .gap = scan->uncommitted && scan->stop == scan->end,
+                              .what = "a tail that no sync covered is torn" };
+        tell_torn(v, brief->id, &torn);
 }
 
 /* Where the log begins in a sealed segment, as a reader finds it: what was trimmed before need not be
@@ -186,17 +227,6 @@ static int scan_entry(struct verification *v, const struct segment_brief *brief,
         return r;
 }
 
-/* The head's. Behind a link that is broken the seal says where the segment ends, and the link is told. */
-static void check_seal(struct verification *v, const char *name, const struct segment_brief *brief,
-                       const struct scan *scan, uint64_t next_id)
-{
-        if (!brief->sealed || catalog_fault_before(&v->store->catalog, next_id, NULL))
-                return;
-        if (brief->seal.records != scan->records || brief->seal.end != scan->end)
-                verdict_tell(v, name, SECTOR_BYTES, 0, -EBADMSG, true,
-                             "the seal tells another number of records or another end");
-}
-
 /* No fault so far: the log is sound up to where the segment's last whole batch ends. */
 static void keep(struct verification *v, const struct segment_brief *brief, const struct scan *scan)
 {
@@ -237,8 +267,6 @@ static void judge_segment(struct verification *v, const struct segment_brief *br
                              "the record that was durable last does not end where the control page "
                              "says; the next open for writing makes it good");
         }
-        if (r == 0 && !has_next)
-                check_seal(v, name, brief, scan, next->id ? next->id : UINT64_MAX);
         close_index(v, brief->id);
 }
 
@@ -273,6 +301,18 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
         return 0;
 }
 
+/* The log ends before it. */
+static void drop_segment(struct verification *v, const struct catalog_entry *entry,
+                         const struct catalog_entry *next)
+{
+        struct torn torn = { .from = FRAMES_OFFSET,
+                             .number = entry->first_number,
+                             .limit = next->id ? next->previous_end : UINT64_MAX,
+                             .what = "the log ends before this segment" };
+
+        tell_torn(v, entry->id, &torn);
+}
+
 int verdict_segment(struct verification *v, size_t at)
 {
         struct catalog *catalog = &v->store->catalog;
@@ -291,13 +331,11 @@ int verdict_segment(struct verification *v, size_t at)
                 v->begun = v->found.report.faults;
         }
         v->found.report.segments++;
+        catalog_entry_at(catalog, at + 1, &next);
         if (v->torn) {
-                verdict_tell(
-                        v, name, 0, 0, 0, false,
-                        "the log ends before this segment; the next open for writing drops it");
+                drop_segment(v, &entry, &next);
                 return 0;
         }
-        catalog_entry_at(catalog, at + 1, &next);
         r = r < 0 ? r : segment_brief_read(v->store->directory, catalog->uuid, entry.id, &brief);
         if (r == -ENOENT && verdict_trimmed_since(v, &entry, &next))
                 return 0;

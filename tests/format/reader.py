@@ -248,6 +248,11 @@ class Segment:
         if batch:
             self.why, self.partial = "a batch is not closed", batch
 
+    def seal_fails(self):
+        """Does the seal contradict what walk() found before its end?"""
+        walked = self.seal_end and self.failed == self.seal_end
+        return walked and (self.partial or self.next - self.first != self.seal_records)
+
     def find(self, behind, end, ordinal):
         """Offset of the valid frame with this ordinal; None: there is none."""
         for at in range(behind + 8, min(end, self.file_end) - 23, 8):
@@ -421,6 +426,10 @@ class Store:
             segment.map()
             yield from self.served(segment.walk(end, self.control.first, numbers))
             due, place = segment.next, (segment.name, segment.stop)
+            if not successor and None not in self.breaks and segment.seal_fails():
+                due += len(segment.partial)
+                yield from self.served(segment.partial)
+                self.fail(segment.name, 512, due, "the seal is of other frames")
             if segment.why:
                 yield from self.judge_stop(segment, end, successor)
                 break
@@ -442,9 +451,10 @@ class Store:
         if segment.miscounted:  # D4
             self.tell(failed, successor.id)
             self.fail(segment.name, segment.failed, failed, segment.why)
-        below = self.control.has_slot and failed <= self.control.mark
+        below = self.control.has_slot and segment.next <= self.control.mark
         below |= any(one.id > segment.id and one.seal_end for one, _ in self.chain)  # D1
         sealed = segment.failed < segment.seal_end  # D2
+        below |= segment.seal_end > 0
         behind = successor.id if successor else None
         if below or sealed:
             yield from self.served(segment.partial)

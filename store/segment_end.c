@@ -1,0 +1,76 @@
+/*
+ * segment_end.c - from an offset back to the frame that ends there
+ *
+ * Frames lead forward only. So each place before the offset is tried, where a valid frame may begin.
+ */
+#include "segment.h"
+
+#define LOOK_BACK_BYTES (UINT64_C(1) << 20)
+#define LOOK_WORDS 256 /* at once */
+
+/* Does what looks like a frame at @at, in a copy at @bytes, end at @end and prove itself? */
+static bool proves_itself(struct segment *segment, const uint64_t *bytes, uint64_t at, uint64_t end,
+                          uint64_t ordinal, struct record_view *view)
+{
+        if (record_peek(bytes, 0, segment->end - at, view) < 0 || at + view->frame_bytes != end)
+                return false;
+        if (view->kind == FRAME_PAD)
+                return record_valid(&segment->key, bytes, at, view);
+        return view->ordinal == ordinal && segment_peek(segment, at, view) == 0 &&
+               record_valid(&segment->key, segment->map.base, at, view);
+}
+
+/* What is before the offset is looked through in a copy, as most of it is payload, which nothing orders before
+ * this look. Where the frame is larger than the look back, the walk to it is short. */
+bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
+                       struct record_view *ret)
+{
+        uint64_t least =
+                end - FRAMES_OFFSET < LOOK_BACK_BYTES ? FRAMES_OFFSET : end - LOOK_BACK_BYTES;
+        uint64_t piece[LOOK_WORDS], from;
+        int fd = segment_descriptor(segment);
+        size_t got;
+
+        for (uint64_t to = end; to > least && fd >= 0; to = from) {
+                from = to - least > sizeof(piece) ? to - sizeof(piece) : least;
+                if (os_read(fd, piece, to - from, from, &got) < 0 || got < to - from)
+                        return false;
+                for (size_t i = (to - from) / FRAME_ALIGN; i-- > 0;) {
+                        uint64_t at = from + i * FRAME_ALIGN;
+
+                        if (!proves_itself(segment, &piece[i], at, end, ordinal, ret))
+                                continue;
+                        if (ret->kind != FRAME_PAD)
+                                return true;
+                        end = at;
+                }
+        }
+        return false;
+}
+
+/* By what the frames say of themselves: the last one before the seal's end. */
+static bool walk_to_end(struct segment *segment, struct record_view *ret)
+{
+        uint64_t offset = FRAMES_OFFSET, end = segment->brief.seal.end;
+        struct record_view view;
+
+        *ret = (struct record_view){ 0 };
+        while (offset < end && segment_peek(segment, offset, &view) == 0) {
+                if (view.kind != FRAME_PAD)
+                        *ret = view;
+                offset += view.frame_bytes;
+        }
+        return offset == end;
+}
+
+bool segment_seal_holds(struct segment *segment)
+{
+        const struct seal_brief *seal = &segment->brief.seal;
+        struct record_view last;
+
+        if (segment_ends_with(segment, seal->end, seal->records, &last) && last.kind != FRAME_MORE)
+                return true;
+        if (!walk_to_end(segment, &last))
+                return true; /* a frame is damaged, and that is told */
+        return last.ordinal == seal->records && last.kind != FRAME_MORE;
+}

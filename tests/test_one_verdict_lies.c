@@ -1,0 +1,161 @@
+/*
+ * test_one_verdict_lies.c - seals, links and frames whose checks hold and that agree with each other, but not
+ * with what lies there
+ */
+#include "test_one_verdict_support.h"
+
+#define BATCH 3u
+
+/* ---- seals ---- */
+
+static struct segment_seal read_seal(uint64_t id)
+{
+        struct bytes file = load_file(segment_path(id));
+        struct segment_seal seal;
+
+        memcpy(&seal, file.data + SECTOR_BYTES, sizeof(seal));
+        free(file.data);
+        return seal;
+}
+
+/* As far as the seal says anything about itself. */
+static void write_seal(uint64_t id, struct segment_seal *seal)
+{
+        struct bytes file = load_file(segment_path(id));
+        struct segment_header header;
+
+        memcpy(&header, file.data, sizeof(header));
+        seal->last_number = seal->first_number + seal->records - 1;
+        seal->check = XXH3_64bits_withSeed(seal, offsetof(struct segment_seal, check), header.salt);
+        memcpy(file.data + SECTOR_BYTES, seal, sizeof(*seal));
+        save_file(segment_path(id), file.data, file.size);
+        free(file.data);
+}
+
+/* Of the head, with nothing behind: one record too few, one too many. */
+START_TEST(a_seal_of_the_head_that_counts_wrong)
+{
+        struct segment_seal seal;
+        uint64_t last;
+
+        make_store();
+        forge_slots(offsetof(struct control_slot, mark_id), 2);
+        forge_slots(offsetof(struct control_slot, mark_number), 1);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        ck_assert_int_eq(remove(segment_path(3)), 0);
+        seal = read_seal(2);
+        last = seal.last_number;
+        seal.records += _i ? 1 : -1;
+        write_seal(2, &seal);
+        ck_assert_uint_eq(expect_one_verdict("0000000002.log", last + 1), last);
+        expect_repaired();
+}
+END_TEST
+
+/* Three segments, and the second ends with a batch that is cut in two: its last record is behind the seal, or
+ * behind the link, or behind both. */
+enum { SEAL_CUTS = 1, LINK_CUTS = 2 };
+
+static uint64_t make_store_with_a_batch(void)
+{
+        struct logstore_entry entries[BATCH] = { { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 } };
+        uint64_t first;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        while (!file_exists(segment_path(2)))
+                append_filled(2000, 'x');
+        ck_assert_int_eq(logstore_append_batch(store, entries, BATCH, &first), 0);
+        while (!file_exists(segment_path(3)))
+                append_filled(2000, 'x');
+        close_store();
+        return first;
+}
+
+START_TEST(a_log_that_leaves_a_segment_inside_a_batch)
+{
+        uint64_t first = make_store_with_a_batch(), end = place_of(first + 2).offset;
+        struct start_payload start = start_of(3);
+        struct segment_seal seal = read_seal(2);
+        int cuts = _i + 1;
+
+        if (cuts & SEAL_CUTS) {
+                seal.records = first + 2 - seal.first_number;
+                seal.end = end;
+                write_seal(2, &seal);
+        }
+        if (cuts & LINK_CUTS) {
+                start.first_number = first + 2;
+                start.previous_records = first + 2 - seal.first_number;
+                start.previous_end = end;
+                forge_start(3, &start);
+                forge_slots(offsetof(struct control_slot, mark_number), first);
+                forge_slots(offsetof(struct control_slot, flags), 0);
+        } else {
+                ck_assert_int_eq(remove(segment_path(3)), 0);
+                forge_slots(offsetof(struct control_slot, mark_id), 2);
+                forge_slots(offsetof(struct control_slot, mark_number), 1);
+                forge_slots(offsetof(struct control_slot, flags), 0);
+        }
+        ck_assert_uint_eq(expect_verdict_of_readers("0000000002.log", first + 2), first + 1);
+        expect_repaired();
+}
+END_TEST
+
+/* ---- frames ---- */
+
+static void forge_frame(uint64_t id, uint64_t offset, uint32_t word)
+{
+        struct bytes file = load_file(segment_path(id));
+        unsigned char *frame = file.data + offset;
+        uint32_t size = word >> FRAME_KIND_SHIFT == FRAME_VOID ? 0 : word & FRAME_SIZE_MASK;
+        struct segment_header header;
+        uint64_t check, first;
+
+        memcpy(&header, file.data, sizeof(header));
+        memcpy(frame, &word, sizeof(word));
+        memcpy(&first, frame, sizeof(first));
+        check = XXH3_64bits_withSeed(frame + offsetof(struct frame, time_ns), 8 + (size_t)size,
+                                     header.salt) ^
+                first * CHECK_WORD_FACTOR ^ offset * CHECK_OFFSET_FACTOR;
+        memcpy(frame + offsetof(struct frame, check), &check, sizeof(check));
+        save_file(segment_path(id), file.data, file.size);
+        free(file.data);
+}
+
+/* Valid, but shorter than it was: no frame is where it ends, though those behind it are found by number. */
+START_TEST(a_frame_that_does_not_lead_to_the_next)
+{
+        uint64_t number;
+        struct place place;
+
+        make_store();
+        number = start_of(2).first_number + 2;
+        place = place_of(number);
+        forge_frame(2, place.offset, (uint32_t)FRAME_RECORD << FRAME_KIND_SHIFT | 1000);
+        ck_assert_uint_eq(expect_verdict_of_readers("0000000002.log", number + 1), number);
+        expect_repaired();
+}
+END_TEST
+
+START_TEST(a_void_inside_a_batch)
+{
+        uint64_t first = make_store_with_a_batch();
+        struct place place = place_of(first + 1);
+
+        forge_frame(2, place.offset, (uint32_t)FRAME_VOID << FRAME_KIND_SHIFT | 1);
+        ck_assert_uint_eq(expect_verdict_of_readers("0000000002.log", first + 1), first);
+        expect_repaired();
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { a_seal_of_the_head_that_counts_wrong, 2 },
+                { a_log_that_leaves_a_segment_inside_a_batch, 3 },
+                { a_frame_that_does_not_lead_to_the_next, 0 },
+                { a_void_inside_a_batch, 0 },
+        };
+
+        return RUN_TESTS("one_verdict_lies", tests);
+}

@@ -11,18 +11,9 @@
 #include "../fuzz/input.h"
 #include "dice.h"
 #include "format.h"
+#include "harming.h"
 
-struct harming {
-        const struct grown *grown;
-        struct tree *tree;
-        uint64_t state;
-        char *text;
-        size_t capacity;
-};
-
-static void say(struct harming *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct harming *h, const char *format, ...)
+void say(struct harming *h, const char *format, ...)
 {
         size_t used = strlen(h->text);
         va_list arguments;
@@ -32,13 +23,12 @@ static void say(struct harming *h, const char *format, ...)
         va_end(arguments);
 }
 
-static uint64_t below(struct harming *h, uint64_t limit)
+uint64_t below(struct harming *h, uint64_t limit)
 {
         return dice_below(&h->state, limit);
 }
 
-/* Not wake: nothing is believed of it. */
-static struct tree_file *some_file(struct harming *h, const char *kind)
+struct tree_file *some_file(struct harming *h, const char *kind)
 {
         for (unsigned tries = 0; h->tree->count && tries < 40; tries++) {
                 struct tree_file *file = &h->tree->files[below(h, h->tree->count)];
@@ -49,8 +39,7 @@ static struct tree_file *some_file(struct harming *h, const char *kind)
         return NULL;
 }
 
-/* Mostly where something is: the headers, the frames. */
-static size_t some_place(struct harming *h, const struct tree_file *file)
+size_t some_place(struct harming *h, const struct tree_file *file)
 {
         size_t used = file->bytes;
 
@@ -296,4 +285,8 @@ void harm(const struct grown *grown, uint64_t seed, struct tree *ret, char *text
                                        INPUT_FIX_SEALS | INPUT_FIX_INDEXES);
                 say(&h, "checks made right; ");
         }
+        /* Kinds that came later; drawn apart, so that a seed does to a store what it always did. */
+        h.state = seed ^ LATER_SEED;
+        if (below(&h, 3) == 0)
+                harm_later(&h, below(&h, 2) == 0);
 }

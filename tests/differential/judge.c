@@ -67,6 +67,31 @@ static bool is_in_link(const struct judging *j, const struct verdict *v)
         return v->offset <= 4096;
 }
 
+/* Is what looks like the frame of the number there all the same, at another place than where it is due? An
+ * index may lead there. */
+static bool is_elsewhere(const struct judging *j, const struct verdict *v)
+{
+        const struct tree_file *file = tree_find((struct tree *)j->tree, v->file);
+        uint32_t ordinal, word;
+
+        if (!file || file->bytes < 4224 || !strstr(file->name, ".log"))
+                return false;
+        for (size_t at = 4096; at + 24 <= file->bytes; at += 8) {
+                memcpy(&word, file->data + at, sizeof(word));
+                memcpy(&ordinal, file->data + at + 4, sizeof(ordinal));
+                if (at != v->offset && word >> 30 != 0 &&
+                    ordinal == v->number + 1 - tree_get(file->data + 4120))
+                        return true;
+        }
+        return false;
+}
+
+/* By number whatever is there is found, also behind a link or a frame that leads astray. */
+static bool is_found(const struct judging *j, const struct verdict *v)
+{
+        return is_in_link(j, v) || is_elsewhere(j, v);
+}
+
 static bool is_excused(const struct judging *j, enum party party)
 {
         const struct verdict *forward = &j->v[PARTY_FORWARD], *v = &j->v[party];
@@ -77,9 +102,8 @@ static bool is_excused(const struct judging *j, enum party party)
                 return true;
         if (party == PARTY_PYTHON && forward->error == -ENOENT && v->error == -EMEDIUMTYPE)
                 return true; /* no store, or none any more */
-        /* By number whatever is there is found, also behind a link that is broken. */
         if (party == PARTY_GET && v->error == 0)
-                return forward->error == -EBADMSG && is_in_link(j, forward);
+                return forward->error == -EBADMSG && is_found(j, forward);
         /* Damage, and something of another version behind it: either is refused. */
         return v->error != 0 && forward->error != 0 &&
                (v->error == -EPROTONOSUPPORT || forward->error == -EPROTONOSUPPORT);
@@ -111,7 +135,7 @@ static void judge_places(struct judging *j)
                 const struct verdict *v = &j->v[p];
 
                 if (p == PARTY_BACKWARD || v->error != -EBADMSG || forward->error != -EBADMSG ||
-                    (p == PARTY_GET && forward->offset <= 4096))
+                    (p == PARTY_GET && is_found(j, forward)))
                         continue;
                 if (v->number != forward->number) {
                         snprintf(kind, sizeof(kind), "number: %s", party_names[p]);
@@ -135,7 +159,7 @@ static void judge_records(struct judging *j)
 
                 if (!v->counted || v->error != forward->error ||
                     (v->error != 0 &&
-                     (p == PARTY_BACKWARD || (p == PARTY_GET && forward->offset <= 4096))))
+                     (p == PARTY_BACKWARD || (p == PARTY_GET && is_found(j, forward)))))
                         continue;
                 if (v->records == forward->records && v->sum == forward->sum)
                         continue;

@@ -151,7 +151,6 @@ void catalog_fall_back(struct catalog *catalog)
                 catalog->fallback.first_number = oldest->first_number;
                 catalog->fallback.epoch = catalog->entries[catalog->count - 1].epoch;
         }
-        catalog->fallback.mark_number = catalog->fallback.first_number - 1;
         catalog->epoch = catalog->fallback.epoch;
         catalog->first_number = catalog->fallback.first_number;
 }

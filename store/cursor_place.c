@@ -236,7 +236,7 @@ static int at_gap(struct logstore_cursor *cursor)
         if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
         /* Where a link is broken another segment may claim the number. */
-        if (!store->writer && (!brief->sealed || cursor->offset >= brief->seal.end))
+        if (!store->writer && !reader_is_sealed(cursor->segment, cursor->offset, cursor->at.number))
                 r = catalog_tell_behind(cursor->catalog, brief->id, cursor->at.number);
         if (r < 0)
                 return r;

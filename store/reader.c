@@ -33,10 +33,10 @@ uint64_t reader_first(struct logstore *store)
         return first;
 }
 
-/* Is the place where something sealed should be? Elsewhere what is missing behind is what is wrong. */
-static bool is_sealed(const struct segment *segment, uint64_t offset)
+bool reader_is_sealed(const struct segment *segment, uint64_t offset, uint64_t number)
 {
-        return segment->brief.sealed && offset < segment->brief.seal.end;
+        return segment->brief.sealed && offset < segment->brief.seal.end &&
+               number <= segment->brief.seal.last_number;
 }
 
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
@@ -45,7 +45,7 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
         struct control_slot slot;
 
         catalog_slot(&store->catalog, &slot);
-        if (!store->writer && !is_sealed(segment, offset)) {
+        if (!store->writer && !reader_is_sealed(segment, offset, number)) {
                 int r = catalog_tell_behind(&store->catalog, segment->brief.id, number);
                 if (r < 0)
                         return r;

@@ -54,6 +54,9 @@ static inline bool reader_is_damage(int error)
         return error == -EBADMSG || error == -EPERM;
 }
 
+/* Is the place one where something sealed should be? Elsewhere what is missing behind is what is wrong. */
+bool reader_is_sealed(const struct segment *segment, uint64_t offset, uint64_t number);
+
 /* What a failure to find or validate @number means: as reader_verify(). @in_batch: the number before is of
  * the same batch, which was durable as a whole if that was. */
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,

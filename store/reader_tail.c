@@ -52,6 +52,7 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
         catalog_slot(&store->catalog, &slot);
         follower->epoch = epoch;
         follower->number = slot.mark_number;
+        follower->missed = 0;
         follower->segment_id = slot.mark_id;
         follower->offset = slot.mark_offset;
         if (follower->number + 1 < reader_first(store)) {
@@ -198,7 +199,7 @@ static int follow(struct logstore *store)
                 restarted = true;
         }
         if (catalog_is_empty(&store->catalog)) { /* the slot may be newer than this look */
-                follower->number = 0;
+                follower->number = follower->missed = 0;
                 return r;
         }
         r = catalog_pin_id(&store->catalog, follower->segment_id, &segment);
@@ -218,8 +219,8 @@ static int follow(struct logstore *store)
                follow_segment(store, &segment))
                 ;
         catalog_unpin(&store->catalog, segment);
-        if (follower->number < durable) /* who reads up to there is told why it is not */
-                follower->number = durable;
+        if (restarted)
+                follower->missed = durable;
         return 0;
 }
 
@@ -258,9 +259,7 @@ int reader_check_first(struct logstore *store)
         pthread_mutex_unlock(&store->follower.lock);
         if (r < 0 || catalog_is_empty(&store->catalog) || last + 1 >= first)
                 return r;
-        r = damaged(-EBADMSG, CONTROL_NAME, 0, last + 1,
-                    "the first number, %llu, lies beyond the log", (unsigned long long)first);
-        return verify_tell_first(store, r); /* of the frames below it nobody else reads any */
+        return verify_first(store); /* of the frames below it nobody else reads any */
 }
 
 int reader_judge_end(struct logstore *store)
@@ -279,13 +278,19 @@ int reader_judge_end(struct logstore *store)
         return r;
 }
 
+/* Of a follower that is locked. */
+static uint64_t told_tail(const struct follower *follower)
+{
+        return follower->number > follower->missed ? follower->number : follower->missed;
+}
+
 int reader_tell_end(struct logstore *store, uint64_t number)
 {
         struct follower *follower = &store->follower;
         uint64_t id;
 
         pthread_mutex_lock(&follower->lock);
-        id = follower->number + 1 == number ? follower->segment_id : 0;
+        id = told_tail(follower) + 1 == number ? follower->segment_id : 0;
         pthread_mutex_unlock(&follower->lock);
         return id ? catalog_tell_behind(&store->catalog, id, number) : 0;
 }
@@ -311,7 +316,7 @@ int reader_tail(struct logstore *store, uint64_t *ret)
         }
         pthread_mutex_lock(&store->follower.lock);
         r = follow(store);
-        *ret = store->follower.number;
+        *ret = told_tail(&store->follower);
         pthread_mutex_unlock(&store->follower.lock);
         return r;
 }

@@ -21,6 +21,8 @@
 struct follower {
         pthread_mutex_t lock;
         uint64_t number; /* last good one */
+        uint64_t
+                missed; /* a mark that the frames did not lead to: who reads up to it is told why */
         uint64_t segment_id;
         uint64_t offset; /* behind it */
         uint64_t epoch;

@@ -233,6 +233,14 @@ int verify_unsealed(struct logstore *store)
         return r == -EBADMSG ? fault_tell(&v.found.first) : r;
 }
 
+int verify_first(struct logstore *store)
+{
+        struct verdict verdict;
+        int r = verify_again(store, NULL, true, &verdict);
+
+        return r == -EBADMSG ? fault_tell(&verdict.first) : r;
+}
+
 int verify_tell_first(struct logstore *store, int error)
 {
         struct verdict verdict;

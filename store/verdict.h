@@ -36,4 +36,7 @@ int verify_unsealed(struct logstore *store);
  * failed. */
 int verify_tell_first(struct logstore *store, int error);
 
+/* The first fault, or 0: there is none. */
+int verify_first(struct logstore *store);
+
 #endif

@@ -136,16 +136,16 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
         uint64_t number = brief->start.first_number + scan->records; /* of a batch: its first */
         bool known = v->found.slot.generation != 0;
         /* Without a slot the mark is that of the newest seal, if there is one. */
-        bool marked = known || v->found.slot.mark_id != 0;
-        bool durable = brief->sealed || (marked && number <= v->found.slot.mark_number);
-        struct fault behind;
+        bool durable = brief->sealed || number <= v->found.slot.mark_number;
+        bool broken = catalog_fault_before(&v->store->catalog, next_id, NULL);
         struct torn torn;
 
-        if (brief->sealed && scan->stop < brief->seal.end) {
+        if (brief->sealed && scan->stop < brief->seal.end &&
+            !(broken && scan->due > brief->seal.last_number)) {
                 verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
                 return;
         }
-        if (catalog_fault_before(&v->store->catalog, next_id, &behind)) {
+        if (broken) {
                 v->next_number = durable ? scan->due : number;
                 return;
         }

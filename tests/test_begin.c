@@ -280,6 +280,22 @@ START_TEST(a_record_that_has_become_a_pad_is_told_where_it_is)
 }
 END_TEST
 
+/* The mark is in a segment that is off the chain; the frames end before the first number. */
+START_TEST(a_log_that_ends_before_its_first_number_is_damage)
+{
+        uint64_t first;
+
+        make_store();
+        first = start_of(3).first_number + 20;
+        forge_slots(offsetof(struct control_slot, first_number), first);
+        forge_slots(offsetof(struct control_slot, mark_number), first - 1);
+        forge_slots(offsetof(struct control_slot, mark_id), 2);
+        forge_slots(offsetof(struct control_slot, mark_offset), FRAMES_OFFSET);
+        ck_assert_uint_eq(expect_one_verdict("0000000003.log", first), 0);
+        expect_repaired();
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -296,6 +312,7 @@ int main(void)
                 { a_mark_behind_the_place_where_the_log_is_torn_adds_nothing, 0 },
                 { behind_a_torn_tail_another_version_is_told, 0 },
                 { a_record_that_has_become_a_pad_is_told_where_it_is, 0 },
+                { a_log_that_ends_before_its_first_number_is_damage, 0 },
         };
 
         return RUN_TESTS("begin", tests);

@@ -453,9 +453,11 @@ class Store:
             self.fail(segment.name, segment.failed, failed, segment.why)
         below = self.control.has_slot and segment.next <= self.control.mark
         below |= any(one.id > segment.id and one.seal_end for one, _ in self.chain)  # D1
-        sealed = segment.failed < segment.seal_end  # D2
         below |= segment.seal_end > 0
         behind = successor.id if successor else None
+        sealed = segment.failed < segment.seal_end  # D2
+        if behind in self.breaks and failed > segment.first + segment.seal_records - 1:
+            sealed = False
         if below or sealed:
             yield from self.served(segment.partial)
         if sealed:

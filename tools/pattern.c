@@ -61,7 +61,7 @@ static void *compile(void *context)
 {
         struct compilation *compilation = context;
         struct rlimit before;
-        bool limited = limit_set(0, &before);
+        bool limited = limit_set(data_bytes(), &before);
 
         compilation->result =
                 regcomp(compilation->pattern, compilation->text, REG_EXTENDED | compilation->flags);

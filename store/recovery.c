@@ -196,7 +196,7 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                         at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
                 struct scan scan = { .greatest_ns = greatest,
                                      .ahead = ahead,
-                                     .last_number = next ? next->first_number - 1 : 0 };
+                                     .next_number = next ? next->first_number : 0 };
                 struct segment_brief brief;
                 uint64_t limit;
 

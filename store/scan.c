@@ -189,7 +189,7 @@ static int check_frame(struct scan *scan, struct window *window, uint64_t offset
         if (view->ordinal != want_ordinal)
                 return 1;
         scan->why = "the next segment tells another number of records";
-        scan->miscounted = scan->last_number && ret->number > scan->last_number;
+        scan->miscounted = scan->next_number && ret->number >= scan->next_number;
         return scan->miscounted;
 }
 

@@ -28,7 +28,7 @@ struct scan {
         const struct hash_key *key;
         uint64_t first_number;  /* of the segment */
         uint64_t limit;         /* frames end here at the latest */
-        uint64_t last_number;   /* as the next segment says; 0: there is none */
+        uint64_t next_number;   /* the first of the next segment; 0: there is none */
         uint64_t begin;         /* the log's first number: frames before it need only lead on */
         struct scan_place from; /* where to begin; offset 0: at the first frame */
         bool direct;            /* the descriptor is OS_DIRECT */

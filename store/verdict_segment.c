@@ -193,7 +193,7 @@ static struct scan_place find_begin(struct verification *v, const struct segment
 }
 
 static int scan_entry(struct verification *v, const struct segment_brief *brief, uint64_t limit,
-                      uint64_t last_number, struct scan *scan)
+                      uint64_t next_number, struct scan *scan)
 {
         struct hash_key key;
         char name[32];
@@ -212,7 +212,7 @@ static int scan_entry(struct verification *v, const struct segment_brief *brief,
                 .mark_offset = v->clean && v->found.slot.mark_id == brief->id
                                        ? v->found.slot.mark_offset
                                        : 0,
-                .last_number = last_number,
+                .next_number = next_number,
                 .each = on_frame,
                 .context = v,
                 .greatest_ns = v->greatest_ns,
@@ -283,8 +283,8 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
 
         open_index(v, brief);
         r = scan_entry(v, brief, limit,
-                       has_next                         ? next->first_number - 1
-                       : next->id != 0 && brief->sealed ? brief->seal.last_number
+                       has_next                         ? next->first_number
+                       : next->id != 0 && brief->sealed ? brief->seal.last_number + 1
                                                         : 0,
                        &scan);
         if (r == -ENOENT && verdict_trimmed_since(v, entry, next)) {
@@ -296,7 +296,10 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
         v->greatest_ns = scan.greatest_ns;
         v->end.offset = scan.end;
         segment_name(brief->id, v->end.file);
-        v->next_number = has_next ? next->first_number : brief->start.first_number + scan.records;
+        v->next_number = has_next ? next->first_number
+                         : scan.miscounted
+                                 ? scan.due /* sealed: of a batch what is before it counts */
+                                 : brief->start.first_number + scan.records;
         judge_segment(v, brief, next, has_next, limit, &scan, r);
         return 0;
 }

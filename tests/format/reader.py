@@ -449,6 +449,8 @@ class Store:
         """Tell a torn tail, which is fine, from damage; yield what of a batch was durable."""
         failed = segment.next + len(segment.partial)
         if segment.miscounted:  # D4
+            if segment.seal_end:
+                yield from self.served(segment.partial)
             self.tell(failed, successor.id)
             self.fail(segment.name, segment.failed, failed, segment.why)
         below = self.control.has_slot and segment.next <= self.control.mark

@@ -79,8 +79,8 @@ static int follow_frame(struct logstore *store, struct segment *segment)
                 return 1;
         }
         if (segment_number(segment, place.view.ordinal) != number ||
-            !batch_whole(&place, &number) || number > limit)
-                return 0;
+            (!segment->brief.sealed && !batch_whole(&place, &number)) || number > limit)
+                return 0; /* what was sealed was whole, though its seal may lie about the end */
         follower->offset = place.offset + place.view.frame_bytes;
         follower->number = number;
         return 1;

@@ -16,7 +16,7 @@ PATIENCE = 0.4  # seconds that one may wait which waits by what it was asked for
 HANG = 60  # seconds, on a loaded machine
 KEPT = 1 << 20  # bytes of its output that are looked at
 STDIN = ["open", "null", "closed", "folder", "zero", "write-only"]
-STDOUT = ["out", "out", "out-rw", "closed", "full", "broken", "tty"]
+STDOUT = ["out", "out", "out-rw", "closed", "full", "broken", "tty", "read-only"]
 ENDLESS = ("/dev/zero", "/dev/urandom", "/dev/tty", "fifo", "/proc/")
 
 
@@ -97,11 +97,19 @@ class Call:
             file.write(self.input)
             file.seek(0)
             return os.dup(file.fileno())
+        if self.stdin == "write-only":
+            r, w = os.pipe()
+            stack.callback(os.close, r)
+            return w
         name = {"folder": place.world, "zero": "/dev/zero"}.get(self.stdin, "/dev/null")
-        return os.open(name, os.O_WRONLY if self.stdin == "write-only" else os.O_RDONLY)
+        return os.open(name, os.O_RDONLY)
 
-    def open_output(self, kind, place):
+    def open_output(self, kind, place, stack):
         """For the child, and a descriptor to read from, or None."""
+        if kind == "read-only":
+            r, w = os.pipe()
+            stack.callback(os.close, w)
+            return r, None
         if kind == "tty":
             ours, theirs = os.openpty()
             return theirs, ours
@@ -124,8 +132,9 @@ class Call:
         environment = self.environment | {f"{name}SAN_OPTIONS": options
                                           for name in ("A", "T", "UB")}
         with contextlib.ExitStack() as stack:
-            streams = [self.open_stdin(place, stack), *self.open_output(self.stdout, place),
-                       *self.open_output(self.stderr, place)]
+            streams = [self.open_stdin(place, stack),
+                       *self.open_output(self.stdout, place, stack),
+                       *self.open_output(self.stderr, place, stack)]
             stdin, stdout, out, stderr, err = streams
             try:
                 process = subprocess.Popen([self.name, *self.words], executable="/tool",

@@ -233,6 +233,30 @@ START_TEST(half_a_batch_is_dropped_whole)
 }
 END_TEST
 
+static void count_told(void *context, const struct logstore_fault *fault)
+{
+        (void)fault;
+        ++*(unsigned *)context;
+}
+
+/* Behind it a record is committed: beside the writer that is no torn tail. */
+START_TEST(an_open_claim_of_a_writer_at_work_is_not_told)
+{
+        struct logstore_claim claim;
+        unsigned told = 0;
+        struct logstore_verify_hooks hooks = { count_told, NULL, &told };
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_numbered(DURABLE);
+        ck_assert_int_eq(logstore_claim(store, 100, &claim), 0);
+        append_text("behind the claim");
+        ck_assert_int_eq(logstore_verify(store_path(), &hooks, NULL), 0);
+        ck_assert_uint_eq(told, 0);
+        ck_assert_int_eq(logstore_abort(store, &claim), 0);
+        close_store();
+}
+END_TEST
+
 START_TEST(an_open_claim_ends_the_log_of_a_crash)
 {
         struct logstore_claim claim;
@@ -582,6 +606,7 @@ int main(void)
                 { half_a_batch_that_is_dropped_is_counted, 0 },
                 { nothing_is_dropped_where_nothing_is_torn, 0 },
                 { half_a_batch_is_dropped_whole, 4 },
+                { an_open_claim_of_a_writer_at_work_is_not_told, 0 },
                 { an_open_claim_ends_the_log_of_a_crash, 0 },
                 { a_durable_frame_with_any_byte_changed_is_damage, LAST_FRAME_BYTES - 1 },
                 { a_durable_frame_that_is_gone_is_damage, DURABLE },

@@ -257,7 +257,7 @@ static void forge_frame(struct harming *h)
         say(h, " in %s at %llu with its check; ", file->name, (unsigned long long)ends[at]);
 }
 
-/* A seal behind some frame that agrees with the frames, or none. */
+/* A seal behind some frame that agrees with the frames, or of the head with another count; or none. */
 static void reseal(struct harming *h)
 {
         struct tree_file *file = some_file(h, ".log");
@@ -276,7 +276,9 @@ static void reseal(struct harming *h)
         }
         at = (unsigned)below(h, count);
         first = tree_get(file->data + START_FIRST);
-        records = below(h, 4) ? at : at + below(h, 5) - 2;
+        records = at;
+        if (below(h, 4) == 0 && id_of(file) == highest(h)) /* else the segment behind it counts */
+                records += below(h, 5) - 2;
         memcpy(seal, "LOGSEAL1", 8);
         tree_put(seal + 8, records);
         tree_put(seal + 16, ends[at]);

@@ -103,7 +103,8 @@ static bool is_excused(const struct judging *j, enum party party)
         if (party == PARTY_PYTHON && forward->error == -ENOENT && v->error == -EMEDIUMTYPE)
                 return true; /* no store, or none any more */
         if (party == PARTY_GET && v->error == 0)
-                return forward->error == -EBADMSG && is_found(j, forward);
+                return (forward->error == -EBADMSG || forward->error == -EPROTONOSUPPORT) &&
+                       is_found(j, forward);
         /* Damage, and something of another version behind it: either is refused. */
         return v->error != 0 && forward->error != 0 &&
                (v->error == -EPROTONOSUPPORT || forward->error == -EPROTONOSUPPORT);

@@ -152,10 +152,27 @@ static int add_to(struct mem_view *view, const struct mem_process *process)
         return 0;
 }
 
+/* As smaps writes it: a newline is \012. */
+static char *real_path(const char *dir)
+{
+        char *path = realpath(dir, NULL);
+        char *written = path ? malloc(4 * strlen(path) + 1) : NULL, *to = written;
+
+        for (const char *c = path; written && *c; c++)
+                if (*c == '\n')
+                        to = stpcpy(to, "\\012");
+                else
+                        *to++ = *c;
+        if (written)
+                *to = 0;
+        free(path);
+        return written;
+}
+
 int mem_add_process(struct mem_view *view, pid_t pid)
 {
         struct mem_process process;
-        char *dir = realpath(view->dir, NULL);
+        char *dir = real_path(view->dir);
         int r;
 
         if (!dir)
@@ -188,7 +205,7 @@ static int add_each(struct mem_view *view, DIR *proc, const char *dir)
 
 int mem_add_all(struct mem_view *view)
 {
-        char *dir = realpath(view->dir, NULL);
+        char *dir = real_path(view->dir);
         DIR *proc = opendir("/proc");
         int r = !dir || !proc ? -errno : add_each(view, proc, dir);
 

@@ -280,6 +280,22 @@ def watching_a_picture(tmp):
 
 
 @case
+def names_of_stores(tmp):
+    """a process that maps a store is found whatever the store's name"""
+    needs_proc()
+    for name in ("new\nline", "back\\slash", "a b", "tab\t", "gone (deleted)", "é"):
+        store = f"{tmp}/{name}"
+        with started("append", store, "--ack", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+            writer.stdin.write(b"a\n")
+            writer.stdin.flush()
+            writer.stdout.readline()
+            for words in (["--all"], ["--pid", writer.pid]):
+                found = [o["shared_file"]["mappings"] for o in objects(store, *words)
+                         if o["what"] == "process" and o["pid"] == writer.pid]
+                assert found and found[0] > 0, (name, words)
+
+
+@case
 def beyond_the_sign(tmp):
     """sizes beyond 2^63 are those sizes in JSON, a sum beyond 2^64 is unknown"""
     with contextlib.ExitStack() as stack:

@@ -96,7 +96,7 @@ struct logstore_options {
  * another writer (detail: its pid). -EBADMSG damage at or below the durable mark, or a broken
  * chain, told as a reader would meet it: a read-only open serves what is before it, logstore_repair()
  * cuts it; or a control file that is missing or garbled, which logstore_repair() makes anew. -EPERM a directory
- * that everyone may write, a file that is no regular file, or, to write, one that has a second name
+ * that everyone may write, control or wake that is no regular file, or, to write, one that has a second name
  * (a hard link), which may be somebody else's file. -EOVERFLOW the counts of the control file, or
  * the log's numbers, leave no room to go on, as only forged ones do. -EREMOTE network file system.
  * -ENOSPC, -EIO, -ENOMEM, -EMFILE as from the system; nothing was changed by them. -EACCES and the

@@ -83,10 +83,14 @@ static int check_header(const struct segment_header *header, const char *name,
                 return damaged(-EBADMSG, name, 0, 0, "not a segment: its header is damaged");
         if (header->check != header_check(header))
                 return damaged(-EBADMSG, name, 504, 0, "header checksum does not hold");
-        if (header->version != FORMAT_VERSION || header->header_bytes != HEADER_BYTES)
+        if (header->version != FORMAT_VERSION)
                 return damaged(-EPROTONOSUPPORT, name, 8, 0,
                                "format version %u, this library knows %u", header->version,
                                FORMAT_VERSION);
+        if (header->header_bytes != HEADER_BYTES)
+                return damaged(-EPROTONOSUPPORT, name, 8, 0,
+                               "a header of %u bytes, this library knows %u", header->header_bytes,
+                               HEADER_BYTES);
         if (header->incompatible & ~FORMAT_INCOMPATIBLE)
                 return damaged(-EPROTONOSUPPORT, name, 20, 0, "incompatible flags %#x are unknown",
                                header->incompatible & ~FORMAT_INCOMPATIBLE);
@@ -173,6 +177,8 @@ static int open_named(int directory, uint64_t id, bool writable, char name[32], 
 
         segment_name(id, name);
         fd = file_open(directory, name, writable ? OS_WRITE : OS_READ, ret);
+        if (fd == -EPERM && !writable) /* as a file without magic */
+                return damaged(-EBADMSG, name, 0, 0, "not a regular file");
         return fd == -ENOENT ? detail(fd, "%s: the segment is missing", name) : fd;
 }
 

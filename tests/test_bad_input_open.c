@@ -197,6 +197,12 @@ END_TEST
 
 static const char *const reserved[] = { "control", "0000000001.log" };
 
+/* What is no file is damage in a segment's place; in that of the control file it is somebody else's. */
+static int refusal(int which)
+{
+        return strstr(reserved[which], ".log") ? -EBADMSG : -EPERM;
+}
+
 START_TEST(a_symlink_in_place_of_a_file_is_refused)
 {
         const char *path = scratch("store/%s", reserved[_i]);
@@ -206,7 +212,7 @@ START_TEST(a_symlink_in_place_of_a_file_is_refused)
         ck_assert_int_eq(rename(path, scratch("target")), 0);
         ck_assert_int_eq(symlink(scratch("target"), path), 0);
         before = load_file(scratch("target"));
-        refuse(0, -EPERM);
+        refuse(0, refusal(_i));
         after = load_file(scratch("target"));
         ck_assert_uint_eq(after.size, before.size);
         ck_assert_mem_eq(after.data, before.data, before.size);
@@ -221,7 +227,7 @@ START_TEST(a_fifo_in_place_of_a_file_is_refused_and_not_waited_for)
         ck_assert_int_eq(unlink(path), 0);
         ck_assert_int_eq(mkfifo(path, 0600), 0);
         alarm(10);
-        refuse(0, -EPERM);
+        refuse(0, refusal(_i));
         alarm(0);
 }
 END_TEST
@@ -236,7 +242,7 @@ START_TEST(a_directory_in_place_of_a_file_is_refused)
         ck_assert_int_eq(unlink(path), 0);
         ck_assert_int_eq(mkdir(path, 0700), 0);
         r = try_open(0, &none);
-        ck_assert_msg(r == -EPERM || r == -EISDIR, "got %d", r);
+        ck_assert_msg(r == refusal(_i) || r == -EISDIR, "got %d", r);
         ck_assert_str_ne(logstore_detail(), "");
         ck_assert_int_eq(rmdir(path), 0);
 }

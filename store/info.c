@@ -30,7 +30,7 @@ static void describe_writer(struct logstore *store, struct logstore_info *info)
         info->oldest_claim = claims_oldest(&store->claims, &info->open_claims, &age_ns, &thread);
         info->oldest_claim_ms = (uint64_t)age_ns / 1000000;
         info->oldest_claim_tid = thread;
-        info->sync_is_ring = store->sync.ring != NULL;
+        info->sync_is_ring = sync_has_ring(&store->sync);
         info->dropped_records = store->dropped_records;
         info->dropped_bytes = store->dropped_bytes;
         info->syncs = atomic_load(&store->sync.rounds);

@@ -61,6 +61,7 @@ int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns);
 /* Start to; completion by sync_durable() and the eventfd. */
 int sync_start(struct sync *sync, uint64_t number);
 int sync_eventfd(struct sync *sync);
+bool sync_has_ring(struct sync *sync); /* by now */
 
 /* Bytes from what is synced to @tail; UINT64_MAX: it is in another segment. Any thread may ask. */
 uint64_t sync_behind(struct sync *sync, const struct tail *tail);

@@ -200,6 +200,16 @@ int sync_eventfd(struct sync *sync)
         return r < 0 ? r : sync->eventfd;
 }
 
+bool sync_has_ring(struct sync *sync)
+{
+        bool has;
+
+        pthread_mutex_lock(&sync->lock);
+        has = sync->ring != NULL;
+        pthread_mutex_unlock(&sync->lock);
+        return has;
+}
+
 uint64_t sync_durable(struct sync *sync)
 {
         pthread_mutex_lock(&sync->lock);

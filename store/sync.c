@@ -265,6 +265,27 @@ int sync_check_number(struct sync *sync, uint64_t number)
         return r;
 }
 
+int sync_check_length(struct sync *sync)
+{
+        struct head *head = sync->head;
+        struct segment *segment;
+        struct os_stat st;
+        struct tail tail;
+        uint64_t end;
+        int r;
+
+        head_tail(head, &tail);
+        if (head_pin(head, tail.turn, &segment, &end) < 0)
+                return 0;
+        r = os_stat(segment->fd, &st);
+        if (r == 0 && st.bytes < end)
+                r = detail(-EIO,
+                           "%s: the file was cut to %llu bytes while this process writes to it",
+                           segment->name, (unsigned long long)st.bytes);
+        catalog_unpin(head->catalog, segment);
+        return r < 0 ? head_give_up(head, logstore_detail()) : 0;
+}
+
 /* Wait until every claim up to @number is resolved. */
 static int wait_resolved(struct sync *sync, uint64_t number, int64_t deadline_ns)
 {
@@ -281,7 +302,10 @@ static int wait_resolved(struct sync *sync, uint64_t number, int64_t deadline_ns
                         return detail(-ETIMEDOUT, "record %llu: an earlier claim is still open",
                                       (unsigned long long)number);
                 os_sleep(pause_ns);
-                pause_ns = pause_ns < 1000000 ? pause_ns * 2 : pause_ns;
+                if (pause_ns < 1000000)
+                        pause_ns *= 2;
+                else if ((r = sync_check_length(sync)) < 0)
+                        return r;
         }
         return 0;
 }

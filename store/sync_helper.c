@@ -43,7 +43,10 @@ static void pause_unlocked(struct sync *sync, int64_t *pause_ns)
 {
         pthread_mutex_unlock(&sync->lock);
         os_sleep(*pause_ns);
-        *pause_ns = *pause_ns < CLAIM_MOST_NS ? *pause_ns * 2 : *pause_ns;
+        if (*pause_ns < CLAIM_MOST_NS)
+                *pause_ns *= 2;
+        else
+                sync_check_length(sync); /* its failure is sticky */
         pthread_mutex_lock(&sync->lock);
 }
 

@@ -52,4 +52,8 @@ void sync_continue(struct sync *sync);
 
 int sync_check_number(struct sync *sync, uint64_t number);
 
+/* Does the file reach as far as was claimed in the segment of the tail? Where somebody cut it within a page,
+ * frames that were there are zeros, and the tail waits for them. -EIO, sticky. */
+int sync_check_length(struct sync *sync);
+
 #endif

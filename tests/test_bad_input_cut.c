@@ -55,6 +55,31 @@ START_TEST(what_was_cut_before_a_started_sync_is_not_durable)
 }
 END_TEST
 
+/* Within a page the rest becomes zeros, and nothing faults: the tail would wait for the frames there. */
+START_TEST(a_tail_does_not_wait_for_what_was_cut)
+{
+        struct logstore_claim claim;
+        uint64_t number = 0;
+        int r = 0;
+
+        ck_assert_int_eq(logstore_guard_sigbus(), 0);
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_RING);
+        ck_assert_int_eq(logstore_claim(store, 8, &claim), 0);
+        memset(claim.data, 'x', 8);
+        append_filled(100, 'x');
+        cut_file(segment_path(1), FRAMES_OFFSET + FRAME_HEADER_BYTES + 8); /* behind its frame */
+        ck_assert_int_eq(logstore_commit(store, &claim, 8), 0);
+        if (_i == 0)
+                r = logstore_sync(store, 0);
+        else
+                r = logstore_sync_start(store, 0);
+        for (int tries = 0; r == 0 && number < 2 && tries < 10000; tries++, usleep(1000))
+                r = logstore_durable(store, &number);
+        ck_assert_int_eq(r, -EIO);
+        close_failed();
+}
+END_TEST
+
 static int note_state(void *context, const struct logstore_segment_info *info)
 {
         uint32_t *state = context;
@@ -121,6 +146,7 @@ int main(void)
         const struct test_entry tests[] = {
                 { what_was_cut_before_its_sync_is_not_acknowledged, 3 },
                 { what_was_cut_before_a_started_sync_is_not_durable, 3 },
+                { a_tail_does_not_wait_for_what_was_cut, 2 },
                 { what_was_cut_is_not_sealed, 0 },
                 { under_a_control_file_that_was_cut_nothing_is_acknowledged, 2 },
                 { a_copy_needs_the_control_file, 0 },

@@ -65,6 +65,7 @@ struct catalog {
         int fault;                    /* the chain is broken: an open for writing is refused */
         struct catalog_fault *faults; /* each place of that, newest first */
         size_t fault_count, fault_room;
+        bool misfit;      /* the seal of the head is not of its frames */
         bool unsealed;    /* a segment older than a sealed one is not sealed */
         bool copied_back; /* newer files are those of a longer log under a copy of its beginning */
         bool vanished;    /* a file is gone that was listed: the chain is to be read anew */

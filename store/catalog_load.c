@@ -98,9 +98,9 @@ static int check_head_seal(struct catalog *catalog)
             segment_open(catalog->memory, catalog->directory, catalog->uuid, id, OS_SHARED_READ,
                          &segment) < 0)
                 return 0;
-        if (segment_seal_holds(segment))
-                r = 0;
-        else
+        catalog->misfit = !segment_seal_holds(segment);
+        r = 0;
+        if (catalog->misfit)
                 r = catalog_damaged_file(
                         id, SECTOR_BYTES,
                         "the seal tells another number of records or another end (%llu)",

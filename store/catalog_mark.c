@@ -155,11 +155,10 @@ void catalog_fall_back(struct catalog *catalog)
         catalog->first_number = catalog->fallback.first_number;
 }
 
-/* Set the mark of *slot behind what the newest seal says, if there is one: not the head's if that may be
- * what is damaged. */
+/* Set the mark of *slot behind what the newest seal says, if there is one that fits its frames. */
 static int find_sealed(struct catalog *catalog, struct control_slot *slot)
 {
-        for (size_t at = catalog->count - catalog_is_broken(catalog, UINT64_MAX); at > 0; at--) {
+        for (size_t at = catalog->count - catalog->misfit; at > 0; at--) {
                 struct catalog_entry *entry = &catalog->entries[at - 1];
                 struct segment_brief brief;
                 int r = segment_brief_read(catalog->directory, catalog->uuid, entry->id, &brief);

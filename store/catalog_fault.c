@@ -135,6 +135,20 @@ int catalog_tell_before(struct catalog *catalog, uint64_t before, uint64_t numbe
         return r;
 }
 
+/* Behind what is older than the entry at @at, as far as a seal tells; else @number. */
+static uint64_t due_before(struct catalog *catalog, size_t at, uint64_t number)
+{
+        struct segment_brief brief;
+
+        if (at == 0)
+                return catalog->first_number;
+        if (segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at - 1].id,
+                               &brief) < 0 ||
+            !brief.sealed || brief.seal.last_number >= number)
+                return number;
+        return brief.seal.last_number + 1;
+}
+
 int catalog_tell_at(struct catalog *catalog, uint64_t number, bool exactly)
 {
         size_t at = 0;
@@ -146,6 +160,8 @@ int catalog_tell_at(struct catalog *catalog, uint64_t number, bool exactly)
                 at++;
         if (exactly && (at == catalog->count || catalog->entries[at].first_number != number))
                 at = SIZE_MAX;
+        else if (exactly && catalog->fault)
+                number = due_before(catalog, at, number);
         for (; r == 0 && catalog->fault && at <= catalog->count; at = exactly ? SIZE_MAX : at + 1)
                 r = catalog_tell_locked(catalog,
                                         at < catalog->count ? catalog->entries[at].id : UINT64_MAX,

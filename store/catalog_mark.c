@@ -171,7 +171,8 @@ static int find_sealed(struct catalog *catalog, struct control_slot *slot)
                 slot->mark_id = entry->id;
                 slot->mark_offset = brief.seal.end;
                 if (at < catalog->count && entry[1].previous_id == entry->id &&
-                    entry[1].first_number - 1 < slot->mark_number) {
+                    (entry[1].first_number - 1 < slot->mark_number ||
+                     entry[1].previous_end < slot->mark_offset)) {
                         slot->mark_number = entry[1].first_number - 1;
                         slot->mark_offset = entry[1].previous_end;
                 }

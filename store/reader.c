@@ -91,9 +91,10 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
         int r = 0;
 
         if (!store->writer && !snapshot) { /* numbers need not rise over a broken link */
-                r = reader_tell_end(store, number);
-                if (r == 0 && number <= reader_first(store))
+                if (number <= reader_first(store))
                         r = reader_check_first(store);
+                if (r == 0)
+                        r = reader_tell_end(store, number);
                 if (r == 0)
                         r = reader_judge_end(store);
         }
@@ -145,6 +146,17 @@ bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot
         return overtaken;
 }
 
+/* @number is not to be had: if the log begins with it, what is wrong before it is told. */
+static int tell_first(struct logstore *store, uint64_t number)
+{
+        struct fault told;
+
+        fault_last(-EBADMSG, &told);
+        if (!store->writer && number == reader_first(store) && reader_check_first(store) < 0)
+                return -EBADMSG;
+        return fault_tell(&told);
+}
+
 static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
                 struct place *ret)
 {
@@ -170,11 +182,11 @@ static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint
         if (r == -EBADMSG && reader_overtaken(store, snapshot, number))
                 return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
         if (r < 0)
-                return r;
+                return r == -EBADMSG && !snapshot ? tell_first(store, number) : r;
         r = locate(store, snapshot, number, tail != UINT64_MAX && number <= tail, &place);
         if (r < 0) {
                 catalog_unpin(catalog, place.segment);
-                return r;
+                return r == -EBADMSG && !snapshot ? tell_first(store, number) : r;
         }
         *ret = place;
         return 0;

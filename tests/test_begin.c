@@ -296,6 +296,38 @@ START_TEST(a_log_that_ends_before_its_first_number_is_damage)
 }
 END_TEST
 
+/* A truncation has cut pads alone, and a crash came before the seal was stored as the log ends now. */
+START_TEST(a_seal_that_ends_behind_the_link_hides_no_record)
+{
+        uint64_t records, last;
+
+        make_fuller();
+        ck_assert_int_eq(read_to_end(0, &last), -EAGAIN);
+        forge_seal(2, start_of(3).previous_end + 16, 0);
+        forge_slots(offsetof(struct control_slot, mark_number), 1);
+        forge_slots(offsetof(struct control_slot, mark_id), 1);
+        forge_slots(offsetof(struct control_slot, mark_offset), place_of(2).offset);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        ck_assert_int_eq(read_to_end(0, &records), -EAGAIN);
+        ck_assert_uint_eq(records, last);
+        ck_assert_int_eq(read_backward(&records), -EAGAIN);
+        ck_assert_uint_eq(records, last);
+}
+END_TEST
+
+START_TEST(backward_a_missing_segment_is_told_with_the_first_number_that_is_missing)
+{
+        uint64_t number, records;
+
+        make_store();
+        number = start_of(2).first_number;
+        ck_assert_int_eq(remove(segment_path(2)), 0);
+        ck_assert_uint_eq(expect_one_verdict("0000000002.log", number), number - 1);
+        ck_assert_int_eq(read_backward(&records), -EBADMSG);
+        expect_detail(&(struct told){ "0000000002.log", number });
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -313,6 +345,8 @@ int main(void)
                 { behind_a_torn_tail_another_version_is_told, 0 },
                 { a_record_that_has_become_a_pad_is_told_where_it_is, 0 },
                 { a_log_that_ends_before_its_first_number_is_damage, 0 },
+                { a_seal_that_ends_behind_the_link_hides_no_record, 0 },
+                { backward_a_missing_segment_is_told_with_the_first_number_that_is_missing, 0 },
         };
 
         return RUN_TESTS("begin", tests);

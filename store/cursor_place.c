@@ -246,7 +246,7 @@ static int at_gap(struct logstore_cursor *cursor)
         if (!known) /* trimmed, or an empty one that a recovery dropped; its end is not known any more */
                 return find_and_enter(cursor);
         if (store->writer || cursor->at.number - cursor->in_batch <= durable ||
-            (brief->sealed && cursor->at.number <= brief->seal.last_number)) {
+            (brief->sealed && cursor->offset < brief->seal.end)) {
                 /* It may have been committed, and synced or sealed, since the caller looked. */
                 if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
                         return 0;

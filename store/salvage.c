@@ -314,7 +314,7 @@ bool salvage_is_end(struct segment *segment, const struct control_slot *slot, ui
                 return false;
         if (map_faulted(&segment->map))
                 return false;
-        if (brief->sealed && (!last || number <= brief->seal.last_number))
+        if (brief->sealed && (!last || offset < brief->seal.end))
                 return false;
         /* Without a mark, whatever lies behind tells that this was durable, too. */
         return slot->generation != 0 || (last && !salvage_beyond(segment, offset, number));

@@ -170,9 +170,7 @@ static int find_sealed(struct catalog *catalog, struct control_slot *slot)
                 slot->mark_number = brief.seal.last_number;
                 slot->mark_id = entry->id;
                 slot->mark_offset = brief.seal.end;
-                if (at < catalog->count && entry[1].previous_id == entry->id &&
-                    (entry[1].first_number - 1 < slot->mark_number ||
-                     entry[1].previous_end < slot->mark_offset)) {
+                if (at < catalog->count && catalog_fits(&entry[1], &brief)) {
                         slot->mark_number = entry[1].first_number - 1;
                         slot->mark_offset = entry[1].previous_end;
                 }

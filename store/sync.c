@@ -114,7 +114,9 @@ int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64
         if (map_faulted(&segment->map))
                 return segment_damage(segment, from, 0, "");
         r = os_stat(segment->fd, &st);
-        if (r < 0)
+        if (r == -ESTALE) /* there are file systems that forget what has no name any more */
+                st = (struct os_stat){ .bytes = end };
+        else if (r < 0)
                 return detail(r, "%s: cannot stat: %s", segment->name, logstore_error_text(r));
         if (st.bytes < end) /* what lay there was dropped, and an msync of that succeeds */
                 return detail(-EIO,

@@ -47,6 +47,12 @@ static void scan_log(void)
         expect_ok(recovery_scan(&catalog, &slot, true, &found));
 }
 
+static void forget_log(void)
+{
+        recovery_free(&catalog, &found);
+        catalog_free(&catalog);
+}
+
 static uint8_t *byte_of(uint64_t number, uint64_t offset)
 {
         return (uint8_t *)draft.segment->map.base + offsets[number] + offset;
@@ -174,7 +180,7 @@ START_TEST(an_empty_head_is_replaced)
                 catalog_forget(&catalog, segment);
                 catalog_unpin(&catalog, segment);
                 ck_assert_uint_eq(catalog.count, _i && crash > 0 ? 1 : 3);
-                catalog_free(&catalog);
+                forget_log();
                 if (_i)
                         control_set_head(&control, control.epoch, 16, 15, tail.segment_id,
                                          tail.offset);
@@ -202,13 +208,13 @@ START_TEST(what_a_recovery_cannot_remove_does_not_stand_on_the_chain_later)
         unlinks_fail = true;
         ck_assert_int_eq(recovery_start(&catalog, &control, &found, &segment, &tail), -EIO);
         unlinks_fail = false;
-        catalog_free(&catalog);
+        forget_log();
         scan_log();
         ck_assert(file_exists(scratch("0000000002.log")));
         ck_assert_uint_eq(catalog.leftover_count, 1);
         ck_assert_uint_eq(catalog.leftovers[0], 2);
         ck_assert_uint_eq(found.tail.number, 8);
-        catalog_free(&catalog);
+        forget_log();
 }
 END_TEST
 
@@ -263,7 +269,7 @@ START_TEST(a_spoilt_pad_behind_the_last_record_is_no_damage)
         *byte_of(16, (uint64_t)_i) ^= 4;
         ck_assert_int_eq(resume(&records), 1);
         ck_assert_uint_eq(records, 77);
-        catalog_free(&catalog);
+        forget_log();
         scan_log();
         ck_assert_int_eq(found.damage, 0);
         ck_assert_uint_eq(found.tail.number, 15);

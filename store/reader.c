@@ -182,11 +182,11 @@ static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint
         if (r == -EBADMSG && reader_overtaken(store, snapshot, number))
                 return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
         if (r < 0)
-                return r == -EBADMSG && !snapshot ? tell_first(store, number) : r;
+                return r;
         r = locate(store, snapshot, number, tail != UINT64_MAX && number <= tail, &place);
         if (r < 0) {
                 catalog_unpin(catalog, place.segment);
-                return r == -EBADMSG && !snapshot ? tell_first(store, number) : r;
+                return r;
         }
         *ret = place;
         return 0;
@@ -205,7 +205,7 @@ int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint
                 r = find(store, NULL, number, ret);
                 cut = catalog_newest_epoch(&store->catalog) != epoch;
         }
-        return r;
+        return __builtin_expect(r == -EBADMSG, 0) && !snapshot ? tell_first(store, number) : r;
 }
 
 void reader_describe(const struct place *place, uint64_t number, struct logstore_record *ret)

@@ -121,6 +121,30 @@ static inline void forge_start(uint64_t id, const struct start_payload *start)
         free(file.data);
 }
 
+static inline struct segment_seal read_seal(uint64_t id)
+{
+        struct bytes file = load_file(segment_path(id));
+        struct segment_seal seal;
+
+        memcpy(&seal, file.data + SECTOR_BYTES, sizeof(seal));
+        free(file.data);
+        return seal;
+}
+
+/* As far as the seal says anything about itself. */
+static inline void write_seal(uint64_t id, struct segment_seal *seal)
+{
+        struct bytes file = load_file(segment_path(id));
+        struct segment_header header;
+
+        memcpy(&header, file.data, sizeof(header));
+        seal->last_number = seal->first_number + seal->records - 1;
+        seal->check = XXH3_64bits_withSeed(seal, offsetof(struct segment_seal, check), header.salt);
+        memcpy(file.data + SECTOR_BYTES, seal, sizeof(*seal));
+        save_file(segment_path(id), file.data, file.size);
+        free(file.data);
+}
+
 /* Change one field of both slots of the control page. */
 static inline void forge_slots(size_t offset, uint64_t value)
 {

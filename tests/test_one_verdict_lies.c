@@ -8,30 +8,6 @@
 
 /* ---- seals ---- */
 
-static struct segment_seal read_seal(uint64_t id)
-{
-        struct bytes file = load_file(segment_path(id));
-        struct segment_seal seal;
-
-        memcpy(&seal, file.data + SECTOR_BYTES, sizeof(seal));
-        free(file.data);
-        return seal;
-}
-
-/* As far as the seal says anything about itself. */
-static void write_seal(uint64_t id, struct segment_seal *seal)
-{
-        struct bytes file = load_file(segment_path(id));
-        struct segment_header header;
-
-        memcpy(&header, file.data, sizeof(header));
-        seal->last_number = seal->first_number + seal->records - 1;
-        seal->check = XXH3_64bits_withSeed(seal, offsetof(struct segment_seal, check), header.salt);
-        memcpy(file.data + SECTOR_BYTES, seal, sizeof(*seal));
-        save_file(segment_path(id), file.data, file.size);
-        free(file.data);
-}
-
 /* Of the head, with nothing behind: one record too few, one too many. */
 START_TEST(a_seal_of_the_head_that_counts_wrong)
 {

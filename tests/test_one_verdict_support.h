@@ -84,6 +84,29 @@ static inline int read_backward(uint64_t *ret_records)
         return r;
 }
 
+/* Both ways. */
+static inline void expect_read(uint64_t records)
+{
+        uint64_t read;
+
+        ck_assert_int_eq(read_to_end(0, &read), -EAGAIN);
+        ck_assert_uint_eq(read, records);
+        ck_assert_int_eq(read_backward(&read), -EAGAIN);
+        ck_assert_uint_eq(read, records);
+}
+
+/* Number of the last record, as a reader is told. */
+static inline uint64_t read_tail(void)
+{
+        struct logstore_bounds bounds;
+        struct logstore *reader;
+
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        bounds = bounds_of(reader);
+        ck_assert_int_eq(logstore_close(reader), 0);
+        return bounds.tail;
+}
+
 /* Returns how many records the forward reader gives before the damage. An open for writing does not read
  * frames of sealed segments. */
 static inline uint64_t expect_verdict_of_readers(const char *file, uint64_t number)

@@ -51,23 +51,26 @@ static bool has_room(const struct harming *h)
         return h->tree->count < TREE_FILES_MAX - 1;
 }
 
+/* A copy of @file under @name, instead of what may be there; the old name to @old, as adding moves files. */
+static struct tree_file *copy_as(struct harming *h, const struct tree_file *file, const char *name,
+                                 char old[TREE_NAME_BYTES])
+{
+        memcpy(old, file->name, TREE_NAME_BYTES);
+        if (tree_find(h->tree, name))
+                tree_delete(h->tree, name);
+        file = tree_find(h->tree, old);
+        return tree_add(h->tree, name, file->data, file->bytes);
+}
+
 /* Offsets behind each numbered frame of @file, and how many: [0] is behind the start frame. */
 static unsigned walk(const struct tree_file *file, uint64_t *ends)
 {
-        uint64_t offset = HEADER_BYTES;
+        uint64_t offset = HEADER_BYTES, bytes;
         unsigned count = 0;
+        uint32_t word;
 
-        while (offset + FRAME_HEADER_BYTES <= file->bytes && count < FRAMES_MAX) {
-                uint32_t word;
-                uint64_t bytes;
-
+        while (count < FRAMES_MAX && (bytes = input_frame_bytes(file, offset)) > 0) {
                 memcpy(&word, file->data + offset, sizeof(word));
-                bytes = word & FRAME_SIZE_MASK;
-                if (word >> FRAME_KIND_SHIFT != FRAME_PAD)
-                        bytes += FRAME_HEADER_BYTES;
-                bytes = (bytes + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
-                if (word == 0 || bytes == 0 || bytes > file->bytes - offset)
-                        break;
                 offset += bytes;
                 if (word >> FRAME_KIND_SHIFT != FRAME_PAD)
                         ends[count++] = offset;
@@ -110,11 +113,7 @@ static void renumber(struct harming *h)
         snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, (unsigned long long)id);
         if (!file || id == id_of(file) || !has_room(h))
                 return;
-        memcpy(old, file->name, sizeof(old));
-        if (tree_find(h->tree, name))
-                tree_delete(h->tree, name);
-        file = tree_find(h->tree, old);
-        copy = tree_add(h->tree, name, file->data, file->bytes);
+        copy = copy_as(h, file, name, old);
         if (own && copy->bytes >= HEADER_BYTES) {
                 tree_put(copy->data + offsetof(struct segment_header, id), id);
                 input_fix(h->tree, INPUT_FIX_HEADERS);
@@ -162,11 +161,7 @@ static void mix_indexes(struct harming *h)
         snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
         if (!file || strcmp(name, file->name) == 0 || !has_room(h))
                 return;
-        memcpy(old, file->name, sizeof(old));
-        if (tree_find(h->tree, name))
-                tree_delete(h->tree, name);
-        file = tree_find(h->tree, old);
-        file = tree_add(h->tree, name, file->data, file->bytes);
+        file = copy_as(h, file, name, old);
         if (right && file->bytes >= 24) {
                 tree_put(file->data + 16, id);
                 input_fix(h->tree, INPUT_FIX_INDEXES);

@@ -56,22 +56,30 @@ static void fix_frame(unsigned char *frame, uint64_t salt, uint64_t offset, uint
         tree_put(frame + offsetof(struct frame, check), check);
 }
 
+uint64_t input_frame_bytes(const struct tree_file *file, uint64_t offset)
+{
+        uint64_t bytes;
+        uint32_t word;
+
+        if (offset + FRAME_HEADER_BYTES > file->bytes)
+                return 0;
+        memcpy(&word, file->data + offset, sizeof(word));
+        bytes = word & FRAME_SIZE_MASK;
+        if (word >> FRAME_KIND_SHIFT != FRAME_PAD)
+                bytes += FRAME_HEADER_BYTES;
+        bytes = (bytes + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
+        return word == 0 || bytes > file->bytes - offset ? 0 : bytes;
+}
+
 static void fix_frames(struct tree_file *file, bool ordinals)
 {
-        uint64_t offset = HEADER_BYTES, salt = salt_of(file);
+        uint64_t offset = HEADER_BYTES, salt = salt_of(file), bytes;
         uint32_t word, ordinal = 0;
 
-        while (offset + FRAME_HEADER_BYTES <= file->bytes) {
+        while ((bytes = input_frame_bytes(file, offset)) > 0) {
                 unsigned char *frame = file->data + offset;
-                uint64_t bytes;
 
                 memcpy(&word, frame, sizeof(word));
-                bytes = word & FRAME_SIZE_MASK;
-                if (word >> FRAME_KIND_SHIFT != FRAME_PAD)
-                        bytes += FRAME_HEADER_BYTES;
-                bytes = (bytes + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
-                if (word == 0 || bytes == 0 || bytes > file->bytes - offset)
-                        return;
                 if (word >> FRAME_KIND_SHIFT == FRAME_PAD) {
                         fix_pad(frame, salt, offset, word);
                 } else {

@@ -36,6 +36,9 @@ extern const unsigned input_name_count;
 void input_decode(const unsigned char *data, size_t size, unsigned *ret_flags, struct tree *ret);
 size_t input_encode(unsigned flags, const struct tree *tree, unsigned char *data, size_t capacity);
 
+/* Bytes of what looks like a frame at @offset, up to where the next one would begin; 0: nothing does. */
+uint64_t input_frame_bytes(const struct tree_file *file, uint64_t offset);
+
 /* Recompute what @flags asks for. */
 void input_fix(struct tree *tree, unsigned flags);
 

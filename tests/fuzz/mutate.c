@@ -105,19 +105,9 @@ static void change_field(struct tree *tree)
 /* The offset of a random frame, by walking; its length to *ret_bytes. 0: none. */
 static size_t some_frame(const struct tree_file *file, size_t *ret_bytes)
 {
-        size_t offset = HEADER_BYTES, found = 0, seen = 0;
+        size_t offset = HEADER_BYTES, found = 0, seen = 0, bytes;
 
-        while (offset + FRAME_HEADER_BYTES <= file->bytes) {
-                size_t bytes;
-                uint32_t word;
-
-                memcpy(&word, file->data + offset, sizeof(word));
-                bytes = word & FRAME_SIZE_MASK;
-                if (word >> FRAME_KIND_SHIFT != FRAME_PAD)
-                        bytes += FRAME_HEADER_BYTES;
-                bytes = (bytes + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
-                if (word == 0 || bytes < PAD_HEADER_BYTES || bytes > file->bytes - offset)
-                        break;
+        while ((bytes = input_frame_bytes(file, offset)) > 0) {
                 if (below(++seen) == 0) {
                         found = offset;
                         *ret_bytes = bytes;

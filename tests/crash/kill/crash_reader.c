@@ -134,13 +134,19 @@ static bool cut_since(const struct oracle *before)
         return r.oracle.cuts != before->cuts;
 }
 
+/* Too few bytes to be wrong in another life: which one wrote them is only known from the oracle of now. */
+static bool tells_no_life(const struct logstore_record *record)
+{
+        return record->size < 2 * PAYLOAD_PLACE_BYTES;
+}
+
 /* False: a cut came in between, so that nobody can tell. */
 static bool check_record(const struct logstore_record *record)
 {
         const struct oracle before = r.oracle;
         const char *fault = find_fault(record);
 
-        if (fault != NULL) {
+        if (fault != NULL || tells_no_life(record)) {
                 if (cut_since(&before))
                         return false;
                 fault = find_fault(record); /* a new life may have begun */

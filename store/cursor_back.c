@@ -88,36 +88,6 @@ static int check_break(struct logstore_cursor *cursor)
         return r;
 }
 
-/* Does the frame at the cursor lead over nothing but pads to @until, where @number is due? A batch goes
- * on at once, with one more of its frames. */
-static int check_joint(struct logstore_cursor *cursor, uint64_t number, uint64_t until,
-                       const char *what)
-{
-        struct segment *segment = cursor->segment;
-        struct place place = { segment, cursor->offset, { 0 } };
-        int r = segment_peek(segment, place.offset, &place.view);
-        bool in_batch = r == 0 && place.view.kind == FRAME_MORE;
-
-        if (r < 0)
-                return 0; /* whoever reads the number before is told */
-        place.offset += place.view.frame_bytes;
-        while (place.offset < until && !in_batch) {
-                r = segment_peek(segment, place.offset, &place.view);
-                if (r < 0 || place.view.kind != FRAME_PAD)
-                        break;
-                r = reader_verify(cursor->store, &place, number);
-                if (r < 0)
-                        return r;
-                place.offset += place.view.frame_bytes;
-        }
-        if (in_batch && place.offset == until && until < atomic_load(&segment->end))
-                in_batch = segment_peek(segment, until, &place.view) < 0 ||
-                           place.view.kind == FRAME_PAD || place.view.kind == FRAME_VOID;
-        if (place.offset == until && !in_batch)
-                return 0;
-        return reader_judge(cursor->store, segment, place.offset, number, in_batch, what);
-}
-
 /* Behind the last number of the segment that is come to: do only pads lead to where the log leaves it? */
 static int check_rest(struct logstore_cursor *cursor, uint64_t number)
 {
@@ -129,8 +99,9 @@ static int check_rest(struct logstore_cursor *cursor, uint64_t number)
                 return 0;
         if (reader_verify(cursor->store, &place, number - 1) == 0)
                 cursor->offset = place.offset; /* an index may have led elsewhere */
-        return check_joint(cursor, number, atomic_load(&segment->end),
-                           "the next segment says that the log leaves it later");
+        return reader_check_joint(cursor->store, segment, cursor->offset, number,
+                                  atomic_load(&segment->end),
+                                  "the next segment says that the log leaves it later");
 }
 
 /* From the segment @from, 0 if the place was not known. */
@@ -190,9 +161,9 @@ static int come_to(struct logstore_cursor *cursor, struct place *place)
         if (r == 0)
                 r = cursor_check_record(cursor, place);
         if (r == 0 && same && cursor->told_end != number)
-                r = tell_between(
-                        cursor, number,
-                        check_joint(cursor, number, offset, "no frame leads on from here"));
+                r = tell_between(cursor, number,
+                                 reader_check_joint(cursor->store, cursor->segment, cursor->offset,
+                                                    number, offset, "no frame leads on from here"));
         return r;
 }
 

@@ -86,6 +86,33 @@ int reader_verify(struct logstore *store, struct place *place, uint64_t number)
                             "the frame's checksum does not hold");
 }
 
+int reader_check_joint(struct logstore *store, struct segment *segment, uint64_t offset,
+                       uint64_t number, uint64_t until, const char *what)
+{
+        struct place place = { segment, offset, { 0 } };
+        int r = segment_peek(segment, offset, &place.view);
+        bool in_batch = r == 0 && place.view.kind == FRAME_MORE;
+
+        if (r < 0)
+                return 0; /* whoever reads the number before is told */
+        place.offset += place.view.frame_bytes;
+        while (place.offset < until && !in_batch) {
+                r = segment_peek(segment, place.offset, &place.view);
+                if (r < 0 || place.view.kind != FRAME_PAD)
+                        break;
+                r = reader_verify(store, &place, number);
+                if (r < 0)
+                        return r;
+                place.offset += place.view.frame_bytes;
+        }
+        if (in_batch && place.offset == until && until < atomic_load(&segment->end))
+                in_batch = segment_peek(segment, until, &place.view) < 0 ||
+                           place.view.kind == FRAME_PAD || place.view.kind == FRAME_VOID;
+        if (place.offset == until && !in_batch)
+                return 0;
+        return reader_judge(store, segment, place.offset, number, in_batch, what);
+}
+
 int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)
 {
         int r = 0;

@@ -20,10 +20,11 @@ uint64_t reader_durable(struct logstore *store);
 uint64_t reader_first(struct logstore *store);
 int reader_tail(struct logstore *store, uint64_t *ret);
 
-/* In a reading process, if the control page has no mark: -EBADMSG if the tail is no mere end, because
- * good frames lie behind it. */
-/* The same: what broke the chain where the log ended, with @number due; 0: nothing, or another one is. */
+/* In a reading process: what ended the log before @number, if that is due where it ends: a broken chain, or
+ * frames that do not lead on from what a mark or a seal covers; 0: a mere end. */
 int reader_tell_end(struct logstore *store, uint64_t number);
+
+/* The same, if the control page has no mark: -EBADMSG if good frames lie behind the tail. */
 int reader_judge_end(struct logstore *store);
 
 /* The same: -EBADMSG: the log ends before its first number. No trim does that, it leaves the head. */
@@ -61,6 +62,11 @@ bool reader_is_sealed(const struct segment *segment, uint64_t offset, uint64_t n
  * the same batch, which was durable as a whole if that was. */
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
                  bool in_batch, const char *what);
+
+/* Does the frame at @offset lead over nothing but pads to @until, where @number is due? A batch goes on at
+ * once, with one more of its frames. As reader_verify(). */
+int reader_check_joint(struct logstore *store, struct segment *segment, uint64_t offset,
+                       uint64_t number, uint64_t until, const char *what);
 
 /* Judge the batch that goes on behind @place: beyond the mark a crash may have torn it, and it counts
  * only as a whole. *whole_until is up to where that is known, and is moved. As reader_verify(). */

@@ -51,7 +51,7 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
 
         catalog_slot(&store->catalog, &slot);
         follower->epoch = epoch;
-        follower->number = slot.mark_number;
+        follower->number = follower->trusted = slot.mark_number;
         follower->missed = 0;
         follower->segment_id = slot.mark_id;
         follower->offset = slot.mark_offset;
@@ -97,7 +97,7 @@ static int follow_seal(struct logstore *store, struct segment *segment)
                 return 0;
         if (atomic_load(&segment->end) != brief->seal.end)
                 return 0;
-        follower->number = brief->seal.last_number;
+        follower->number = follower->trusted = brief->seal.last_number;
         follower->offset = brief->seal.end;
         return 1;
 }
@@ -166,7 +166,7 @@ static int follow_from_seal(struct logstore *store, struct segment **ret)
         catalog_sealed(&store->catalog, &sealed);
         r = sealed.mark_id ? catalog_pin_id(&store->catalog, sealed.mark_id, ret) : -ESTALE;
         if (r == 0) {
-                follower->number = sealed.mark_number;
+                follower->number = follower->trusted = sealed.mark_number;
                 follower->segment_id = sealed.mark_id;
                 follower->offset = sealed.mark_offset;
                 return 0;
@@ -284,15 +284,51 @@ static uint64_t told_tail(const struct follower *follower)
         return follower->number > follower->missed ? follower->number : follower->missed;
 }
 
+/* What a mark or a seal covers is not walked: do its last frames lead to where the log ends? */
+static int judge_trusted(struct logstore *store, uint64_t number)
+{
+        struct segment *segment;
+        struct record_view view;
+        uint64_t offset, until;
+        int r = 0;
+
+        if (catalog_pin(&store->catalog, number, &segment) < 0)
+                return 0; /* it is trimmed, or whoever reads there is told */
+        if (segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
+                           &offset, &view) == 0) {
+                until = segment->brief.sealed ? atomic_load(&segment->end)
+                                              : offset + view.frame_bytes;
+                r = reader_check_joint(store, segment, offset, number + 1, until,
+                                       "no frame leads on from here");
+        }
+        catalog_unpin(&store->catalog, segment);
+        return r;
+}
+
 int reader_tell_end(struct logstore *store, uint64_t number)
 {
         struct follower *follower = &store->follower;
+        bool trusted;
         uint64_t id;
+        int r;
 
         pthread_mutex_lock(&follower->lock);
         id = told_tail(follower) + 1 == number ? follower->segment_id : 0;
+        trusted = number > 1 && (follower->trusted == number - 1 || follower->missed == number - 1);
         pthread_mutex_unlock(&follower->lock);
-        return id ? catalog_tell_behind(&store->catalog, id, number) : 0;
+        if (id == 0)
+                return 0;
+        r = catalog_tell_behind(&store->catalog, id, number);
+        if (r < 0 || !trusted)
+                return r;
+        r = judge_trusted(store, number - 1);
+        if (r < 0)
+                return r == -EAGAIN ? 0 : r;
+        pthread_mutex_lock(&follower->lock);
+        if (follower->trusted == number - 1)
+                follower->trusted = 0;
+        pthread_mutex_unlock(&follower->lock);
+        return 0;
 }
 
 uint64_t reader_followed(struct logstore *store, const struct segment *segment)

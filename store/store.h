@@ -23,6 +23,8 @@ struct follower {
         uint64_t number; /* last good one */
         uint64_t
                 missed; /* a mark that the frames did not lead to: who reads up to it is told why */
+        uint64_t
+                trusted; /* a mark or the last number of a seal: nobody looked what is behind; 0: none */
         uint64_t segment_id;
         uint64_t offset; /* behind it */
         uint64_t epoch;

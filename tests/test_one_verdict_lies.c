@@ -28,6 +28,37 @@ START_TEST(a_seal_of_the_head_that_counts_wrong)
 }
 END_TEST
 
+/* Newest of the log, and no mark is known: it says that the frames go on behind the last one, as before. */
+START_TEST(a_seal_of_the_head_that_ends_late)
+{
+        struct segment_seal seal;
+        struct told none = { "", 0 };
+        struct logstore_record record;
+        struct logstore *reader;
+        char buffer[64];
+
+        make_store();
+        ck_assert_int_eq(remove(segment_path(3)), 0);
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        seal = read_seal(2);
+        seal.end += 56;
+        write_seal(2, &seal);
+        ck_assert_uint_eq(expect_verdict_of_readers("0000000002.log", seal.last_number + 1),
+                          seal.last_number);
+        none.number = seal.last_number + 1;
+        snprintf(none.file, sizeof(none.file), "0000000002.log");
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        for (int i = 0; i < 2; i++) { /* a look at it does not make it good */
+                expect_failure(
+                        logstore_get(reader, seal.last_number + 1, buffer, sizeof(buffer), &record),
+                        -EBADMSG);
+                expect_detail(&none);
+        }
+        ck_assert_int_eq(logstore_close(reader), 0);
+        expect_repaired();
+}
+END_TEST
+
 /* Three segments, and the second ends with a batch that is cut in two: its last record is behind the seal, or
  * behind the link, or behind both. */
 enum { SEAL_CUTS = 1, LINK_CUTS = 2 };
@@ -124,13 +155,31 @@ START_TEST(a_void_inside_a_batch)
 }
 END_TEST
 
+/* The last record of the log, which the mark covers: of its batch more should follow. */
+START_TEST(a_durable_record_of_which_more_should_follow)
+{
+        struct place place;
+        uint64_t last;
+
+        make_store();
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        last = read_tail();
+        place = place_of(last);
+        forge_frame(3, place.offset, (uint32_t)FRAME_MORE << FRAME_KIND_SHIFT | 8);
+        ck_assert_uint_eq(expect_one_verdict("0000000003.log", last + 1), last);
+        expect_repaired();
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
                 { a_seal_of_the_head_that_counts_wrong, 2 },
+                { a_seal_of_the_head_that_ends_late, 0 },
                 { a_log_that_leaves_a_segment_inside_a_batch, 3 },
                 { a_frame_that_does_not_lead_to_the_next, 0 },
                 { a_void_inside_a_batch, 0 },
+                { a_durable_record_of_which_more_should_follow, 0 },
         };
 
         return RUN_TESTS("one_verdict_lies", tests);

@@ -155,10 +155,11 @@ void catalog_fall_back(struct catalog *catalog)
         catalog->first_number = catalog->fallback.first_number;
 }
 
-/* Set the mark of *slot behind what the newest seal says, if there is one that fits its frames. */
+/* Set the mark of *slot behind what the newest seal says, if there is one. That of the head may not be of its
+ * frames; all the same what is before the head was sealed first. */
 static int find_sealed(struct catalog *catalog, struct control_slot *slot)
 {
-        for (size_t at = catalog->count - catalog->misfit; at > 0; at--) {
+        for (size_t at = catalog->count; at > 0; at--) {
                 struct catalog_entry *entry = &catalog->entries[at - 1];
                 struct segment_brief brief;
                 int r = segment_brief_read(catalog->directory, catalog->uuid, entry->id, &brief);
@@ -167,6 +168,14 @@ static int find_sealed(struct catalog *catalog, struct control_slot *slot)
                         return r;
                 if (!brief.sealed)
                         continue;
+                if (catalog->misfit && at == catalog->count) {
+                        if (brief.start.previous_id == 0)
+                                return 0;
+                        slot->mark_number = brief.start.first_number - 1;
+                        slot->mark_id = brief.start.previous_id;
+                        slot->mark_offset = brief.start.previous_end;
+                        return 0;
+                }
                 slot->mark_number = brief.seal.last_number;
                 slot->mark_id = entry->id;
                 slot->mark_offset = brief.seal.end;

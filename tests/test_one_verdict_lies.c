@@ -59,6 +59,30 @@ START_TEST(a_seal_of_the_head_that_ends_late)
 }
 END_TEST
 
+/* It counts wrong, but what is before its segment was sealed first: there the frames stop early. */
+START_TEST(a_wrong_seal_of_the_head_behind_a_segment_that_stops_early)
+{
+        struct segment_seal seal = { 0 };
+        uint64_t last;
+
+        make_store();
+        seal = read_seal(2);
+        last = seal.last_number;
+        zero_in(2, place_of(last).offset, sizeof(uint64_t));
+        unseal(2);
+        forge_slots(offsetof(struct control_slot, mark_id), 2);
+        forge_slots(offsetof(struct control_slot, mark_number), seal.first_number);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        seal.first_number = last + 1;
+        seal.records = 3;
+        seal.last_number = last + 3;
+        seal.end = place_of(last + 2).offset + FRAME_HEADER_BYTES + 8;
+        write_seal(3, &seal);
+        ck_assert_uint_eq(expect_one_verdict("0000000002.log", last), last - 1);
+        expect_repaired();
+}
+END_TEST
+
 /* Three segments, and the second ends with a batch that is cut in two: its last record is behind the seal, or
  * behind the link, or behind both. */
 enum { SEAL_CUTS = 1, LINK_CUTS = 2 };
@@ -176,6 +200,7 @@ int main(void)
         const struct test_entry tests[] = {
                 { a_seal_of_the_head_that_counts_wrong, 2 },
                 { a_seal_of_the_head_that_ends_late, 0 },
+                { a_wrong_seal_of_the_head_behind_a_segment_that_stops_early, 0 },
                 { a_log_that_leaves_a_segment_inside_a_batch, 3 },
                 { a_frame_that_does_not_lead_to_the_next, 0 },
                 { a_void_inside_a_batch, 0 },

@@ -12,13 +12,15 @@
 #include "verdict.h"
 
 /* Go on from @at, the frame of *@number, to the last one of its batch. False: it is not complete, as
- * beyond the mark a crash may have left it; then to the place where the missing one should be. */
+ * beyond the mark a crash may have left it, or the log leaves the segment inside it; then to the place where
+ * the missing one should be. */
 static bool batch_whole(struct place *at, uint64_t *number)
 {
         while (at->view.kind == FRAME_MORE) {
                 at->offset += at->view.frame_bytes;
                 ++*number;
-                if (segment_peek(at->segment, at->offset, &at->view) < 0 ||
+                if (at->offset >= atomic_load(&at->segment->end) ||
+                    segment_peek(at->segment, at->offset, &at->view) < 0 ||
                     at->view.kind == FRAME_PAD || at->view.kind == FRAME_VOID ||
                     segment_number(at->segment, at->view.ordinal) != *number ||
                     !record_valid(&at->segment->key, at->segment->map.base, at->offset, &at->view))
@@ -230,14 +232,15 @@ static int judge_end(struct logstore *store, const struct control_slot *slot)
         struct follower *follower = &store->follower;
         struct place at = { .offset = follower->offset };
         uint64_t number = follower->number + 1, due = number;
+        bool whole = true;
         int r = catalog_pin_id(&store->catalog, follower->segment_id, &at.segment);
 
         if (r < 0) /* no segment, or a damaged one, of which whoever reads there is told */
                 return 0;
         if (segment_peek(at.segment, at.offset, &at.view) == 0 &&
             record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
-                batch_whole(&at, &due);
-        if (at.offset < atomic_load(&at.segment->end) &&
+                whole = batch_whole(&at, &due);
+        if ((at.offset < atomic_load(&at.segment->end) || !whole) &&
             !salvage_is_end(at.segment, slot, at.offset, number))
                 r = segment_damage(at.segment, at.offset, number,
                                    "no valid frame is here, but the log goes on behind");
@@ -247,19 +250,34 @@ static int judge_end(struct logstore *store, const struct control_slot *slot)
         return r;
 }
 
+/* Somebody has looked at what is behind @number. */
+static void trust_no_more(struct follower *follower, uint64_t number)
+{
+        pthread_mutex_lock(&follower->lock);
+        if (follower->trusted == number)
+                follower->trusted = 0;
+        pthread_mutex_unlock(&follower->lock);
+}
+
 int reader_check_first(struct logstore *store)
 {
+        struct follower *follower = &store->follower;
         uint64_t first, last;
+        bool looked;
         int r;
 
         first = reader_first(store); /* before the look: a trim meanwhile moves it, not the end */
-        pthread_mutex_lock(&store->follower.lock);
+        pthread_mutex_lock(&follower->lock);
         r = follow(store);
-        last = store->follower.number;
-        pthread_mutex_unlock(&store->follower.lock);
-        if (r < 0 || catalog_is_empty(&store->catalog) || last + 1 >= first)
+        last = follower->number;
+        looked = last >= first || (last + 1 == first && (last == 0 || follower->trusted != last));
+        pthread_mutex_unlock(&follower->lock);
+        if (r < 0 || catalog_is_empty(&store->catalog) || looked)
                 return r;
-        return verify_first(store); /* of the frames below it nobody else reads any */
+        r = verify_first(store); /* of the frames below it nobody else reads any */
+        if (r == 0)
+                trust_no_more(follower, last);
+        return r;
 }
 
 int reader_judge_end(struct logstore *store)
@@ -324,10 +342,7 @@ int reader_tell_end(struct logstore *store, uint64_t number)
         r = judge_trusted(store, number - 1);
         if (r < 0)
                 return r == -EAGAIN ? 0 : r;
-        pthread_mutex_lock(&follower->lock);
-        if (follower->trusted == number - 1)
-                follower->trusted = 0;
-        pthread_mutex_unlock(&follower->lock);
+        trust_no_more(follower, number - 1);
         return 0;
 }
 

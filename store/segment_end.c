@@ -48,14 +48,15 @@ bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
         return false;
 }
 
-/* By what the frames say of themselves: the last one before the seal's end. */
+/* Do valid frames lead to the seal's end? *ret is the last one. */
 static bool walk_to_end(struct segment *segment, struct record_view *ret)
 {
         uint64_t offset = FRAMES_OFFSET, end = segment->brief.seal.end;
         struct record_view view;
 
         *ret = (struct record_view){ 0 };
-        while (offset < end && segment_peek(segment, offset, &view) == 0) {
+        while (offset < end && segment_peek(segment, offset, &view) == 0 &&
+               record_valid(&segment->key, segment->map.base, offset, &view)) {
                 if (view.kind != FRAME_PAD)
                         *ret = view;
                 offset += view.frame_bytes;

@@ -149,6 +149,22 @@ START_TEST(a_number_that_two_segments_have_is_damage_at_its_first_frame)
 }
 END_TEST
 
+/* All that is left was trimmed, and nobody reads it; but its frames do not lead to where the log began. The
+ * segment behind it is missing, too: that is told later. */
+START_TEST(a_log_of_trimmed_records_that_lead_nowhere)
+{
+        uint64_t last;
+
+        make_store();
+        last = read_seal(2).last_number;
+        zero_in(2, place_of(last).offset, 4);
+        ck_assert_int_eq(remove(segment_path(3)), 0);
+        forge_slots(offsetof(struct control_slot, first_number), last + 1);
+        ck_assert_uint_eq(expect_verdict_of_readers("0000000002.log", last + 1), 0);
+        expect_repaired();
+}
+END_TEST
+
 /* Where the chain comes to a number that was trimmed it ends, also in a segment that does not fit. */
 START_TEST(behind_a_first_number_that_was_trimmed_nothing_is_of_the_log)
 {
@@ -305,6 +321,7 @@ int main(void)
                 { damage_in_a_record_that_was_trimmed_is_none, 2 },
                 { damage_in_a_trimmed_record_is_none_behind_a_crash, 0 },
                 { a_trimmed_frame_that_leads_nowhere_is_passed, 0 },
+                { a_log_of_trimmed_records_that_lead_nowhere, 0 },
                 { damage_from_the_first_number_on_is_damage, 0 },
                 { a_mark_whose_number_is_too_low_hides_no_record, 0 },
                 { a_link_is_told_before_the_seal_that_breaks_it, 0 },

@@ -59,6 +59,31 @@ START_TEST(a_seal_of_the_head_that_ends_late)
 }
 END_TEST
 
+/* And the last frame is damaged: that lies before the seal's end, so it is what is told. */
+START_TEST(a_seal_of_the_head_that_counts_wrong_over_a_damaged_frame)
+{
+        struct segment_seal seal;
+        struct place place;
+        uint64_t last, records;
+        char offset[64];
+
+        make_store();
+        ck_assert_int_eq(remove(segment_path(3)), 0);
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        seal = read_seal(2);
+        last = seal.last_number;
+        place = place_of(last);
+        zero_in(2, place.offset + offsetof(struct frame, payload), 4);
+        seal.records--;
+        write_seal(2, &seal);
+        snprintf(offset, sizeof(offset), "offset %llu,", (unsigned long long)place.offset);
+        ck_assert_int_eq(read_to_end(0, &records), -EBADMSG);
+        ck_assert_msg(strstr(logstore_detail(), offset) != NULL, "%s", logstore_detail());
+        ck_assert_uint_eq(expect_verdict_of_readers("0000000002.log", last), last - 1);
+        expect_repaired();
+}
+END_TEST
+
 /* It counts wrong, but what is before its segment was sealed first: there the frames stop early. */
 START_TEST(a_wrong_seal_of_the_head_behind_a_segment_that_stops_early)
 {
@@ -132,6 +157,23 @@ START_TEST(a_log_that_leaves_a_segment_inside_a_batch)
 }
 END_TEST
 
+/* The same by a link, and no mark is known: none of the batch is a record. */
+START_TEST(a_log_that_leaves_a_segment_inside_a_batch_with_no_mark)
+{
+        uint64_t first = make_store_with_a_batch();
+        struct start_payload start = start_of(3);
+
+        start.first_number = first + 2;
+        start.previous_records = first + 2 - read_seal(2).first_number;
+        start.previous_end = place_of(first + 2).offset;
+        forge_start(3, &start);
+        unseal(2);
+        zero_range(scratch("store/control"), SECTOR_BYTES, 2 * SECTOR_BYTES);
+        ck_assert_uint_eq(expect_verdict_of_readers("0000000002.log", first), first - 1);
+        expect_repaired();
+}
+END_TEST
+
 /* ---- frames ---- */
 
 static void forge_frame(uint64_t id, uint64_t offset, uint32_t word)
@@ -200,8 +242,10 @@ int main(void)
         const struct test_entry tests[] = {
                 { a_seal_of_the_head_that_counts_wrong, 2 },
                 { a_seal_of_the_head_that_ends_late, 0 },
+                { a_seal_of_the_head_that_counts_wrong_over_a_damaged_frame, 0 },
                 { a_wrong_seal_of_the_head_behind_a_segment_that_stops_early, 0 },
                 { a_log_that_leaves_a_segment_inside_a_batch, 3 },
+                { a_log_that_leaves_a_segment_inside_a_batch_with_no_mark, 0 },
                 { a_frame_that_does_not_lead_to_the_next, 0 },
                 { a_void_inside_a_batch, 0 },
                 { a_durable_record_of_which_more_should_follow, 0 },

@@ -37,12 +37,26 @@ static void pass_place(struct allowance *allowance)
         allowance->lone += ALLOWED_PER_PLACE;
 }
 
+/* No frame begins with zeros. What a segment was made ready for is zeros up to its end. */
+static uint64_t skip_zeros(const struct segment *segment, uint64_t offset)
+{
+        static const char zeros[512];
+        uint64_t end = atomic_load(&segment->file_bytes);
+
+        if (end > segment->map.bytes)
+                end = segment->map.bytes;
+        while (offset + sizeof(zeros) <= end &&
+               memcmp((const char *)segment->map.base + offset, zeros, sizeof(zeros)) == 0)
+                offset += sizeof(zeros);
+        return offset;
+}
+
 /* The first place from @offset on where a frame may begin; UINT64_MAX: there is none. A file can be far
  * longer than what it takes on the disk, and no frame begins in a hole. *piece_end: how far there is
  * none, as far as known. */
-static uint64_t skip_hole(struct segment *segment, uint64_t *piece_end, uint64_t offset)
+static uint64_t next_place(struct segment *segment, uint64_t *piece_end, uint64_t offset)
 {
-        uint64_t from = offset;
+        uint64_t from = offset = skip_zeros(segment, offset);
         int fd, r;
 
         if (offset < *piece_end)
@@ -198,7 +212,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                         continue;
                 }
                 if (!next && find(segment, offset, until, ordinal, &allowance, &view) != FRAME) {
-                        offset = skip_hole(segment, &piece_end, offset + FRAME_ALIGN);
+                        offset = next_place(segment, &piece_end, offset + FRAME_ALIGN);
                         pass_place(&allowance);
                         continue;
                 }
@@ -226,7 +240,7 @@ static uint64_t find_exactly(struct segment *segment, uint64_t offset, uint32_t 
         uint64_t until = file_limit(segment, segment->brief.seal.end), piece_end = 0, at = offset;
         struct allowance allowance = allowance_new(until);
 
-        while ((at = skip_hole(segment, &piece_end, at + FRAME_ALIGN)) != UINT64_MAX &&
+        while ((at = next_place(segment, &piece_end, at + FRAME_ALIGN)) != UINT64_MAX &&
                at + FRAME_HEADER_BYTES <= until) {
                 if (segment_frame(segment, at)->ordinal == ordinal &&
                     find(segment, at, until, ordinal - 1, &allowance, view) == FRAME)
@@ -260,9 +274,9 @@ bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
         uint64_t piece_end = 0;
         struct record_view view;
 
-        for (uint64_t at = skip_hole(segment, &piece_end, offset + FRAME_ALIGN);
+        for (uint64_t at = next_place(segment, &piece_end, offset + FRAME_ALIGN);
              at != UINT64_MAX && at + FRAME_HEADER_BYTES <= until;
-             at = skip_hole(segment, &piece_end, at + FRAME_ALIGN)) {
+             at = next_place(segment, &piece_end, at + FRAME_ALIGN)) {
                 /* What cannot be looked at could be one: rather damage that is none than a loss. */
                 if (find(segment, at, until, ordinal, &allowance, &view) != NO_FRAME)
                         return true;
@@ -287,7 +301,7 @@ void salvage_count(struct segment *segment, uint64_t offset, uint64_t number, ui
         uint64_t until = file_limit(segment, limit), piece_end = 0, used = offset;
         struct allowance allowance = allowance_new(until);
         struct record_view view;
-        uint64_t at = skip_hole(segment, &piece_end, offset);
+        uint64_t at = next_place(segment, &piece_end, offset);
 
         while (at != UINT64_MAX && at + FRAME_ALIGN <= until && !map_faulted(&segment->map)) {
                 if (find(segment, at, until, ordinal, &allowance, &view) == FRAME) {
@@ -298,7 +312,7 @@ void salvage_count(struct segment *segment, uint64_t offset, uint64_t number, ui
                 }
                 used = used_until(segment, at, used);
                 pass_place(&allowance);
-                at = skip_hole(segment, &piece_end, at + FRAME_ALIGN);
+                at = next_place(segment, &piece_end, at + FRAME_ALIGN);
         }
         dropped->bytes += used - offset;
 }

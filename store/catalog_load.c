@@ -98,7 +98,7 @@ static int check_head_seal(struct catalog *catalog)
             segment_open(catalog->memory, catalog->directory, catalog->uuid, id, OS_SHARED_READ,
                          &segment) < 0)
                 return 0;
-        catalog->misfit = !segment_seal_holds(segment);
+        catalog->misfit = !segment_seal_holds(segment, catalog->first_number);
         r = 0;
         if (catalog->misfit)
                 r = catalog_damaged_file(

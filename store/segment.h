@@ -127,8 +127,8 @@ bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
                        struct record_view *ret);
 
 /* Of a sealed segment: is the last frame before the seal's end the last of a batch, and as many as the
- * seal says? Where a damaged frame hides that, it is believed. */
-bool segment_seal_holds(struct segment *segment);
+ * seal says? Where a damaged frame hides that, it is believed. @first: that of the log. */
+bool segment_seal_holds(struct segment *segment, uint64_t first);
 
 /* Find the frame with @ordinal, by index and a few hops. -EAGAIN: not there; -EBADMSG. Then *ret_offset
  * is where the search ended. */

@@ -48,15 +48,17 @@ bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
         return false;
 }
 
-/* Do valid frames lead to the seal's end? *ret is the last one. */
-static bool walk_to_end(struct segment *segment, struct record_view *ret)
+/* Do valid frames lead to the seal's end? *ret is the last one. Those of numbers below @first were trimmed and
+ * need only lead on. */
+static bool walk_to_end(struct segment *segment, uint64_t first, struct record_view *ret)
 {
         uint64_t offset = FRAMES_OFFSET, end = segment->brief.seal.end;
         struct record_view view;
 
         *ret = (struct record_view){ 0 };
         while (offset < end && segment_peek(segment, offset, &view) == 0 &&
-               record_valid(&segment->key, segment->map.base, offset, &view)) {
+               (segment_number(segment, ret->ordinal + 1) < first ||
+                record_valid(&segment->key, segment->map.base, offset, &view))) {
                 if (view.kind != FRAME_PAD)
                         *ret = view;
                 offset += view.frame_bytes;
@@ -64,14 +66,14 @@ static bool walk_to_end(struct segment *segment, struct record_view *ret)
         return offset == end;
 }
 
-bool segment_seal_holds(struct segment *segment)
+bool segment_seal_holds(struct segment *segment, uint64_t first)
 {
         const struct seal_brief *seal = &segment->brief.seal;
         struct record_view last;
 
         if (segment_ends_with(segment, seal->end, seal->records, &last) && last.kind != FRAME_MORE)
                 return true;
-        if (!walk_to_end(segment, &last))
+        if (!walk_to_end(segment, first, &last))
                 return true; /* a frame is damaged, and that is told */
         return last.ordinal == seal->records && last.kind != FRAME_MORE;
 }

@@ -37,15 +37,16 @@ static void pass_place(struct allowance *allowance)
         allowance->lone += ALLOWED_PER_PLACE;
 }
 
-/* No frame begins with zeros. What a segment was made ready for is zeros up to its end. */
-static uint64_t skip_zeros(const struct segment *segment, uint64_t offset)
+/* No frame begins with zeros, and what a segment was made ready for is zeros. Up to @end, in which no hole is:
+ * on a full tmpfs nobody can look into one. */
+static uint64_t skip_zeros(const struct segment *segment, uint64_t offset, uint64_t end)
 {
         static const char zeros[512];
-        uint64_t end = atomic_load(&segment->file_bytes);
+        uint64_t bytes = atomic_load(&segment->file_bytes);
 
-        if (end > segment->map.bytes)
-                end = segment->map.bytes;
-        while (offset + sizeof(zeros) <= end &&
+        if (bytes > segment->map.bytes)
+                bytes = segment->map.bytes;
+        while (offset + sizeof(zeros) <= (bytes < end ? bytes : end) &&
                memcmp((const char *)segment->map.base + offset, zeros, sizeof(zeros)) == 0)
                 offset += sizeof(zeros);
         return offset;
@@ -56,18 +57,22 @@ static uint64_t skip_zeros(const struct segment *segment, uint64_t offset)
  * none, as far as known. */
 static uint64_t next_place(struct segment *segment, uint64_t *piece_end, uint64_t offset)
 {
-        uint64_t from = offset = skip_zeros(segment, offset);
+        uint64_t from;
         int fd, r;
 
-        if (offset < *piece_end)
-                return offset;
-        fd = segment_descriptor(segment);
-        r = fd < 0 ? fd : os_next_data(fd, offset, &from, piece_end);
-        if (r == -ENXIO)
-                return UINT64_MAX;
-        if (r < 0) /* it will not say: look everywhere */
-                *piece_end = UINT64_MAX;
-        return from > offset ? from & ~(uint64_t)(FRAME_ALIGN - 1) : offset;
+        while (offset >= *piece_end ||
+               (offset = skip_zeros(segment, offset, *piece_end)) >= *piece_end) {
+                from = offset;
+                fd = segment_descriptor(segment);
+                r = fd < 0 ? fd : os_next_data(fd, offset, &from, piece_end);
+                if (r == -ENXIO)
+                        return UINT64_MAX;
+                if (r < 0) /* it will not say: look everywhere */
+                        *piece_end = UINT64_MAX;
+                if (from > offset)
+                        offset = from & ~(uint64_t)(FRAME_ALIGN - 1);
+        }
+        return offset;
 }
 
 /* Up to @limit, as far as the file goes. */

@@ -126,19 +126,23 @@ uint64_t catalog_first_after(struct catalog *catalog, uint64_t number)
         return first;
 }
 
-uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch)
+uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t first)
 {
         uint64_t number = UINT64_MAX;
+        size_t at;
 
         if (epoch == 0) /* the caller knew of no segment, so of nothing that could be cut */
                 return number;
         pthread_mutex_lock(&catalog->lock);
-        for (size_t at = catalog->count; at > 0; at--) { /* epochs never fall along the chain */
+        for (at = catalog->count; at > 0; at--) { /* epochs never fall along the chain */
                 struct catalog_entry *entry = &catalog->entries[at - 1];
                 if (catalog_fill(catalog, entry) < 0 || entry->epoch <= epoch)
                         break;
                 number = entry->first_number;
         }
+        /* What the newer epoch began with was trimmed since. It may have cut what this number followed. */
+        if (at == 0 && number != UINT64_MAX && number > first)
+                number--;
         pthread_mutex_unlock(&catalog->lock);
         return number;
 }

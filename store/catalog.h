@@ -164,8 +164,9 @@ int catalog_drop_some(struct catalog *catalog, size_t most);
 /* At an open for writing: unlink indexes whose segment is gone. */
 void catalog_drop_indexes(struct catalog *catalog);
 
-/* Epochs after @epoch began anew with which number, the lowest of them? UINT64_MAX: there were none. */
-uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch);
+/* Up to which number was nothing cut since @epoch, when the log began with @first? A cursor that stands at a
+ * higher one has passed what was cut. UINT64_MAX: nothing was. */
+uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t first);
 
 bool catalog_is_empty(struct catalog *catalog);
 

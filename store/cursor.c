@@ -31,8 +31,9 @@ int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint3
         cursor->eventfd = -1;
         cursor->waited_ns = INT64_MAX;
         cursor->at.epoch = atomic_load(&store->control.page->writer_epoch);
+        cursor->at.known_first = cursor_first(cursor);
         cursor->at.known_epoch = cursor_known_epoch(store);
-        cursor->at.number = snapshot ? snapshot_bounds(snapshot)->first : reader_first(store);
+        cursor->at.number = cursor->at.known_first;
         atomic_fetch_add(&store->children, 1);
         *ret = cursor;
         return 0;
@@ -266,6 +267,7 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
         int r;
 
         do { /* until the tail is of the epoch */
+                to.known_first = cursor_first(cursor);
                 to.known_epoch = cursor_known_epoch(store);
                 r = cursor_find_tail(cursor, &tail);
         } while (r == 0 && to.known_epoch != cursor_known_epoch(store));

@@ -45,7 +45,7 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
         struct logstore *store = cursor->store;
         uint64_t now =
                 atomic_load_explicit(&store->control.page->writer_epoch, memory_order_acquire);
-        uint64_t known, rewound;
+        uint64_t known, rewound, first;
         int r = 0;
 
         if (__builtin_expect(now == cursor->at.epoch || cursor->snapshot, 1))
@@ -55,11 +55,14 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
                 r = catalog_refresh(&store->catalog);
         if (r < 0)
                 return r;
+        first = cursor_first(cursor);
         known = cursor_known_epoch(store); /* first: what is cut meanwhile is looked at again */
-        rewound = catalog_rewound(&store->catalog, cursor->at.known_epoch);
+        rewound = catalog_rewound(&store->catalog, cursor->at.known_epoch, cursor->at.known_first);
         cursor->at.epoch = now;
-        if (cursor->at.known_epoch < known)
+        if (cursor->at.known_epoch < known) {
                 cursor->at.known_epoch = known;
+                cursor->at.known_first = first;
+        }
         cursor->whole_until = 0;
         cursor->at.cut |= cursor->at.number > rewound;
         return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
@@ -71,7 +74,8 @@ int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, 
 
         if (__builtin_expect(epoch <= cursor->at.known_epoch || cursor->snapshot, 1))
                 return 0;
-        if (number > catalog_rewound(cursor->catalog, cursor->at.known_epoch)) {
+        if (number >
+            catalog_rewound(cursor->catalog, cursor->at.known_epoch, cursor->at.known_first)) {
                 cursor->at.cut = true;
                 return cursor_stale(number, "truncated away");
         }
@@ -274,7 +278,8 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
         if (cursor->snapshot ||
             (!cursor->store->writer && catalog_refresh(&cursor->store->catalog) < 0))
                 return 0;
-        rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch);
+        rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch,
+                                  cursor->at.known_first);
         first = cursor_first_now(cursor);
         if (rewound == UINT64_MAX && cursor->segment &&
             (first <= cursor->segment->brief.start.first_number ||

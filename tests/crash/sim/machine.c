@@ -219,20 +219,28 @@ static void compare_all(struct machine *m, struct logstore *store, uint64_t firs
         logstore_cursor_close(cursor);
 }
 
-/* Beside a truncation an append was under way: is its record there, behind the cut? */
-static void settle_cut(struct machine *m, struct logstore *store, uint64_t tail)
+static bool is_at(struct logstore *store, uint64_t number, const struct entry *entry)
 {
         static uint8_t buffer[PROMISE_PAYLOAD_MAX];
-        const struct promise *p = &m->promise;
         struct logstore_record record;
 
-        if (!p->truncating || p->behind_count == 0 || tail <= p->cut)
+        return logstore_get(store, number, buffer, sizeof(buffer), &record) == 0 &&
+               record.size == entry->size &&
+               memcmp(record.data, promise_payload(entry->ticket, entry->size), entry->size) == 0;
+}
+
+/* Beside a truncation an append was under way: is what it appended there, behind the cut, and nothing else? One
+ * record may be empty, and right in the log before the cut, too. */
+static void settle_cut(struct machine *m, struct logstore *store, uint64_t tail)
+{
+        const struct promise *p = &m->promise;
+
+        if (!p->truncating || p->behind_count == 0 || tail != p->cut + p->behind_count)
                 return;
-        if (logstore_get(store, p->cut + 1, buffer, sizeof(buffer), &record) == 0 &&
-            record.size == p->behind->size &&
-            memcmp(record.data, promise_payload(p->behind->ticket, p->behind->size), record.size) ==
-                    0)
-                promise_settle_cut(&m->promise, (uint32_t)rng_next(&m->rng));
+        for (uint32_t i = 0; i < p->behind_count; i++)
+                if (!is_at(store, p->cut + 1 + i, &p->behind[i]))
+                        return;
+        promise_settle_cut(&m->promise, (uint32_t)rng_next(&m->rng));
 }
 
 void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_first,

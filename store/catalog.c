@@ -126,7 +126,7 @@ uint64_t catalog_first_after(struct catalog *catalog, uint64_t number)
         return first;
 }
 
-uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t first)
+uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t passed_id)
 {
         uint64_t number = UINT64_MAX;
         size_t at;
@@ -140,8 +140,9 @@ uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t first
                         break;
                 number = entry->first_number;
         }
-        /* What the newer epoch began with was trimmed since. It may have cut what this number followed. */
-        if (at == 0 && number != UINT64_MAX && number > first)
+        /* What the newer epoch began with may be trimmed since: does this number follow what was passed? */
+        if (at == 0 && number != UINT64_MAX && passed_id != 0 &&
+            catalog->entries[0].previous_id != passed_id)
                 number--;
         pthread_mutex_unlock(&catalog->lock);
         return number;

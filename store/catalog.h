@@ -164,9 +164,9 @@ int catalog_drop_some(struct catalog *catalog, size_t most);
 /* At an open for writing: unlink indexes whose segment is gone. */
 void catalog_drop_indexes(struct catalog *catalog);
 
-/* Up to which number was nothing cut since @epoch, when the log began with @first? A cursor that stands at a
- * higher one has passed what was cut. UINT64_MAX: nothing was. */
-uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t first);
+/* Up to which number was nothing cut since @epoch? Who stands at a higher one has passed what was cut. UINT64_MAX:
+ * nothing was. @passed_id: the segment of the number that was passed last; 0: none, or it is not known. */
+uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t passed_id);
 
 bool catalog_is_empty(struct catalog *catalog);
 

@@ -31,9 +31,8 @@ int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint3
         cursor->eventfd = -1;
         cursor->waited_ns = INT64_MAX;
         cursor->at.epoch = atomic_load(&store->control.page->writer_epoch);
-        cursor->at.known_first = cursor_first(cursor);
         cursor->at.known_epoch = cursor_known_epoch(store);
-        cursor->at.number = cursor->at.known_first;
+        cursor->at.number = cursor_first(cursor);
         atomic_fetch_add(&store->children, 1);
         *ret = cursor;
         return 0;
@@ -267,7 +266,6 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
         int r;
 
         do { /* until the tail is of the epoch */
-                to.known_first = cursor_first(cursor);
                 to.known_epoch = cursor_known_epoch(store);
                 r = cursor_find_tail(cursor, &tail);
         } while (r == 0 && to.known_epoch != cursor_known_epoch(store));
@@ -330,6 +328,7 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
                 return 0;
         }
         cursor_leave(cursor);
+        cursor->at.passed_id = 0; /* the segment was that of another number */
         r = number > cursor_last(cursor) ? cursor_end_of_log(cursor) : cursor_find_place(cursor);
         if (r < 0)
                 return r;
@@ -348,7 +347,7 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
 
         if (r < 0)
                 return r;
-        was = cursor->at;
+        was = cursor_where(cursor);
         if (!ret || number == 0)
                 r = detail(-EINVAL, ret ? "record numbers start at 1" : "ret is NULL");
         else if (cursor->snapshot && number < cursor_first(cursor))

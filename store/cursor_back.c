@@ -196,7 +196,7 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
 
         if (r < 0)
                 return r;
-        was = cursor->at;
+        was = cursor_where(cursor);
         r = ret ? step_back(cursor, &place) : detail(-EINVAL, "ret is NULL");
         if (r == 0) {
                 reader_describe(&place, cursor->at.number, ret);

@@ -7,8 +7,22 @@
 #include "cursor_private.h"
 #include "snapshot.h"
 
+struct stand cursor_where(const struct logstore_cursor *cursor)
+{
+        struct stand at = cursor->at;
+
+        if (cursor->segment && at.number > cursor->segment->brief.start.first_number) {
+                at.passed_id = cursor->segment->brief.id;
+                at.passed_number = at.number;
+        } else if (at.passed_number != at.number) {
+                at.passed_id = 0;
+        }
+        return at;
+}
+
 void cursor_leave(struct logstore_cursor *cursor)
 {
+        cursor->at = cursor_where(cursor);
         if (cursor->segment)
                 catalog_unpin(cursor->catalog, cursor->segment);
         cursor->segment = NULL;
@@ -45,7 +59,7 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
         struct logstore *store = cursor->store;
         uint64_t now =
                 atomic_load_explicit(&store->control.page->writer_epoch, memory_order_acquire);
-        uint64_t known, rewound, first;
+        uint64_t known, rewound;
         int r = 0;
 
         if (__builtin_expect(now == cursor->at.epoch || cursor->snapshot, 1))
@@ -55,14 +69,12 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
                 r = catalog_refresh(&store->catalog);
         if (r < 0)
                 return r;
-        first = cursor_first(cursor);
         known = cursor_known_epoch(store); /* first: what is cut meanwhile is looked at again */
-        rewound = catalog_rewound(&store->catalog, cursor->at.known_epoch, cursor->at.known_first);
+        rewound = catalog_rewound(&store->catalog, cursor->at.known_epoch,
+                                  cursor_where(cursor).passed_id);
         cursor->at.epoch = now;
-        if (cursor->at.known_epoch < known) {
+        if (cursor->at.known_epoch < known)
                 cursor->at.known_epoch = known;
-                cursor->at.known_first = first;
-        }
         cursor->whole_until = 0;
         cursor->at.cut |= cursor->at.number > rewound;
         return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
@@ -74,8 +86,8 @@ int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, 
 
         if (__builtin_expect(epoch <= cursor->at.known_epoch || cursor->snapshot, 1))
                 return 0;
-        if (number >
-            catalog_rewound(cursor->catalog, cursor->at.known_epoch, cursor->at.known_first)) {
+        if (number > catalog_rewound(cursor->catalog, cursor->at.known_epoch,
+                                     cursor_where(cursor).passed_id)) {
                 cursor->at.cut = true;
                 return cursor_stale(number, "truncated away");
         }
@@ -279,7 +291,7 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
             (!cursor->store->writer && catalog_refresh(&cursor->store->catalog) < 0))
                 return 0;
         rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch,
-                                  cursor->at.known_first);
+                                  cursor_where(cursor).passed_id);
         first = cursor_first_now(cursor);
         if (rewound == UINT64_MAX && cursor->segment &&
             (first <= cursor->segment->brief.start.first_number ||

@@ -12,6 +12,9 @@ void cursor_leave(struct logstore_cursor *cursor);
 /* Back to where the cursor stood before a call that failed. */
 void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was);
 
+/* Where it stands, to be put back. */
+struct stand cursor_where(const struct logstore_cursor *cursor);
+
 /* Epoch of the chain as this process knows it. */
 uint64_t cursor_known_epoch(struct logstore *store);
 

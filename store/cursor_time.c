@@ -66,7 +66,7 @@ int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
 
         if (r < 0)
                 return r;
-        was = cursor->at;
+        was = cursor_where(cursor);
         if (!cursor->snapshot && !cursor->store->writer)
                 r = catalog_refresh(&cursor->store->catalog);
         if (r == 0)

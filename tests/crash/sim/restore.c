@@ -10,10 +10,10 @@
  * control file           the first number may fall, so that trimmed records show again, or their
  *                        segments are missed, which is told. The log ends where it did
  * both                   as the segment, but of what is durable only seals and the old file tell; a
- *                        stray may be taken for what is missed, and a repair may keep it, with what
- *                        a truncation once cut from it
+ *                        stray may be taken for what is missed, and be read before the break that is
+ *                        told, and a repair may keep it, with what a truncation once cut from it
  *
- * What is told is told by verify. In none of these is a wrong record read.
+ * What is told is told by verify. But for that last case no wrong record is read.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -270,7 +270,7 @@ void step_restore(struct machine *m)
 
 /* ---- judging ---- */
 
-/* Some records cannot be read. What is read is right all the same. */
+/* Some records cannot be read. What is read is right all the same, unless a stray stands for what is missed. */
 static void read_damaged(struct machine *m)
 {
         static uint8_t buffer[PROMISE_PAYLOAD_MAX];
@@ -285,9 +285,9 @@ static void read_damaged(struct machine *m)
                 machine_fail(m, "REFUSED", "read-only open: %d (%s)", r, logstore_detail());
         for (uint64_t number = m->promise.first_low; number <= m->promise.tail; number++) {
                 r = logstore_get(store, number, buffer, sizeof(buffer), &record);
-                if (r == 0)
+                if (r == 0 && !m->promise.unproven)
                         machine_compare_record(m, number, &record);
-                else if (r != -EBADMSG && r != -EAGAIN && r != -ESTALE && r != -ENODATA)
+                else if (r < 0 && r != -EBADMSG && r != -EAGAIN && r != -ESTALE && r != -ENODATA)
                         machine_fail(m, "ERROR", "get %llu of a damaged log said %d (%s)",
                                      (unsigned long long)number, r, logstore_detail());
         }

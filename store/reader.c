@@ -12,6 +12,7 @@
 
 #include "salvage.h"
 #include "snapshot.h"
+#include "verdict.h"
 
 uint64_t reader_durable(struct logstore *store)
 {
@@ -176,12 +177,8 @@ bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot
 /* @number is not to be had: if the log begins with it, what is wrong before it is told. */
 static int tell_first(struct logstore *store, uint64_t number)
 {
-        struct fault told;
-
-        fault_last(-EBADMSG, &told);
-        if (!store->writer && number == reader_first(store) && reader_check_first(store) < 0)
-                return -EBADMSG;
-        return fault_tell(&told);
+        return store->writer || number != reader_first(store) ? -EBADMSG
+                                                              : verify_tell_first(store, -EBADMSG);
 }
 
 static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,

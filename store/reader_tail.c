@@ -127,9 +127,27 @@ static int follow_segment(struct logstore *store, struct segment **segment)
         return 1;
 }
 
-/* May the mark's record end where the control page says? It can be of another time, put back. */
-static bool is_mark(const struct follower *follower, struct segment *segment)
+/* Do the frames of the segment before lead to this one? If it is sealed, whoever reads there is told. */
+static bool is_led_to(struct logstore *store, const struct segment *segment)
 {
+        const struct start_payload *start = &segment->brief.start;
+        struct segment *previous;
+        struct record_view view;
+        bool leads;
+
+        if (start->previous_records == 0 || start->first_number <= reader_first(store) ||
+            catalog_pin_id(&store->catalog, start->previous_id, &previous) < 0)
+                return true;
+        leads = previous->brief.sealed ||
+                segment_ends_with(previous, start->previous_end, start->previous_records, &view);
+        catalog_unpin(&store->catalog, previous);
+        return leads;
+}
+
+/* May the mark's record end where the control page says? It can be of another time, put back. */
+static bool is_mark(struct logstore *store, struct segment *segment)
+{
+        const struct follower *follower = &store->follower;
         uint64_t numbers = follower->number + 1 - segment->brief.start.first_number;
         struct record_view view;
 
@@ -139,7 +157,7 @@ static bool is_mark(const struct follower *follower, struct segment *segment)
             numbers > (follower->offset - FRAMES_OFFSET) / FRAME_HEADER_BYTES)
                 return false;
         if (numbers == 0)
-                return follower->offset == FRAMES_OFFSET;
+                return follower->offset == FRAMES_OFFSET && is_led_to(store, segment);
         if (segment_peek(segment, follower->offset, &view) == 0 && view.kind != FRAME_PAD)
                 return view.ordinal == numbers + 1;
         return segment_ends_with(segment, follower->offset, numbers, &view);
@@ -209,7 +227,7 @@ static int follow(struct logstore *store)
                 if (restarted && is_beside(store, follower->segment_id))
                         durable = follower->number;
                 r = follow_from_seal(store, &segment);
-        } else if (r == 0 && restarted && !is_mark(follower, segment)) {
+        } else if (r == 0 && restarted && !is_mark(store, segment)) {
                 durable = follower->number;
                 catalog_unpin(&store->catalog, segment);
                 r = follow_from_seal(store, &segment);

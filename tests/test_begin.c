@@ -150,7 +150,7 @@ START_TEST(a_number_that_two_segments_have_is_damage_at_its_first_frame)
 END_TEST
 
 /* All that is left was trimmed, and nobody reads it; but its frames do not lead to where the log began. The
- * segment behind it is missing, too: that is told later. */
+ * segment behind it is missing or damaged, too: that is told later. */
 START_TEST(a_log_of_trimmed_records_that_lead_nowhere)
 {
         uint64_t last;
@@ -158,10 +158,36 @@ START_TEST(a_log_of_trimmed_records_that_lead_nowhere)
         make_store();
         last = read_seal(2).last_number;
         zero_in(2, place_of(last).offset, 4);
-        ck_assert_int_eq(remove(segment_path(3)), 0);
+        if (_i)
+                zero_in(3, 0, SECTOR_BYTES);
+        else
+                ck_assert_int_eq(remove(segment_path(3)), 0);
         forge_slots(offsetof(struct control_slot, first_number), last + 1);
         ck_assert_uint_eq(expect_verdict_of_readers("0000000002.log", last + 1), 0);
         expect_repaired();
+}
+END_TEST
+
+/* The mark lies where a segment begins, and the frames of the one before do not lead there: the log ends in
+ * that one, and what the segment holds is not of it. */
+START_TEST(a_mark_at_the_start_of_a_segment_that_nothing_leads_to)
+{
+        struct start_payload start;
+        uint64_t last;
+
+        make_store();
+        start = start_of(3);
+        last = start.first_number - 1;
+        unseal(2);
+        start.previous_end += 240;
+        forge_start(3, &start);
+        forge_slots(offsetof(struct control_slot, mark_id), 3);
+        forge_slots(offsetof(struct control_slot, mark_number), last);
+        forge_slots(offsetof(struct control_slot, mark_offset), FRAMES_OFFSET);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        expect_read(last);
+        ck_assert_uint_eq(read_tail(), last);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
 }
 END_TEST
 
@@ -321,7 +347,8 @@ int main(void)
                 { damage_in_a_record_that_was_trimmed_is_none, 2 },
                 { damage_in_a_trimmed_record_is_none_behind_a_crash, 0 },
                 { a_trimmed_frame_that_leads_nowhere_is_passed, 0 },
-                { a_log_of_trimmed_records_that_lead_nowhere, 0 },
+                { a_log_of_trimmed_records_that_lead_nowhere, 2 },
+                { a_mark_at_the_start_of_a_segment_that_nothing_leads_to, 0 },
                 { damage_from_the_first_number_on_is_damage, 0 },
                 { a_mark_whose_number_is_too_low_hides_no_record, 0 },
                 { a_link_is_told_before_the_seal_that_breaks_it, 0 },

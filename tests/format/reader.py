@@ -432,6 +432,8 @@ class Store:
                 self.fail(segment.name, 512, due, "the seal is of other frames")
             if segment.why:
                 yield from self.judge_stop(segment, end, successor)
+                for later, _ in self.chain[at + 1 :]:  # D4, though nothing of them counts
+                    self.tell(due, later.id)
                 break
             segment.bytes = b""
             if joined and due != successor.first:

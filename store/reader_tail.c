@@ -320,8 +320,24 @@ static uint64_t told_tail(const struct follower *follower)
         return follower->number > follower->missed ? follower->number : follower->missed;
 }
 
+/* Does the last frame end where the segment is left, or the follower stands, and a batch with it? It is looked for
+ * from there: to ask the index is dear. */
+static bool ends_well(struct segment *segment, uint64_t stands, uint64_t number)
+{
+        bool left = segment->brief.sealed || atomic_load(&segment->last_number) != UINT64_MAX;
+        uint64_t end = left ? atomic_load(&segment->end) : stands;
+        struct record_view view;
+
+        if (segment->brief.sealed && number < segment->brief.seal.last_number)
+                return true; /* it was sealed since, and the log goes on */
+        return end > FRAMES_OFFSET && end <= atomic_load(&segment->end) && end % FRAME_ALIGN == 0 &&
+               segment_ends_with(segment, end, number - segment->brief.start.first_number + 1,
+                                 &view) &&
+               view.kind != FRAME_MORE;
+}
+
 /* What a mark or a seal covers is not walked: do its last frames lead to where the log ends? */
-static int judge_trusted(struct logstore *store, uint64_t number)
+static int judge_trusted(struct logstore *store, uint64_t number, uint64_t stands)
 {
         struct segment *segment;
         struct record_view view;
@@ -330,7 +346,8 @@ static int judge_trusted(struct logstore *store, uint64_t number)
 
         if (catalog_pin(&store->catalog, number, &segment) < 0)
                 return 0; /* it is trimmed, or whoever reads there is told */
-        if (segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
+        if (!ends_well(segment, stands, number) &&
+            segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
                            &offset, &view) == 0) {
                 until = segment->brief.sealed ? atomic_load(&segment->end)
                                               : offset + view.frame_bytes;
@@ -344,12 +361,13 @@ static int judge_trusted(struct logstore *store, uint64_t number)
 int reader_tell_end(struct logstore *store, uint64_t number)
 {
         struct follower *follower = &store->follower;
+        uint64_t id, stands;
         bool trusted;
-        uint64_t id;
         int r;
 
         pthread_mutex_lock(&follower->lock);
         id = told_tail(follower) + 1 == number ? follower->segment_id : 0;
+        stands = follower->offset;
         trusted = number > 1 && (follower->trusted == number - 1 || follower->missed == number - 1);
         pthread_mutex_unlock(&follower->lock);
         if (id == 0)
@@ -357,7 +375,7 @@ int reader_tell_end(struct logstore *store, uint64_t number)
         r = catalog_tell_behind(&store->catalog, id, number);
         if (r < 0 || !trusted)
                 return r;
-        r = judge_trusted(store, number - 1);
+        r = judge_trusted(store, number - 1, stands);
         if (r < 0)
                 return r == -EAGAIN ? 0 : r;
         trust_no_more(follower, number - 1);

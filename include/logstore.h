@@ -288,7 +288,8 @@ LOGSTORE_API void logstore_cursor_close(struct logstore_cursor *cursor);
  * cursor moves or closes. Voids are stepped over.
  *
  * -EAGAIN no record there (yet): the cursor stays. -ESTALE the place was trimmed or truncated
- * away: seek again. -EBADMSG damaged (detail: file, offset, number): the cursor stays before it,
+ * away: seek again. The same if the log was cut, and all before the place is trimmed since, and it
+ * cannot be told any more whether that is what the cursor has passed. -EBADMSG damaged (detail: file, offset, number): the cursor stays before it,
  * unless LOGSTORE_SKIP_DAMAGE. -EPROTONOSUPPORT a segment of another version. -EIO the disk failed.
  */
 LOGSTORE_API int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record *ret);

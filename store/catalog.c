@@ -140,9 +140,11 @@ uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t passe
                         break;
                 number = entry->first_number;
         }
-        /* What the newer epoch began with may be trimmed since: does this number follow what was passed? */
+        /* What the newer epoch began with may be trimmed since: does this number follow what was passed? A
+         * log that was emptied follows nothing. */
         if (at == 0 && number != UINT64_MAX && passed_id != 0 &&
-            catalog->entries[0].previous_id != passed_id)
+            catalog->entries[0].previous_id != 0 && catalog->entries[0].previous_id != passed_id &&
+            catalog->entries[0].id != passed_id)
                 number--;
         pthread_mutex_unlock(&catalog->lock);
         return number;

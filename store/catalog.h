@@ -165,8 +165,11 @@ int catalog_drop_some(struct catalog *catalog, size_t most);
 void catalog_drop_indexes(struct catalog *catalog);
 
 /* Up to which number was nothing cut since @epoch? Who stands at a higher one has passed what was cut. UINT64_MAX:
- * nothing was. @passed_id: the segment of the number that was passed last; 0: none, or it is not known. */
+ * nothing was. @passed_id: the segment in which the caller stood last; 0: none, or it is not known. */
 uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t passed_id);
+
+/* The segment that @number is in, if it is there; 0: it is before the first. */
+uint64_t catalog_id_of(struct catalog *catalog, uint64_t number);
 
 bool catalog_is_empty(struct catalog *catalog);
 

@@ -208,6 +208,18 @@ int catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)
         return r;
 }
 
+uint64_t catalog_id_of(struct catalog *catalog, uint64_t number)
+{
+        uint64_t id = 0;
+        size_t at;
+
+        pthread_mutex_lock(&catalog->lock);
+        if (find_number(catalog, number, &at) == 0 && catalog->entries[at].first_number <= number)
+                id = catalog->entries[at].id;
+        pthread_mutex_unlock(&catalog->lock);
+        return id;
+}
+
 uint64_t catalog_last_before(struct catalog *catalog, uint64_t number, uint64_t *ret_first)
 {
         struct segment *segment;

@@ -281,6 +281,10 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
         if (to.number > tail + 1)
                 return detail(-EAGAIN, "record %llu was not appended yet: the last is %llu",
                               (unsigned long long)to.number, (unsigned long long)tail);
+        if (to.number > first && !cursor->snapshot) {
+                to.passed_id = catalog_id_of(cursor->catalog, to.number - 1);
+                to.passed_number = to.number;
+        }
         if (to.number != cursor->at.number || cursor->at.cut || to.epoch != cursor->at.epoch)
                 cursor_leave(cursor);
         if (to.epoch != cursor->at.epoch)

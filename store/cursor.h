@@ -11,7 +11,7 @@ struct stand {
         uint64_t number;      /* that next gives */
         uint64_t epoch;       /* live word of the control page when last looked */
         uint64_t known_epoch; /* of the chain then */
-        uint64_t passed_id;   /* segment of the number before @passed_number; 0: not known */
+        uint64_t passed_id;   /* segment left at @passed_number; 0: none, or another number's */
         uint64_t passed_number;
         bool cut; /* the log was cut before the number: seek first */
 };

@@ -147,20 +147,36 @@ static int come_from(struct logstore_cursor *cursor, bool *ret_same)
         return tell_between(cursor, number, check_hop(cursor, number, from));
 }
 
+/* Was what the cursor had passed cut on its way from @was to the number before? */
+static int check_way(struct logstore_cursor *cursor, const struct stand *was)
+{
+        if (cursor->snapshot || cursor->at.epoch == was->epoch ||
+            was->number <= catalog_rewound(cursor->catalog, was->known_epoch, was->passed_id))
+                return 0;
+        cursor->at.cut = true;
+        return cursor_stale(was->number, "truncated away");
+}
+
 /* To the record or void before. */
 static int come_to(struct logstore_cursor *cursor, struct place *place)
 {
-        uint64_t number = cursor->at.number, offset = cursor->offset;
+        const struct stand was = cursor_where(cursor);
+        uint64_t number = was.number, offset = cursor->offset, id = 0;
         bool same = false;
         int r = come_from(cursor, &same);
 
-        if (r == 0)
+        if (r == 0) {
+                id = cursor->segment->brief.id;
                 r = cursor_enter(cursor, cursor->segment, number);
+        }
         if (r == 0)
                 r = cursor_stand(cursor, place);
         if (r == 0)
+                r = check_way(cursor, &was);
+        if (r == 0)
                 r = cursor_check_record(cursor, place);
-        if (r == 0 && same && cursor->told_end != number)
+        same = same && r == 0 && cursor->segment->brief.id == id; /* else it was found anew */
+        if (same && cursor->told_end != number)
                 r = tell_between(cursor, number,
                                  reader_check_joint(cursor->store, cursor->segment, cursor->offset,
                                                     number, offset, "no frame leads on from here"));

@@ -11,7 +11,7 @@ struct stand cursor_where(const struct logstore_cursor *cursor)
 {
         struct stand at = cursor->at;
 
-        if (cursor->segment && at.number > cursor->segment->brief.start.first_number) {
+        if (cursor->segment && at.number >= cursor->segment->brief.start.first_number) {
                 at.passed_id = cursor->segment->brief.id;
                 at.passed_number = at.number;
         } else if (at.passed_number != at.number) {
@@ -40,11 +40,11 @@ void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was)
 
 uint64_t cursor_known_epoch(struct logstore *store)
 {
-        uint64_t chain;
+        uint64_t chain = catalog_newest_epoch(&store->catalog);
 
-        if (store->writer)
-                return store->control.epoch;
-        chain = catalog_newest_epoch(&store->catalog); /* a control file may be older, put back */
+        if (store->writer) /* its control page tells of the next epoch before the chain is of that */
+                return chain;
+        /* A control file may be older, put back. */
         return chain > store->catalog.epoch ? chain : store->catalog.epoch;
 }
 
@@ -86,6 +86,9 @@ int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, 
 
         if (__builtin_expect(epoch <= cursor->at.known_epoch || cursor->snapshot, 1))
                 return 0;
+        if (number <
+            cursor_first(cursor)) /* another thread has looked at the chain since it was found */
+                return cursor_stale(number, "trimmed");
         if (number > catalog_rewound(cursor->catalog, cursor->at.known_epoch,
                                      cursor_where(cursor).passed_id)) {
                 cursor->at.cut = true;

@@ -125,9 +125,42 @@ START_TEST(readers_beyond_the_cut_are_stale_the_others_go_on)
 }
 END_TEST
 
-/* A cursor has read ten records. Then five are cut, as many written anew, and all ten trimmed: what is left
- * follows, but not on what the cursor has read. */
+/* A cursor has read ten records, or stands behind them. Then five are cut, as many written anew, and all ten
+ * trimmed: what is left follows, but not on what the cursor has read. */
 START_TEST(a_cut_of_which_all_is_trimmed_is_told)
+{
+        bool in_writer = _i % 2, seeks = _i / 2;
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct logstore *reader = NULL;
+        uint64_t first;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_marked(10, "old");
+        if (!in_writer)
+                ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_cursor_open(in_writer ? store : reader, 0, &cursor), 0);
+        for (int i = 0; i < 10 && !seeks; i++)
+                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        if (seeks)
+                ck_assert_int_eq(logstore_cursor_seek(cursor, 11), 0);
+        ck_assert_int_eq(logstore_truncate_after(store, 5, 0), 0);
+        for (int i = 0; i < 6; i++)
+                append_filled(12000, 'n'); /* five fit into a segment */
+        ck_assert_int_eq(logstore_trim_before(store, 11, &first), 0);
+        ck_assert_uint_eq(first, 11);
+        expect_failure(logstore_cursor_next(cursor, &record), -ESTALE);
+        ck_assert_int_eq(logstore_cursor_seek(cursor, 0), 0);
+        ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        ck_assert_uint_eq(record.number, 11);
+        logstore_cursor_close(cursor);
+        if (reader)
+                ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
+/* Cut behind all that was read, trimmed up to there, emptied: nothing that was passed was taken back. */
+START_TEST(a_cut_behind_what_was_read_is_none)
 {
         bool in_writer = _i;
         struct logstore_cursor *cursor;
@@ -142,13 +175,13 @@ START_TEST(a_cut_of_which_all_is_trimmed_is_told)
         ck_assert_int_eq(logstore_cursor_open(in_writer ? store : reader, 0, &cursor), 0);
         for (int i = 0; i < 10; i++)
                 ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
-        ck_assert_int_eq(logstore_truncate_after(store, 5, 0), 0);
-        for (int i = 0; i < 6; i++)
-                append_filled(12000, 'n'); /* five fit into a segment */
+        ck_assert_int_eq(logstore_truncate_after(store, 10, 0), 0);
+        expect_failure(logstore_cursor_next(cursor, &record), -EAGAIN);
         ck_assert_int_eq(logstore_trim_before(store, 11, &first), 0);
         ck_assert_uint_eq(first, 11);
-        expect_failure(logstore_cursor_next(cursor, &record), -ESTALE);
-        ck_assert_int_eq(logstore_cursor_seek(cursor, 0), 0);
+        ck_assert_int_eq(logstore_truncate_after(store, 1, 0), 0);
+        expect_failure(logstore_cursor_next(cursor, &record), -EAGAIN);
+        append_marked(1, "new");
         ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
         ck_assert_uint_eq(record.number, 11);
         logstore_cursor_close(cursor);
@@ -296,7 +329,8 @@ int main(void)
                 { a_shorter_rewrite_shows_nothing_stale, 2 * sizeof(cuts) / sizeof(cuts[0]) },
                 { what_was_cut_does_not_come_back_when_the_new_head_is_lost, COUNT(cuts) },
                 { readers_beyond_the_cut_are_stale_the_others_go_on, 2 },
-                { a_cut_of_which_all_is_trimmed_is_told, 2 },
+                { a_cut_of_which_all_is_trimmed_is_told, 4 },
+                { a_cut_behind_what_was_read_is_none, 2 },
                 { an_emptied_log_goes_on_at_a_later_number, 0 },
                 { a_trimmed_log_is_emptied_and_never_begins_earlier, 0 },
                 { appends_beside_truncations_are_whole, 0 },

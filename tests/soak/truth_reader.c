@@ -45,10 +45,13 @@ static bool is_trimmed(struct watch *watch, uint64_t number)
         return r == 0 && number < bounds.first;
 }
 
+/* Of a log that was cut, and of which all before @place is trimmed, it may not be known how far it was cut. */
 static void judge_stale(struct watch *watch, const char *what, uint64_t passed_number,
                         uint64_t place)
 {
-        bool cut = may_be_cut(watch->ledger, watch->may_from, passed_number);
+        bool cut =
+                may_be_cut(watch->ledger, watch->may_from, passed_number) ||
+                (may_be_cut(watch->ledger, watch->may_from, place) && is_trimmed(watch, place - 1));
 
         if (!cut && !is_trimmed(watch, place)) {
                 say_false(watch->ledger, what, place, -ESTALE);

@@ -104,11 +104,14 @@ static void check_missed(const struct look *look, const char *act, uint64_t from
                              (unsigned long long)number);
 }
 
-/* Cut below what the cursor passed, or trimmed? */
+/* Cut below what the cursor passed, or trimmed? Where all that was before is trimmed it may not be known any more
+ * how far it was cut. */
 static bool may_be_stale(const struct look *look)
 {
-        return look->position < first_perhaps(look->m) ||
-               (look->m->cut_perhaps != UINT64_MAX && look->position > look->m->cut_perhaps + 1);
+        uint64_t first = first_perhaps(look->m), cut = look->m->cut_perhaps;
+
+        return look->position < first ||
+               (cut != UINT64_MAX && look->position > cut + (look->position > first));
 }
 
 /* A trim is told when the cursor leaves what it has mapped. */

@@ -1,9 +1,9 @@
 /*
  * append.c - claim, fill, commit: one record
  *
- * Path: append_claim -> memcpy -> record_encode -> head_publish. No lock, no allocation, no system
- *       call; whatever is rare (growing, rolling, a full disk, a failed store) is
- *       append_claim_slowly().
+ * Path: append_claim -> memcpy -> record_encode -> head_publish. It takes no lock, allocates
+ *       nothing and makes no system call. append_claim_slowly() does what is rare: growing,
+ *       rolling, a full disk, a failed store.
  */
 #include "append_private.h"
 
@@ -16,8 +16,8 @@ int append_too_large(struct logstore *store, uint64_t size)
                       (unsigned long long)size, (long long)logstore_max_record(store));
 }
 
-/* No slot is left. An append that another thread is in the middle of is waited for, in @waits turns at
- * most; an open claim may stay for ever. */
+/* No slot is left. If another thread is inside an append, wait for it, at most @waits times 1 ms.
+ * An open claim may stay for ever, so refuse at once. */
 static int stalled(struct logstore *store, int *waits)
 {
         uint64_t count;
@@ -43,15 +43,15 @@ static int stalled(struct logstore *store, int *waits)
                       thread);
 }
 
-/* Full segments are sealed before there is a further one, which bounds recovery. One that waits for
- * a stalled claim cannot be; then the log goes on as long as there are slots. */
+/* Seal the full segments before the next one begins; that bounds what a recovery reads. A segment
+ * behind a stalled claim cannot be sealed: the log then goes on as long as there are slots. */
 static int roll(struct logstore *store, uint32_t turn, int *waits)
 {
         int r = 0;
 
         while (r == 0 && store->head.oldest != turn)
                 r = sync_seal(&store->sync);
-        if (r == -EAGAIN) /* no round has come this far, and a chain must not lose a link */
+        if (r == -EAGAIN) /* no round has come this far, and the chain must not lose a link */
                 r = sync_started(&store->sync, turn);
         if (r == 0)
                 r = head_roll(&store->head, turn);
@@ -72,7 +72,7 @@ int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, 
                         r = roll(store, turn, &waits);
                 if (r == 0)
                         claimed = head_claim(&store->head, bytes, count, ret);
-        } while (r == 0 && claimed < 0); /* others took what was made ready: again */
+        } while (r == 0 && claimed < 0); /* other threads took what was made ready: try again */
         pthread_setcancelstate(cancel, NULL);
         return r;
 }
@@ -80,7 +80,7 @@ int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, 
 int append_check_own(struct logstore *store, uint64_t number)
 {
         if (store->options.sync_policy != LOGSTORE_SYNC_EACH ||
-            atomic_load(&store->head.failed) || /* it is refused for that, and nothing waits */
+            atomic_load(&store->head.failed) || /* the failure is told instead; nothing waits */
             !claims_mine(&store->claims, number))
                 return 0;
         return detail(-EDEADLK, "each record is synced, which would wait for a claim that this "
@@ -98,7 +98,7 @@ int64_t logstore_max_record(const struct logstore *store)
 
         if (!store)
                 return detail(-EINVAL, "the store handle is NULL");
-        if (*store->alive == 0) /* the page behind control is the parent's */
+        if (*store->alive == 0) /* the mapped control page belongs to the parent */
                 return detail(-ECHILD, "the store was opened by the parent of this process");
         guard_enter();
         most = SEGMENT_RECORD_MAX(store->control.page->fixed.segment_bytes);
@@ -108,7 +108,7 @@ int64_t logstore_max_record(const struct logstore *store)
         return (int64_t)(most < PAYLOAD_BYTES_MAX ? most : PAYLOAD_BYTES_MAX);
 }
 
-/* The payload of a claim for one record is in place: the rest of its frame, and what follows. */
+/* The payload is in place. Complete the frame, commit it and do what the sync policy demands. */
 static inline int publish_one(struct logstore *store, const struct claim *claim, uint64_t size,
                               uint64_t *ret_number)
 {

@@ -1,15 +1,16 @@
 /*
  * append_batch.c - many records in one claim, seen as a whole or not at all
  *
- * All frames are filled and all but the first committed; the first comes last. A large batch's end is
- * noted for the tail, which then goes over it in one step.
+ * The appender fills all frames and commits all but the first. It commits the first one last. It
+ * notes where a large batch ends, so that the tail goes over it in one step.
  */
 #include "append_private.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Why a batch is refused: the first entry that cannot be, or all of them together. */
+/* Say why a batch is refused: the first entry that cannot be appended, or the size of all
+ * together. */
 static int refuse_batch(struct logstore *store, const struct logstore_entry *entries, size_t count)
 {
         for (size_t i = 0; i < count; i++) {
@@ -23,7 +24,8 @@ static int refuse_batch(struct logstore *store, const struct logstore_entry *ent
                       (unsigned long long)store->batch_bytes_max);
 }
 
-/* Without a branch per entry. The sum cannot wrap unless a size is impossible by itself. */
+/* The loop has no branch for each entry. The sum cannot wrap unless one size is impossible by
+ * itself. */
 static int measure_batch(struct logstore *store, const struct logstore_entry *entries, size_t count,
                          uint64_t *ret_bytes)
 {
@@ -45,11 +47,10 @@ static int measure_batch(struct logstore *store, const struct logstore_entry *en
 }
 
 /*
- * Frames are filled a few at a time, first all payloads, then the rest: the check of a frame read right
- * behind its memcpy waits until those stores have left the store buffer (a load that spans two
- * of them is not forwarded), a third of the time of 100 bytes. The lines to come are asked for
- * early: stores leave in order, so each line that comes from memory only when it is stored to holds up
- * all behind it. One thread, 100 bytes, million records/s: 54 -> 66 (four together) -> 81 (4 KiB ahead).
+ * We fill a few frames at a time: first all payloads, then headers and checks. A check right behind
+ * its memcpy would wait until those stores have left the store buffer, because a load that spans
+ * two of them is not forwarded. We ask for the lines to come early: stores leave in order, so one
+ * late line holds up all behind it.
  */
 #define FILL_TOGETHER 4
 #define FETCH_AHEAD_BYTES 4096
@@ -64,11 +65,11 @@ static void copy_payloads(struct frame *frame, const struct logstore_entry *entr
         }
 }
 
-/* Where a batch is being filled. */
+/* The state of a batch that is being filled. */
 struct filling {
         const struct claim *claim;
         uint64_t offset, end;
-        uint64_t fetched;       /* lines asked for, up to this offset */
+        uint64_t fetched;       /* lines up to this offset are asked for */
         uint32_t ordinal, last; /* of the next frame, and of the batch's last */
         uint32_t first_word;    /* not stored yet */
         int64_t stamp_ns, greatest_ns;
@@ -83,7 +84,7 @@ static void fetch_ahead(struct filling *fill)
                 __builtin_prefetch(append_frame(fill->claim, fill->fetched), 1);
 }
 
-/* The payloads are in place: everything else of @count frames but the first commit word. */
+/* The payloads are in place. Complete @count frames, and commit each but the first of the batch. */
 static void encode_frames(struct filling *fill, const struct logstore_entry *entries, size_t count)
 {
         struct slot *slot = fill->claim->slot;
@@ -110,8 +111,8 @@ static void encode_frames(struct filling *fill, const struct logstore_entry *ent
         *fill = at;
 }
 
-/* Copy all, commit all but the first; then the first, which makes the batch visible and is the last
- * touch: the segment may be sealed and closed from then on. */
+/* Fill all frames and commit all but the first. Then commit the first: readers see the batch from
+ * now on. That is our last touch, for the segment may be sealed and closed at once. */
 static int fill_batch(struct logstore *store, const struct claim *claim, uint64_t bytes,
                       const struct logstore_entry *entries, size_t count)
 {

@@ -1,5 +1,5 @@
 /*
- * append_claim.c - claims that callers hold: a record filled in place, then committed or aborted
+ * append_claim.c - claims that callers hold: they fill a record in place, then commit or abort
  */
 #include "append_private.h"
 

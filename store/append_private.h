@@ -1,21 +1,22 @@
 /*
- * append_private.h - what append.c, append_batch.c and append_claim.c share: from a call to its claim
+ * append_private.h - what the files of append share: from a call to its claim
  */
 #ifndef LOGSTORE_APPEND_PRIVATE_H
 #define LOGSTORE_APPEND_PRIVATE_H
 
 #include "store.h"
 
-/* -EMSGSIZE, told. */
+/* Returns -EMSGSIZE with a detail. */
 int append_too_large(struct logstore *store, uint64_t size);
 
-/* What is rare: grow, roll, a full disk, a failed store. */
+/* Claim where the fast path could not: make space ready, roll, or say what is in the way. */
 int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, struct claim *ret);
 
-/* A fault while filling put zeros in the place of the file's page: the store fails. */
+/* A fault during the fill put zeros in the place of the file's page. Fail the store. */
 int append_faulted(struct logstore *store);
 
-/* Under LOGSTORE_SYNC_EACH: -EDEADLK if a sync up to @number would wait for a claim of this thread. */
+/* Under LOGSTORE_SYNC_EACH: -EDEADLK if a sync up to @number would wait for a claim of this
+ * thread. */
 int append_check_own(struct logstore *store, uint64_t number);
 
 static inline bool append_fits(struct logstore *store, uint64_t frame_bytes, uint64_t size)
@@ -31,7 +32,8 @@ static inline int append_claim(struct logstore *store, uint64_t bytes, uint32_t 
         return __builtin_expect(r == 0, 1) ? 0 : append_claim_slowly(store, bytes, count, ret);
 }
 
-/* The same for a record that this call is to complete: it is refused before there is anything of it. */
+/* Claim for a record that this call itself completes. A refusal comes before anything is
+ * claimed. */
 static inline int append_begin(struct logstore *store, uint64_t bytes, uint32_t count,
                                struct claim *ret)
 {
@@ -47,7 +49,7 @@ static inline int64_t append_now(const struct logstore *store)
         return store->head.fine_time ? os_now() : os_now_coarse();
 }
 
-/* What a policy demands once records up to @number are there. */
+/* Do what the sync policy demands once the records up to @number are there. */
 static inline int append_done(struct logstore *store, uint64_t number)
 {
         if (__builtin_expect(store->options.sync_policy == LOGSTORE_SYNC_NONE, 1))

@@ -1,7 +1,7 @@
 /*
- * append_sync.c - the public ways to make durable what was appended: wait for it, or be told
+ * append_sync.c - the public calls that make durable what was appended: wait for it, or be told
  *
- * A sync is not cancelled half way: a thread that is cancelled ends behind it.
+ * No sync is cancelled half way: a thread that is cancelled ends after it.
  */
 #include "store.h"
 
@@ -15,7 +15,8 @@ static int sync_deadline(struct logstore *store, uint64_t number, int64_t deadli
                 number = head_claimed(&store->head);
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
         r = sync_until(&store->sync, number, deadline_ns);
-        /* A touch may wait for a journal, so none before a deadline: another call, or close, does it. */
+        /* Touching the files may wait for a journal. A call with a deadline leaves that to another
+         * call or to close. */
         if (r == 0 && deadline_ns < 0 && !store->keeper.started)
                 keeper_touch(&store->keeper);
         pthread_setcancelstate(cancel, NULL);

@@ -1,12 +1,14 @@
 /*
  * catalog.c - the chain of segments: which there are, which one holds a number
  *
- * Every segment says in its start frame where the log before it ends, so the chain is found by
- * walking back from the newest started one. Each link is checked when the chain is read, so 10,000
- * segments cost a listing and as many first pages: names prove nothing, as a restore may bring back
- * what was cut. Memory: one entry of 64 bytes per segment; mappings: at most mapped_limit unpinned ones.
+ * The start frame of each segment says where the log before it ends. So we find the chain by
+ * walking back from the newest started segment. We check each link when we read the chain, which
+ * costs a listing and the first page of each segment. Names prove nothing, because a restore may
+ * bring back what was cut.
  *
- * Locks: one mutex over everything here. Pins keep a segment mapped, also when it is deleted.
+ * Memory: one entry of 96 bytes for each segment. At most mapped_limit segments without a pin
+ *         stay mapped.
+ * Locks:  one mutex over everything here. A pin keeps a segment mapped, also without its file.
  */
 #include "catalog.h"
 
@@ -45,7 +47,7 @@ void catalog_free(struct catalog *catalog)
         *catalog = (struct catalog){ 0 };
 }
 
-/* Position of the entry with @id, or of the first beyond it. */
+/* Position of the entry with @id, or of the first one behind it. */
 size_t catalog_find_id(const struct catalog *catalog, uint64_t id)
 {
         size_t low = 0, high = catalog->count;
@@ -89,7 +91,8 @@ int catalog_fill_from(struct catalog_entry *entry, const struct segment_brief *b
         return 0;
 }
 
-/* Where a truncation left the segment before its seal's end, can what it cut be between? */
+/* A truncation left the segment before its seal's end. Does the part between have room for what was
+ * cut? */
 static bool leaves_room(const struct catalog_entry *next, const struct seal_brief *seal)
 {
         return next->previous_end <= seal->end && next->previous_records <= seal->records &&
@@ -131,7 +134,7 @@ uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t passe
         uint64_t number = UINT64_MAX;
         size_t at;
 
-        if (epoch == 0) /* the caller knew of no segment, so of nothing that could be cut */
+        if (epoch == 0) /* the caller knew no segment, so nothing that could be cut */
                 return number;
         pthread_mutex_lock(&catalog->lock);
         for (at = catalog->count; at > 0; at--) { /* epochs never fall along the chain */
@@ -140,8 +143,8 @@ uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t passe
                         break;
                 number = entry->first_number;
         }
-        /* What the newer epoch began with may be trimmed since: does this number follow what was passed? A
-         * log that was emptied follows nothing. */
+        /* A trim may have taken the segments with which the newer epoch began. Does this number
+         * follow the segment in which the cursor stood? An emptied log follows nothing. */
         if (at == 0 && number != UINT64_MAX && passed_id != 0 &&
             catalog->entries[0].previous_id != 0 && catalog->entries[0].previous_id != passed_id &&
             catalog->entries[0].id != passed_id)
@@ -206,7 +209,7 @@ void catalog_set_counted(struct catalog *catalog, uint64_t id,
 
         pthread_mutex_lock(&catalog->lock);
         at = catalog_find_id(catalog, id);
-        if (at < catalog->count && catalog->entries[at].id == id) /* else it was let go of */
+        if (at < catalog->count && catalog->entries[at].id == id) /* else it was trimmed or cut */
                 catalog->entries[at].counted = *counted;
         pthread_mutex_unlock(&catalog->lock);
 }

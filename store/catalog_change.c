@@ -1,7 +1,7 @@
 /*
  * catalog_change.c - changing the ends of the chain: the writer adds, trims and seals
  *
- * What is taken off the chain becomes a leftover: its file goes once that is durable (catalog_drop.c).
+ * What leaves the chain becomes a leftover. catalog_drop.c unlinks its file once that is durable.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ uint64_t catalog_next_id(struct catalog *catalog)
         pthread_mutex_lock(&catalog->lock);
         if (catalog->highest_id < ID_MAX) {
                 catalog->highest_id++;
-        } else { /* somebody gave a file the greatest id; it is not of the log: go on behind that */
+        } else { /* a file off the log has the greatest id: go on behind the head */
                 catalog->highest_id = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
                 do
                         segment_name(++catalog->highest_id, name);
@@ -68,7 +68,7 @@ void catalog_remove(struct catalog *catalog, size_t from, size_t to)
         catalog->count -= to - from;
 }
 
-/* Take entries off the chain; the writer unlinks them later. */
+/* Take entries off the chain. The writer unlinks their files later. */
 int catalog_leave_out(struct catalog *catalog, size_t from, size_t to)
 {
         for (size_t i = from; i < to; i++) {
@@ -87,7 +87,7 @@ int catalog_reserve(struct catalog *catalog)
         pthread_mutex_lock(&catalog->lock);
         r = catalog_grow(catalog, (void **)&catalog->entries, &catalog->room, catalog->count,
                          sizeof(*catalog->entries));
-        /* All could become leftovers. */
+        /* Every entry could become a leftover. */
         while (r == 0 && catalog->leftover_room < catalog->leftover_count + catalog->count + 1)
                 r = catalog_grow(catalog, (void **)&catalog->leftovers, &catalog->leftover_room,
                                  catalog->leftover_room, sizeof(*catalog->leftovers));
@@ -105,8 +105,9 @@ void catalog_add(struct catalog *catalog, struct segment *segment)
         if (behind < catalog->count && catalog->entries[behind].id == start->previous_id)
                 behind++;
         else
-                behind = 0; /* none, or trimmed with all before it */
-        /* The log was emptied. With the entry, so that a reader sees both or neither. */
+                behind = 0; /* no predecessor, or it was trimmed with all before it */
+        /* The log was emptied. Set this together with the entry, so that a reader sees both or
+         * neither. */
         if (start->previous_id == 0 && start->first_number > catalog->first_number)
                 catalog->first_number = start->first_number;
         if (behind < catalog->count)
@@ -148,7 +149,7 @@ int catalog_adopt(struct catalog *catalog, struct segment *segment)
         return r;
 }
 
-/* How many entries at the front lie entirely before @number; the last one never does. */
+/* How many entries at the front lie entirely before @number? The last entry never does. */
 size_t catalog_before(struct catalog *catalog, uint64_t number)
 {
         size_t count = 0;
@@ -174,9 +175,9 @@ uint64_t catalog_trim(struct catalog *catalog, uint64_t number)
         return first;
 }
 
-/* Store the seal of a segment, if it has not that one, and sync it whoever stored it. Where its frames were
- * not read, one that is there is only cut back, as by a truncation: what else a damaged link says is not
- * believed. */
+/* Store the seal, unless the segment has the same one, and sync it in any case. Without @was_read
+ * nobody read the frames: then we only cut back a seal that is there, as a truncation does. We
+ * believe nothing else that a damaged link says. */
 static int seal_file(struct catalog *catalog, struct segment *segment, uint64_t records,
                      uint64_t end, int64_t greatest_ns, bool was_read)
 {
@@ -188,7 +189,7 @@ static int seal_file(struct catalog *catalog, struct segment *segment, uint64_t 
             (brief->sealed && !was_read &&
              (records > brief->seal.records || end > brief->seal.end)))
                 return 0;
-        if (brief->sealed && brief->seal.records != records) /* it has the numbers that were cut */
+        if (brief->sealed && brief->seal.records != records) /* the index has cut numbers */
                 catalog_unlink_index(catalog, brief->id);
         if (!brief->sealed || brief->seal.records != records || brief->seal.end != end)
                 segment_seal(segment, records, end, greatest_ns);

@@ -1,8 +1,9 @@
 /*
  * catalog_drop.c - unlinking the files of what is off the chain
  *
- * A segment's index goes after it: whoever writes one looks afterwards whether its segment is still
- * there (segment_write_index), so that none stays behind. What a crash leaves between the two goes at the next open.
+ * A segment's index is unlinked after the segment. A thread that writes an index looks afterwards
+ * whether the segment is still there (segment_write_index), so no index stays behind. If a crash
+ * comes between the two unlinks, the next open removes the index.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@ void catalog_unlink_index(struct catalog *catalog, uint64_t id)
         char name[32];
 
         snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
-        os_unlink(catalog->directory, name); /* may not be there, and is never evidence */
+        os_unlink(catalog->directory, name); /* it may be missing, and it is never evidence */
 }
 
 static int unlink_segment(struct catalog *catalog, uint64_t id)
@@ -27,13 +28,13 @@ static int unlink_segment(struct catalog *catalog, uint64_t id)
         segment_name(id, name);
         r = os_unlink(catalog->directory, name);
         catalog_unlink_index(catalog, id);
-        if (r < 0 && r != -ENOENT && r != -EISDIR) /* a directory was never of the log */
+        if (r < 0 && r != -ENOENT && r != -EISDIR) /* a directory never belonged to the log */
                 return detail(r, "%s: cannot unlink: %s", name, logstore_error_text(r));
         return 0;
 }
 
-/* Trimmed ones oldest first, so that what is left is always one piece; those off the chain newest
- * first, so that none is left without its predecessor. 0: none left. */
+/* Take trimmed segments oldest first, so that what is left is one piece. Take those off the chain
+ * newest first, so that none is left without its predecessor. 0: none is left. */
 static uint64_t take_leftover(struct catalog *catalog)
 {
         uint64_t oldest, id = 0, *ids;
@@ -58,7 +59,7 @@ int catalog_drop_some(struct catalog *catalog, size_t most)
         int r = 0;
 
         while (r == 0 && dropped < most && (id = take_leftover(catalog)) != 0) {
-                /* One that fails is tried again at the next open. */
+                /* The next open tries again to unlink one that fails. */
                 r = unlink_segment(catalog, id);
                 dropped++;
         }
@@ -98,7 +99,7 @@ static int collect_stray(void *context, const char *name)
         return r;
 }
 
-/* Failing to costs nothing but the space: an index is believed only beside its segment. */
+/* A failure costs nothing but space, for an index is believed only beside its segment. */
 void catalog_drop_indexes(struct catalog *catalog)
 {
         struct strays strays = { .catalog = catalog };

@@ -1,9 +1,9 @@
 /*
  * catalog_fault.c - where the chain is broken, and why
  *
- * One fault for each segment whose predecessor cannot be used, and one for what is missing behind the
- * newest: a reader that comes to the place tells it, with the number that it is then about. Any of
- * them keeps a writer out.
+ * There is one fault for each segment whose predecessor cannot be used, and one for what is missing
+ * behind the newest. A reader that comes to such a place tells the fault, with the number that it
+ * is then about. Any fault keeps a writer out.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 
 #include "catalog_private.h"
 
-/* Position of the fault before the segment @id, or of the first behind it; the newest come first, as the
- * chain is walked. */
+/* Position of the fault before segment @id, or of the first one behind it. The newest come first,
+ * as the walk finds them. */
 static size_t find_at(const struct catalog *catalog, uint64_t id)
 {
         size_t low = 0, high = catalog->fault_count;
@@ -59,10 +59,10 @@ int catalog_broken(struct catalog *catalog, uint64_t before, int error)
                 catalog->vanished = true;
                 error = -EBADMSG;
         }
-        if (catalog->fault == 0 || error == -EPROTONOSUPPORT) /* which is never cut */
+        if (catalog->fault == 0 || error == -EPROTONOSUPPORT) /* such a segment is never cut */
                 catalog->fault = error;
         if (find(catalog, before)) {
-                if (before == UINT64_MAX) /* what the end of the log leads to comes last */
+                if (before == UINT64_MAX) /* the newest fault of the log's end counts */
                         fault_last(error, &catalog->faults[at].fault);
                 return 0;
         }
@@ -135,7 +135,7 @@ int catalog_tell_before(struct catalog *catalog, uint64_t before, uint64_t numbe
         return r;
 }
 
-/* Behind what is older than the entry at @at, as far as a seal tells; else @number. */
+/* The number behind all that is older than the entry at @at, if a seal tells it; else @number. */
 static uint64_t due_before(struct catalog *catalog, size_t at, uint64_t number)
 {
         struct segment_brief brief;
@@ -155,7 +155,7 @@ int catalog_tell_at(struct catalog *catalog, uint64_t number, bool exactly)
         int r = 0;
 
         pthread_mutex_lock(&catalog->lock);
-        /* Numbers need not rise over a link that is broken. */
+        /* Behind a broken link numbers need not rise. */
         while (catalog->fault && at < catalog->count && catalog->entries[at].first_number < number)
                 at++;
         if (exactly && (at == catalog->count || catalog->entries[at].first_number != number))

@@ -1,8 +1,8 @@
 /*
  * catalog_load.c - finding the chain in a directory
  *
- * Head:      the newest segment with a valid start frame. Newer files are prepared, never started
- *            ones, or were torn while being started: leftovers.
+ * Head:      the newest segment with a valid start frame. Newer files were prepared and never
+ *            started, or a crash tore their start: they are leftovers.
  * Back:      catalog_walk.c.
  * Broken:    a missing, foreign or damaged link is kept as a fault of its place. Numbers still lead
  *            to what is there; only writing is refused.
@@ -49,7 +49,7 @@ void catalog_sort(struct catalog *catalog)
                 qsort(catalog->entries, catalog->count, sizeof(*catalog->entries), by_id);
 }
 
-/* Drop what is newer than the newest started segment. */
+/* Find the newest started segment, and take what is newer off the chain. */
 static int find_head(struct catalog *catalog, const struct control_slot *slot)
 {
         while (catalog->count > 0) {
@@ -59,7 +59,7 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
 
                 if (r == 0 && brief.started)
                         return catalog_fill(catalog, entry);
-                if (r == -ENOENT) { /* unlinked since it was listed, for one that is not */
+                if (r == -ENOENT) { /* unlinked after the listing, for one that it lacks */
                         catalog->vanished = true;
                         catalog_remove(catalog, catalog->count - 1, catalog->count);
                         continue;
@@ -86,7 +86,8 @@ static int find_head(struct catalog *catalog, const struct control_slot *slot)
         return 0;
 }
 
-/* A head that is sealed: what was newer is lost, or was never started. Does the seal fit its frames? */
+/* The head is sealed: what was newer is lost, or was never started. Does the seal fit its
+ * frames? */
 static int check_head_seal(struct catalog *catalog)
 {
         uint64_t id = catalog->entries[catalog->count - 1].id;
@@ -116,7 +117,7 @@ static int by_number(const void *a, const void *b)
         return *x < *y ? -1 : *x > *y;
 }
 
-/* Into a catalog that is empty. */
+/* The catalog is empty. */
 static int load_once(struct catalog *catalog)
 {
         struct control_slot slot = { 0 };
@@ -135,7 +136,8 @@ static int load_once(struct catalog *catalog)
         if (r < 0)
                 return r;
         if (catalog->count == 0) {
-                /* A new store has none; one that knew a durable record or a segment lost them. */
+                /* A new store has no segment. One that knew a durable record or a segment has lost
+                 * it. */
                 if (slot.mark_id != 0 && !catalog_is_broken(catalog, UINT64_MAX)) {
                         catalog_damaged_file(
                                 slot.mark_id, 0,
@@ -177,7 +179,7 @@ static void drop_chain(struct catalog *catalog)
         memory_free(catalog->memory, catalog->faults);
 }
 
-/* Put the chain that was read in the place of the old one. */
+/* Put the chain that we read in the place of the old one. */
 static void take_over(struct catalog *catalog, const struct catalog *fresh)
 {
         drop_chain(catalog);
@@ -209,11 +211,11 @@ static const char *newest_fault(const struct catalog *catalog)
         return catalog->fault_count ? catalog->faults[0].fault.what : "";
 }
 
-/* Beside a writer the directory may change while it is read: what looks broken is read again if
- * the control page has moved meanwhile, or a file is gone that was listed, and is believed when it is
- * seen twice: a listing may pass over a file that goes, and also over the one that came before that in
- * its place. The chain is read aside, so that a failure leaves what there was, and nobody sees half of
- * it. */
+/* Beside a writer the directory may change while we read it. So what looks broken is read again if
+ * the control page has moved meanwhile or a listed file is gone. It is believed once it was seen
+ * twice: a listing may miss a file that goes, and also the file that was made before that in its
+ * place. We read the new chain aside. So a failure leaves the old one, and no thread sees half of a
+ * chain. */
 int catalog_load_locked(struct catalog *catalog)
 {
         char told[sizeof(catalog->faults->fault.what)] = "";

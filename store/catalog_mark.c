@@ -1,11 +1,11 @@
 /*
  * catalog_mark.c - what was trimmed and what was durable, by the control page and by the chain
  *
- * Fallback: neither slot of the page is valid: what the chain says takes its place.
- * Cap:      a mark belongs to its epoch; what a segment of a later one cut off is not missing.
+ * Fallback:    neither slot of the page is valid. What the chain says takes its place.
+ * Cap:         a mark belongs to its epoch. What a segment of a later epoch cut off is not missing.
  * Copied back: a backup of a closed store was put over the longer log that it had become.
- * Sealed:   what is before the newest seal was durable, whatever the mark says: the page may be an old
- *           copy that somebody has put back.
+ * Sealed:      all before the newest seal was durable, whatever the mark says. The page may be an
+ *              old copy that somebody has put back.
  */
 #include "catalog_private.h"
 #include "detail.h"
@@ -19,7 +19,7 @@ static void take_mark(struct control_slot *slot, const struct control_slot *from
         slot->mark_offset = from->mark_offset;
 }
 
-/* A truncation's new head may have become durable, and its control page not. */
+/* A truncation's new head may have become durable before its control page. */
 static void cap(const struct catalog *catalog, struct control_slot *slot)
 {
         if (slot->epoch < catalog->cap.epoch && slot->mark_number > catalog->cap.mark_number)
@@ -55,7 +55,7 @@ void catalog_slot(struct catalog *catalog, struct control_slot *ret)
         if (control_read(catalog->control, ret) == 0 &&
             ret->epoch >= atomic_load(&catalog->capped_epoch) &&
             ret->mark_number >= atomic_load(&catalog->sealed_number))
-                return; /* as nearly always: the chain has nothing to add */
+                return; /* nearly always: the chain has nothing to add */
         pthread_mutex_lock(&catalog->lock);
         catalog_slot_locked(catalog, ret);
         pthread_mutex_unlock(&catalog->lock);
@@ -73,7 +73,7 @@ static bool is_sealed(const struct catalog *catalog, size_t at)
         return segment_is_sealed(catalog->directory, catalog->uuid, catalog->entries[at].id);
 }
 
-/* No frame is committed at @offset of the segment: nothing was ever appended there. */
+/* No frame is committed at @offset of the segment, so nothing was ever appended there. */
 static bool ends_at(struct catalog *catalog, uint64_t id, uint64_t offset)
 {
         uint64_t word = 0;
@@ -90,10 +90,10 @@ static bool ends_at(struct catalog *catalog, uint64_t id, uint64_t offset)
 }
 
 /*
- * An open for writing takes the flag of a clean close back before anything is appended. So where the
- * flag is set, and the segment of the mark ends there, a newer segment that continues it further on is
- * of a time that control file and segment are older than: both were copied back. Where only one of them
- * was, the other says so.
+ * A writer takes the flag of a clean close back before it appends anything. The flag is set here,
+ * and the segment of the mark ends at the mark. If a newer segment continues it from further on,
+ * then both the control file and this segment are copies of an older time. If somebody copied only
+ * one of them back, the other one tells.
  */
 int catalog_end_at_close(struct catalog *catalog, const struct control_slot *slot)
 {
@@ -122,10 +122,10 @@ int catalog_end_at_close(struct catalog *catalog, const struct control_slot *slo
         return 0;
 }
 
-/* A close seals what is full; what is not sealed all the same, as a recovery on a full disk leaves it, was
- * not read by anybody. Behind a seal nobody goes on: such a head is of another time than the slot. Where
- * newer files are left out a new segment has to say first where the log ends, or a power cut while they are
- * unlinked could leave some of them on a chain. */
+/* A close seals what is full. A full segment without a seal, as a recovery on a full disk leaves
+ * it, was read by nobody. Nobody goes on behind a seal: a sealed head is of another time than the
+ * slot. If newer files are left out, a new segment must first say where the log ends. Else a power
+ * cut during their unlinks could leave some of them on a chain. */
 bool catalog_closed_cleanly(struct catalog *catalog, const struct control_slot *slot)
 {
         size_t head = catalog->count - 1;
@@ -155,8 +155,8 @@ void catalog_fall_back(struct catalog *catalog)
         catalog->first_number = catalog->fallback.first_number;
 }
 
-/* Set the mark of *slot behind what the newest seal says, if there is one. That of the head may not be of its
- * frames; all the same what is before the head was sealed first. */
+/* Set the mark of *slot behind what the newest seal says, if there is one. The seal of the head may
+ * not fit its frames. Even so, all before the head was sealed first. */
 static int find_sealed(struct catalog *catalog, struct control_slot *slot)
 {
         for (size_t at = catalog->count; at > 0; at--) {
@@ -192,10 +192,10 @@ int catalog_find_mark(struct catalog *catalog)
 {
         int r = find_sealed(catalog, &catalog->fallback);
 
-        return r == -EBADMSG || r == -EPERM || r == -ENOENT ? 0 : r; /* told when it is read */
+        return r == -EBADMSG || r == -EPERM || r == -ENOENT ? 0 : r; /* its reader is told */
 }
 
-/* A header that cannot be used is told when its segment is read. */
+/* The reader of a segment is told if its header cannot be used. */
 static void note_sealed(struct catalog *catalog, const struct control_slot *slot)
 {
         uint64_t newest = catalog->entries[catalog->count - 1].epoch;
@@ -219,7 +219,7 @@ int catalog_find_cap(struct catalog *catalog, const struct control_slot *slot)
                         return 0;
                 catalog->cap.epoch = entry->epoch;
                 catalog->cap.mark_number = entry->first_number - 1;
-                /* Where nothing older is left, nobody has looked at what the link says. */
+                /* If nothing older is left, nobody has looked at what the link says. */
                 catalog->cap.mark_id =
                         at > 1 && entry[-1].id == entry->previous_id ? entry->previous_id : 0;
                 catalog->cap.mark_offset = entry->previous_end;

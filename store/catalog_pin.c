@@ -1,7 +1,7 @@
 /*
  * catalog_pin.c - finding the segment of a number, and keeping it mapped while it is used
  *
- * Unpinned segments stay mapped up to the limit; beyond it the longest unused is closed.
+ * Segments without a pin stay mapped up to the limit. Beyond it the one longest unused is closed.
  */
 #include <errno.h>
 
@@ -35,7 +35,7 @@ static bool unmap_oldest_unpinned(struct catalog *catalog)
 
 int catalog_remember(struct catalog *catalog, struct segment *segment)
 {
-        /* More than one if they were pinned when the limit was passed. */
+        /* More than one must go if they were pinned when the limit was passed. */
         while (catalog->mapped_count >= catalog->mapped_limit && unmap_oldest_unpinned(catalog))
                 ;
         if (catalog->mapped_count == catalog->mapped_room) {
@@ -51,7 +51,8 @@ int catalog_remember(struct catalog *catalog, struct segment *segment)
         return 0;
 }
 
-/* What a seal says, but for numbers that the next readable segment has: the one between is damaged. */
+/* The last number that the seal says, without numbers that the next readable segment has. In that
+ * case the one between is damaged. */
 static uint64_t sealed_last(struct catalog *catalog, size_t at, const struct segment *segment)
 {
         uint64_t last = segment->brief.seal.last_number;
@@ -66,7 +67,7 @@ static uint64_t sealed_last(struct catalog *catalog, size_t at, const struct seg
         return last;
 }
 
-/* Where does the log in @at end? The successor says so; without one the seal may. */
+/* Set where the log leaves the segment at @at. The successor says so; without one, the seal may. */
 void catalog_set_end(struct catalog *catalog, size_t at, struct segment *segment)
 {
         struct catalog_entry *next = at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
@@ -110,7 +111,7 @@ int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret)
 
         if (r == -ENOENT) {
                 catalog->vanished = true;
-                r = -EBADMSG; /* its name was there; the detail says that the file is missing */
+                r = -EBADMSG; /* its name was listed; the detail says that the file is missing */
         }
         if (r < 0)
                 return r;
@@ -122,7 +123,7 @@ int catalog_pin_at(struct catalog *catalog, size_t at, struct segment **ret)
         return 0;
 }
 
-/* The last entry whose first number is not beyond @number; damaged ones are passed over. */
+/* Find the last entry whose first number is not beyond @number. Damaged entries are passed over. */
 static int find_number(struct catalog *catalog, uint64_t number, size_t *ret)
 {
         size_t low = 0, high = catalog->count, probe;
@@ -132,7 +133,7 @@ static int find_number(struct catalog *catalog, uint64_t number, size_t *ret)
                 probe = low + (high - low) / 2;
                 while (probe > low && catalog_fill(catalog, &catalog->entries[probe]) < 0)
                         probe--;
-                if (probe == low) { /* everything from low to the middle is damaged: look above */
+                if (probe == low) { /* all from low to the middle is damaged: look above */
                         probe = low + (high - low) / 2 + 1;
                         while (probe < high && catalog_fill(catalog, &catalog->entries[probe]) < 0)
                                 probe++;
@@ -146,10 +147,11 @@ static int find_number(struct catalog *catalog, uint64_t number, size_t *ret)
         }
         *ret = low;
         r = catalog->count == 0 ? -EBADMSG : catalog_fill(catalog, &catalog->entries[low]);
-        return r == -ENOENT ? -EBADMSG : r; /* its name was there */
+        return r == -ENOENT ? -EBADMSG : r; /* its name was listed */
 }
 
-/* There is no segment for @number: because the chain is broken before @before, or it is behind the end. */
+/* No segment has @number. Either the chain is broken before segment @before, or the log ends
+ * before. */
 static int tell_broken(struct catalog *catalog, uint64_t before, uint64_t number)
 {
         int r = catalog_tell_locked(catalog, before, number);
@@ -185,13 +187,13 @@ static int pin_locked(struct catalog *catalog, uint64_t number, struct segment *
                 return r;
         if (at > 0 && catalog_is_broken(catalog, catalog->entries[at].id) &&
             is_sealed_in(catalog, at - 1, number))
-                at--; /* two claim the number: that whose link holds has it */
+                at--; /* two segments claim the number: the one whose link holds has it */
         if (number < catalog->entries[at].first_number)
                 return tell_broken(catalog, catalog->entries[at].id, number);
         r = catalog_pin_at(catalog, at, ret);
         if (r < 0 || number <= atomic_load(&(*ret)->last_number))
                 return r;
-        /* Behind the end of what it holds, and yet before the next one begins. */
+        /* The number is behind what this segment holds and before the next one begins. */
         (*ret)->pins--;
         return tell_broken(catalog,
                            at + 1 < catalog->count ? catalog->entries[at + 1].id : UINT64_MAX,
@@ -296,7 +298,7 @@ void catalog_unpin(struct catalog *catalog, struct segment *segment)
         pthread_mutex_unlock(&catalog->lock);
 }
 
-/* Take the segment out of the books; it is closed now or at its last unpin. */
+/* Take the segment off the list. It is closed now, or at its last unpin. */
 void catalog_detach(struct catalog *catalog, struct catalog_entry *entry)
 {
         struct segment *segment = entry->segment;

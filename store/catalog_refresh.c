@@ -7,8 +7,9 @@
 #include "catalog_private.h"
 #include "detail.h"
 
-/* Read an entry, which @next continues, if that is one. -ESTALE: it does not, or goes on before
- * @last: the chain forked from what we knew, or is broken. */
+/* Read the first page of an entry that @next continues; @next->id 0: no entry is known to continue
+ * it. -ESTALE: the link does not hold, or it leads past @last: the chain forked from what we knew,
+ * or is broken. */
 static int read_linked(struct catalog *catalog, const struct catalog_entry *next, uint64_t last,
                        struct catalog_entry *entry)
 {
@@ -22,12 +23,12 @@ static int read_linked(struct catalog *catalog, const struct catalog_entry *next
                 return -ESTALE;
         if (entry->id > last &&
             (brief.start.previous_id < last || brief.start.previous_id >= entry->id))
-                return -ESTALE; /* the latter would have no end */
+                return -ESTALE; /* such a chain would have no end */
         return catalog_fill_from(entry, &brief);
 }
 
-/* A reader: entries for segments that were started since, found by the links back from @head to the
- * newest one known. */
+/* In a reading process: add entries for segments that were started since. We find them by the links
+ * back from @head to the newest one known. */
 static int add_started(struct catalog *catalog, uint64_t head)
 {
         uint64_t last = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
@@ -54,7 +55,7 @@ static int add_started(struct catalog *catalog, uint64_t head)
         return r;
 }
 
-/* A reader: the writer has unlinked what lies below the first number. */
+/* In a reading process: forget segments below the first number, which the writer has unlinked. */
 static void forget_trimmed(struct catalog *catalog)
 {
         size_t count = 0;
@@ -69,7 +70,7 @@ static void forget_trimmed(struct catalog *catalog)
         catalog_remove(catalog, 0, count);
 }
 
-/* Has a reader an index of its own for this segment, though by now there is one to map? */
+/* Did this reader build an index of its own, though by now there is a file to map? */
 static bool index_outgrown(const struct catalog *catalog, const struct segment *segment)
 {
         struct os_stat st;
@@ -81,8 +82,8 @@ static bool index_outgrown(const struct catalog *catalog, const struct segment *
         return os_stat_name(catalog->directory, name, &st) == 0;
 }
 
-/* Unmap what was read while it was active, so that the next pin maps it with its sealed index: its
- * own is memory that the kernel cannot take back. */
+/* Unmap segments that were read while they were active. The next pin then maps them with their
+ * sealed index. The built one takes memory that the kernel cannot reclaim. */
 static void unmap_outgrown(struct catalog *catalog)
 {
         for (size_t i = catalog->mapped_count; i > 0; i--) {
@@ -108,7 +109,7 @@ int catalog_refresh(struct catalog *catalog)
                 r = catalog_load_locked(catalog);
         } else {
                 uint64_t last = catalog->entries[catalog->count - 1].id;
-                if (head > last) /* so what was before the last one is sealed */
+                if (head > last) /* so those before the last one are sealed */
                         unmap_outgrown(catalog);
                 if (head > last && head != catalog->head_missing &&
                     add_started(catalog, head) < 0) {

@@ -1,8 +1,9 @@
 /*
  * catalog_walk.c - from the head back along the links to where the log begins
  *
- * Each start frame names its predecessor, by id, salt and numbers; followed to the oldest, whatever is
- * sealed. What is not named is off the chain. Behind a broken link the newest that can be served goes on.
+ * Each start frame names its predecessor by id, salt and numbers. We follow the names to the oldest
+ * segment, sealed or not. A segment that no start frame names is off the chain. Behind a broken
+ * link we go on with the newest segment that can be served.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,8 +19,8 @@ static int missing(const struct catalog_entry *next)
                                     next->first_number);
 }
 
-/* Is the segment at @at the one that @next continues? Then its entry is filled. *ret_sealed is kept
- * once set: behind a seal everything is. */
+/* Does @next continue the segment at @at? If so, fill its entry. *ret_sealed stays set once it is:
+ * all before a sealed segment is sealed. */
 static int check_link(struct catalog *catalog, size_t at, const struct catalog_entry *next,
                       bool *ret_sealed)
 {
@@ -42,8 +43,8 @@ static int check_link(struct catalog *catalog, size_t at, const struct catalog_e
         return catalog_fill_from(&catalog->entries[at], &brief);
 }
 
-/* A listing is no picture of one moment: what was made while the directory was read may be missing
- * between others that are there. The name is tried, so that only what is not there is missing. */
+/* A listing is no picture of one moment: it may miss a file that was made while we read the
+ * directory, and have others around it. So we look for the name before we call the file missing. */
 static int add_unlisted(struct catalog *catalog, size_t at, uint64_t id)
 {
         struct catalog_entry *entries;
@@ -65,8 +66,8 @@ static int add_unlisted(struct catalog *catalog, size_t at, uint64_t id)
         return 0;
 }
 
-/* The entry that the one at *at continues, with its link checked. On failure *ret is where the older
- * ones end, behind which nothing up to *at is known to be of this log. */
+/* Find the entry that the one at *at continues, and check its link. On failure *ret is where the
+ * older entries end; nothing from there up to *at is known to be of this log. */
 static int find_previous(struct catalog *catalog, size_t *at, size_t *ret, bool *ret_sealed)
 {
         struct catalog_entry *entry = &catalog->entries[*at];
@@ -88,7 +89,7 @@ static int find_previous(struct catalog *catalog, size_t *at, size_t *ret, bool 
         return check_link(catalog, previous, entry, ret_sealed);
 }
 
-/* A reader beside a writer that trims: was all before the entry at @at trimmed since the load
+/* In a reader beside a writer that trims: was all before the entry at @at trimmed since the load
  * began? */
 static bool was_trimmed(struct catalog *catalog, size_t at)
 {
@@ -101,13 +102,14 @@ static bool was_trimmed(struct catalog *catalog, size_t at)
                   now.first_number >= catalog->entries[at].first_number;
         if (trimmed)
                 catalog->first_number = now.first_number;
-        else /* the look has its own detail */
+        else /* the look has left its own detail */
                 fault_tell(&told);
         return trimmed;
 }
 
-/* Behind a broken link: the newest entry before @before that can be served, with numbers below
- * @number; what it had to pass over is told by the link. No leftovers: who knows. */
+/* Behind a broken link: find the newest entry before @before that can be served and has numbers
+ * below @number. The fault of the link stands for those passed over. They are no leftovers, since
+ * nobody knows what they are. */
 static size_t find_older(struct catalog *catalog, size_t before, uint64_t number, bool meant)
 {
         size_t at = before;
@@ -119,11 +121,11 @@ static size_t find_older(struct catalog *catalog, size_t before, uint64_t number
                         break;
                 meant = false;
         }
-        catalog_remove(catalog, at + 1, before); /* at once: there may be many */
+        catalog_remove(catalog, at + 1, before); /* all in one step, for there may be many */
         return at;
 }
 
-/* The segment that is named may be the one that is meant, with only the rest of the link wrong. */
+/* The named segment may be the right one, with only the rest of the link wrong. */
 static bool is_meant(struct catalog *catalog, size_t at, const struct catalog_entry *next)
 {
         struct segment_brief brief;
@@ -134,7 +136,8 @@ static bool is_meant(struct catalog *catalog, size_t at, const struct catalog_en
                brief.salt == next->previous_salt;
 }
 
-/* The entry at @at continues none that can be used: find another, from *older on. Returns 1. */
+/* The predecessor of the entry at @at cannot be used: find another one, from *older on. Returns
+ * 1. */
 static int pass_over(struct catalog *catalog, size_t at, bool sealed, int error, size_t *older)
 {
         uint64_t number = catalog->entries[at].first_number;
@@ -152,13 +155,13 @@ static int pass_over(struct catalog *catalog, size_t at, bool sealed, int error,
 }
 
 /*
- * Follow the links to the oldest segment. What lies between is off the chain: ids without a gap prove
- * nothing, for a restore may put a file back under the name of one that was cut, and then only the
- * link of its successor, which is known to be on the chain itself, tells so. That needs each first
- * page, at once: whether a link further back holds decides if the log may be written to, and a search
- * by number that landed in what was put back would give records of another log.
+ * Follow the links to the oldest segment, and leave out what lies between. Ids without a gap prove
+ * nothing: a restore may put a file back under the name of one that was cut. Only the link of its
+ * successor, which is known to be on the chain, tells that. So we need each first page at once.
+ * Whether a link further back holds decides if the log may be written to. And a search by number
+ * that landed in what was put back would give records of another log.
  *
- * Once a link is broken nothing older is taken for a leftover, which would be deleted.
+ * Once a link is broken, nothing older becomes a leftover, for that would be deleted.
  */
 int catalog_walk_back(struct catalog *catalog)
 {
@@ -170,7 +173,7 @@ int catalog_walk_back(struct catalog *catalog)
                 size_t previous;
                 int r;
 
-                /* The log begins here: by a truncation, or all before it is trimmed. */
+                /* The log begins here: a truncation says so, or all before it is trimmed. */
                 if (entry->previous_id == 0 || entry->first_number <= catalog->first_number) {
                         if (!broken)
                                 return catalog_leave_out(catalog, 0, at);
@@ -213,7 +216,7 @@ int catalog_check_oldest(struct catalog *catalog, bool known)
                 r = catalog_damaged_file(catalog->entries[0].id, HEADER_BYTES,
                                          "begins before the first number ever, %llu",
                                          catalog->control->page->fixed.first_number);
-                catalog_remove(catalog, 0, catalog->count); /* none of it is of this store */
+                catalog_remove(catalog, 0, catalog->count); /* none of it belongs to this store */
                 return catalog_broken(catalog, UINT64_MAX, r);
         }
         return r < 0 ? catalog_broken(catalog, catalog->entries[0].id, r) : 0;

@@ -1,11 +1,12 @@
 /*
  * claims.c - the open claims that callers hold, so that they can be named and ended
  *
- * Resolve: commit and abort both take the claim off the list under the lock; who finds it gone has
- *          lost, so a frame's commit word is stored once. Whoever took it off frees it; nobody else
- *          looks into it once the lock is let go of.
- * Thread:  when a thread ends, what it still holds is aborted, by a key's destructor that walks the
- *          process-wide list of stores. Without it a lost claim would hold up the tail for ever.
+ * Resolve: commit and abort both take the claim off the list under the lock. The later one does not
+ *          find it, so a frame's commit word is stored once. The thread that took it off frees it;
+ *          no other looks into it after the lock is released.
+ * Thread:  when a thread ends, the claims that it holds are aborted. A key's destructor does so,
+ *          along the process-wide list of stores. Without it a lost claim would hold up the tail
+ *          for ever.
  */
 #include "claims.h"
 
@@ -27,7 +28,7 @@ static void unlink_open(struct claims *claims, struct open_claim *open)
         claims->count--;
 }
 
-/* One pad, or two where one could not tell its length; the later first. */
+/* Store one pad, or two if one cannot express the length. The later comes first. */
 static void pad_range(struct slot *slot, uint64_t from, uint64_t to)
 {
         const uint64_t most = PAYLOAD_BYTES_MAX & ~(uint64_t)(FRAME_ALIGN - 1);
@@ -37,7 +38,7 @@ static void pad_range(struct slot *slot, uint64_t from, uint64_t to)
         record_pad(&slot->segment->key, slot->base, from, to - from > most ? most : to - from);
 }
 
-/* -EIO: zeros are in the place of the file's page. */
+/* -EIO: a fault has put zeros in the place of the file's page. */
 static int publish(struct claims *claims, struct open_claim *open, int64_t size, int64_t time_ns)
 {
         const struct claim *claim = &open->claim;
@@ -49,7 +50,7 @@ static int publish(struct claims *claims, struct open_claim *open, int64_t size,
         uint64_t used = size < 0 ? claimed : record_frame_bytes((uint64_t)size);
         bool faulted;
 
-        /* The pad first: who sees this frame may go on to it at once. */
+        /* The pad comes first: a thread that sees this frame may go on to the pad at once. */
         if (used < claimed)
                 pad_range(slot, claim->offset + used, claim->offset + claimed);
         record_encode(&slot->segment->key, frame, claim->offset, word, claim->ordinal, time_ns);
@@ -86,7 +87,7 @@ static void on_thread_end(void *unused)
         pthread_t self = pthread_self();
 
         (void)unused;
-        guard_enter(); /* no call of the library is around this */
+        guard_enter(); /* no call of the library surrounds this */
         pthread_mutex_lock(&stores_lock);
         for (struct claims *claims = stores; claims; claims = claims->next_store)
                 cancel(claims, 0, &self);
@@ -146,7 +147,7 @@ uint64_t claims_add(struct claims *claims, struct open_claim *open, const struct
 {
         uint64_t serial;
 
-        pthread_setspecific(thread_end, claims); /* not NULL: the destructor is to run */
+        pthread_setspecific(thread_end, claims); /* not NULL, so that the destructor runs */
         open->claim = *claim;
         open->size = size;
         open->thread = pthread_self();
@@ -162,8 +163,8 @@ uint64_t claims_add(struct claims *claims, struct open_claim *open, const struct
         return serial;
 }
 
-/* The serial tells a claim from a later one at the same address; its number would not, because a
- * truncation takes numbers back. */
+/* The serial tells a claim from a later one at the same address. The number cannot: a truncation
+ * takes numbers back. */
 static struct open_claim *find(struct claims *claims, const struct open_claim *wanted,
                                uint64_t serial)
 {

@@ -59,7 +59,7 @@ struct logstore_options {
         uint32_t sync_policy;     /* enum logstore_sync_policy */
         uint64_t sync_bytes;      /* INTERVAL: bytes between two syncs; 0: 1 MiB */
         uint32_t sync_ms;         /* INTERVAL: longest time a record waits; 0: 10 ms */
-        uint32_t mapped_segments; /* most segments kept mapped that nothing uses; 0: 64 */
+        uint32_t mapped_segments; /* segments mapped at once, unless all are in use; 0: 64 */
         uint64_t keep_bytes;      /* see logstore_set_retention(); 0 sets no limit */
         uint64_t keep_records;
         int64_t keep_ns;
@@ -97,7 +97,7 @@ struct logstore_options {
  * -ENOTDIR          @path is no directory
  * -EMEDIUMTYPE      the directory holds other files and no store
  * -EPROTONOSUPPORT  another version of the format, or an unknown incompatible flag
- * -EBUSY            another process has the lock (detail: its pid, if known)
+ * -EBUSY            another writer or a repair has the lock (detail: its pid, if known)
  * -EBADMSG          damage up to the mark, or a broken chain: a read-only open serves what is
  *                   before it, logstore_repair() cuts it; or a control file that is missing or
  *                   garbled, which logstore_repair() makes anew
@@ -401,9 +401,8 @@ LOGSTORE_API int logstore_set_floor(struct logstore *store, uint64_t number);
 LOGSTORE_API int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_first);
 
 /* Apply retention now; the first number goes to *ret_first (may be NULL). With @dry_run only say
- * what it would be. A read-only store, too, takes a dry run: it stays as it is, the limits are
- * those in its options, and the answer is what a writer that opens it now would come to. Otherwise
- * -EROFS. */
+ * what it would be. A read-only store, too, takes a dry run: the limits are those in its
+ * options, and the answer is what a writer would get that opened it now. Otherwise -EROFS. */
 LOGSTORE_API int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first);
 
 /*
@@ -445,8 +444,8 @@ struct logstore_info {
         uint64_t syncs;           /* rounds since open */
 };
 
-/* Describe the store in *ret, whose struct_bytes the caller has set. What is not known is 0, except
- * locked. */
+/* Describe the store in *ret, whose struct_bytes the caller has set. What is not known is 0, but
+ * locked is then -1. */
 LOGSTORE_API int logstore_info(struct logstore *store, struct logstore_info *ret);
 
 enum logstore_segment_state {
@@ -525,8 +524,8 @@ struct logstore_repair_report {
 
 /*
  * Cut a damaged store back to the prefix before its first damage, so that it opens for writing
- * again. logstore_verify() and this function agree on what is damaged; @hooks gets it in the order
- * of the log.
+ * again. logstore_verify() and this function agree on what is damaged; @hooks is told of it in the
+ * order of the log.
  *
  * A batch is kept whole or not at all. If the oldest segments are missing or unreadable, the log
  * begins later instead, with the first record that is there. A missing or garbled control file is

@@ -1,10 +1,11 @@
 /*
- * control.c - the control page: what the store is, and its durable mark
+ * control.c - the control page: what the store is, and its mark
  *
- * Two slots are written in turn, each in a sector of its own with a checksum, so a torn write costs
- * the older of two states and no more. The writer stores into a mapping: publishing the mark after
- * each sync costs no system call. When that page reaches the disk does not matter, because the
- * mark is a lower bound; where it does matter (trim, seal, clean close) control_sync() is called.
+ * The writer stores the two slots in turn. Each lies in a sector of its own with a checksum. So a
+ * torn write spoils one of them, and the other has the state before. The writer stores into a
+ * mapping: to publish the mark after a round costs no system call. The mark is a lower bound, so it
+ * does not matter when that page reaches the disk. Where it does matter (trim, seal, clean close),
+ * the writer calls control_sync().
  */
 #include "control.h"
 
@@ -51,7 +52,7 @@ int control_write(int directory, struct control_page *page, uint32_t mode)
         if (r == 0)
                 return 0;
         os_unlink(directory, temporary);  /* if it stays, the next writer removes it */
-        if (r == -EEXIST || r == -ENOENT) /* its writer may already have removed the temporary */
+        if (r == -EEXIST || r == -ENOENT) /* the first one may have removed our temporary file */
                 return 1;
         return detail(r, CONTROL_NAME ": cannot write the file: %s", logstore_error_text(r));
 }
@@ -149,7 +150,7 @@ void control_close(struct control *control)
         *control = (struct control){ .fd = -1 };
 }
 
-/* A check can be right over what no writer says: then the slot is none. */
+/* Bytes that no writer stores may have a right check. The slot then does not count. */
 static bool slot_read(const struct control_page *page, int which, struct control_slot *ret)
 {
         memcpy(ret, &page->slots[which].slot, sizeof(*ret));
@@ -165,7 +166,7 @@ int control_read(const struct control *control, struct control_slot *ret)
         struct control_slot slots[2];
         bool valid[2];
 
-        /* A writer changes one slot at a time, so two readings in a row cannot both lose it. */
+        /* A writer changes one slot at a time, so a further look finds a valid one. */
         for (int attempt = 0; attempt < 100; attempt++) {
                 valid[0] = slot_read(control->page, 0, &slots[0]);
                 valid[1] = slot_read(control->page, 1, &slots[1]);
@@ -187,7 +188,7 @@ int control_check_counts(const struct control_slot *slot)
                                                "records to a new store");
 }
 
-/* Store the next generation of what the writer has changed into the other slot. */
+/* Store the changed state as the next generation, into the other slot. */
 static void store(struct control *control)
 {
         struct control_slot *slot = &control->current;
@@ -290,7 +291,7 @@ int control_believe_disk(struct control *control, int directory)
                 return 0;
         fd = os_open(directory, CONTROL_NAME, OS_READ | OS_DIRECT, 0);
         if (fd == -EINVAL)
-                return 0; /* a file system that cannot */
+                return 0; /* the file system has no O_DIRECT */
         r = fd < 0 ? fd : os_read(fd, disk, sizeof(disk), 0, &got);
         if (fd >= 0)
                 os_close(fd);

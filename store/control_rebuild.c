@@ -1,9 +1,9 @@
 /*
  * control_rebuild.c - a control file from what the segments say
  *
- * Each header has the store's UUID, its own id and the size of the segments; the chain and the seals have
- * the numbers. What was durable last and what was trimmed is not known then: neither slot is valid, as
- * rule D3 of the format has it, and who opens for writing goes on from there.
+ * Each header has the store's UUID, its own id and the size of the segments. The chain and the
+ * seals have the numbers. Nothing tells what was durable last and what was trimmed. So neither slot
+ * is valid, as rule D3 of the format has it, and an open for writing goes on from there.
  */
 #include "control_rebuild.h"
 
@@ -14,7 +14,7 @@
 #include "logstore.h"
 #include "segment.h"
 
-#define STORES_MAX 16 /* whose segments lie together */
+#define STORES_MAX 16 /* stores whose segments may lie in one directory */
 
 struct store_seen {
         struct segment_identity identity; /* of its newest segment */
@@ -35,8 +35,8 @@ static void count(struct store_seen *seen, size_t *used, const struct segment_id
         seen[i].count++;
 }
 
-/* Of the store that has most of the segments. Where all that there is was written by another version, that
- * is what is told. */
+/* Find the store that has most of the segments. If another version wrote all that there is, tell
+ * that. */
 static int learn(struct memory *memory, int directory, struct segment_identity *ret)
 {
         struct store_seen seen[STORES_MAX];
@@ -75,7 +75,7 @@ static void fill(struct control_page *page, const struct segment_identity *ident
                 .incompatible = FORMAT_INCOMPATIBLE,
                 .segment_bytes = identity->bytes,
                 .created_ns = identity->created_ns,
-                .first_number = 1, /* at the least; the oldest segment says where the log begins */
+                .first_number = 1, /* at least; the oldest segment says where the log begins */
         };
         memcpy(page->fixed.uuid, identity->uuid, sizeof(page->fixed.uuid));
 }

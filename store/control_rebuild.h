@@ -6,11 +6,12 @@
 
 #include "control.h"
 
-/* One in memory alone, to look at what is there. -ENOENT: no segment has a valid header.
- * -EPROTONOSUPPORT: those that have one are all of another version. */
+/* Make a control page in memory alone, to look at what is there. -ENOENT: no segment has a valid
+ * header. -EPROTONOSUPPORT: all that have one are of another version. */
 int control_imagine(struct memory *memory, int directory, struct control *ret);
 
-/* Write one, durable; none is there any more. -ENOENT as above; -EEXIST: another was written meanwhile. */
+/* Write a control file, durably, where there is none any more. -ENOENT, -EPROTONOSUPPORT as above.
+ * -EEXIST: another process wrote one meanwhile. */
 int control_rebuild(struct memory *memory, int directory);
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * cursor.c - walking the log
  *
- * A cursor stands before a number and, once it has moved, knows the place of that number's frame in
- * a segment that it pins. Forward, the next place is behind the last frame; at a segment's end it
- * hops to the successor, whose start frame says where that end is. Backward and by number the
- * index leads. After a truncation or a recovery by another process (the epoch in the control page
- * has moved) the place is looked up anew, and is stale if the log was cut below it.
+ * A cursor stands before a number. Once it has moved, it knows the place of that number's frame, in
+ * a segment that it pins. Forward, the next place is behind the last frame. At a segment's end the
+ * cursor hops to the successor, whose start frame says where that end is. Backward and by number
+ * the index leads. After a truncation or a recovery by another process the epoch in the control
+ * page differs. The cursor then looks up its place anew; it is stale if the log was cut below it.
  */
 #include "cursor.h"
 
@@ -62,9 +62,9 @@ void logstore_cursor_close(struct logstore_cursor *cursor)
         if (!cursor)
                 return;
         store = cursor->store;
-        if (*store->alive == 0) /* a fork's child: the parent's pins are not ours */
+        if (*store->alive == 0) /* in a fork's child the pins are the parent's */
                 return;
-        guard_enter(); /* the watcher is woken through a mapping */
+        guard_enter(); /* we wake the watcher through a mapping */
         cursor_stop_watching(cursor);
         cursor_leave(cursor);
         guard_leave();
@@ -78,7 +78,7 @@ int cursor_check_record(struct logstore_cursor *cursor, struct place *place)
         int r = 0;
 
         if (cursor->snapshot && snapshot_is_edited(cursor->snapshot, cursor->at.number))
-                return 0; /* as the caller left it */
+                return 0; /* it stays as the caller left it */
         if (!(cursor->flags & LOGSTORE_UNVERIFIED) || cursor->at.number > reader_durable(store))
                 r = reader_verify(store, place, cursor->at.number);
         else if (map_faulted(&place->segment->map))
@@ -87,12 +87,12 @@ int cursor_check_record(struct logstore_cursor *cursor, struct place *place)
                 r = reader_judge(store, place->segment, place->offset, cursor->at.number, true,
                                  "its batch is not complete");
         cursor->offset = place->offset;
-        if (r < 0 || cursor->snapshot) /* which has whole batches only; an edited part fails */
+        if (r < 0 || cursor->snapshot) /* its batches are whole; edited ones would fail */
                 return r;
         return reader_check_batch(store, place, cursor->at.number, &cursor->whole_until);
 }
 
-/* A long scan lets go of what is behind it, so that it displaces nothing. */
+/* A long scan drops the pages behind it, so that it displaces nothing. */
 static void drop_behind(struct logstore_cursor *cursor)
 {
         uint64_t page = os_page_bytes();
@@ -112,7 +112,7 @@ int cursor_find_tail(struct logstore_cursor *cursor, uint64_t *ret)
         return 0;
 }
 
-/* Does the number lead somewhere, to another segment than @not_in? */
+/* Is the number found in another segment than @not_in? */
 static bool leads_to(struct logstore_cursor *cursor, uint64_t number, uint64_t not_in)
 {
         struct place place;
@@ -125,8 +125,9 @@ static bool leads_to(struct logstore_cursor *cursor, uint64_t number, uint64_t n
         return other;
 }
 
-/* Behind the damage in segment @id: the next number that leads somewhere, at the latest the next
- * segment's. Where the damage is behind all that the segment has, that is the same number. */
+/* Behind the damage in segment @id: find the next number that leads somewhere, at the latest the
+ * next segment's first. If the damage is behind all that segment @id has, that is the same
+ * number. */
 static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uint64_t tail,
                             uint64_t id)
 {
@@ -140,7 +141,8 @@ static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uin
         return first <= tail ? first : tail + 1; /* a torn tail may have a segment behind it */
 }
 
-/* Damage that ends the log, as a missing segment does, is told once; then it is a mere end. */
+/* Damage that ends the log, such as a missing segment, is told once. After that it is a mere
+ * end. */
 static int skip_damage(struct logstore_cursor *cursor)
 {
         uint64_t id = cursor->segment ? cursor->segment->brief.id : 0, tail;
@@ -163,9 +165,8 @@ static int skip_damage(struct logstore_cursor *cursor)
 }
 
 /*
- * The way of nearly every step: the place is known, the record is inside bounds that were looked up
- * before, and its frame is as it should be. Anything else is left to the slow way, which finds out
- * what it is.
+ * Nearly every step goes this way. The place is known, the record is inside bounds that were looked
+ * up before, and its frame is valid. Anything else is left to the slow way, which finds out why.
  */
 static inline bool step_fast(struct logstore_cursor *cursor, struct logstore_record *ret)
 {
@@ -197,8 +198,8 @@ static inline bool step_fast(struct logstore_cursor *cursor, struct logstore_rec
         return true;
 }
 
-/* After a slow step: how far the fast way may go. A reading process has to look behind the mark
- * whether a batch is whole; a snapshot's edited records do not validate. */
+/* After a slow step: how far may the fast way go? Behind the mark a reading process must look
+ * whether a batch is whole. Edited records of a snapshot do not validate. */
 static void learn_bounds(struct logstore_cursor *cursor)
 {
         struct logstore *store = cursor->store;
@@ -265,7 +266,7 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
         uint64_t tail, first;
         int r;
 
-        do { /* until the tail is of the epoch */
+        do { /* until the tail is of the known epoch */
                 to.known_epoch = cursor_known_epoch(store);
                 r = cursor_find_tail(cursor, &tail);
         } while (r == 0 && to.known_epoch != cursor_known_epoch(store));
@@ -304,19 +305,19 @@ int logstore_cursor_seek(struct logstore_cursor *cursor, uint64_t number)
         return r;
 }
 
-/* Is @number known to be in the log without a look at its tail? */
+/* Is @number known to be in the log without a look at the tail? */
 static bool is_bounded(struct logstore_cursor *cursor, uint64_t number)
 {
         return cursor->snapshot || cursor->store->writer || number <= reader_durable(cursor->store);
 }
 
-/* Stand on @number, by the pinned segment's index if it is the right one. */
+/* Stand on @number. The pinned segment's index leads there, if it is the right segment. */
 static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *ret)
 {
         struct segment *segment;
         int r = cursor_check_epoch(cursor);
 
-        if (r < 0 && r != -ESTALE) /* that is of the old place, which is being left */
+        if (r < 0 && r != -ESTALE) /* -ESTALE is about the old place, which we leave */
                 return r;
         cursor->at.number = number;
         cursor->at.cut = false;
@@ -332,7 +333,7 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
                 return 0;
         }
         cursor_leave(cursor);
-        cursor->at.passed_id = 0; /* the segment was that of another number */
+        cursor->at.passed_id = 0; /* that segment belongs to another number */
         r = number > cursor_last(cursor) ? cursor_end_of_log(cursor) : cursor_find_place(cursor);
         if (r < 0)
                 return r;

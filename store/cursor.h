@@ -6,12 +6,12 @@
 
 #include "reader.h"
 
-/* Where a cursor stands, and as of when: what a call that fails puts back. */
+/* Where a cursor stands, and as of when. A call that fails puts this back. */
 struct stand {
-        uint64_t number;      /* that next gives */
-        uint64_t epoch;       /* live word of the control page when last looked */
-        uint64_t known_epoch; /* of the chain then */
-        uint64_t passed_id;   /* segment left at @passed_number; 0: none, or another number's */
+        uint64_t number;      /* the number that next gives */
+        uint64_t epoch;       /* the control page's live word at the last look */
+        uint64_t known_epoch; /* of the chain at that look */
+        uint64_t passed_id;   /* segment in which it stood at @passed_number; 0: not known */
         uint64_t passed_number;
         bool cut; /* the log was cut before the number: seek first */
 };
@@ -22,21 +22,21 @@ struct logstore_cursor {
         struct catalog *catalog;            /* the store's or the snapshot's */
         uint32_t flags;
         struct stand at;
-        /* Where that is, if known: else NULL. The segment is pinned. */
+        /* The place of that number, in a pinned segment. NULL: not known. */
         struct segment *segment;
         uint64_t offset;
-        uint64_t fast_until;     /* numbers up to it need no look at bounds, */
-        uint64_t fast_end;       /* nor frames that end before this a look at the file */
+        uint64_t fast_until;     /* up to this number no look at bounds is needed, */
+        uint64_t fast_end;       /* and none at the file for frames that end before this */
         uint64_t whole_until;    /* batches up to this number were found whole */
-        uint64_t dropped_offset; /* LOGSTORE_DROP_BEHIND: let go up to here */
-        uint64_t told_end;       /* LOGSTORE_SKIP_DAMAGE: damage ends the log here, and was told */
-        int64_t waited_ns;       /* until the last record came; negative: in vain since then */
+        uint64_t dropped_offset; /* LOGSTORE_DROP_BEHIND: pages are dropped up to here */
+        uint64_t told_end;       /* number before which a break was told, which is done once */
+        int64_t waited_ns;       /* how long the last wait took; negative: in vain so far */
         int eventfd;
         pthread_t watcher;
         bool watching;
-        bool in_batch; /* what was passed last is followed by more of its batch */
+        bool in_batch; /* the last frame passed has more of its batch behind it */
         _Atomic bool stop;
-        struct stand watched; /* when the watcher began */
+        struct stand watched; /* where the cursor stood when the watcher began */
 };
 
 /* End the thread behind logstore_cursor_fd(). */

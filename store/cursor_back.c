@@ -18,8 +18,8 @@ static bool leads_to(struct logstore_cursor *cursor, uint64_t number)
         return r == 0;
 }
 
-/* Before the damage, backward: where to stand so that the number before leads somewhere. What a segment
- * says that it holds can be far more than it does, so that is not tried number by number for long. */
+/* Before the damage, going backward: find where to stand so that the number before leads somewhere.
+ * A segment can claim far more numbers than it holds, so we soon stop trying number by number. */
 static uint64_t find_before(struct logstore_cursor *cursor, uint64_t number)
 {
         uint64_t first = cursor_first(cursor), low = 0, last;
@@ -43,12 +43,12 @@ static uint64_t find_before(struct logstore_cursor *cursor, uint64_t number)
         return number;
 }
 
-/* What lay before the cursor is beyond the tail now: a cut that came after the look at the epoch. */
+/* What lay before the cursor is beyond the tail now: a cut came after the look at the epoch. */
 static int cut_before(struct logstore_cursor *cursor)
 {
         int r = cursor_check_epoch(cursor);
 
-        cursor->at.cut = true; /* also if the new epoch is still to be announced */
+        cursor->at.cut = true; /* also if the new epoch is not announced yet */
         return r < 0 ? r : cursor_stale(cursor->at.number, "truncated away");
 }
 
@@ -59,7 +59,8 @@ static int nothing_before(struct logstore_cursor *cursor)
         return detail(-EAGAIN, "no record before %llu", (unsigned long long)cursor->at.number);
 }
 
-/* Is the chain broken between the number before and this one? Told once, where damage is passed over. */
+/* Is the chain broken between the number before and this one? That is told once: a second call at
+ * this number goes on. */
 static int check_break(struct logstore_cursor *cursor)
 {
         struct place place;
@@ -74,7 +75,7 @@ static int check_break(struct logstore_cursor *cursor)
                 return r;
         if (cursor->at.number <= tail) {
                 r = catalog_tell_at(cursor->catalog, cursor->at.number, true);
-        } else { /* as whoever comes to the end from before */
+        } else { /* tell what a cursor that comes to the end is told */
                 r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
                 if (r == 0) {
                         r = reader_verify(cursor->store, &place, cursor->at.number);
@@ -88,13 +89,14 @@ static int check_break(struct logstore_cursor *cursor)
         return r;
 }
 
-/* Behind the last number of the segment that is come to: do only pads lead to where the log leaves it? */
+/* We come to a segment from behind its last number. Do only pads lead to where the log leaves
+ * it? */
 static int check_rest(struct logstore_cursor *cursor, uint64_t number)
 {
         struct segment *segment = cursor->segment;
         struct place place = { segment, cursor->offset, { 0 } };
 
-        if (number <= atomic_load(&segment->last_number) || /* or it is not known where it ends */
+        if (number <= atomic_load(&segment->last_number) || /* the end may also be unknown */
             segment_peek(segment, place.offset, &place.view) < 0)
                 return 0;
         if (reader_verify(cursor->store, &place, number - 1) == 0)
@@ -104,7 +106,7 @@ static int check_rest(struct logstore_cursor *cursor, uint64_t number)
                                   "the next segment says that the log leaves it later");
 }
 
-/* From the segment @from, 0 if the place was not known. */
+/* Check the way back from segment @from; 0: the place was not known. */
 static int check_hop(struct logstore_cursor *cursor, uint64_t number, uint64_t from)
 {
         struct segment *segment = cursor->segment;
@@ -121,7 +123,7 @@ static int check_hop(struct logstore_cursor *cursor, uint64_t number, uint64_t f
         return r == 0 ? check_rest(cursor, number) : r;
 }
 
-/* What is wrong between the number before and @number is told once; then the one before is given. */
+/* Tell once what is wrong between the number before and @number. Then the one before is given. */
 static int tell_between(struct logstore_cursor *cursor, uint64_t number, int r)
 {
         if (r == 0 || r == -EAGAIN)
@@ -131,8 +133,9 @@ static int tell_between(struct logstore_cursor *cursor, uint64_t number, int r)
         return r;
 }
 
-/* To the number before, in the segment that has it; *ret_same: in which the cursor stood. Numbers need not
- * rise over a broken link, so the one before may lie in a segment that ends with more than this one. */
+/* Go to the number before, in the segment that has it. *ret_same: the cursor stood in that segment.
+ * Behind a broken link numbers need not rise, so the one before may lie in a segment that goes on
+ * beyond it. */
 static int come_from(struct logstore_cursor *cursor, bool *ret_same)
 {
         uint64_t number = cursor->at.number--,
@@ -147,7 +150,7 @@ static int come_from(struct logstore_cursor *cursor, bool *ret_same)
         return tell_between(cursor, number, check_hop(cursor, number, from));
 }
 
-/* Was what the cursor had passed cut on its way from @was to the number before? */
+/* Did a truncation cut what the cursor had passed, on its way from @was to the number before? */
 static int check_way(struct logstore_cursor *cursor, const struct stand *was)
 {
         if (cursor->snapshot || cursor->at.epoch == was->epoch ||
@@ -157,7 +160,7 @@ static int check_way(struct logstore_cursor *cursor, const struct stand *was)
         return cursor_stale(was->number, "truncated away");
 }
 
-/* To the record or void before. */
+/* Go to the record or void before. */
 static int come_to(struct logstore_cursor *cursor, struct place *place)
 {
         const struct stand was = cursor_where(cursor);
@@ -183,7 +186,7 @@ static int come_to(struct logstore_cursor *cursor, struct place *place)
         return r;
 }
 
-/* Back over voids to a record. */
+/* Go back over voids to a record. */
 static int step_back(struct logstore_cursor *cursor, struct place *place)
 {
         int r = cursor_check_epoch(cursor);
@@ -218,7 +221,7 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
                 reader_describe(&place, cursor->at.number, ret);
         } else if (reader_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE) {
                 snprintf(what, sizeof(what), "%s", logstore_detail());
-                cursor_leave(cursor); /* the place is not of the number before it */
+                cursor_leave(cursor); /* the place is not that of the new number */
                 cursor->at.number = find_before(cursor, cursor->at.number);
                 r = detail(-EBADMSG, "%s", what);
         } else {

@@ -1,6 +1,5 @@
 /*
- * cursor_place.c - where a cursor stands: finding the frame of its number, and what it means if
- * there is none
+ * cursor_place.c - where a cursor stands: find the frame of its number, or say why there is none
  */
 #include <errno.h>
 
@@ -27,7 +26,7 @@ void cursor_leave(struct logstore_cursor *cursor)
                 catalog_unpin(cursor->catalog, cursor->segment);
         cursor->segment = NULL;
         cursor->in_batch = false;
-        cursor->fast_until = 0; /* the bounds were those of this segment */
+        cursor->fast_until = 0; /* the bounds belong to this segment */
         cursor->dropped_offset = 0;
 }
 
@@ -42,9 +41,9 @@ uint64_t cursor_known_epoch(struct logstore *store)
 {
         uint64_t chain = catalog_newest_epoch(&store->catalog);
 
-        if (store->writer) /* its control page tells of the next epoch before the chain is of that */
+        if (store->writer) /* its control page has the next epoch before the chain has it */
                 return chain;
-        /* A control file may be older, put back. */
+        /* The control file may be an old copy, put back. */
         return chain > store->catalog.epoch ? chain : store->catalog.epoch;
 }
 
@@ -53,7 +52,7 @@ int cursor_stale(uint64_t number, const char *how)
         return detail(-ESTALE, "record %llu was %s: seek again", (unsigned long long)number, how);
 }
 
-/* Has the log been cut since the last look? */
+/* Was the log cut since the last look? */
 int cursor_check_epoch(struct logstore_cursor *cursor)
 {
         struct logstore *store = cursor->store;
@@ -69,7 +68,7 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
                 r = catalog_refresh(&store->catalog);
         if (r < 0)
                 return r;
-        known = cursor_known_epoch(store); /* first: what is cut meanwhile is looked at again */
+        known = cursor_known_epoch(store); /* first, so that a cut meanwhile is looked at again */
         rewound = catalog_rewound(&store->catalog, cursor->at.known_epoch,
                                   cursor_where(cursor).passed_id);
         cursor->at.epoch = now;
@@ -103,7 +102,7 @@ int cursor_end_of_log(struct logstore_cursor *cursor)
         return reader_beyond_tail(cursor->store, cursor->snapshot, cursor->at.number);
 }
 
-/* Find the place of cursor->at.number by index. */
+/* Find the place of cursor->at.number by the index. */
 int cursor_find_place(struct logstore_cursor *cursor)
 {
         struct place place;
@@ -130,8 +129,8 @@ uint64_t cursor_first(struct logstore_cursor *cursor)
                                 : reader_first(cursor->store);
 }
 
-/* The first number now. A reading process asks the control page itself, which says so before the
- * first file is gone; its catalog may be from before that. */
+/* The first number now. A reading process asks the control page, which has it before the first file
+ * is gone. The catalog may be older. */
 uint64_t cursor_first_now(struct logstore_cursor *cursor)
 {
         struct control_slot slot = { 0 };
@@ -142,8 +141,8 @@ uint64_t cursor_first_now(struct logstore_cursor *cursor)
         return slot.first_number > first ? slot.first_number : first;
 }
 
-/* Does the log not reach the number, although a segment is there that begins with it? A crash may
- * have left one whose predecessor's frames do not lead to it. */
+/* Is the number behind the tail, although a segment begins with it? A crash may leave such a
+ * segment, to which its predecessor's frames do not lead. */
 static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
 {
         struct logstore *store = cursor->store;
@@ -158,8 +157,8 @@ static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
         return r;
 }
 
-/* Does the log go on in the segment @next? What is wrong with the link comes first: behind one that is
- * broken numbers need not rise. */
+/* Does the log go on in the segment @next? A broken link is judged first, since numbers need not
+ * rise behind it. */
 static int check_next(struct logstore_cursor *cursor, const struct segment *next)
 {
         const struct segment *segment = cursor->segment;
@@ -183,8 +182,8 @@ static int check_next(struct logstore_cursor *cursor, const struct segment *next
         return r < 0 ? r : cursor_end_of_log(cursor);
 }
 
-/* Does the segment hold nothing more? Where the log leaves it is said by offset, too, and behind the last
- * of its numbers only pads lead there. */
+/* Does the segment hold nothing more? The log leaves it at an offset, too: behind the last number
+ * only pads lead there. */
 static bool is_left(const struct logstore_cursor *cursor)
 {
         const struct segment *segment = cursor->segment;
@@ -194,14 +193,14 @@ static bool is_left(const struct logstore_cursor *cursor)
                cursor->offset >= atomic_load(&segment->end);
 }
 
-/* What was passed last is part of a batch that does not go on here. */
+/* The last frame passed is part of a batch that does not go on here. */
 static int batch_ends(struct logstore_cursor *cursor)
 {
         return reader_judge(cursor->store, cursor->segment, cursor->offset, cursor->at.number,
                             cursor->in_batch, "its batch is not complete");
 }
 
-/* The segment holds nothing more: stand at the start of the next one. */
+/* The segment holds nothing more. Stand at the start of the next one. */
 static int hop(struct logstore_cursor *cursor)
 {
         struct catalog *catalog = cursor->catalog;
@@ -254,7 +253,7 @@ static int at_gap(struct logstore_cursor *cursor)
                 return hop(cursor);
         if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
-        /* Where a link is broken another segment may claim the number. */
+        /* Where a link is broken, another segment may claim the number. */
         if (!store->writer && !reader_is_sealed(cursor->segment, cursor->offset, cursor->at.number))
                 r = catalog_tell_behind(cursor->catalog, brief->id, cursor->at.number);
         if (r < 0)
@@ -262,11 +261,12 @@ static int at_gap(struct logstore_cursor *cursor)
         if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
                 return segment_damage(cursor->segment, cursor->offset, cursor->at.number,
                                       "the next segment says that more records are here");
-        if (!known) /* trimmed, or an empty one that a recovery dropped; its end is not known any more */
+        if (!known) /* trimmed, or an empty head that a recovery dropped; its end is not known */
                 return find_and_enter(cursor);
         if (store->writer || cursor->at.number - cursor->in_batch <= durable ||
             (brief->sealed && cursor->offset < brief->seal.end)) {
-                /* It may have been committed, and synced or sealed, since the caller looked. */
+                /* The frame may have been committed, and synced or sealed, since the caller
+                 * looked. */
                 if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
                         return 0;
                 return reader_judge(store, cursor->segment, cursor->offset, cursor->at.number,
@@ -283,9 +283,9 @@ uint64_t cursor_last(struct logstore_cursor *cursor)
                                      : UINT64_MAX;
 }
 
-/* Is what looks damaged merely cut or trimmed? The chain is cut before the control page says so, and
- * what was unlinked between two looks cannot be seen to grow any more. 0: look again, from where the
- * index now leads. -ESTALE. */
+/* Is what looks damaged merely cut or trimmed? The chain is cut before the control page says so. A
+ * segment that was unlinked between two looks cannot be seen to grow. 0: look again where the index
+ * now leads. -ESTALE. */
 static int cut_meanwhile(struct logstore_cursor *cursor)
 {
         uint64_t rewound, first;
@@ -307,7 +307,7 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
         return cursor->at.number < first ? cursor_stale(cursor->at.number, "trimmed") : 0;
 }
 
-/* Is the number one of those that the segment has by its successor, or by its seal before a broken link? */
+/* Does the segment have the number, by its successor or, before a broken link, by its seal? */
 static int check_number(const struct logstore_cursor *cursor, const struct place *place)
 {
         int r;
@@ -371,5 +371,5 @@ int cursor_stand(struct logstore_cursor *cursor, struct place *ret)
         if (__builtin_expect(r != -EBADMSG, 1))
                 return r;
         r = cut_meanwhile(cursor);
-        return r < 0 ? r : stand(cursor, ret); /* the same again, or from the right place */
+        return r < 0 ? r : stand(cursor, ret); /* the same error, or the right place */
 }

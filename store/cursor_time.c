@@ -1,16 +1,16 @@
 /*
  * cursor_time.c - seeking by time
  *
- * What counts is the greatest time so far, which never falls: over segments by what their seals
- * say, and then by a walk in one.
+ * What counts is the greatest time so far, which never falls. The seals tell it over segments; in
+ * the right segment we walk.
  */
 #include <errno.h>
 
 #include "cursor_private.h"
 #include "snapshot.h"
 
-/* What a segment's first page says. A snapshot's are as they were mapped: since then a trim may have
- * taken the name, and a truncation sealed another end. */
+/* Give what a segment's first page says. For a snapshot it is the page as it was mapped: since then
+ * a trim may have unlinked the file, and a truncation sealed another end. */
 static int read_brief(const struct catalog *catalog, const struct catalog_entry *entry,
                       struct segment_brief *ret)
 {
@@ -20,7 +20,7 @@ static int read_brief(const struct catalog *catalog, const struct catalog_entry 
         return 0;
 }
 
-/* Position of the first segment whose greatest time reaches @time_ns: those are sorted. */
+/* Find the first segment whose greatest time reaches @time_ns. Greatest times are sorted. */
 static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_first,
                         bool *ret_reached)
 {
@@ -34,7 +34,7 @@ static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_
         while (r == 0 && low < high) {
                 size_t middle = low + (high - low) / 2;
                 r = read_brief(catalog, &catalog->entries[middle], &brief);
-                if (r == -ENOENT) { /* trimmed since */
+                if (r == -ENOENT) { /* trimmed meanwhile */
                         r = 0;
                         low = middle + 1;
                 } else if (r == 0 && brief.sealed && brief.seal.greatest_ns < time_ns)
@@ -48,7 +48,7 @@ static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_
         r = catalog_entry_at(catalog, low, &entry);
         *ret_first = r == 0 ? entry.first_number : UINT64_MAX;
         *ret_reached = false;
-        if (r == 0 && low == 0) { /* what was trimmed before it may have been there already */
+        if (r == 0 && low == 0) { /* the trimmed part may already have reached it */
                 r = read_brief(catalog, &entry, &brief);
                 *ret_reached = r == 0 && brief.start.greatest_ns != 0 &&
                                brief.start.greatest_ns >= time_ns;
@@ -74,7 +74,7 @@ int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
         if (r == 0 && number != UINT64_MAX && number < cursor_first(cursor))
                 number = 0;
         if (cursor->snapshot && number > snapshot_bounds(cursor->snapshot)->tail)
-                number = UINT64_MAX; /* its chain may know of segments that were started since */
+                number = UINT64_MAX; /* the chain may have segments started since */
         if (r == 0)
                 r = logstore_cursor_seek(cursor, number);
         if (r == 0 && reached) {

@@ -1,7 +1,7 @@
 /*
  * detail.c - the one-line explanation of this thread's last failure
  *
- * A buffer per thread, so that no lock and no allocation stands in an error path.
+ * Each thread has a buffer, so that an error path takes no lock and allocates nothing.
  */
 #include "detail.h"
 
@@ -18,7 +18,7 @@ static __thread struct {
         uint64_t number;
 } later;
 
-static __thread struct fault last; /* .error 0: the line is of no damage */
+static __thread struct fault last; /* .error 0: the line tells of no damage */
 
 int detail(int error, const char *format, ...)
 {

@@ -6,35 +6,36 @@
 
 #include <stdint.h>
 
-/* Damage, as every party tells it: verify, repair, a reader, an open for writing. */
+/* Damage. Verify, repair, readers and an open for writing all tell it in this form. */
 struct fault {
         int error;       /* 0: none; -EBADMSG, -EPROTONOSUPPORT, -EPERM, -EIO */
         char file[32];   /* name inside the store */
-        uint64_t offset; /* in it */
-        uint64_t number; /* of the first record that is not served for it; 0: not known yet */
+        uint64_t offset; /* in that file */
+        uint64_t number; /* first record not served because of it; 0: not known yet */
         char what[256];
 };
 
-/* Remember the formatted line for logstore_detail() and return @error, so that a failure is one
+/* Remember the formatted line for logstore_detail() and return @error. So a failure is one
  * statement: return detail(-EBADMSG, "..."). */
 int detail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same for damage: the line says file, offset, number if it is not 0, what it is and what to do, and
+/* The same for damage. The line says file, offset, number (if not 0), what is wrong and what to do;
  * fault_last() gives the parts. */
 int damaged(int error, const char *file, uint64_t offset, uint64_t number, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
 
-/* The parts of this thread's last failure, which was @error: of damaged(), else its line alone. */
+/* Give the parts of this thread's last failure, which was @error. If it did not come from
+ * damaged(), only the line is known. */
 void fault_last(int error, struct fault *ret);
 
-/* Fail with @fault. */
+/* Fail with @fault: make it this thread's last failure and return its error. */
 int fault_tell(const struct fault *fault);
 
-/* As detail(), for the line that whoever follows makes each time he comes to the end: formatted only when
- * it is asked for. The two texts must live for ever. */
+/* As detail(), for a line that a follower makes each time it comes to the end: it is formatted only
+ * when asked for. The two texts must live for ever. */
 int detail_number(int error, const char *before, uint64_t number, const char *behind);
 
-/* Add to the front of the line that a lower level left. */
+/* Put text in front of the line that a lower level left. Returns @error. */
 int detail_prefix(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void detail_clear(void);

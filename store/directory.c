@@ -1,5 +1,5 @@
 /*
- * directory.c - a store's directory: is it one, may it be used, who holds it
+ * directory.c - a store's directory: is it one, may it be used, which process holds it
  */
 #include "directory.h"
 
@@ -17,7 +17,8 @@
 #define ORPHAN_PAUSE_NS 1000000
 #define LOCK_TRIES 10
 
-/* Who may read the files may search the directory; who may write them, make new ones. */
+/* A user that may read the files may search the directory. One that may write them may make new
+ * ones. */
 static uint32_t directory_mode(uint32_t file_mode)
 {
         return file_mode | (file_mode & 0444) >> 2;
@@ -84,7 +85,7 @@ int directory_is_store(int directory)
         int fd = os_open(directory, CONTROL_NAME, OS_READ, 0), r;
 
         if (fd >= 0) {
-                os_close(fd); /* only looked for: of ten thousand names it is enough */
+                os_close(fd); /* a look; it needs no listing of ten thousand names */
                 return 1;
         }
         r = os_list(directory, look, &contents);
@@ -131,8 +132,8 @@ int directory_busy(int directory)
                                                  "the store or for repair");
 }
 
-/* A child that the last holder forked just before its end has the lock for the moment until its fork
- * handler has run. So if the holder is gone, wait for that; a living one is never waited for. */
+/* A child that the last holder forked just before its end has the lock until its fork handler has
+ * run. So if the holder is gone, we wait for that. We never wait for a living holder. */
 static int lock_file(int directory, int fd)
 {
         int r = os_lock(fd);
@@ -165,8 +166,8 @@ static int remove_twin(void *context, const char *name)
         return r == -ENOENT ? 0 : r;
 }
 
-/* Where a rename cannot refuse an existing name, the file is created by a link: whoever made it may
- * have ended before it took the first name away. */
+/* Where a rename cannot refuse an existing name, a link creates the file. Its maker may have ended
+ * before it removed the first name. */
 static int finish_creation(int directory, const struct os_stat *control)
 {
         struct twin twin = { directory, control };
@@ -249,7 +250,7 @@ static int remove_temporary(void *context, const char *name)
              segment_name_id(rest, &is_index) == 0))
                 return 0;
         r = os_unlink(cleaning->directory, name);
-        if (r < 0 && r != -ENOENT && r != -EISDIR) /* no writer has left a directory */
+        if (r < 0 && r != -ENOENT && r != -EISDIR) /* no writer leaves a directory */
                 cleaning->error = detail(r, "%s: cannot unlink: %s", name, logstore_error_text(r));
         return 0;
 }

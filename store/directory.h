@@ -1,5 +1,5 @@
 /*
- * directory.h - a store's directory: is it one, may it be used, who holds it
+ * directory.h - a store's directory: is it one, may it be used, which process holds it
  */
 #ifndef LOGSTORE_DIRECTORY_H
 #define LOGSTORE_DIRECTORY_H
@@ -9,32 +9,36 @@
 
 #include "logstore.h"
 
-/* Open the directory at @path, which LOGSTORE_CREATE makes, and look whether it may be used. */
+/* Open the directory at @path; with LOGSTORE_CREATE make it. Look whether it may be used: -EPERM if
+ * everyone may write it, -EREMOTE on a network file system, unless a flag allows that. */
 int directory_open(const char *path, uint32_t flags, uint32_t file_mode, int *ret);
 
-/* 1: it has a control file. 0: it is empty. -EMEDIUMTYPE, -EBADMSG (segments without one). */
+/* 1: it has a control file. 0: it holds neither store nor other files. -EMEDIUMTYPE: other files.
+ * -EBADMSG: segments without a control file. */
 int directory_is_store(int directory);
 
 bool directory_has_segments(int directory);
 
-/* Take the writer's lock: an OFD lock on the control file, through a descriptor that nothing maps,
- * held until it is closed. A store without its control file is none, so the lock cannot be taken
- * away and leave a store that opens. -EBUSY: detail names the holder. */
+/* Take the writer's lock: an OFD lock on the control file. Its descriptor goes to *ret; nothing
+ * maps that one, and closing it releases the lock. A directory without its control file is no
+ * store, so nobody can remove the lock and leave a store that opens. -EBUSY: the detail names the
+ * holder. */
 int directory_lock(int directory, int *ret);
 
-/* 1: a writer has the lock; 0: none. Changes nothing. */
+/* 1: a writer has the lock; 0: none. It changes nothing. */
 int directory_locked(int directory);
 
-/* Say who has the lock; returns -EBUSY. */
+/* Say in the detail which process has the lock. Returns -EBUSY. */
 int directory_busy(int directory);
 
-/* Remove what a crash left of files under preparation. The lock is held. */
+/* Remove files under preparation that a crash has left. The caller holds the lock. */
 int directory_clean(int directory);
 
-/* Make the directory's own name durable. */
+/* Make the directory's own name durable: sync its parent. */
 int directory_sync_parent(const char *path);
 
-/* Living process that opened the store last, by its own word; 0: unknown. */
+/* Give the pid of the living process that opened the store for writing last, by its own word; 0:
+ * unknown. */
 int directory_writer(int directory);
 
 #endif

@@ -12,8 +12,9 @@ static int enter(struct logstore_snapshot *snapshot)
         return store_enter(snapshot ? snapshot_store(snapshot) : NULL);
 }
 
-/* 1: the log was cut since its newest segment was one of @epoch. What the snapshot's chain says of it,
- * the store's must come to say: whoever cut the log may have died before that was announced. */
+/* 1: the log was cut since its newest segment was one of @epoch. If the snapshot's chain says so,
+ * read the store's chain anew: the process that cut the log may have died before it announced
+ * that. */
 static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_snapshot *taken)
 {
         int r = 0;
@@ -25,8 +26,8 @@ static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_sna
         return r < 0 ? r : 1;
 }
 
-/* First the bounds are looked at, then the chain is read, then it is mapped. 1: once more, for the
- * log was cut meanwhile, and the three are not of the same one, or trimmed below what was wanted. */
+/* Look at the bounds, then read the chain, then map it. 1: try again. The log was cut meanwhile, so
+ * the three may be of different logs; or it was trimmed below what was wanted. */
 static int open_once(struct logstore *store, uint64_t budget_bytes, struct logstore_snapshot **ret)
 {
         uint64_t epoch = catalog_newest_epoch(&store->catalog);
@@ -59,7 +60,7 @@ int logstore_snapshot_open(struct logstore *store, uint64_t budget_bytes,
         if (r < 0)
                 return r;
         r = ret ? 1 : detail(-EINVAL, "ret is NULL");
-        while (r == 1) /* beside somebody who trims or truncates */
+        while (r == 1) /* another thread or process trims or truncates */
                 r = open_once(store, budget_bytes, ret);
         store_leave();
         return r;
@@ -84,9 +85,9 @@ static int find_checked(struct logstore_snapshot *snapshot, uint64_t number, str
 
         if (r < 0)
                 return r;
-        /* All segments are pinned by the snapshot itself. */
+        /* The snapshot itself pins all its segments. */
         catalog_unpin(snapshot_catalog(snapshot), place->segment);
-        if (!snapshot_is_edited(snapshot, number)) /* else as the caller left it */
+        if (!snapshot_is_edited(snapshot, number)) /* else it stays as the caller left it */
                 r = reader_verify(snapshot_store(snapshot), place, number);
         if (r == 0 && place->view.kind == FRAME_VOID)
                 return detail(-ENODATA, "record %llu is void: its claim was aborted",

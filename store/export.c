@@ -5,7 +5,7 @@
 
 #include "snapshot.h"
 
-/* Voids keep their numbers: what was aborted there is aborted here. */
+/* Voids keep their numbers: we claim and abort for each one. */
 static int append_voids(struct logstore *to, uint64_t until)
 {
         struct logstore_bounds bounds;
@@ -33,8 +33,8 @@ static int copy_record(struct logstore *to, const struct logstore_record *record
         return r;
 }
 
-/* The cursor's -EAGAIN is the end only behind the tail; elsewhere, and from the new store, it is a
- * failure: what is not copied must not become voids. */
+/* The cursor's -EAGAIN is the end only behind the tail. Before it, or from the new store, it is a
+ * failure: what is not copied must not become a void. */
 static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
 {
         struct logstore_cursor *cursor;
@@ -57,7 +57,7 @@ static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
         return r == -EAGAIN ? append_voids(to, tail + 1) : r;
 }
 
-/* What the options leave open is as in the store. */
+/* Fill in what the options leave open, as it is in the store. */
 static int complete(struct logstore_snapshot *snapshot, struct logstore_options *create)
 {
         const struct control *control = snapshot_catalog(snapshot)->control;

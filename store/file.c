@@ -1,5 +1,5 @@
 /*
- * file.c - opening one of a store's files: a plain file, and no one else's
+ * file.c - opening one of a store's files: a regular file that nobody else has
  */
 #include "file.h"
 

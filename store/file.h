@@ -1,5 +1,5 @@
 /*
- * file.h - opening one of a store's files: a plain file, and no one else's
+ * file.h - opening one of a store's files: a regular file that nobody else has
  */
 #ifndef LOGSTORE_FILE_H
 #define LOGSTORE_FILE_H
@@ -7,12 +7,12 @@
 #include "os.h"
 
 /*
- * Open @name in @directory, which must be a regular file, and with OS_WRITE one that has no second
- * name: what is written into it would change the file under that name as well, which may be a
- * backup, or somebody else's. Not for files that are being created.
+ * Open @name in @directory. It must be a regular file, and with OS_WRITE it must have no second
+ * name. What we write would change the file under that name as well, and that may be a backup or
+ * somebody else's. Do not use this for a file that is being created.
  *
- * Returns a descriptor, or an error with a detail: -EPERM for what is not such a file, -ENOENT.
- * @ret may be NULL.
+ * Returns a descriptor, or an error with a detail: -EPERM if it is not such a file, -ENOENT. @ret
+ * may be NULL.
  */
 int file_open(int directory, const char *name, int flags, struct os_stat *ret);
 

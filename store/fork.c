@@ -1,11 +1,13 @@
 /*
  * fork.c - what a child of fork(2) must not inherit
  *
- * Segments are mapped MADV_DONTFORK and a page marked MADV_WIPEONFORK tells a child that it is one.
- * That leaves the lock: an open file description lock lives as long as any copy of its descriptor,
- * so a handler closes it in the child. The library's global state (this list, the list of stores
- * that the end of a thread looks at, the guard's table) is locked across the fork, and the child
- * forgets what is its parent's: the end of its threads, and its faults, are not about that.
+ * Writable mappings are MADV_DONTFORK. A page marked MADV_WIPEONFORK tells a child that it is one.
+ * That leaves the lock: it lives as long as any copy of its descriptor, so a handler closes it in
+ * the child.
+ *
+ * The handlers also lock the library's global state across the fork: this list, the list of stores
+ * that the end of a thread walks, and the guard's table. The child then forgets what belongs to its
+ * parent. So neither a thread that ends in the child nor a fault there touches the parent's stores.
  */
 #include "fork.h"
 

@@ -6,11 +6,13 @@
 
 struct logstore;
 
-/* Keep the lock's descriptor out of children, else they hold the store locked after our end. */
+/* Keep the lock's descriptor out of children. Otherwise they would hold the store locked after our
+ * end. */
 int fork_register(struct logstore *store);
 void fork_unregister(struct logstore *store);
 
-/* Between the two no child is made that would have a descriptor of the lock unknown to it. */
+/* Between these two no child is made. So no child has a descriptor of the lock that its handler
+ * does not know. */
 void fork_hold(void);
 void fork_release(void);
 

@@ -1,8 +1,8 @@
 /*
  * format.h - every structure and constant that lies on disk; docs/FORMAT.md explains them
  *
- * All integers are little-endian. The structures here are what the bytes are on a little-endian
- * machine with 64-bit pointers, which the assertions demand; nothing is swapped.
+ * All integers are little-endian. These structures are the bytes on disk as a little-endian machine
+ * with 64-bit pointers has them. The assertions demand such a machine, and nothing is swapped.
  */
 #ifndef LOGSTORE_FORMAT_H
 #define LOGSTORE_FORMAT_H
@@ -18,23 +18,23 @@ static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2, "lock-fre
 
 #define FORMAT_VERSION 1u
 #define FORMAT_COMPATIBLE 0u   /* flags that an old reader may ignore */
-#define FORMAT_INCOMPATIBLE 0u /* flags that it must know */
+#define FORMAT_INCOMPATIBLE 0u /* flags that any reader must know */
 
 #define SECTOR_BYTES 512u
 #define HEADER_BYTES 4096u /* whatever the page size */
 #define FRAME_ALIGN 8u
-#define BLOCK_BYTES 4096u /* of file systems and devices, mostly; nothing depends on it */
+#define BLOCK_BYTES 4096u /* typical block of file systems and devices; nothing relies on it */
 
 #define SEGMENT_BYTES_MIN (UINT64_C(64) << 10)
 #define SEGMENT_BYTES_MAX (UINT64_C(4) << 30)
 #define SEGMENT_BYTES_DEFAULT (UINT64_C(64) << 20)
 #define GROW_BYTES (UINT64_C(64) << 10)          /* segment files grow by multiples of this */
-#define NUMBER_MAX UINT64_C(1000000000000000000) /* far from use, and from any overflow */
+#define NUMBER_MAX UINT64_C(1000000000000000000) /* far from use and from overflow */
 #define ID_MAX NUMBER_MAX                        /* of segments; the least is 1 */
-/* Epochs and generations may be as great; a writer begins with none above this. */
+/* Epochs and generations may be as great. A writer begins with none above this. */
 #define COUNT_LAST (NUMBER_MAX / 2)
-/* Where a log may begin, and the last number behind which a writer goes on: what is left between this
- * one and NUMBER_MAX is more than can be appended. */
+/* The greatest number at which a log may begin, and the last number behind which a writer goes on.
+ * The space between the latter and NUMBER_MAX is more than can be appended. */
 #define FIRST_NUMBER_MAX (NUMBER_MAX / 2)
 #define NUMBER_LAST (NUMBER_MAX / 4 * 3)
 #define PAYLOAD_BYTES_MAX ((UINT32_C(1) << 30) - 1)
@@ -54,7 +54,7 @@ struct segment_header {
         uint8_t uuid[16]; /* of the store */
         uint64_t id;      /* as in the file's name */
         uint64_t salt;    /* random; seeds every check in this file */
-        uint64_t bytes;   /* of the segment when full; the file may be shorter */
+        uint64_t bytes;   /* of a full segment; the file may be shorter */
         int64_t created_ns;
         uint8_t zero[432];
         uint64_t check; /* XXH3-64 of the 504 bytes before it, seed 0 */
@@ -80,7 +80,7 @@ enum frame_kind {
         FRAME_PAD = 0,    /* no number; the low 30 bits are the whole frame's bytes, from 8 */
         FRAME_RECORD = 1, /* a record, or the last of a batch */
         FRAME_MORE = 2,   /* a record with more of its batch behind it */
-        FRAME_VOID = 3,   /* an aborted claim: has a number, no payload of value */
+        FRAME_VOID = 3,   /* an aborted claim: has a number, its payload has no value */
 };
 #define FRAME_KIND_SHIFT 30
 #define FRAME_SIZE_MASK PAYLOAD_BYTES_MAX
@@ -139,7 +139,7 @@ enum control_flag {
 
 struct control_slot {
         uint64_t generation;   /* the valid slot with the higher one counts; 0: never written */
-        uint64_t mark_number;  /* every record up to it is durable */
+        uint64_t mark_number;  /* all records up to it are durable */
         uint64_t mark_id;      /* segment that the mark is in, */
         uint64_t mark_offset;  /* and the offset behind its frame */
         uint64_t first_number; /* records below it are trimmed */
@@ -156,25 +156,27 @@ struct control_page {
                 struct control_slot slot;
                 uint8_t sector[SECTOR_BYTES];
         } slots[2];
-        /* Live words: hints for readers, no promise, not part of what a crash must keep. */
+        /* Live words. They are hints for readers and promise nothing; a crash need not keep
+         * them. */
         _Atomic uint64_t head_id; /* newest segment started */
         _Atomic uint64_t writer_epoch;
-        _Atomic uint64_t writer_pid; /* of the last writer, which may be gone */
+        _Atomic uint64_t writer_pid; /* pid of the last writer, which may be gone */
         uint8_t zero[HEADER_BYTES - 3 * SECTOR_BYTES - 24];
 };
 static_assert(sizeof(struct control_page) == HEADER_BYTES, "one page of 4 KiB");
 static_assert(offsetof(struct control_page, head_id) == 1536, "live words");
 
-/* ---- wake file: one page, a help for sleeping readers, never evidence ---- */
+/* ---- wake file: one page that helps sleeping readers, never evidence ---- */
 struct wake_page {
-        _Atomic uint32_t waiters;  /* counted by readers that are going to sleep */
+        _Atomic uint32_t waiters;  /* readers that are about to sleep */
         _Atomic uint32_t sequence; /* futex word, changed at each wake-up */
-        _Atomic uint32_t several;  /* not 0: who is woken wakes the next */
-        /* 0: nobody has waited since the writer's open; 1: one is about to; 2: each append fences */
+        _Atomic uint32_t several;  /* not 0: a woken reader wakes the next one */
+        /* 0: no reader has waited since the writer's open; 1: one is about to; 2: each append
+         * fences */
         _Atomic uint32_t watched;
 };
 
-/* ---- sealed index: `id.idx`; may be deleted, is rebuilt ---- */
+/* ---- index of a sealed segment: `id.idx`; may be deleted, is rebuilt ---- */
 struct index_header {
         char magic[8]; /* INDEX_MAGIC */
         uint32_t version;

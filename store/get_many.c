@@ -1,11 +1,11 @@
 /*
  * get_many.c - many records in any order, read side by side
  *
- * One page fault at a time reads 14,000 cold pages a second. So where a segment is sealed, and its
- * index says between which places a record lies, those bytes are read for many records at once,
- * through io_uring and the page cache, and each record is checked in and taken from the buffer: to
- * map its page as well takes as long as the read. Whatever is not simply there in this way, for
- * whichever reason, is left to logstore_get(), which knows why.
+ * Page faults read cold pages one at a time, which is slow. If a segment is sealed, its index says
+ * between which places a record lies. We read those bytes for many records at once, through
+ * io_uring and the page cache. Then we check each record in the buffer and copy it from there:
+ * mapping its page as well would take as long as the read. Any record that cannot be read in this
+ * way is left to logstore_get(), which says why.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,14 +14,14 @@
 
 #define DEPTH 128u
 #define ARENA_BYTES (512u << 10)
-#define SPAN_BYTES_MAX (64u << 10) /* what is longer is better read ahead by the kernel */
+#define SPAN_BYTES_MAX (64u << 10) /* the kernel reads ahead better what is longer */
 
-/* Not worth a ring below this many records. */
+/* Fewer records are not worth a ring. */
 #define LEAST 4
 
-/* The frames that one record is among. */
+/* The frames among which one record lies. */
 struct wanted {
-        struct segment *segment; /* pinned; NULL: left to logstore_get() */
+        struct segment *segment; /* pinned; NULL: logstore_get() reads it */
         struct segment_span span;
         uint8_t *bytes; /* of the span, in the arena */
         bool there;
@@ -29,13 +29,13 @@ struct wanted {
 
 struct many {
         struct logstore *store;
-        struct ring *ring; /* NULL: none, or it has failed */
+        struct ring *ring; /* NULL: there is none, or it has failed */
         uint8_t *arena;
         uint32_t used;
         unsigned queued;
-        unsigned pinned; /* different segments, in this group */
-        bool plain;      /* no ring for this call any more */
-        bool lost;       /* reads that nobody waits for may still write into the arena */
+        unsigned pinned; /* different segments in this group */
+        bool plain;      /* use no ring for this call any more */
+        bool lost;       /* unreaped reads may still write into the arena */
         struct wanted wanted[DEPTH];
 };
 
@@ -55,7 +55,8 @@ static bool pinned_before(const struct many *many, unsigned at, const struct seg
         return false;
 }
 
-/* Queue the read of what @number is among, if it can be. False: the group is full. */
+/* Queue the read of the frames among which @number lies, if that is possible. False: the group is
+ * full. */
 static bool want(struct many *many, uint64_t number, unsigned at)
 {
         struct catalog *catalog = &many->store->catalog;
@@ -88,8 +89,8 @@ static bool want(struct many *many, uint64_t number, unsigned at)
         return room;
 }
 
-/* A failed read is no matter: logstore_get() meets it again. A ring that fails is given up, so that
- * nothing that it still holds is sent later. */
+/* A failed read does not matter, for logstore_get() meets it again. A ring that fails is given up,
+ * so that nothing that it still holds is sent later. */
 static void read_queued(struct many *many)
 {
         unsigned sent = 0, reaped = 0;
@@ -111,7 +112,7 @@ static void read_queued(struct many *many)
         }
 }
 
-/* Read for as many of @numbers as there is room for; returns how many those are. */
+/* Read for as many of @numbers as there is room for. Returns how many those are. */
 static unsigned read_group(struct many *many, const uint64_t *numbers, size_t count)
 {
         unsigned at = 0;
@@ -134,11 +135,11 @@ static unsigned read_group(struct many *many, const uint64_t *numbers, size_t co
         return at;
 }
 
-/* Take a record out of what was read. False: it is not simply there. */
+/* Copy a record from what was read. False: it is not simply there. */
 static bool take(const struct wanted *wanted, uint64_t number, uint8_t *buffer, size_t capacity,
                  struct logstore_record *ret)
 {
-        /* Places in the arena by their offsets in the segment, as the checks have them. */
+        /* The checks use offsets in the segment, so move the base. */
         const char *base = (const char *)wanted->bytes - wanted->span.offset;
         uint64_t offset = wanted->span.offset;
         uint32_t ordinal = wanted->span.ordinal;
@@ -197,7 +198,7 @@ int logstore_get_many(struct logstore *store, const uint64_t *numbers, size_t co
                 store_leave();
                 return detail(-EINVAL, "numbers, buffer or ret_records is NULL");
         }
-        /* Without a look at what the writer did meanwhile, logstore_get() tells why. */
+        /* If the look at what the writer changed fails, logstore_get() tells why. */
         many.plain = !store->writer && catalog_refresh(&store->catalog) < 0;
         while (r == 0 && done < count) {
                 unsigned group = read_group(&many, numbers + done, count - done);

@@ -1,14 +1,14 @@
 /*
  * guard.c - a SIGBUS inside a store mapping becomes an error of the call
  *
- * The handler puts an anonymous page of zeros where the fault was and marks the mapping as faulted;
- * the interrupted instruction then goes on. Zeros never validate as a frame, a store into the page
- * goes nowhere, and whoever asks map_faulted() afterwards learns that nothing read or written
- * counts. So no code path needs a jump out of the middle, and locks are released as always.
+ * The handler marks the mapping as faulted and puts an anonymous page of zeros where the fault was.
+ * The interrupted instruction then goes on. Zeros never validate as a frame, and a store into that
+ * page reaches no file. The code asks map_faulted() afterwards, and learns that nothing read or
+ * written counts. So no code path needs a jump out of the middle, and locks are released as always.
  *
- * State:  the table of mappings is process-wide because signal handlers are. The handler only reads
- *         it and calls mmap, sigaction and raise, which is what a handler may do (mmap is a plain
- *         system call on Linux).
+ * State:  the table of mappings is process-wide because signal handlers are. The handler only
+ *         reads it and calls mmap, sigaction and the handler that was there before. That is what
+ *         a handler may do; mmap is a plain system call on Linux.
  * Others: a fault outside our calls or our mappings goes to the handler that was there.
  */
 #include "guard.h"
@@ -31,7 +31,7 @@ static struct slot {
         _Atomic uintptr_t end;
 } slots[GUARD_SLOTS];
 _Atomic bool guard_faults[GUARD_SLOTS];
-static _Atomic int slots_used; /* none beyond this one */
+static _Atomic int slots_used; /* slots from here on were never used */
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction previous;
 static bool installed;
@@ -89,7 +89,8 @@ static void pass_on(int signal, siginfo_t *info, void *context)
         if (previous.sa_flags & SA_SIGINFO) {
                 previous.sa_sigaction(signal, info, context);
         } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
-                /* As without us: with the default action back the instruction faults again. */
+                /* The default action is back, so the instruction faults again, as it would without
+                 * us. */
                 struct sigaction plain = { .sa_handler = SIG_DFL };
                 sigaction(signal, &plain, NULL);
         } else {
@@ -104,7 +105,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         struct slot *slot = guard_depth > 0 ? find(address) : NULL;
         int saved = errno;
 
-        /* The mark before the zeros: nobody sees these without it. */
+        /* Mark the mapping before the zeros: no thread sees the zeros without the mark. */
         if (slot)
                 atomic_store(&guard_faults[slot - slots], true);
         if (!slot || mmap((void *)(address & ~(page - 1)), page, PROT_READ | PROT_WRITE,

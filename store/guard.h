@@ -10,11 +10,11 @@
 
 #define GUARD_SLOTS 4096 /* mappings at once */
 
-/* Calls of the library that touch mappings stand between enter and leave; they nest. */
+/* Each call of the library that touches mappings stands between enter and leave. They nest. */
 extern __thread int guard_depth
         __attribute__((tls_model("initial-exec"))); /* found without a call */
 
-extern _Atomic bool guard_faults[GUARD_SLOTS]; /* looked at by every append and read */
+extern _Atomic bool guard_faults[GUARD_SLOTS]; /* every append and read looks at it */
 
 static inline void guard_enter(void)
 {
@@ -26,15 +26,16 @@ static inline void guard_leave(void)
         guard_depth--;
 }
 
-/* Make a mapping known; returns its slot, or -1 if all are taken (then it is not guarded). */
+/* Add a mapping to the table. Returns its slot, or -1 if all are taken; it is then not guarded. */
 int guard_add(void *base, size_t bytes);
 void guard_remove(int slot);
 
-/* Around fork(2). @forget: in the child, where the parent's mappings are not. */
+/* Around fork(2). @forget: we are in the child, where the parent's
+ * mappings do not count. */
 void guard_lock(void);
 void guard_unlock(bool forget);
 
-/* Has a page of it been replaced by zeros after a fault? */
+/* Did a fault replace a page of this mapping by zeros? */
 static inline bool guard_faulted(int slot)
 {
         return atomic_load_explicit(&guard_faults[slot], memory_order_relaxed);

@@ -3,8 +3,8 @@
  */
 #include "hash.h"
 
-/* In libxxhash on x86: chooses SSE2, AVX2 or AVX-512 at run time. Elsewhere the inline form, whose
- * vector unit is fixed at compile time, is what there is. */
+/* libxxhash has this function on x86: it chooses SSE2, AVX2 or AVX-512 at run time. Elsewhere the
+ * symbol is NULL and we use the inline form, whose vector unit is fixed at compile time. */
 extern XXH64_hash_t XXH3_64bits_withSecret_dispatch(const void *data, size_t bytes,
                                                     const void *secret, size_t secret_bytes)
         __attribute__((weak));

@@ -1,13 +1,14 @@
 /*
  * hash.h - XXH3-64 with the seed of a segment
  *
- * XXH3 with a seed derives a 192-byte secret on every call over 240 bytes; a segment's key keeps
- * it. XXH3_64bits_withSecretandSeed() with the secret made from the same seed is defined to give
- * what XXH3_64bits_withSeed() gives (xxhash.h, "withSecretandSeed"), so the format only says: seed.
+ * XXH3 with a seed derives a secret of 192 bytes on every call over 240 bytes. A segment's key
+ * keeps that secret. xxhash.h ("withSecretandSeed") promises that XXH3_64bits_withSecretandSeed(),
+ * with the secret made from the same seed, returns what XXH3_64bits_withSeed() returns. So the
+ * format only names a seed.
  *
- * From 17 to 128 bytes XXH3 adds the seed to each even word of its secret and takes it from each odd
- * one, which is how the key's secret was made: so that, without a seed, gives the same for 28
- * instructions less.
+ * From 17 to 128 bytes XXH3 adds the seed to each even word of its secret and subtracts it from
+ * each odd one. The key's secret was made in the same way. So hashing with that secret and no seed
+ * returns the same, and saves 28 instructions.
  */
 #ifndef LOGSTORE_HASH_H
 #define LOGSTORE_HASH_H
@@ -24,7 +25,7 @@ struct hash_key {
         uint8_t secret[XXH3_SECRET_DEFAULT_SIZE] __attribute__((aligned(64)));
 };
 
-/* Hash of more than 240 bytes: out of line, in the fastest form that this processor has. */
+/* Hash more than 240 bytes, out of line, in the fastest form that libxxhash offers here. */
 uint64_t hash_long(const struct hash_key *key, const void *data, size_t bytes);
 
 void hash_key_init(struct hash_key *key, uint64_t seed);
@@ -38,7 +39,7 @@ static inline uint64_t hash_bytes(const struct hash_key *key, const void *data, 
         return XXH3_64bits_withSeed(data, bytes, key->seed);
 }
 
-/* For headers and the like, once a file. */
+/* Hash a header or the like without a key: it is done once a file. */
 static inline uint64_t hash_seeded(uint64_t seed, const void *data, size_t bytes)
 {
         return XXH3_64bits_withSeed(data, bytes, seed);

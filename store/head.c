@@ -1,11 +1,12 @@
 /*
- * head.c - the writer's end of the log: claims, tail, and letting go of sealed segments
+ * head.c - the writer's end of the log: claims, tail, letting go of sealed segments
  *
- * Fast:  head_claim() and head_publish(), in the header; no lock, no system call.
- * Slow:  making space ready (head_ready.c) and rolling (head_roll.c); head->lock is for their state,
- *        not for their work. A refusal changes nothing: space is made ready before the limit moves,
- *        the next segment is complete before the active one is closed.
- * Tail:  found by walking commit words from where it was, by whoever needs it, under tail_lock.
+ * Fast:  head_claim() and head_publish(), in the header, take no lock and make no system call.
+ * Slow:  head_ready.c makes space ready, head_roll.c rolls. head->lock protects their state.
+ *        head.h says over which system calls it is held. A refusal changes nothing: space is ready
+ *        before the limit rises, and the next segment is complete before the active one is closed.
+ * Tail:  head_tail() walks commit words on from where the tail was, under tail_lock. Any thread
+ *        that needs the tail calls it.
  */
 #include <errno.h>
 #include <limits.h>
@@ -16,7 +17,7 @@
 #include "head_private.h"
 #include "logstore.h"
 
-#define YIELD_PAUSES 20 /* half a microsecond, where one takes 25 ns */
+#define YIELD_PAUSES 20 /* half a microsecond, if a pause takes 25 ns */
 
 void head_init(struct head *head, struct catalog *catalog, struct control *control,
                struct wake *wake)
@@ -38,8 +39,8 @@ void head_free(struct head *head)
 {
         while (head->active && head->oldest != head->newest + 1)
                 head_retire(head, head->oldest);
-        /* Never started: the next open would drop it as well. One that a truncation which failed has
-         * started may be the log's end on the disk. */
+        /* The segment was never started; the next open would drop it as well. Keep one that a
+         * failed truncation has started: on the disk it may be the end of the log. */
         if (head->next && !head->next->brief.started)
                 os_unlink(head->directory, head->next->name);
         segment_close(head->next);
@@ -86,7 +87,7 @@ int head_oldest_full(struct head *head, uint32_t *ret_turn, struct tail *ret_end
 
         head_tail(head, &tail);
         pthread_mutex_lock(&head->lock);
-        /* The tail enters a slot only when the one before is resolved to its end. */
+        /* The tail enters a slot only once the slot before is resolved to its end. */
         if (head->oldest != head->newest && tail.turn != head->oldest) {
                 struct slot *slot = head_slot(head, head->oldest);
                 uint64_t word = atomic_load(&slot->word);
@@ -133,7 +134,7 @@ int head_pin(struct head *head, uint32_t turn, struct segment **ret, uint64_t *r
 
 /* ---- tail ---- */
 
-/* Over a batch whose end was noted; @at is its first frame, and that is committed. */
+/* Step over a batch whose end was noted. @at is its first frame, which is committed. */
 static bool hop_batch(struct head *head, uint64_t end, struct tail *at)
 {
         uint64_t bytes;
@@ -181,7 +182,7 @@ static void walk_slot(struct head *head, struct slot *slot, uint64_t end, struct
         }
 }
 
-/* Walks in pieces would do; a whole segment at most is walked at once. */
+/* Walk on from the tail to the first open claim, also over segments that are full. */
 static void advance_tail(struct head *head)
 {
         struct tail *tail = &head->tail;
@@ -193,7 +194,8 @@ static void advance_tail(struct head *head)
                 walk_slot(head, slot, word_end(word), tail);
                 if (!(word & HEAD_CLOSED) || tail->offset < word_end(word))
                         break;
-                /* Closed, so the next slot is, or is about to be, open. */
+                /* The word is closed. While the slot is still active, the next one is not open
+                 * yet. */
                 if (atomic_load(&head->active) == slot)
                         break;
                 slot->greatest_ns = tail->greatest_ns;

@@ -11,32 +11,35 @@
 #include "catalog.h"
 #include "wake.h"
 
-#define HEAD_SLOTS 8 /* unsealed segments at once; more than two only behind a stalled claim */
+#define HEAD_SLOTS 8 /* unsealed segments at most; more than two only behind an open claim */
 #define LONG_FOLIO_BYTES (UINT64_C(2) << 20) /* the largest pieces in which pages are made ready */
 #define HEAD_CLOSED UINT64_C(0x80000000)     /* in a claim word: no more claims */
 
 /*
- * Where claims happen in one unsealed segment. Slots are never freed, because a thread may hold on
- * to one across a roll: it then finds the word closed, or a word whose count has gone on, and its
- * compare-and-swap fails. So the limit that it looked at before belongs to the segment that it
- * claims in. The count only ever rises, also where a truncation takes numbers back, and by one at
- * each new segment: a slot shows no word twice within 2^32 records.
+ * The place where threads claim in one unsealed segment. Slots are never freed, because a thread
+ * may hold on to one across a roll. Such a thread finds the word closed, or a word whose count has
+ * gone on, and its compare-and-swap fails. So the limit that a thread looked at belongs to the
+ * segment that it claims in.
+ *
+ * The count only rises: by one with each new segment, and also where a truncation takes numbers
+ * back. So a slot shows no word twice within 2^32 records.
  */
 struct slot {
-        /* count of claimed records mod 2^32 << 32 | closed << 31 | end of claims / 8; alone in its cache
-         * line, for which the appending threads compete */
+        /* Count of claimed records mod 2^32 << 32 | closed << 31 | end of claims / 8. The word has
+         * a cache line of its own, because the appending threads compete for it. */
         _Alignas(64) _Atomic uint64_t word;
-        _Alignas(64) _Atomic uint64_t limit; /* claims must end at or before this, in units of 8 */
-        _Atomic uint64_t poke; /* a claim that ends beyond wants the background thread */
-        /* Read after a successful claim; valid until every claim in the slot is resolved. */
+        _Alignas(64) _Atomic uint64_t limit; /* claims end at or before this, in units of 8 bytes */
+        _Atomic uint64_t poke; /* a claim that ends beyond this pokes the background threads */
+        /* Read these after a successful claim; they hold until every claim in the slot is
+         * resolved. */
         char *base;
-        _Atomic uint64_t first_number; /* head_claimed() looks without a claim */
+        _Atomic uint64_t first_number; /* head_claimed() reads it without a claim */
         _Atomic uint32_t first_count;  /* the word's count before its first record */
         struct segment *segment;
         struct index *index;
-        uint64_t ready;      /* bytes that are grown and populated; under head->lock */
+        uint64_t ready;      /* bytes that are ready; under head->lock */
         uint64_t begun;      /* where claims began: 0, or where the log ended when it was opened */
-        int64_t greatest_ns; /* up to its end, once the tail has gone on; under tail_lock */
+        int64_t greatest_ns; /* greatest time up to its end; set as the tail leaves it */
 };
 
 struct claim {
@@ -46,21 +49,22 @@ struct claim {
         uint32_t ordinal;
 };
 
-/* The end of the prefix in which every claim is resolved; a batch is whole in it. */
+/* The end of that part of the log in which every claim is resolved. A batch is in it whole or not
+ * at all. */
 struct tail {
         uint64_t number;
         uint64_t segment_id;
-        uint64_t offset; /* behind the frame of @number */
+        uint64_t offset; /* where the next frame is due */
         int64_t greatest_ns;
         uint32_t turn; /* of the slot that it is in */
 };
 
 struct head {
         _Atomic(struct slot *) active;
-        _Atomic int failed;      /* sticky: -EIO once a sync or a mapping failed */
-        _Atomic uint32_t asleep; /* the background thread wants to hear of the next append */
-        _Atomic uint32_t poked;  /* the background threads' futex word */
-        _Atomic uint64_t last_sync_bytes; /* covered by the last round; UINT64_MAX: none yet */
+        _Atomic int failed;               /* 0; 1 while the reason is written; then -EIO for good */
+        _Atomic uint32_t asleep;          /* *behind* sleeps until an append or a round pokes it */
+        _Atomic uint32_t poked;           /* the background threads' futex word */
+        _Atomic uint64_t last_sync_bytes; /* bytes in the last round; UINT64_MAX: none yet */
         bool threaded;                    /* there are background threads */
         struct wake *wake;
         struct memory *memory;
@@ -68,25 +72,28 @@ struct head {
         struct control *control;
         int directory;
         bool fine_time;
-        uint64_t ready_bytes;              /* to be kept ready ahead; 0: by what was used */
-        uint64_t dirty_hard_bytes;         /* beyond it nothing more is made ready */
+        uint64_t ready_bytes;              /* how much to keep ready; 0: chosen by use */
+        uint64_t dirty_hard_bytes;         /* beyond it no space is made ready */
         bool dirty_refuses;                /* then appends are refused instead of slowed */
-        uint64_t readied;                  /* bytes ever made ready; this and the next under lock */
-        uint64_t dirty_seen, readied_seen; /* how many were dirty when so many had been */
+        uint64_t readied;                  /* bytes ever made ready; under lock, as the next two */
+        uint64_t dirty_seen, readied_seen; /* dirty bytes when last asked, and @readied then */
 
-        pthread_mutex_t lock; /* over the slots; not held while the kernel works */
+        /* Protects the slots and @next. Not held while the kernel makes space ready or prepares a
+         * segment. It is held over the two msyncs of a truncation, and, where dirty_hard_bytes may
+         * be exceeded, over cachestat(2) and starts of writeback. */
+        pthread_mutex_t lock;
         pthread_cond_t changed;
-        bool readying;  /* a thread makes the active slot ready: it does not roll */
+        bool readying;  /* a thread makes the active slot ready; no roll meanwhile */
         bool preparing; /* a thread makes head->next */
         struct slot slots[HEAD_SLOTS];
-        _Atomic uint32_t oldest, newest; /* turns; slot of a turn is turn % HEAD_SLOTS */
+        _Atomic uint32_t oldest, newest; /* turns; the slot is turn % HEAD_SLOTS */
         struct segment *next;            /* prepared, mapped, with its first piece ready; or NULL */
         uint64_t next_ready;
         char failure[512];
 
         pthread_mutex_t tail_lock;
         struct tail tail;
-        _Atomic uint64_t tail_number; /* copy for a look without the lock */
+        _Atomic uint64_t tail_number; /* copy of tail.number, read without the lock */
         struct batch_note batch_notes[BATCH_NOTES];
 };
 
@@ -95,72 +102,78 @@ void head_init(struct head *head, struct catalog *catalog, struct control *contr
 void head_free(struct head *head);
 
 /*
- * Take over @segment (mapped writable, started, pinned by the caller) as the active one, whose
- * frames end at @tail. It has an index that is complete up to there.
+ * Take over @segment as the active one. The log ends in it at @tail, behind its record @ordinal.
+ * The caller has mapped it writable, started and pinned it. Its index is complete up to @tail.
  */
 int head_begin(struct head *head, struct segment *segment, const struct tail *tail,
                uint32_t ordinal);
 
-/* Slow path of a claim. 0: claim again. 1: the active segment is full: roll that turn. Or why not. */
+/* The slow path of a claim. Returns 0: claim again. 1: the active segment is full; roll *ret_turn.
+ * Else an error. */
 int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn);
 
-/* Before head_begin(): how much is to be kept ready; 0: by what was used. */
+/* Before head_begin(): say how much to keep ready; 0: chosen by what was used. */
 void head_keep_ready(struct head *head, uint64_t bytes);
 
-/* Keep pieces ahead of the claims ready; the background thread's part. */
+/* Keep space ready ahead of the claims, step by step: the work of *ahead*. */
 int head_ready_ahead(struct head *head);
 
-/* After a rest: the kernel may have written what lies ready. Its pages are mapped no more and an
- * append's fault maps a folio at once, where each page of a mapping would fault by itself (132,000
- * times in 512 MiB). */
+/* After a rest writeback may have write-protected the ready pages, so each would fault by itself.
+ * Unmap them: an append's fault then maps a folio at once. */
 void head_unmap_ready(struct head *head);
 
-/* Prepare the next segment; nothing if that has been done. */
+/* Prepare the next segment, if there is none yet. */
 int head_prepare(struct head *head);
 
-/* Start the next segment, unless another thread has since @turn. -EAGAIN: no free slot. */
+/* Start the next segment, unless another thread has done so since @turn. -EAGAIN: no slot is
+ * free. */
 int head_roll(struct head *head, uint32_t turn);
 
-/* Start the next segment as @start says, wherever that makes the log end: for truncation. Every
- * claim up to @claimed is resolved; -EBUSY: there are later ones, nothing was changed. Claims are
- * refused until @make_durable, which gets the segment with its start frame and the new tail, has
- * returned 0; its failure is final, and it has called head_fail(). */
+/*
+ * For a truncation: start the next segment with @start, which says where the log ends. Every claim
+ * up to @claimed is resolved. -EBUSY: there is a later claim or a second unsealed segment, and
+ * nothing was changed.
+ *
+ * @make_durable gets the segment with its start frame, and the new tail. Claims are refused until
+ * it has returned 0. Its failure is final: it has called head_fail().
+ */
 int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed,
               int (*make_durable)(void *context, struct segment *next, const struct tail *tail),
               void *context);
 
-/* Make, map, start a segment and add it to the catalog; not synced. Used to open. */
+/* For an open: make, map and start a segment and add it to the catalog. It is not synced. */
 int head_make(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
               const struct start_payload *start, struct segment **ret);
 
-/* The oldest full segment if every claim in it is resolved: its turn and its end. -EAGAIN: none. */
+/* Turn and end of the oldest unsealed segment, if it is full and all its claims are resolved.
+ * -EAGAIN: it is not. */
 int head_oldest_full(struct head *head, uint32_t *ret_turn, struct tail *ret_end);
 
-/* The slot of a turn has been sealed: let go of it. */
+/* Let go of the segment of a turn, which is sealed or about to be closed. */
 void head_retire(struct head *head, uint32_t turn);
 
-/* Pin the segment of a turn that is not retired; catalog_unpin() it. -ESTALE: it is. */
+/* Pin the segment of a turn; the caller calls catalog_unpin(). -ESTALE: the turn is retired. */
 int head_pin(struct head *head, uint32_t turn, struct segment **ret, uint64_t *ret_claimed_end);
 
 /* Advance and copy the tail. */
 void head_tail(struct head *head, struct tail *ret);
 
-/* Advance it, unless another thread is at it. */
+/* Advance the tail, unless another thread is doing so. */
 void head_try_tail(struct head *head);
 
 /* The last number claimed. */
 uint64_t head_claimed(struct head *head);
 
-/* Nothing more is accepted: the reason stays. */
+/* Fail for good: nothing more is accepted, and the first reason stays. */
 void head_fail(struct head *head, const char *why);
 
-/* The same, and say so: head_failure(). */
+/* head_fail(), then head_failure(). */
 int head_give_up(struct head *head, const char *why);
 int head_failure(struct head *head); /* 0, or -EIO with the detail of the first failure */
 
 void head_poke(struct head *head);
 
-/* Bring the tail's number up to date as far as @number, and return it. */
+/* Return the tail's number; walk on only where it is below @number. */
 static inline uint64_t head_tail_number(struct head *head, uint64_t number)
 {
         uint64_t tail = atomic_load_explicit(&head->tail_number, memory_order_acquire);
@@ -172,8 +185,9 @@ static inline uint64_t head_tail_number(struct head *head, uint64_t number)
         return now.number;
 }
 
-/* Bytes to leave out behind a frame that takes @bytes and ends at @end. Where a sync covers little it should write
- * one block: what is left of this one for too little is given up, while it is written anyhow. */
+/* How many bytes to give up behind a frame that takes @bytes and ends at @end. Where a sync covers
+ * little, it should write one block. If the rest of a block is too little for another frame, the
+ * claim takes it too, as the block is written anyway. */
 static inline uint64_t head_gap(struct head *head, uint64_t end, uint64_t bytes)
 {
         uint64_t left = (BLOCK_BYTES - end % BLOCK_BYTES) % BLOCK_BYTES;
@@ -185,12 +199,13 @@ static inline uint64_t head_gap(struct head *head, uint64_t end, uint64_t bytes)
         return left < bytes && bytes <= BLOCK_BYTES / 8 ? left : 0;
 }
 
-/* Another thread has just claimed: let it go on for a while, with the word and the end of the log in its own cache.
- * Who tries again at once takes them from it, and both go slower. */
+/* We lost the swap. Pause, so that the winner keeps the cache lines for a few appends; an immediate
+ * retry slows both. */
 void head_yield_word(void);
 
-/* Who has appended a noted batch that ends with @number: take the tail along before notes are displaced, for then
- * it walks over frames and, with two that append, never catches up. */
+/* The caller has appended a noted batch of @count records that ends with @number. If the tail is
+ * far behind, take it along before notes are displaced. Without them it walks over frames, and
+ * never catches up with two appending threads. */
 static inline void head_follow(struct head *head, uint64_t number, uint64_t count)
 {
         uint64_t tail = atomic_load_explicit(&head->tail_number, memory_order_relaxed);
@@ -199,7 +214,7 @@ static inline void head_follow(struct head *head, uint64_t number, uint64_t coun
                 head_try_tail(head);
 }
 
-/* Claim @count numbers and @bytes (a multiple of 8) in one step. -EAGAIN: the slow path. */
+/* Claim @count numbers and @bytes (a multiple of 8) in one step. -EAGAIN: take the slow path. */
 static inline __attribute__((always_inline)) int head_claim(struct head *head, uint64_t bytes,
                                                             uint32_t count, struct claim *ret)
 {
@@ -231,13 +246,13 @@ static inline __attribute__((always_inline)) int head_claim(struct head *head, u
         if (__builtin_expect(gap != 0, 0))
                 record_pad(&slot->segment->key, slot->base, offset + bytes, gap);
         if (__builtin_expect(end > atomic_load_explicit(&slot->poke, memory_order_relaxed), 0)) {
-                atomic_store(&slot->poke, UINT64_MAX); /* once, until there is more ready */
+                atomic_store(&slot->poke, UINT64_MAX); /* one poke, until more is ready */
                 head_poke(head);
         }
         return 0;
 }
 
-/* Make a frame visible whose everything else is in place. The claimer's last touch. */
+/* Commit a frame whose other bytes are all in place. This is the claimer's last touch. */
 static inline void head_publish(struct head *head, struct frame *frame, uint32_t word)
 {
         /* Pairs with the acquire load in record_peek(). */

@@ -1,10 +1,10 @@
 /*
  * head_ready.c - making space ready for claims: blocks reserved, pages in memory
  *
- * A limit is raised only over what is ready, so that a claim within it can be filled without a
- * full disk, a signal or, as a rule, a fault. Ahead of the claims by the background thread, in steps; by an
- * append itself where that has not come far enough. One step at a time per store, and not under
- * head->lock: a step takes as long as the kernel needs.
+ * A limit rises only over ready space. So a claim within it can be filled without a full disk, a
+ * signal or, as a rule, a fault. *Ahead* makes space ready in steps. An append does so itself where
+ * *ahead* has not come far enough. One thread at a time does so in a store, and without head->lock,
+ * because a step takes as long as the kernel needs.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,34 +14,37 @@
 #include "logstore.h"
 
 /*
- * Written at once and aligned, so that each can be one folio. Large ones are for long appends, whose
- * pages come from what was written and let go. A burst takes free memory, and blocks of 2 MiB of that
- * may have been handed back to the host of a virtual machine: 2 to 10 million records/s instead of 15.
+ * Zeros are written in aligned pieces, so that each can become one folio. Long appends use large
+ * ones: their pages come from memory that was written and let go. A burst takes free memory. A
+ * virtual machine may have handed free blocks of 2 MiB back to its host, and to touch those is
+ * slow; so a burst uses small pieces.
  */
 #define BURST_FOLIO_BYTES (UINT64_C(256) << 10)
-#define BURST_BYTES (UINT64_C(512) << 20)       /* made ready since the store was opened */
-#define READY_STEP_MAX (UINT64_C(1) << 20)      /* made ready by one call in an append's way */
-#define READY_AHEAD_MAX (UINT64_C(8) << 20)     /* kept ready by the background thread */
-#define POKE_BYTES (UINT64_C(2) << 20)          /* before the end of what is ready it is woken */
-#define OFTEN_AHEAD_LEAST (UINT64_C(256) << 10) /* where zeros ahead cost what is synced */
+#define BURST_BYTES (UINT64_C(512) << 20)       /* a burst: so much made ready since the open */
+#define READY_STEP_MAX (UINT64_C(1) << 20)      /* made ready ahead by one step */
+#define READY_AHEAD_MAX (UINT64_C(8) << 20)     /* kept ready by *ahead*, unless told */
+#define POKE_BYTES (UINT64_C(2) << 20)          /* so far before the limit *ahead* is poked */
+#define OFTEN_AHEAD_LEAST (UINT64_C(256) << 10) /* kept ready where syncs are frequent */
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define OVERWRITE_BYTES (UINT64_C(48) << 10)
 #define DIRTY_PAUSE_NS 1000000
-#define TYPICAL_FRAME_BYTES 128 /* before there is one */
+#define TYPICAL_FRAME_BYTES 128 /* assumed until there is a record */
 
-/* A reader polls the commit word behind the last frame, so a whole page beyond must be there. */
+/* A reader polls the commit word behind the last frame. So the limit stays a page short of what is
+ * ready, until the segment's end is. */
 static uint64_t limit_of(const struct segment *segment, uint64_t ready)
 {
         uint64_t page = os_page_bytes();
 
         if (ready >= segment->brief.bytes)
                 return ready / 8;
-        return ready > page ? (ready - page) / 8 : 0; /* opened on a full disk: none */
+        return ready > page ? (ready - page) / 8 : 0; /* opened on a full disk: nothing is ready */
 }
 
 static int write_zeros(int fd, uint64_t from, uint64_t to, uint64_t piece)
 {
-        /* Never stored to: the kernel's one page of zeros. Aligned for OS_DIRECT. */
+        /* Nobody stores to it, so it stays the kernel's one page of zeros. Aligned for
+         * OS_DIRECT. */
         static _Alignas(4096) char zeros[LONG_FOLIO_BYTES];
         int r = 0;
 
@@ -66,9 +69,9 @@ static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum
 
         if (how == READY_OVERWRITE)
                 direct = os_open(segment->directory, segment->name, OS_WRITE | OS_DIRECT, 0);
-        if (direct >= 0) { /* where there is none, as on tmpfs, nothing is lost */
+        if (direct >= 0) { /* where that fails, as on tmpfs, nothing is lost */
                 r = write_zeros(direct, from, to, piece_of(how));
-                os_close(direct); /* a failed write was told by the write */
+                os_close(direct); /* the write has told of a failure */
         } else if (in_folios(how)) {
                 r = write_zeros(segment->fd, from, to, piece_of(how));
         }
@@ -129,7 +132,7 @@ static uint64_t ahead_of(uint64_t used, uint64_t most)
         return used < GROW_BYTES ? GROW_BYTES / 2 : used < most ? used : most;
 }
 
-/* Where syncs are frequent: 60 ms of one thread's, and several syncs of large records. */
+/* What to keep ready where syncs are frequent: 60 ms of one thread's, or four large syncs. */
 static uint64_t often_ahead(struct head *head)
 {
         uint64_t syncs = 4 * atomic_load(&head->last_sync_bytes);
@@ -137,7 +140,7 @@ static uint64_t often_ahead(struct head *head)
         return syncs > OFTEN_AHEAD_LEAST ? syncs : OFTEN_AHEAD_LEAST;
 }
 
-/* What the background thread keeps ready behind @used. */
+/* How much *ahead* keeps ready once @used bytes were appended. */
 static uint64_t keep_ahead(struct head *head, uint64_t used)
 {
         if (head->ready_bytes)
@@ -145,7 +148,7 @@ static uint64_t keep_ahead(struct head *head, uint64_t used)
         return ahead_of(used, synced_often(head) ? often_ahead(head) : READY_AHEAD_MAX);
 }
 
-/* Where a claim wakes the background thread, in units of 8 bytes. */
+/* Where a claim pokes *ahead*, in units of 8 bytes. */
 static uint64_t poke_place(struct head *head, const struct slot *slot)
 {
         uint64_t limit = limit_of(slot->segment, slot->ready), before = POKE_BYTES;
@@ -163,15 +166,15 @@ void ready_raise_limit(struct head *head, struct slot *slot)
 {
         atomic_store(&slot->poke, poke_place(head, slot));
         atomic_store(&slot->limit, limit_of(slot->segment, slot->ready));
-        if (atomic_load(
-                    &head->failed)) /* pairs with head_fail(), which stores in the other order */
+        /* Pairs with head_fail(), which stores in the other order. */
+        if (atomic_load(&head->failed))
                 atomic_store(&slot->limit, 0);
 }
 
 /*
- * Is more of the unsealed segments dirty, or under writeback, than is allowed? Under head->lock. The
- * kernel is asked (0.2 ms a GiB) only when what it last said and what was made ready since could be
- * more; one without cachestat(2) does not say.
+ * Do the unsealed segments have more pages dirty, or under writeback, than is allowed? Under
+ * head->lock. cachestat(2) takes long for much memory, so ask only when the last answer and what
+ * was made ready since could exceed the limit. On a kernel without it nothing counts as dirty.
  */
 static bool too_dirty(struct head *head)
 {
@@ -190,7 +193,8 @@ static bool too_dirty(struct head *head)
         return head->dirty_seen > head->dirty_hard_bytes;
 }
 
-/* Before more is made ready for an append: wait until enough is written, or refuse. */
+/* Before an append makes more ready: start writeback and wait until enough is written, or
+ * refuse. */
 static int wait_clean(struct head *head)
 {
         int r = 0;
@@ -212,14 +216,14 @@ static int wait_clean(struct head *head)
         return r;
 }
 
-/* How much was appended to a segment up to @end since it was started or opened: what came before says
- * nothing about what will. */
+/* How much was appended to a segment up to @end since it was started or opened. What lay there
+ * before says nothing about what is to come. */
 static uint64_t appended(const struct slot *slot, uint64_t end)
 {
         return end - slot->begun;
 }
 
-/* By what there is and how often it is synced. */
+/* Choose by how much was appended, how often it is synced and how much is to be kept ready. */
 static enum ready ready_how(struct head *head, uint64_t used)
 {
         if (synced_often(head))
@@ -229,7 +233,8 @@ static enum ready ready_how(struct head *head, uint64_t used)
         return head->readied < BURST_BYTES ? READY_BULK : READY_LONG;
 }
 
-/* The index for the records that what is ready will have, if they are as long as those so far. */
+/* Take memory for the index of all records that fit in what is ready, if they are as long as those
+ * so far. */
 static void populate_index(struct slot *slot, uint64_t ready)
 {
         uint64_t word = atomic_load(&slot->word), used = word_end(word) - FRAMES_OFFSET;
@@ -239,16 +244,16 @@ static void populate_index(struct slot *slot, uint64_t ready)
         index_populate(slot->index, (ready - FRAMES_OFFSET) / each);
 }
 
-/* Make the active slot ready further, by one thread at a time and without the lock: appends go on in
- * what is ready, and nothing rolls meanwhile. Under head->lock. */
+/* Make the active slot ready further; one thread at a time does so. Under head->lock, which is let
+ * go of meanwhile: appends go on in what is ready, and nothing rolls. */
 static int extend_slot(struct head *head, struct slot *slot, uint64_t wanted, uint64_t ahead,
                        enum ready how)
 {
         uint64_t ready = slot->ready;
         int r;
 
-        if (ready <
-            word_end(atomic_load(&slot->word))) /* opened on a full disk: frames lie in it */
+        /* After an open on a full disk frames lie beyond @ready: write no zeros over them. */
+        if (ready < word_end(atomic_load(&slot->word)))
                 how = READY_PAGES;
         head->readying = true;
         pthread_mutex_unlock(&head->lock);
@@ -301,7 +306,8 @@ int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
         return r;
 }
 
-/* The next step of what is kept ready ahead of the claims. 1: there is none. Under head->lock. */
+/* Take the next step of keeping space ready ahead of the claims. Returns 1: there is none. Under
+ * head->lock. */
 static int step_ahead(struct head *head)
 {
         struct slot *slot = head_slot(head, head->newest);
@@ -312,12 +318,12 @@ static int step_ahead(struct head *head)
         if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head)) {
                 uint64_t poke = poke_place(head, slot);
 
-                if (used / 8 < poke) /* it was woken early: again, in time */
+                if (used / 8 < poke) /* we were poked early: ask for another poke, in time */
                         atomic_store(&slot->poke, poke);
                 return 1;
         }
         until = step < until ? step : until;
-        /* Behind what is wanted a page more is made ready. */
+        /* ready_segment() adds a page to what is wanted. */
         return extend_slot(head, slot, until > page ? until - page : 0, 0,
                            ready_how(head, appended(slot, used)));
 }
@@ -328,7 +334,7 @@ int head_ready_ahead(struct head *head)
 
         pthread_mutex_lock(&head->lock);
         while (r == 0) {
-                if (head->readying) /* by an append that could not wait */
+                if (head->readying) /* an append that could not wait is at it */
                         head_wait_changed(head);
                 else
                         r = step_ahead(head);
@@ -343,7 +349,7 @@ void head_unmap_ready(struct head *head)
         struct segment *segment;
 
         if (head_pin(head, atomic_load(&head->newest), &segment, &from) < 0)
-                return; /* sealed meanwhile: nothing of it lies ready */
+                return; /* sealed meanwhile: nothing of it is ready */
         from = (from + page) & ~(page - 1);
         to = atomic_load(&segment->file_bytes);
         if (from < to)

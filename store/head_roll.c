@@ -1,8 +1,8 @@
 /*
  * head_roll.c - the next segment: prepared ahead, started where the active one ends
  *
- * Everything that can fail is done before the active segment is closed: the file is there, durable
- * under its name, mapped, its first piece ready. Starting it is then a few stores.
+ * Everything that can fail is done before the active segment is closed. By then the next file is
+ * durable under its name and mapped, and its first piece is ready. To start it takes a few stores.
  */
 #include <errno.h>
 
@@ -21,7 +21,7 @@ static int add_index(struct catalog *catalog, struct segment *segment)
                      : 0;
 }
 
-/* As long as it is active: so that no other writer goes on in it (recovery_resume()). */
+/* Lock the file, so that no other writer goes on in it while it is active (recovery_resume()). */
 static int lock_file(struct segment *segment)
 {
         int r = os_lock(segment->fd);
@@ -31,7 +31,7 @@ static int lock_file(struct segment *segment)
                      : 0;
 }
 
-/* A name that somebody has taken costs no more than its id. */
+/* Prepare a segment under a free name. A name that is taken costs no more than its id. */
 static int prepare_free(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
                         uint64_t *ret_id)
 {
@@ -54,7 +54,7 @@ static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32
         uint64_t ready = 0, id = 0;
         int r = prepare_free(catalog, segment_bytes, mode, &id);
 
-        if (r == -EEXIST || id == 0) /* none is ours */
+        if (r == -EEXIST || id == 0) /* no file there is ours */
                 return r;
         if (r == 0)
                 r = segment_open(catalog->memory, catalog->directory, catalog->uuid, id,
@@ -71,7 +71,7 @@ static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32
 
                 segment_name(id, name);
                 segment_close(segment);
-                /* Left behind it would stand on the chain once its neighbours are sealed. */
+                /* If it stayed, it would stand on the chain once its neighbours are sealed. */
                 left = os_unlink(catalog->directory, name);
                 if (left < 0 && left != -ENOENT && r != -EIO)
                         r = detail(-EIO, "%s: cannot remove a segment that was not started: %s",
@@ -84,8 +84,8 @@ static int open_prepared(struct catalog *catalog, uint64_t segment_bytes, uint32
         return 0;
 }
 
-/* Have head->next. By one thread at a time and without the lock, because it waits for the disk: the
- * lock is let go of, so that the caller has to look again at all else. Under head->lock. */
+/* Make head->next. One thread at a time does so. Under head->lock, which is let go of while the
+ * disk works: the caller looks again at all else. */
 static int prepare(struct head *head)
 {
         const struct control_static *fixed = &head->control->page->fixed;
@@ -99,7 +99,7 @@ static int prepare(struct head *head)
         if (r == 0)
                 r = open_prepared(head->catalog, fixed->segment_bytes,
                                   control_file_mode(head->control->page), &ready, &segment);
-        if (r == -EIO || r == -ENOENT) /* final: a failed sync, whatever it was of; a lost lock */
+        if (r == -EIO || r == -ENOENT) /* final: a failed sync of anything, or a lost lock */
                 r = head_give_up(head, logstore_detail());
         pthread_mutex_lock(&head->lock);
         head->preparing = false;
@@ -109,8 +109,8 @@ static int prepare(struct head *head)
         return r;
 }
 
-/* A step towards a roll: the next segment is there and nobody works on the active one. 1: look again
- * at all else, the lock was let go of. */
+/* Take a step towards a roll. Returns 0: the next segment is there and nobody works on the active
+ * one. 1: the lock was let go of; look again at all else. Else an error. */
 static int settle(struct head *head)
 {
         int r = 0;
@@ -152,7 +152,7 @@ int head_make(struct catalog *catalog, uint64_t segment_bytes, uint32_t mode,
         return 0;
 }
 
-/* Publish a slot for @segment, in which claims go on behind @offset and @records. */
+/* Publish a slot for @segment, where claims go on at @offset, behind @records records. */
 static void open_slot(struct head *head, struct segment *segment, uint64_t ready, uint64_t offset,
                       uint32_t records)
 {
@@ -167,12 +167,13 @@ static void open_slot(struct head *head, struct segment *segment, uint64_t ready
         slot->ready = ready;
         slot->begun = offset > FRAMES_OFFSET ? offset : 0;
         ready_raise_limit(head, slot);
-        /* Pairs with the acquire load in head_claim(): who sees the word sees the rest. */
+        /* Pairs with the acquire load in head_claim(): a thread that sees the word sees the
+         * rest. */
         atomic_store_explicit(&slot->word,
                               (uint64_t)(slot->first_count + records) << 32 | offset / 8,
                               memory_order_release);
         atomic_store_explicit(&head->active, slot, memory_order_release);
-        /* A hint for readers in other processes; after the start frame that it leads to. */
+        /* A hint for readers in other processes. Stored after the start frame that it leads to. */
         atomic_store_explicit(&head->control->page->head_id, segment->brief.id,
                               memory_order_release);
 }
@@ -180,12 +181,12 @@ static void open_slot(struct head *head, struct segment *segment, uint64_t ready
 int head_begin(struct head *head, struct segment *segment, const struct tail *tail,
                uint32_t ordinal)
 {
-        /* What is used stays as it is: to make it ready would write all of it again. */
+        /* The used part stays as it is: to make it ready would write all of it again. */
         uint64_t ready = tail->offset & ~(uint64_t)(os_page_bytes() - 1);
         int r = ready_segment(segment, &ready, tail->offset, 0, READY_PAGES);
 
-        if (r < 0 &&
-            !os_is_full(r)) /* a full disk: open all the same, the next append asks again */
+        /* On a full disk open all the same: the next append asks for space again. */
+        if (r < 0 && !os_is_full(r))
                 return r;
         head->oldest = 1;
         head->newest = 0;
@@ -197,7 +198,7 @@ int head_begin(struct head *head, struct segment *segment, const struct tail *ta
         return 0;
 }
 
-/* Close the active slot for good and say where it ended. */
+/* Close the slot to claims. Returns the word, which says where they end. */
 static uint64_t freeze(struct slot *slot)
 {
         return atomic_fetch_or(&slot->word, HEAD_CLOSED);
@@ -211,7 +212,7 @@ static void enter_next(struct head *head)
         head->next = NULL;
 }
 
-/* Close the active segment and start the next, which is there. */
+/* Close the active segment and start the next, which is prepared. */
 static void roll(struct head *head)
 {
         struct slot *slot = head_slot(head, head->newest);
@@ -250,7 +251,8 @@ int head_roll(struct head *head, uint32_t turn)
         return r;
 }
 
-/* Close the active segment if it is the only one and nothing was claimed behind @claimed. */
+/* Close the active segment, if it is the only unsealed one and nothing is claimed behind
+ * @claimed. */
 static int freeze_at(struct head *head, uint64_t claimed)
 {
         struct slot *slot = head_slot(head, head->newest);
@@ -259,15 +261,17 @@ static int freeze_at(struct head *head, uint64_t claimed)
         if (head->newest == head->oldest &&
             slot->first_number + word_records(slot, word) - 1 == claimed)
                 return 0;
-        atomic_fetch_and(&slot->word, ~HEAD_CLOSED); /* who saw it closed waits for head->lock */
+        /* A thread that saw it closed waits for head->lock. */
+        atomic_fetch_and(&slot->word, ~HEAD_CLOSED);
         return detail(-EBUSY, "records were appended meanwhile");
 }
 
 /*
- * Claims are closed while the new end is made durable, so that no record is ever in a segment of
- * which the durable number, the synced place and the mark do not tell the truth yet. The tail falls
- * before the chain does, and rises after it: a reader never looks behind the cut for what only the
- * old tail has, nor in the old chain for a number that the new tail passes over.
+ * Claims are closed while the new end is made durable. So no record is ever in a segment of which
+ * the durable number, the synced place and the mark do not tell the truth yet.
+ *
+ * The tail falls before the chain does, and rises after it. So a reader never looks behind the cut
+ * for what only the old tail has, nor in the old chain for a number that the new tail passes over.
  */
 int head_fork(struct head *head, const struct start_payload *start, uint64_t claimed,
               int (*make_durable)(void *context, struct segment *next, const struct tail *tail),
@@ -297,7 +301,7 @@ int head_fork(struct head *head, const struct start_payload *start, uint64_t cla
                 head->tail = tail;
                 if (tail.number < atomic_load(&head->tail_number))
                         atomic_store(&head->tail_number, tail.number);
-                /* Before a claim: a cursor that has not seen it could give what was cut. */
+                /* Before a claim: a cursor that has not seen it could return what was cut. */
                 atomic_store(&head->control->page->writer_epoch, start->epoch);
                 enter_next(head);
                 atomic_store(&head->tail_number, tail.number);

@@ -1,11 +1,11 @@
 /*
  * index.c - from a record's ordinal to its place inside one segment
  *
- * Life:  anonymous while the segment is active, so that an append only stores four bytes in every
- *        fourth record; on seal written to a file and mapped shared, so that the kernel may evict
- *        it. A process thus holds no more anonymous indexes than it has unsealed segments.
- * Trust: the file is never evidence. It is checked as a whole when mapped, its entries lead to
- *        frames whose ordinals are compared, and it is rebuilt when missing or wrong.
+ * Life:  the index of an active segment is anonymous, so that an append only stores four bytes in
+ *        every fourth record. At the seal it is written to a file and mapped shared, so that the
+ *        kernel may evict it. Only indexes that are rebuilt to read are anonymous besides.
+ * Trust: the file is never evidence. It is checked as a whole when it is mapped. Its entries lead
+ *        to frames whose ordinals are compared. It is rebuilt when it is missing or wrong.
  */
 #include "index.h"
 
@@ -64,8 +64,8 @@ static bool header_valid(const struct index_header *header, uint64_t file_bytes,
                file_bytes == sizeof(*header) + header->entries * sizeof(uint32_t);
 }
 
-/* No entry is 0, so no page of it is a hole: one that has some is wrong, and could be far larger than
- * what it takes on the disk. */
+/* No entry is 0, so no page of an index file is a hole. A file with a hole is wrong, and could be
+ * far larger than what it takes on the disk. */
 static bool has_hole(int fd, uint64_t bytes)
 {
         uint64_t from, to;

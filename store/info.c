@@ -38,7 +38,7 @@ static void describe_writer(struct logstore *store, struct logstore_info *info)
         info->clean = !info->failed;
 }
 
-/* The lock tells, not the pid: that stays when its process is gone. */
+/* The lock decides. The pid stays in the control page when its process is gone. */
 static void describe_lock(struct logstore *store, struct logstore_info *info)
 {
         int r = store->writer ? 1 : directory_locked(store->directory);
@@ -86,7 +86,8 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
         return r;
 }
 
-/* What the segment holds, where neither its own page nor its successor's says so: up to the tail. */
+/* Count what a segment holds up to the tail, where neither its seal nor its successor's link says
+ * so. */
 static void count_unsealed(struct logstore *store, const struct segment_brief *brief, uint64_t tail,
                            struct logstore_segment_info *info)
 {
@@ -101,8 +102,8 @@ static void count_unsealed(struct logstore *store, const struct segment_brief *b
         }
 }
 
-/* Is a segment off the chain by now? Its entry goes before its file does; a reading process learns of
- * that by looking at the control page again. 1: it is. */
+/* Has the segment left the chain by now? Its entry goes before its file does. A reading process
+ * learns of that when it looks at the control page again. Returns 1 if it has. */
 static int let_go(struct logstore *store, uint64_t id)
 {
         struct catalog_entry entry;
@@ -113,7 +114,8 @@ static int let_go(struct logstore *store, uint64_t id)
         return catalog_entry_after(&store->catalog, id - 1, &entry) == -ENOENT || entry.id != id;
 }
 
-/* 1: it was trimmed or cut meanwhile. */
+/* Describe the segment behind @after_id. Returns 1: it was trimmed or cut meanwhile. -ENOENT:
+ * none. */
 static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t tail,
                             struct logstore_segment_info *ret)
 {
@@ -125,7 +127,7 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
                                                    r == -ENOENT ? UINT64_MAX : entry.id);
 
         if (damaged)
-                entry.id = damaged; /* not on the chain, which needs it */
+                entry.id = damaged; /* the chain needs it, but has no entry for it */
         else if (r == -ENOENT)
                 return r;
         info.id = entry.id;
@@ -159,7 +161,7 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
         } else if (brief.sealed) {
                 info.records = brief.seal.records;
                 info.used_bytes = brief.seal.end;
-        } else { /* also one in which the tail waits for a claim, or was torn */
+        } else { /* also where the tail waits for a claim, or was torn */
                 count_unsealed(store, &brief, tail, &info);
         }
         *ret = info;

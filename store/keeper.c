@@ -1,17 +1,16 @@
 /*
  * keeper.c - the background threads: work that appends should not wait for
  *
- * Ahead:  makes space ready in front of the claims. Works in memory, and is woken when a claim
- *         passes a mark in the active segment.
+ * Ahead:  makes space ready in front of the claims. A claim that passes slot->poke wakes it.
  * Behind: prepares the next segment, starts writeback behind the tail, syncs by policy, seals full
- *         segments, applies retention, wakes readers whose turn a killed one did not pass on. It may
- *         wait for the disk at each of these (starting writeback was seen to take 157 ms), which is
- *         why it is a thread of its own. It looks every millisecond where there is much to do, else
- *         every ten; when nothing moves it sleeps until the next append; after a long rest it
- *         unmaps what lies ready.
+ *         segments, touches files for backups, applies retention, and wakes readers whose turn a
+ *         killed one did not pass on. It is a thread of its own because it may wait for the disk at
+ *         each of these. It looks every millisecond where much happens, else every ten. If nothing
+ *         moves, it sleeps until an append or a round wakes it. When the log moves again after a
+ *         long rest, it unmaps the ready pages.
  *
- * Errors: none are lost. A failed sync is sticky in the head; whatever else fails here (no space,
- *         no descriptors) is met again, and reported, by the append that needs it.
+ * Errors: none is lost. A failed sync is sticky in the head. If anything else fails here (no space,
+ *         no descriptors), the append that needs it fails in the same way and reports it.
  */
 #include "keeper.h"
 
@@ -19,18 +18,17 @@
 
 #include "thread.h"
 
-/* Each look costs a lone thread that syncs its records some of its time: 5 % at one every ms. */
+/* A look takes time from a thread that syncs its records one by one, so look seldom. */
 #define TICK_NS INT64_C(10000000)
 #define BUSY_TICK_NS INT64_C(1000000)
-#define BUSY_BYTES (UINT64_C(256) << 10) /* in one tick */
-#define IDLE_NS INT64_C(100000000)       /* without movement before it sleeps for good */
+#define BUSY_BYTES (UINT64_C(256) << 10) /* appended in one tick: busy */
+#define IDLE_NS INT64_C(100000000)       /* without movement, then *behind* sleeps for good */
 #define RETENTION_NS INT64_C(1000000000)
-#define TOUCH_NS \
-        INT64_C(1000000000) /* between two touches: they cost a commit of the journal each */
+#define TOUCH_NS INT64_C(1000000000)   /* between touches: each costs a journal commit */
 #define WRITTEN_NS INT64_C(5000000000) /* dirty_writeback_centisecs: how often the kernel writes */
 
-/* Whole folios only (head_ready.c): one that is being filled would be written now and again later,
- * which made 4.25 GiB of writes of 4 GiB of frames. Who asks for smaller pieces gets them. */
+/* How far to start writeback. Whole folios only (head_ready.c): a folio that is still being filled
+ * would be written twice. A caller that asks for smaller pieces gets them. */
 static uint64_t write_end(const struct keeper *keeper, uint64_t filled)
 {
         uint64_t unit =
@@ -40,14 +38,13 @@ static uint64_t write_end(const struct keeper *keeper, uint64_t filled)
 }
 
 /*
- * Forget the page table entries of finished pages, then start their writeback. With the entries in
- * place writeback write-protects each with a TLB shootdown: 0.26 of dd's speed against 1.37.
+ * Drop the page table entries of finished pages, then start their writeback. Writeback would
+ * write-protect each entry that is in place, with a TLB shootdown, and go several times slower.
  */
 static void write_piece(struct segment *segment, uint64_t from, uint64_t to)
 {
         os_zap((char *)segment->map.base + from, to - from);
-        os_start_writeback(segment->fd, from,
-                           to - from); /* only a start; errors show in the sync */
+        os_start_writeback(segment->fd, from, to - from); /* the sync reports errors */
 }
 
 static void write_behind(struct keeper *keeper, const struct tail *tail)
@@ -112,7 +109,7 @@ void keeper_sync(struct keeper *keeper)
         pthread_mutex_unlock(&keeper->lock);
 }
 
-/* Neither touch can fail but for a disk that has: the next sync says so. */
+/* A touch fails only if the disk has failed, and then the next sync says so. */
 void keeper_touch_now(struct keeper *keeper)
 {
         uint64_t durable = atomic_load(&keeper->sync->durable), claimed_end;
@@ -191,14 +188,14 @@ void keeper_round(struct keeper *keeper)
         pthread_mutex_unlock(&keeper->lock);
 }
 
-/* Is there something left to do at its time, though nothing moves? */
+/* Is something due at its time, though nothing moves? */
 static bool rests_early(const struct keeper *keeper)
 {
         return keeper->retention->keep_ns || keeper->retained != keeper->tail_seen.number ||
                keeper->touched != atomic_load(&keeper->sync->durable);
 }
 
-/* Sleep until poked; when idle, until an append says that it is not. */
+/* Sleep until poked, for a tick at most. When idle, sleep longer: until something is due. */
 static void rest(struct keeper *keeper, uint32_t poked)
 {
         struct head *head = keeper->head;
@@ -212,8 +209,8 @@ static void rest(struct keeper *keeper, uint32_t poked)
                 os_futex_wait(&head->poked, poked, tick_ns, false);
                 return;
         }
-        /* Pairs with head_publish() and sync_conclude(), which look after their store: either they see
-         * this, or we see that. */
+        /* Pairs with head_publish() and sync_conclude(), which look at it after their store. Either
+         * they see this store, or we see theirs. */
         atomic_store(&head->asleep, 1);
         longest_ns = os_fence_all() < 0 ? IDLE_NS : rests_early(keeper) ? RETENTION_NS : -1;
         if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen.number &&

@@ -1,8 +1,9 @@
 /*
  * memory.c - mappings and heap, counted by kind
  *
- * Every mmap, munmap, malloc and free of the library comes through here, so that the counts in
- * struct memory are the truth and a test can hold them against /proc/self/smaps.
+ * The store's mappings and the heap memory that outlives a call come from here. So the counts in
+ * struct memory are true, and a test can compare them with /proc/self/smaps. Not counted: the
+ * handle itself, an io_uring, and the pages that guard.c puts over a fault.
  */
 #include "memory.h"
 

@@ -1,9 +1,9 @@
 /*
  * open.c - opening and closing a store
  *
- * Open: directory, lock, control page, chain; for writing what open_writer.c does then. Read-only
- * takes no lock, except for a repair, and changes nothing.
- * Close: everything synced, then the clean flag.
+ * Open:  directory, lock, control page, chain; open_writer.c goes on for a writer. A read-only open
+ *        takes no lock, except for a repair, and changes nothing.
+ * Close: sync, seal what is full, unlink what is trimmed, then store the clean flag.
  */
 #include "store.h"
 
@@ -91,7 +91,7 @@ static int take_lock(struct logstore *store)
         return r;
 }
 
-/* The file that is locked and the one that is mapped have to be one. */
+/* The file that is locked and the one that is mapped must be the same. */
 static int check_same(struct logstore *store)
 {
         struct os_stat st;
@@ -102,7 +102,7 @@ static int check_same(struct logstore *store)
         return r;
 }
 
-/* Make sure that there is a control file; lock it if we write or are to. */
+/* Make sure that there is a control file, and lock it if @lock says so. */
 static int open_control(struct logstore *store, bool lock)
 {
         bool create = store->options.flags & LOGSTORE_CREATE && store->writer;
@@ -118,7 +118,7 @@ static int open_control(struct logstore *store, bool lock)
         if (r >= 0)
                 r = control_open(&store->memory, store->directory, store->writer, &store->control);
         if (r == -EMEDIUMTYPE && directory_has_segments(store->directory)) {
-                fault_last(-EBADMSG, &fault); /* it was one */
+                fault_last(-EBADMSG, &fault); /* the directory was a store */
                 r = fault_tell(&fault);
         }
         if (r == -EBADMSG && store->imagines)
@@ -171,7 +171,7 @@ static int open_rest(struct logstore *store, bool lock)
         catalog_init(&store->catalog, &store->memory, &store->control, store->directory,
                      store->options.mapped_segments);
         store->catalog.writer = store->writer;
-        if (store->writer) { /* nothing is written before store_open_writer() has found no fault */
+        if (store->writer) { /* write nothing before store_open_writer() finds no fault */
                 r = wake_check(store->directory, &store->wake);
                 if (r == 0)
                         r = control_believe_disk(&store->control, store->directory);
@@ -183,7 +183,7 @@ static int open_rest(struct logstore *store, bool lock)
                 r = catalog_load(&store->catalog);
         if (r == 0 && store->writer) {
                 r = store_open_writer(store);
-                if (r == -EBADMSG) /* told as all others tell it */
+                if (r == -EBADMSG) /* tell it as verify does */
                         r = verify_tell_first(store, r);
         }
         return r;
@@ -285,15 +285,15 @@ static int check_busy(struct logstore *store)
         return 0;
 }
 
-/* Everything durable, what is full sealed, then the flag that says so. */
+/* Make everything durable, seal what is full, then store the flag that says so. */
 static int close_writer(struct logstore *store)
 {
         int r = sync_until(&store->sync, head_claimed(&store->head), -1);
 
-        while (r == 0) /* the next to open need not read what is full */
+        while (r == 0) /* so that the next open need not read it */
                 r = sync_seal(&store->sync);
         if (r == -EAGAIN) {
-                /* What cannot be unlinked is left to the next open; a failed sync is sticky. */
+                /* The next open unlinks what cannot be unlinked here. A failed sync is sticky. */
                 retention_unlink_all(&store->retention);
                 r = head_failure(&store->head);
         }
@@ -302,7 +302,7 @@ static int close_writer(struct logstore *store)
         if (r < 0)
                 return r;
         control_set_flags(&store->control, CONTROL_CLEAN, 0);
-        keeper_touch_now(&store->keeper); /* before the sync, which makes it durable, too */
+        keeper_touch_now(&store->keeper); /* before the sync, so that the times are durable, too */
         return control_sync(&store->control);
 }
 
@@ -312,7 +312,7 @@ int logstore_close(struct logstore *store)
 
         if (!store)
                 return 0;
-        if (*store->alive == 0) /* a fork's child: nothing here is its own to close */
+        if (*store->alive == 0) /* in a forked child nothing here is its own to close */
                 return 0;
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
         guard_enter();

@@ -1,9 +1,9 @@
 /*
  * open_writer.c - from a chain of segments to a head that takes appends
  *
- * Either go on where a clean close ended, or recover; then the clean flag is off, durably, before
- * the first claim; then the background threads. An open that is refused for what lies in the directory has
- * written nothing, and removed nothing.
+ * Go on where a clean close ended, or recover. Then take the clean flag off, durably, before the
+ * first claim. Then start the background threads. An open that is refused for what lies in the
+ * directory has written nothing and removed nothing.
  */
 #include <errno.h>
 
@@ -24,7 +24,7 @@ static int refuse_fault(struct logstore *store)
         return fault_tell(&fault);
 }
 
-/* Before anything is written: a log that ends before it begins is damage. */
+/* A log that ends before it begins is damage. We look before anything is written. */
 static int check_begin(struct logstore *store, uint64_t tail)
 {
         if (store->catalog.first_number <= tail + 1)
@@ -34,8 +34,9 @@ static int check_begin(struct logstore *store, uint64_t tail)
                        (unsigned long long)store->catalog.first_number);
 }
 
-/* No space for a new segment: go on in the one that the log ends in, where nothing torn is to be
- * skipped. After a failed sync its start frame may be in the cache only, and is not built on. */
+/* There is no space for a new segment. Go on in the segment in which the log ends, if nothing torn
+ * has to be skipped. After a failed sync its start frame may be in the cache only: do not build on
+ * it. */
 static int recover_in_place(struct logstore *store, const struct control_slot *slot,
                             struct recovery *recovery, int full, struct segment **ret,
                             struct tail *ret_tail, uint32_t *ret_records)
@@ -91,8 +92,8 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
 
         *ret_records = 0;
         if (catalog->count == 0) {
-                /* The names of the control file and the directory, whoever made them and died
-                 * then; from the first segment on they are known to be durable. */
+                /* Sync the names of the control file and of the directory: whoever made them may
+                 * have died before that. From the first segment on they are known to be durable. */
                 r = os_sync_directory(store->directory);
                 if (r < 0)
                         return detail(r, "%s: cannot sync the directory: %s", store->path,
@@ -158,7 +159,7 @@ static int start_keeper(struct logstore *store)
         return r < 0 ? detail(r, "cannot start the background thread") : 0;
 }
 
-/* There is a head, so this process is the writer. */
+/* There is a head: tell other processes that this one is the writer. */
 static int announce(struct logstore *store)
 {
         control_set_writer(&store->control);
@@ -171,13 +172,14 @@ int store_open_writer(struct logstore *store)
         struct control_slot slot;
         int r = refuse_fault(store);
 
-        if (r == 0 && store->catalog.unsealed) /* put back, or of a recovery on a full disk */
+        if (r == 0 && store->catalog.unsealed) /* a copy put back, or a recovery on a full disk */
                 r = verify_unsealed(store);
 
         if (r < 0)
                 return r;
         catalog_slot(&store->catalog, &slot);
-        if (slot.epoch < catalog_newest_epoch(&store->catalog)) /* cut before its slot was stored */
+        /* After a crash the chain may have an epoch whose slot was never stored. */
+        if (slot.epoch < catalog_newest_epoch(&store->catalog))
                 slot.epoch = catalog_newest_epoch(&store->catalog);
         r = control_check_counts(&slot);
         if (r < 0)

@@ -20,7 +20,8 @@
 #define SMB2_MAGIC 0xfe534d42u
 #define CEPH_MAGIC 0x00c36400u
 
-/* A host program may have closed 0, 1 or 2; a store file there would receive its messages. */
+/* A host program may have closed 0, 1 or 2. A store file must not take such a number: the program's
+ * messages would go into it. */
 static int above_standard(int fd)
 {
         int higher;
@@ -45,9 +46,9 @@ int os_open_directory(const char *path)
 static_assert(OS_HERE == AT_FDCWD, "a path is relative to the working directory");
 
 /*
- * What root makes in somebody's directory is to be that one's, who could not use it otherwise. Where
- * this process may not give it away the group is tried alone, and then it stays as it is: only what
- * is no matter of rights (a quota) is an error.
+ * What root makes in another user's directory goes to that user, who could not use it otherwise. If
+ * this process may not give it away, try the group alone; if it may not do that either, leave it.
+ * Only a failure that is not about rights (a quota) is an error.
  */
 static int give_to_owner(int directory, int fd)
 {
@@ -63,7 +64,8 @@ static int give_to_owner(int directory, int fd)
         return errno == EPERM || errno == EINVAL ? 0 : -errno;
 }
 
-/* Behind the umask. A directory's setgid bit is its parent's will. */
+/* Set the rights, whatever the umask was. @kept: bits that stay. A directory has its setgid bit
+ * from its parent. */
 static int set_rights(int directory, int fd, mode_t mode, mode_t kept)
 {
         struct stat st;
@@ -80,12 +82,12 @@ int os_make_directory(int directory, const char *name, uint32_t mode)
         struct stat st;
         int fd, r;
 
-        /* Of nobody else meanwhile, and ours to open whatever the umask: should giving it back what
-         * that took fail, the open says so. */
+        /* Meanwhile nobody else may use it. The umask may have taken our own rights, and we need
+         * them to open it: give them back. If that fails, the open says so. */
         if (mkdirat(directory, name, 0700 & (mode_t)mode) < 0)
                 return -errno;
         if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            (st.st_mode & 0700 & mode) != (0700 & mode)) /* keeps a setgid bit else */
+            (st.st_mode & 0700 & mode) != (0700 & mode)) /* a chmod may drop a setgid bit */
                 (void)fchmodat(directory, name, (st.st_mode & 07777) | (0700 & (mode_t)mode),
                                AT_SYMLINK_NOFOLLOW);
         fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -99,7 +101,7 @@ int os_make_directory(int directory, const char *name, uint32_t mode)
 int os_open(int directory, const char *name, int flags, uint32_t mode)
 {
         OS_UNCANCELLED;
-        /* Not blocking: a FIFO under a segment's name must be refused, not waited for. */
+        /* Do not block: a FIFO under a segment's name is refused, not waited for. */
         int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
         int fd;
 
@@ -209,7 +211,7 @@ int os_read(int fd, void *buffer, size_t bytes, uint64_t offset, size_t *ret_byt
         return 0;
 }
 
-/* Beyond RLIMIT_FSIZE the kernel sends SIGXFSZ; look first. */
+/* Beyond RLIMIT_FSIZE the kernel sends SIGXFSZ, so look first. */
 static int check_size_limit(uint64_t bytes)
 {
         struct rlimit limit;
@@ -285,7 +287,7 @@ int os_move(int directory, const char *from, int other, const char *to)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS)
                 return -errno;
-        /* A file system without the flag: link(2) refuses an existing name as well. */
+        /* The file system lacks the flag. link(2) refuses an existing name as well. */
         r = os_link(directory, from, other, to);
         return r < 0 ? r : os_unlink(directory, from);
 }
@@ -382,7 +384,7 @@ int os_read_ahead(int fd, uint64_t offset, uint64_t bytes)
         size_t got = sizeof(sink);
         int r = 0;
 
-        /* readahead(2) stops at the device's limit; reading is what brings everything in. */
+        /* readahead(2) stops at the device's limit, so read it all. */
         posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
         for (uint64_t at = 0; r == 0 && at < bytes && got == sizeof(sink); at += got)
                 r = os_read(fd, sink, sizeof(sink), offset + at, &got);
@@ -391,8 +393,8 @@ int os_read_ahead(int fd, uint64_t offset, uint64_t bytes)
 
 int os_write_back(int fd, uint64_t offset, uint64_t bytes)
 {
-        /* Without WAIT_BEFORE and WAIT_AFTER no error is reported, and so none taken from a sync;
-         * a second start of the same pages waits for the first to be over. */
+        /* Without WAIT_BEFORE and WAIT_AFTER sync_file_range(2) reports no error, so it takes none
+         * from a sync. A second start of the same pages waits until the first is over. */
         int r = os_start_writeback(fd, offset, bytes);
 
         return r < 0 ? r : os_start_writeback(fd, offset, bytes);

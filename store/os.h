@@ -1,9 +1,10 @@
 /*
- * os.h - the only place with system calls
+ * os.h - system calls, one small function each; only guard.c and ring.c make others
  *
- * Every function returns 0 or a count, or a negative errno, retries EINTR where nothing is lost by
- * it, and leaves no detail: the caller knows what it was doing. Being plain functions in a file of
- * their own they are also the seam at which tests interpose faults and crashes (ld --wrap).
+ * Unless its type says otherwise, a function returns 0, a count or a negative errno. It retries
+ * EINTR where nothing is lost by that. It leaves no detail: the caller knows what it was doing.
+ * These are plain functions in files of their own, so tests can put faults and crashes in between
+ * (ld --wrap).
  */
 #ifndef LOGSTORE_OS_H
 #define LOGSTORE_OS_H
@@ -19,8 +20,8 @@ static inline void os_restore_cancel(int *state)
         pthread_setcancelstate(*state, NULL);
 }
 
-/* In a function that makes a call at which threads may be cancelled: it is none until the end of
- * the block, because a thread that ends inside the library takes locks with it. */
+/* For a function that makes a call at which threads may be cancelled. Until the end of the block
+ * the thread cannot be, because one that ends inside the library would take locks with it. */
 #define OS_UNCANCELLED                                                   \
         __attribute__((cleanup(os_restore_cancel))) int os_cancel_state; \
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &os_cancel_state)
@@ -38,9 +39,9 @@ struct os_stat {
 enum os_open_flags {
         OS_READ = 0,
         OS_WRITE = 1 << 0, /* and read */
-        OS_CREATE =
-                1 << 1, /* exclusively, with the mode given, whatever the umask, and the owner and
-                               the group of the directory as far as this process may give them */
+        /* Exclusively, with the mode given, whatever the umask. The file gets the directory's owner
+         * and group as far as this process may set them. */
+        OS_CREATE = 1 << 1,
         OS_DIRECT = 1 << 2, /* around the page cache; -EINVAL where the file system cannot */
 };
 
@@ -61,11 +62,11 @@ static inline bool os_is_same(const struct os_stat *a, const struct os_stat *b)
 
 int os_list(int directory, int (*each)(void *context, const char *name), void *context);
 int os_read(int fd, void *buffer, size_t bytes, uint64_t offset,
-            size_t *ret_bytes); /* short: end */
+            size_t *ret_bytes); /* fewer: end of file */
 int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset);
-/* The next piece at or behind @from that is no hole; -ENXIO: none. */
+/* The next piece at or behind @from that is no hole. -ENXIO: there is none. */
 int os_next_data(int fd, uint64_t from, uint64_t *ret_from, uint64_t *ret_to);
-/* Is there no space: of the file system, of a quota, or of what this process may write? */
+/* Is no space left: in the file system, in a quota, or in what this process may write? */
 static inline bool os_is_full(int r)
 {
         return r == -ENOSPC || r == -EDQUOT || r == -EFBIG;
@@ -75,28 +76,28 @@ int os_grow(int fd, uint64_t bytes); /* never shrinks; -EFBIG beyond RLIMIT_FSIZ
 int os_rename(int directory, const char *from, const char *to);          /* replaces */
 int os_rename_fresh(int directory, const char *from, const char *to);    /* -EEXIST */
 int os_move(int directory, const char *from, int other, const char *to); /* -EEXIST */
-/* A second name for a file. -EEXIST; what else it says, the file system may not have them. */
+/* Give a file a second name. -EEXIST: it is taken. Else the file system may not allow it. */
 int os_link(int directory, const char *from, int other, const char *to);
 int os_unlink(int directory, const char *name);
-int os_touch(int fd); /* the times of its last change are now: what mappings change moves none */
+int os_touch(int fd); /* set its times to now: stores through a mapping do not */
 int os_sync_file(int fd);
 int os_sync_directory(int fd);
 int os_start_writeback(int fd, uint64_t offset, uint64_t bytes); /* no durability */
-int os_locked(int fd);     /* 1: somebody holds the lock; 0; or an error */
+int os_locked(int fd);     /* 1: it is locked through another descriptor; 0; or an error */
 int os_lock(int fd);       /* -EAGAIN: somebody has it */
 int os_is_network(int fd); /* 1, 0 or an error */
-int os_is_memory(int fd);  /* 1 on tmpfs, which has no disk beneath */
+int os_is_memory(int fd);  /* 1 on tmpfs and ramfs, which have no disk beneath */
 int os_drop_cache(int fd, uint64_t offset, uint64_t bytes);
-int os_read_ahead(int fd, uint64_t offset, uint64_t bytes); /* waits until it is there */
-int os_write_back(int fd, uint64_t offset, uint64_t bytes); /* and wait; takes no error away */
+int os_read_ahead(int fd, uint64_t offset, uint64_t bytes); /* waits until all is read */
+int os_write_back(int fd, uint64_t offset, uint64_t bytes); /* waits; takes no error from a sync */
 
 /* ---- mappings ---- */
 enum os_map_kind { OS_SHARED_READ, OS_SHARED_WRITE, OS_PRIVATE, OS_ANONYMOUS };
 int os_map(int fd, enum os_map_kind kind, size_t bytes, void **ret);
 int os_unmap(void *base, size_t bytes);
 int os_sync_map(void *base, size_t bytes); /* msync(MS_SYNC); base page-aligned */
-int os_populate(void *base, size_t bytes); /* ready to be written; -ENOSPC, -EIO, no signal */
-int os_zap(void *base, size_t bytes);      /* forget page table entries, keep the page cache */
+int os_populate(void *base, size_t bytes); /* ready for stores; -ENOSPC, -EIO, no signal */
+int os_zap(void *base, size_t bytes);      /* drop page table entries, keep the page cache */
 int os_no_fork(void *base, size_t bytes);
 int os_wipe_on_fork(void *base, size_t bytes);
 
@@ -107,7 +108,7 @@ struct os_cachestat {
 int os_cachestat(int fd, uint64_t offset, uint64_t bytes, struct os_cachestat *ret);
 int os_mincore(void *base, size_t bytes, unsigned char *ret_pages);
 
-/* What the kernel says of one mapping of this process; bytes. */
+/* What the kernel says of one mapping of this process, in bytes. */
 struct os_mapping {
         uintptr_t base, end;
         bool shared;
@@ -126,8 +127,8 @@ void os_sleep(int64_t ns);
 int os_random(void *buffer, size_t bytes);
 int os_futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t timeout_ns, bool shared);
 int os_futex_wake(_Atomic uint32_t *word, int count, bool shared);
-int os_fence_register(void); /* this process takes part in: */
-int os_fence_all(void);      /* a full fence in every thread, of all processes that take part */
+int os_fence_register(void); /* this process takes part in os_fence_all() */
+int os_fence_all(void);      /* a full fence in all threads of processes that take part */
 int os_eventfd(void);
 int os_signal_eventfd(int fd);
 int os_thread_id(void);

@@ -58,7 +58,7 @@ static int advise(void *base, size_t bytes, int advice)
         return madvise(base, bytes, advice) < 0 ? -errno : 0;
 }
 
-/* Kernels before 5.14: touch each page through a system call, which answers instead of a signal. */
+/* For kernels before 5.14: touch each page by a system call, which fails instead of a signal. */
 static int populate_by_read(void *base, size_t bytes)
 {
         OS_UNCANCELLED;
@@ -176,8 +176,8 @@ int os_futex_wake(_Atomic uint32_t *word, int count, bool shared)
         return r < 0 ? -errno : (int)r;
 }
 
-/* membarrier(2), Linux 4.16. What a thread that does not run has done was made visible when it was
- * switched out. */
+/* membarrier(2), Linux 4.16. A thread that does not run needs no fence: what it did became visible
+ * when it was switched out. */
 int os_fence_register(void)
 {
         return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno

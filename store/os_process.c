@@ -12,7 +12,7 @@
 
 #include "os.h"
 
-/* A line "Name:   123 kB" of smaps goes to its field, in bytes. */
+/* Take a line "Name:   123 kB" of smaps into its field, in bytes. */
 static void take_field(struct os_mapping *mapping, const char *line)
 {
         static const struct {

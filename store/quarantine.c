@@ -1,6 +1,4 @@
-/*
- * quarantine.c - what a repair cuts off is kept aside: linked, copied or moved, and durable
- */
+/* quarantine.c - putting aside what a repair cuts off: linked, copied or moved, and durable */
 #include "quarantine.h"
 
 #include <errno.h>
@@ -14,9 +12,10 @@
 
 #define QUARANTINE "quarantine"
 #define PIECE_BYTES (1u << 20)
-#define NAMES_MAX 1000 /* of one file */
+#define NAMES_MAX 1000 /* for one file */
 
-/* By its name in the store, and not through a link, which may lead anywhere. */
+/* Open quarantine/ in the store, and make it if it is missing. A symlink is refused: it may lead
+ * anywhere. */
 static int open_quarantine(int directory)
 {
         struct os_stat st = { 0 };
@@ -61,12 +60,12 @@ static int copy_piece(int from, int to, char *piece, uint64_t at, uint64_t end)
                 r = os_read(from, piece, bytes, at, &got);
                 if (r == 0)
                         r = os_write(to, piece, got, at);
-                at += got ? got : bytes; /* it was cut meanwhile */
+                at += got ? got : bytes; /* 0: the file was cut meanwhile */
         }
         return r;
 }
 
-/* Holes stay holes: a file can be far longer than its disk. */
+/* Copy data and leave holes: a file can be far longer than its disk. */
 static int copy_bytes(int from, uint64_t bytes, int to)
 {
         char *piece = malloc(PIECE_BYTES);

@@ -2,9 +2,9 @@
  * reader.c - finding and judging one record, in the writer's process or another
  *
  * In the writer's process a record is there if it is not beyond the tail, and a frame that does not
- * validate is damage. A reading process has only the files: a frame whose commit word is set and
- * whose check holds is there. One that does not validate is damage at or below the durable mark and
- * in sealed segments; beyond it is a tail that a crash tore, which is not part of the log.
+ * validate is damage. A reading process has only the files. To it a frame is there if its commit
+ * word is set and its check holds. A frame that does not validate is damage in a sealed segment and
+ * up to the mark. Beyond the mark it is a tail that a crash tore, which is not part of the log.
  */
 #include "reader.h"
 
@@ -53,7 +53,7 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
         }
         if (!store->writer && !segment->brief.sealed &&
             salvage_is_end(segment, &slot, offset, number - in_batch)) {
-                /* A tail that is torn, but a newer segment may be damaged all the same. */
+                /* The tail is torn, but a newer segment may be damaged all the same. */
                 int r = catalog_tell_at(&store->catalog, number, false);
                 if (r < 0)
                         return r;
@@ -95,7 +95,7 @@ int reader_check_joint(struct logstore *store, struct segment *segment, uint64_t
         bool in_batch = r == 0 && place.view.kind == FRAME_MORE;
 
         if (r < 0)
-                return 0; /* whoever reads the number before is told */
+                return 0; /* a read of the number before tells of it */
         place.offset += place.view.frame_bytes;
         while (place.offset < until && !in_batch) {
                 r = segment_peek(segment, place.offset, &place.view);
@@ -126,7 +126,7 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
                 if (r == 0)
                         r = reader_judge_end(store);
         }
-        if (r == 0 && !store->writer) /* a broken chain is no mere end */
+        if (r == 0 && !store->writer) /* a broken chain is more than an end */
                 r = catalog_tell_at(snapshot ? snapshot_catalog(snapshot) : &store->catalog, number,
                                     false);
         if (r < 0)
@@ -141,14 +141,15 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
         int r;
 
         place->offset = 0;
-        if (ordinal > UINT32_MAX) /* no segment has so many: to where its frames stop */
+        if (ordinal > UINT32_MAX) /* no segment has so many: look where its frames stop */
                 ordinal = UINT32_MAX;
         r = segment_locate(place->segment, (uint32_t)ordinal, &place->offset, &place->view);
         if (r < 0)
                 r = salvage_from_first(place->segment, reader_first(store), number, r,
                                        &place->offset, &place->view);
 
-        /* The frames behind the mark lead to it, so those before do not. */
+        /* The follower reached the record from the mark. So frames before the mark do not lead to
+         * it. */
         if ((r == -EAGAIN || r == -EBADMSG) && seen)
                 return segment_damage(place->segment, place->offset, number,
                                       "no valid frame leads to the record");
@@ -169,12 +170,12 @@ bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot
         fault_last(-EBADMSG, &told);
         overtaken = !snapshot && !store->writer && catalog_refresh(&store->catalog) == 0 &&
                     number < reader_first(store);
-        if (!overtaken) /* the look has its own detail */
+        if (!overtaken) /* the look has left its own detail */
                 fault_tell(&told);
         return overtaken;
 }
 
-/* @number is not to be had: if the log begins with it, what is wrong before it is told. */
+/* @number cannot be read. If the log begins with it, tell what is wrong before it. */
 static int tell_first(struct logstore *store, uint64_t number)
 {
         return store->writer || number != reader_first(store) ? -EBADMSG
@@ -216,8 +217,8 @@ static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint
         return 0;
 }
 
-/* A truncation between finding the segment and looking into it makes the record seem damaged: what
- * looks so is looked for again, until nothing was cut meanwhile. */
+/* A truncation between finding the segment and looking into it makes a record seem damaged. So look
+ * again for what seems damaged, until nothing was cut meanwhile. */
 int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
                 struct place *ret)
 {
@@ -254,7 +255,7 @@ int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
         bounds.durable = reader_durable(store); /* before the tail, which is never below it */
         r = ret ? reader_tail(store, &bounds.tail) : detail(-EINVAL, "ret is NULL");
         if (r == 0) {
-                if (bounds.durable > bounds.tail) /* cut off in between */
+                if (bounds.durable > bounds.tail) /* the log was cut in between */
                         bounds.durable = bounds.tail;
                 bounds.first = reader_first(store);
                 if (bounds.tail + 1 < bounds.first)
@@ -278,7 +279,8 @@ static int copy_out(struct logstore *store, struct place *place, uint64_t number
         int r;
 
         whole_until = store->writer ? number : reader_followed(store, place->segment);
-        r = reader_verify(store, place, number); /* before anything that the frame says is told */
+        r = reader_verify(store, place,
+                          number); /* before anything that the frame says is believed */
         if (r == 0)
                 r = reader_check_batch(store, place, number, &whole_until);
         if (r < 0)

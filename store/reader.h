@@ -20,60 +20,66 @@ uint64_t reader_durable(struct logstore *store);
 uint64_t reader_first(struct logstore *store);
 int reader_tail(struct logstore *store, uint64_t *ret);
 
-/* In a reading process: what ended the log before @number, if that is due where it ends: a broken chain, or
- * frames that do not lead on from what a mark or a seal covers; 0: a mere end. */
+/* In a reading process: say what ended the log, if @number is due at its end. That is a broken
+ * chain, or frames that do not lead on from what a mark or a seal covers. 0: nothing but the
+ * end. */
 int reader_tell_end(struct logstore *store, uint64_t number);
 
-/* The same, if the control page has no mark: -EBADMSG if good frames lie behind the tail. */
+/* In a reading process, where no control slot is valid: -EBADMSG if good frames lie behind the
+ * tail. */
 int reader_judge_end(struct logstore *store);
 
-/* The same: -EBADMSG: the log ends before its first number. No trim does that, it leaves the head. */
+/* In a reading process: -EBADMSG if the log ends before its first number. No trim does that,
+ * because a trim leaves the head. */
 int reader_check_first(struct logstore *store);
 
-/* There is no @number yet: -EAGAIN, or what ended the log before it. */
+/* Say that there is no @number yet: -EAGAIN, or what ended the log before it. */
 int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number);
 
-/* Is what looks missing merely trimmed since by the writer? */
+/* Has the writer merely trimmed what looks missing? */
 bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number);
 
-/* Find the frame of @number, of whatever kind, not verified; its segment is pinned in the catalog
- * that was looked in: the store's, or that of @snapshot. -EINVAL, -EAGAIN, -ESTALE, -EBADMSG, -EIO. */
+/* Find the frame of @number, of whatever kind; it is not verified. Its segment is pinned in the
+ * catalog that was searched: the store's, or that of @snapshot. -EINVAL, -EAGAIN, -ESTALE,
+ * -EBADMSG, -EIO. */
 int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
                 struct place *ret);
 
 /*
- * Judge the frame at a place, whose number must be @number: 0 if its check holds; an index file that led
- * astray is passed over, and the place is the right one then. Otherwise it is damage (-EBADMSG or -EIO), or, in a reading process and beyond the durable mark, a tail that was
- * torn or is still being written (-EAGAIN).
+ * Judge the frame at a place, whose number must be @number. Returns 0 if its check holds. If an
+ * index file led astray, it is passed over, and *place is then the right place. Else the frame is
+ * damage (-EBADMSG or -EIO). In a reading process and beyond the mark it is a tail that was torn or
+ * is still being written (-EAGAIN).
  */
 int reader_verify(struct logstore *store, struct place *place, uint64_t number);
 
-/* Is it a verdict about what lies on the disk, and not about the call? Also a segment that is no regular
- * file. */
+/* Is the error about what lies on the disk, and not about the call? So is a segment that is no
+ * regular file. */
 static inline bool reader_is_damage(int error)
 {
         return error == -EBADMSG || error == -EPERM;
 }
 
-/* Is the place one where something sealed should be? Elsewhere what is missing behind is what is wrong. */
+/* Does the segment's seal cover the place? If not, what is missing behind it is told first. */
 bool reader_is_sealed(const struct segment *segment, uint64_t offset, uint64_t number);
 
-/* What a failure to find or validate @number means: as reader_verify(). @in_batch: the number before is of
- * the same batch, which was durable as a whole if that was. */
+/* Say what a failure to find or validate @number means, as reader_verify() does. @in_batch: the
+ * number before is of the same batch; if that was durable, the whole batch was. */
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
                  bool in_batch, const char *what);
 
-/* Does the frame at @offset lead over nothing but pads to @until, where @number is due? A batch goes on at
- * once, with one more of its frames. As reader_verify(). */
+/* Does the frame at @offset lead over nothing but pads to @until, where @number is due? Inside a
+ * batch the next frame must follow at once. As reader_verify(). */
 int reader_check_joint(struct logstore *store, struct segment *segment, uint64_t offset,
                        uint64_t number, uint64_t until, const char *what);
 
-/* Judge the batch that goes on behind @place: beyond the mark a crash may have torn it, and it counts
- * only as a whole. *whole_until is up to where that is known, and is moved. As reader_verify(). */
+/* Judge the batch that goes on behind @place. Beyond the mark a crash may have torn it, and it
+ * counts only as a whole. *whole_until is the number up to which that is known; it is moved on. As
+ * reader_verify(). */
 int reader_check_batch(struct logstore *store, const struct place *place, uint64_t number,
                        uint64_t *whole_until);
 
-/* Up to where in @segment the batches were found whole on the way to the tail. */
+/* The number up to which the follower found the batches of @segment whole. */
 uint64_t reader_followed(struct logstore *store, const struct segment *segment);
 
 void reader_describe(const struct place *place, uint64_t number, struct logstore_record *ret);

@@ -1,9 +1,8 @@
 /*
  * reader_tail.c - where the log ends for a reading process
  *
- * It has only the files: from the durable mark on it steps over frame after frame, and over a batch
- * only as a whole, to where nothing more is committed. Who reads in the writer's process asks the
- * head.
+ * It has only the files. From the mark on it steps over frame after frame, and over a batch only as
+ * a whole, until nothing more is committed. A reader in the writer's process asks the head.
  */
 #include <errno.h>
 
@@ -11,9 +10,9 @@
 #include "salvage.h"
 #include "verdict.h"
 
-/* Go on from @at, the frame of *@number, to the last one of its batch. False: it is not complete, as
- * beyond the mark a crash may have left it, or the log leaves the segment inside it; then to the place where
- * the missing one should be. */
+/* Go on from @at, the frame of *@number, to the last frame of its batch. Returns false if the batch
+ * is not complete: a crash beyond the mark may have torn it, or the log leaves the segment inside
+ * it. @at and *@number are then where the missing frame should be. */
 static bool batch_whole(struct place *at, uint64_t *number)
 {
         while (at->view.kind == FRAME_MORE) {
@@ -37,15 +36,16 @@ int reader_check_batch(struct logstore *store, const struct place *place, uint64
 
         if (store->writer || place->view.kind != FRAME_MORE || number <= *whole_until ||
             place->segment->brief.sealed || number <= reader_durable(store))
-                return 0;             /* what was durable was whole */
-        if (!batch_whole(&at, &last)) /* where it is torn: its own good frames tell nothing */
+                return 0; /* what was durable was whole */
+        /* Judge it where it is torn: its own good frames prove nothing. */
+        if (!batch_whole(&at, &last))
                 return reader_judge(store, at.segment, at.offset, number, false,
                                     "its batch is not complete");
         *whole_until = last;
         return 0;
 }
 
-/* Start behind the durable mark; what is before it needs no look. */
+/* Start behind the mark; what lies before it needs no look. */
 static void follower_restart(struct logstore *store, uint64_t epoch)
 {
         struct follower *follower = &store->follower;
@@ -59,17 +59,17 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
         follower->offset = slot.mark_offset;
         if (follower->number + 1 < reader_first(store)) {
                 follower->number = reader_first(store) - 1;
-                follower->segment_id = 0; /* the mark lags behind an emptied log: its first one */
+                follower->segment_id = 0; /* the mark lags behind an emptied log */
         }
 }
 
-/* Step over one frame, or one whole batch. 1: it counts. */
+/* Step over one frame, or one whole batch. Returns 1 if it counts. */
 static int follow_frame(struct logstore *store, struct segment *segment)
 {
         struct follower *follower = &store->follower;
         struct place place = { segment, follower->offset, { 0 } };
         uint64_t number = follower->number + 1;
-        uint64_t limit = atomic_load(&segment->last_number); /* as the next segment says */
+        uint64_t limit = atomic_load(&segment->last_number); /* as the next segment's link says */
         int r = segment_peek(segment, place.offset, &place.view);
 
         if (r < 0)
@@ -80,16 +80,18 @@ static int follow_frame(struct logstore *store, struct segment *segment)
                 follower->offset += place.view.frame_bytes;
                 return 1;
         }
+        /* In a sealed segment a batch is whole, but its seal may tell a wrong end. */
         if (segment_number(segment, place.view.ordinal) != number ||
             (!segment->brief.sealed && !batch_whole(&place, &number)) || number > limit)
-                return 0; /* what was sealed was whole, though its seal may lie about the end */
+                return 0;
         follower->offset = place.offset + place.view.frame_bytes;
         follower->number = number;
         return 1;
 }
 
-/* What was sealed was durable as a whole: damage in it does not end the log, but is told to whoever
- * reads there. Where the log leaves the segment earlier, its frames lead there. */
+/* Step over all that a seal covers: it was durable as a whole. Damage in it does not end the log; a
+ * read there tells of it. If the log leaves the segment elsewhere than the seal says, walk the
+ * frames. */
 static int follow_seal(struct logstore *store, struct segment *segment)
 {
         struct follower *follower = &store->follower;
@@ -104,7 +106,7 @@ static int follow_seal(struct logstore *store, struct segment *segment)
         return 1;
 }
 
-/* At the end of a segment: on to the next, if the log really goes on there. */
+/* At the end of a segment: go on to the next, if the log really goes on there. */
 static int follow_segment(struct logstore *store, struct segment **segment)
 {
         struct follower *follower = &store->follower;
@@ -127,7 +129,7 @@ static int follow_segment(struct logstore *store, struct segment **segment)
         return 1;
 }
 
-/* Do the frames of the segment before lead to this one? If it is sealed, whoever reads there is told. */
+/* Do the frames of the segment before lead to this one? If that is sealed, a read there tells. */
 static bool is_led_to(struct logstore *store, const struct segment *segment)
 {
         const struct start_payload *start = &segment->brief.start;
@@ -144,7 +146,7 @@ static bool is_led_to(struct logstore *store, const struct segment *segment)
         return leads;
 }
 
-/* May the mark's record end where the control page says? It can be of another time, put back. */
+/* Can the mark's record end where the control page says? The page may be an old copy, put back. */
 static bool is_mark(struct logstore *store, struct segment *segment)
 {
         const struct follower *follower = &store->follower;
@@ -163,20 +165,21 @@ static bool is_mark(struct logstore *store, struct segment *segment)
         return segment_ends_with(segment, follower->offset, numbers, &view);
 }
 
-/* The mark is beside the chain, in a segment that other links have left out, or behind one that is
- * damage. Where a slot is merely newer than this look at the chain, its segment comes behind a chain that
- * is whole. */
+/* Is the mark off the chain: in a segment that other links have left out, or behind damage? Where
+ * the slot is merely newer than this look at the chain, the chain is whole and the mark's segment
+ * comes behind it. */
 static bool is_beside(struct logstore *store, uint64_t mark_id)
 {
         struct catalog_entry newest = { 0 };
 
         catalog_entry_before(&store->catalog, UINT64_MAX, &newest);
-        /* No segment, and the number before the first: nothing was synced, or all of it is trimmed. */
+        /* A mark in no segment, below the first number: nothing was synced, or all of it is
+         * trimmed. */
         return (mark_id != 0 || store->follower.number >= reader_first(store)) &&
                (mark_id < newest.id || catalog_fault_before(&store->catalog, UINT64_MAX, NULL));
 }
 
-/* What was sealed was durable: begin behind the newest seal, or where the log does. */
+/* What was sealed was durable: begin behind the newest seal, or else where the log begins. */
 static int follow_from_seal(struct logstore *store, struct segment **ret)
 {
         struct follower *follower = &store->follower;
@@ -211,7 +214,7 @@ static int follow(struct logstore *store)
 
         if (r < 0)
                 return r;
-        /* Of the chain that is walked: a slot may be newer, or, cut short, older. */
+        /* Take the epoch of the chain that is walked. A slot may be newer or, cut short, older. */
         epoch = catalog_newest_epoch(&store->catalog);
         if (follower->number == 0 || follower->epoch != epoch ||
             follower->number + 1 < reader_first(store)) {
@@ -223,7 +226,7 @@ static int follow(struct logstore *store)
                 return r;
         }
         r = catalog_pin_id(&store->catalog, follower->segment_id, &segment);
-        if (r == -ESTALE) { /* trimmed, or a store on which nothing was synced: its first segment */
+        if (r == -ESTALE) { /* trimmed, off the chain, or nothing was ever synced */
                 if (restarted && is_beside(store, follower->segment_id))
                         durable = follower->number;
                 r = follow_from_seal(store, &segment);
@@ -233,7 +236,7 @@ static int follow(struct logstore *store)
                 r = follow_from_seal(store, &segment);
         }
         if (r < 0)
-                return reader_is_damage(r) ? 0 : r; /* whoever reads there is told */
+                return reader_is_damage(r) ? 0 : r; /* a read there tells */
         catalog_find_end(&store->catalog, segment); /* no step beyond where the log leaves it */
         while (follow_seal(store, segment) || follow_frame(store, segment) ||
                follow_segment(store, &segment))
@@ -244,7 +247,7 @@ static int follow(struct logstore *store)
         return 0;
 }
 
-/* Where the follower stopped nothing is known to have been durable: is it damage all the same? */
+/* Nothing is known to have been durable where the follower stopped. Is it damage all the same? */
 static int judge_end(struct logstore *store, const struct control_slot *slot)
 {
         struct follower *follower = &store->follower;
@@ -253,7 +256,7 @@ static int judge_end(struct logstore *store, const struct control_slot *slot)
         bool whole = true;
         int r = catalog_pin_id(&store->catalog, follower->segment_id, &at.segment);
 
-        if (r < 0) /* no segment, or a damaged one, of which whoever reads there is told */
+        if (r < 0) /* no segment, or a damaged one, of which a read there tells */
                 return 0;
         if (segment_peek(at.segment, at.offset, &at.view) == 0 &&
             record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
@@ -268,7 +271,7 @@ static int judge_end(struct logstore *store, const struct control_slot *slot)
         return r;
 }
 
-/* Somebody has looked at what is behind @number. */
+/* What is behind @number was looked at: do not look again. */
 static void trust_no_more(struct follower *follower, uint64_t number)
 {
         pthread_mutex_lock(&follower->lock);
@@ -284,7 +287,7 @@ int reader_check_first(struct logstore *store)
         bool looked;
         int r;
 
-        first = reader_first(store); /* before the look: a trim meanwhile moves it, not the end */
+        first = reader_first(store); /* before the walk: a trim meanwhile moves it, not the end */
         pthread_mutex_lock(&follower->lock);
         r = follow(store);
         last = follower->number;
@@ -292,7 +295,7 @@ int reader_check_first(struct logstore *store)
         pthread_mutex_unlock(&follower->lock);
         if (r < 0 || catalog_is_empty(&store->catalog) || looked)
                 return r;
-        r = verify_first(store); /* of the frames below it nobody else reads any */
+        r = verify_first(store); /* no reader reads the frames below it */
         if (r == 0)
                 trust_no_more(follower, last);
         return r;
@@ -314,14 +317,14 @@ int reader_judge_end(struct logstore *store)
         return r;
 }
 
-/* Of a follower that is locked. */
+/* The tail of a follower that is locked. */
 static uint64_t told_tail(const struct follower *follower)
 {
         return follower->number > follower->missed ? follower->number : follower->missed;
 }
 
-/* Does the last frame end where the segment is left, or the follower stands, and a batch with it? It is looked for
- * from there: to ask the index is dear. */
+/* Does the last frame, and a batch with it, end where the log leaves the segment, or where the
+ * follower stands? The look goes back from there, as the index would be built for it. */
 static bool ends_well(struct segment *segment, uint64_t stands, uint64_t number)
 {
         bool left = segment->brief.sealed || atomic_load(&segment->last_number) != UINT64_MAX;
@@ -336,7 +339,8 @@ static bool ends_well(struct segment *segment, uint64_t stands, uint64_t number)
                view.kind != FRAME_MORE;
 }
 
-/* What a mark or a seal covers is not walked: do its last frames lead to where the log ends? */
+/* The follower does not walk what a mark or a seal covers. Do the last frames of that lead to where
+ * the log ends? */
 static int judge_trusted(struct logstore *store, uint64_t number, uint64_t stands)
 {
         struct segment *segment;
@@ -345,7 +349,7 @@ static int judge_trusted(struct logstore *store, uint64_t number, uint64_t stand
         int r = 0;
 
         if (catalog_pin(&store->catalog, number, &segment) < 0)
-                return 0; /* it is trimmed, or whoever reads there is told */
+                return 0; /* it is trimmed, or a read there tells */
         if (!ends_well(segment, stands, number) &&
             segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
                            &offset, &view) == 0) {

@@ -38,7 +38,8 @@ struct record_view {
         uint64_t frame_bytes;
 };
 
-/* The check of a numbered frame at @offset, over the time and, but for a void, the payload. */
+/* The check of a numbered frame at @offset. It covers word, ordinal, offset, time and, unless the
+ * frame is a void, the payload. */
 static inline uint64_t record_check(const struct hash_key *key, const struct frame *frame,
                                     uint64_t offset, uint32_t word)
 {
@@ -49,8 +50,7 @@ static inline uint64_t record_check(const struct hash_key *key, const struct fra
                place * CHECK_WORD_FACTOR ^ offset * CHECK_OFFSET_FACTOR;
 }
 
-/* Write everything of a frame but its payload, which is in place, and its commit word, which the
- * caller stores last. */
+/* Write the header of a frame whose payload is in place. The caller stores the commit word last. */
 static inline void record_encode(const struct hash_key *key, struct frame *frame, uint64_t offset,
                                  uint32_t word, uint32_t ordinal, int64_t time_ns)
 {
@@ -84,8 +84,8 @@ static inline void record_pad(const struct hash_key *key, void *base, uint64_t o
 /*
  * Look at the frame at @offset of a mapping whose frames end at @end at the latest.
  *
- * -EAGAIN: not committed. -EBADMSG: it does not fit, or its length is impossible; only then is
- * *ret->frame_bytes of no use. The check is not looked at.
+ * -EAGAIN: no frame is committed there. -EBADMSG: it does not fit, or its length is impossible;
+ * ret->frame_bytes is then of no use. The check is not looked at.
  */
 static inline int record_peek(const void *base, uint64_t offset, uint64_t end,
                               struct record_view *ret)
@@ -94,7 +94,7 @@ static inline int record_peek(const void *base, uint64_t offset, uint64_t end,
 
         if (offset + PAD_HEADER_BYTES > end)
                 return -EAGAIN;
-        /* Loaded once: pairs with the store that commits a frame. */
+        /* Loaded once. Pairs with the store that commits a frame. */
         ret->word = atomic_load_explicit(&frame->commit, memory_order_acquire);
         if (ret->word == 0)
                 return -EAGAIN;

@@ -1,10 +1,11 @@
 /*
  * recovery.c - where the log ends after a crash
  *
- * The unsealed segments (usually one, two at most behind resolved claims) are fsynced, because what
- * recovery shows must survive the next crash, then read around the cache, because after a failed
- * sync the cache shows what the disk does not have. The log ends before the first frame that does not
- * count. Nothing is written here. An end before the durable mark is no torn tail, but damage.
+ * recovery_scan() fsyncs the unsealed segments, because what recovery shows must survive the next
+ * crash. Usually there are one or two; more than that only behind an open claim. It reads them
+ * around the page cache, because after a failed sync the cache shows what the disk does not have.
+ * The log ends before the first frame that does not count. An end below the mark is damage and no
+ * torn tail. Nothing is written here.
  */
 #include "recovery.h"
 
@@ -45,7 +46,7 @@ static int open_for_scan(struct catalog *catalog, const struct segment_brief *br
                 os_close(fd);
                 return detail(r, "%s: cannot open: %s", name, logstore_error_text(r));
         }
-        os_drop_cache(fd, 0, 0); /* next best: clean pages are read anew */
+        os_drop_cache(fd, 0, 0); /* the next best: clean pages are read anew */
         return fd;
 }
 
@@ -74,7 +75,7 @@ static int scan_one(struct catalog *catalog, const struct segment_brief *brief, 
         return r;
 }
 
-/* Position of the oldest entry that is to be scanned, and the greatest time before it. */
+/* The position of the oldest entry to scan, and the greatest time before it. */
 static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_greatest)
 {
         size_t at = catalog->count;
@@ -100,7 +101,8 @@ static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_
         return 0;
 }
 
-/* A segment's count of numbers is fixed before the next one is started: no crash makes it another. */
+/* Do link and frames count differently? A segment's numbers are fixed before the next one is
+ * started, so no crash does that. */
 static bool is_miscounted(const struct catalog_entry *next, const struct scan *scan,
                           const struct segment_brief *brief, struct recovery *recovery)
 {
@@ -117,7 +119,7 @@ static bool is_miscounted(const struct catalog_entry *next, const struct scan *s
         return true;
 }
 
-/* Where the chain ends, early or not: is that a torn tail at most, or damage? */
+/* The chain ends here, early or not. Is that a torn tail at most, or damage? */
 static int judge(struct catalog *catalog, const struct control_slot *slot, const struct scan *scan,
                  struct recovery *recovery)
 {
@@ -138,7 +140,8 @@ static int judge(struct catalog *catalog, const struct control_slot *slot, const
         return 0;
 }
 
-/* What @scan stopped before is cut, or all of a segment behind where the log has ended. */
+/* Count what is dropped of a segment: what the scan stopped before, or all of a segment behind the
+ * end of the log. */
 static int count_dropped(struct catalog *catalog, uint64_t id, uint64_t offset, uint64_t number,
                          uint64_t limit, struct recovery *recovery)
 {
@@ -155,7 +158,7 @@ static int count_dropped(struct catalog *catalog, uint64_t id, uint64_t offset, 
         return 0;
 }
 
-/* There may be any number of them: readers do not ask for seals. */
+/* Note a segment, to seal it. There may be any number of them: readers do not ask for seals. */
 static int note_unsealed(struct catalog *catalog, const struct tail *tail, uint64_t records,
                          struct recovery *recovery)
 {
@@ -190,7 +193,7 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
         int r = first_unsealed(catalog, &at, &greatest);
         bool ended = false;
 
-        /* Everything sealed before counts as a whole; with nothing to scan the log is empty. */
+        /* Everything sealed before counts as a whole. With nothing to scan the log is empty. */
         for (; r == 0 && at < catalog->count; at++) {
                 struct catalog_entry *next =
                         at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
@@ -203,7 +206,7 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                 r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
                                        &brief);
                 limit = next ? next->previous_end : brief.sealed ? brief.seal.end : brief.bytes;
-                if (r == 0 && ended) { /* the chain goes on behind the end: all of it is dropped */
+                if (r == 0 && ended) { /* the log has ended: all of this is dropped */
                         r = count_dropped(catalog, brief.id, FRAMES_OFFSET,
                                           brief.start.first_number, limit, &recovery);
                         continue;

@@ -1,11 +1,12 @@
 /*
  * recovery_start.c - going on where the log ends
  *
- * After a clean close in the head, at the durable mark. After a crash in a new segment, which says
- * where the log ended before it; that is all that is written: no byte that anybody may have mapped is
- * changed, zeroed or cut. On a full disk in the head, if nothing was torn.
- * Order:  new segment synced; leftovers unlinked and the directory synced; then seals, behind which
- *         the next open does not look for leftovers.
+ * After a clean close the log goes on in the head, at the mark. After a crash it goes on in a new
+ * segment, which says where the log before it ended. No committed frame is changed, zeroed or cut
+ * off. On a full disk the log goes on in the head, if nothing was torn.
+ *
+ * Order:  new segment synced; leftovers unlinked and the directory synced; then seals. The next
+ *         open finds leftovers by the links, whether a segment is sealed or not.
  */
 #include "recovery.h"
 
@@ -15,9 +16,9 @@
 #include "directory.h"
 #include "logstore.h"
 
-/* What was scanned to its end and has a durable successor is sealed now, so that the next open
- * need not read it. Where @start continues an older one, a truncation in which that is to be sealed
- * anew may not have come that far. */
+/* Seal what was scanned to its end and has a durable successor, so that the next open need not read
+ * it. If @start continues an older segment, seal that anew: a truncation may have ended before it
+ * did so. */
 static int seal_before(struct catalog *catalog, const struct recovery *recovery,
                        const struct start_payload *start)
 {
@@ -26,7 +27,7 @@ static int seal_before(struct catalog *catalog, const struct recovery *recovery,
         for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++) {
                 const struct unsealed *unsealed = &recovery->unsealed[i];
 
-                if (unsealed->records > 0) /* else another took its place */
+                if (unsealed->records > 0) /* an empty one is replaced */
                         r = catalog_seal(catalog, unsealed->id, unsealed->records, unsealed->end,
                                          unsealed->greatest_ns, true);
         }
@@ -36,7 +37,7 @@ static int seal_before(struct catalog *catalog, const struct recovery *recovery,
         return r;
 }
 
-/* Else it is trimmed, or not the one that was meant. */
+/* Is the segment on the chain? If not, it is trimmed, or not the one that was meant. */
 static bool is_on_chain(struct catalog *catalog, uint64_t id)
 {
         struct catalog_entry entry;
@@ -44,7 +45,7 @@ static bool is_on_chain(struct catalog *catalog, uint64_t id)
         return catalog_entry_before(catalog, id + 1, &entry) != -ENOENT && entry.id == id;
 }
 
-/* Found out before anything is written, or each try would leave one more segment behind. */
+/* Find out before anything is written: else each try would leave one more segment behind. */
 static int check_seals(struct catalog *catalog, const struct recovery *recovery,
                        const struct start_payload *start)
 {
@@ -58,7 +59,7 @@ static int check_seals(struct catalog *catalog, const struct recovery *recovery,
         return r == -ENOENT ? 0 : r; /* trimmed */
 }
 
-/* Before anything is written, as above. */
+/* Find this out before anything is written, too. */
 static int check_number(uint64_t number)
 {
         if (number <= NUMBER_LAST)
@@ -81,15 +82,16 @@ static int describe_start(struct catalog *catalog, const struct control_slot *sl
                 return r;
         *start = brief.start;
         start->epoch = slot->epoch + 1;
-        if (start->previous_id >=
-            brief.id) { /* nonsense, where all before is trimmed: not passed on */
+        /* A link to a later segment is nonsense, possible where all before is trimmed. Do not pass
+         * it on. */
+        if (start->previous_id >= brief.id) {
                 start->previous_id = start->previous_salt = 0;
                 start->previous_end = start->previous_records = 0;
         }
         if (recovery->tail.greatest_ns > start->greatest_ns) /* of claims resolved after the roll */
                 start->greatest_ns = recovery->tail.greatest_ns;
         if (recovery->records == 0)
-                return 0; /* nothing in it: take its place, and it is a leftover */
+                return 0; /* it is empty: the new one takes its place */
         start->first_number = recovery->tail.number + 1;
         start->previous_id = brief.id;
         start->previous_salt = brief.salt;
@@ -132,7 +134,7 @@ int recovery_start(struct catalog *catalog, struct control *control,
         if (r < 0)
                 return r;
         r = sync_start_frame(segment);
-        if (r == 0) /* before a seal: what is off the chain must not outlive the proof of it */
+        if (r == 0) /* the start frame that leaves them out is durable */
                 r = catalog_drop_leftovers(catalog);
         if (r == 0 && recovery)
                 r = seal_before(catalog, recovery, &start);
@@ -156,8 +158,8 @@ int recovery_start(struct catalog *catalog, struct control *control,
         return 0;
 }
 
-/* Check what the head holds up to the mark, entering it into the index. 1: the records are there, but
- * the log does not go on where the mark says. */
+/* Check the frames of the head up to the mark, and enter them into the index. Returns 1: the
+ * records are there, but the log does not go on where the mark says. */
 static int rebuild(struct segment *segment, const struct control_slot *slot, struct tail *tail,
                    uint32_t *ret_records)
 {
@@ -173,7 +175,7 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                 bool trimmed = segment_number(segment, ordinal + 1) < slot->first_number;
 
                 if (r == 0 &&
-                    (view.kind == FRAME_PAD || !trimmed) && /* else it need only lead on */
+                    (view.kind == FRAME_PAD || !trimmed) && /* a trimmed one need only lead on */
                     !record_valid(&segment->key, segment->map.base, offset, &view))
                         r = -EBADMSG;
                 if (r == 0 && view.kind != FRAME_PAD && view.ordinal != ordinal + 1)
@@ -181,7 +183,7 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                 if (r == 0 && in_batch && (view.kind == FRAME_PAD || view.kind == FRAME_VOID))
                         r = -EBADMSG;
                 if (r < 0 && !in_batch && segment_number(segment, ordinal) == slot->mark_number)
-                        return 1; /* a pad behind the last record is spoilt: as after a crash */
+                        return 1; /* a pad behind the last record is damaged: as after a crash */
                 if (r < 0)
                         return segment_damage(segment, offset, segment_number(segment, ordinal + 1),
                                               "the frame does not validate, but it was durable");
@@ -195,7 +197,7 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
         }
         if (in_batch || offset != slot->mark_offset ||
             segment_number(segment, ordinal) != slot->mark_number)
-                return 1; /* all frames are good, and the control page is of something else */
+                return 1; /* all frames are good, but the mark is of something else */
         *ret_records = ordinal;
         return 0;
 }
@@ -237,7 +239,8 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
         return 0;
 }
 
-/* By read(2): a look through the mapping at a hole of a full tmpfs would be a SIGBUS. */
+/* Are there only zeros from @offset on? read(2) looks, because a load from a hole of a full tmpfs
+ * would be a SIGBUS. */
 static bool zeros_from(struct segment *segment, uint64_t offset)
 {
         uint8_t piece[4096];

@@ -1,12 +1,12 @@
 /*
  * repair.c - cut a damaged store back to the prefix before its first damage
  *
- * Lock:       what is to be cut is read under the writer's lock, which is held until it is cut: an
+ * Lock:       what is to be cut is read under the writer's lock, which is held until it is cut. An
  *             append that was acknowledged in between would be cut with it. A dry run needs none.
- * Verdict:    what is damaged, and up to where the log is sound, is what verify says.
- * Cut:        what is cut is linked or copied to quarantine/ and durable there; then a new segment says where
- *             the log ends, which is what recovery does as well; then files behind are unlinked.
- *             Where the oldest segments are missing the log begins later instead.
+ * Verdict:    verify says what is damaged, and up to where the log is sound.
+ * Cut:        what is cut is linked, copied or moved to quarantine/ and durable there. Then a new
+ *             segment says where the log ends, as recovery does. Then files behind are unlinked.
+ *             Where the oldest segments are missing, the log begins later instead.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,9 +18,9 @@
 #include "repair_private.h"
 #include "verdict.h"
 
-/* Count what is cut of a file, without the zeros at its end, and, with @aside, have it in the quarantine,
- * whose names are then to be synced: *ret_went. One that is newer than the head is none of the log, and
- * nobody has mapped what is no file: it goes there itself. */
+/* Count what is cut of a file, without the zeros at its end. With @aside put it into the
+ * quarantine; *ret_went says that names there are to be synced. A segment newer than the head is
+ * not part of the log, and nobody has mapped what is no file: these are moved. */
 static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_went)
 {
         struct logstore *store = repair->store;
@@ -45,14 +45,14 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_we
         *ret_went = true;
         if (id > head || !st.regular)
                 return quarantine_move(store->directory, name);
-        /* What is sealed is durable, and nobody writes to it any more. */
+        /* A sealed segment is durable, and nobody writes to it any more. */
         if (from == 0 && segment_is_sealed(store->directory, catalog->uuid, id))
                 return quarantine_link(store->directory, name);
         return quarantine_copy(store->directory, name);
 }
 
-/* Sum up, or with @aside put into the quarantine, the segment files with ids from @from to before @to: those
- * that there are. Ids may be far apart. */
+/* Count, or with @aside put into the quarantine, the segment files with ids from @from to before
+ * @to: those that exist. Ids may be far apart. */
 static int each_file(struct repair *repair, uint64_t from, uint64_t to, bool aside)
 {
         struct memory *memory = &repair->store->memory;
@@ -69,19 +69,19 @@ static int each_file(struct repair *repair, uint64_t from, uint64_t to, bool asi
         return r;
 }
 
-/* Everything behind the kept prefix. */
+/* Count or put aside everything behind the kept prefix. */
 static int each_cut_file(struct repair *repair, bool aside)
 {
         return each_file(repair, repair->keep.tail.segment_id, UINT64_MAX, aside);
 }
 
-/* A log that begins later lets go of what is older, unreadable as it is. */
+/* Count or put aside what is older than a log that begins later, unreadable as it is. */
 static int each_older_file(struct repair *repair, bool aside)
 {
         return each_file(repair, 1, repair->store->catalog.entries[0].id, aside);
 }
 
-/* What is kept may be in the cache only, of a writer that was killed; a mark is set behind it. */
+/* Sync what is kept, as a mark is set behind it: a killed writer may have left it in the cache. */
 static int sync_kept(struct repair *repair, struct catalog *catalog)
 {
         char name[32];
@@ -104,8 +104,8 @@ static int sync_kept(struct repair *repair, struct catalog *catalog)
         return r;
 }
 
-/* A seal behind the kept prefix is stored again as the log now ends: it would bring back what is cut, or
- * contradict the segment that goes on. */
+/* Where the segment at the end of the kept prefix is sealed, have it sealed again as the log now
+ * ends. The old seal would bring back what is cut, or contradict the segment that goes on. */
 static void seal_anew(struct repair *repair, struct catalog *catalog)
 {
         struct recovery *keep = &repair->keep;
@@ -221,14 +221,15 @@ static int run(struct repair *repair, uint32_t flags, const char *salvage)
         repair->report.kept_last = repair->keep.tail.number;
         if (verdict.only_begins_later)
                 return begin_later(repair, flags & LOGSTORE_REPAIR_APPLY);
-        if (!repair->damaged) /* a control page that is wrong is made good, and nothing is cut */
+        if (!repair->damaged) /* make a wrong control page good; cut nothing */
                 return flags & LOGSTORE_REPAIR_APPLY && spoilt ? cut(repair) : 0;
         if (repair->last_known > repair->keep.tail.number)
                 repair->report.lost_records = repair->last_known - repair->keep.tail.number;
         return flags & LOGSTORE_REPAIR_APPLY ? apply(repair) : each_cut_file(repair, false);
 }
 
-/* Without the lock. Beside a writer the end might look torn; one that comes later is not seen. */
+/* Open without the lock. Beside a writer the end might look torn, so refuse that. A writer that
+ * comes later is not seen. */
 static int open_dry(const char *path, struct logstore **ret)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
@@ -240,12 +241,12 @@ static int open_dry(const char *path, struct logstore **ret)
                 return r;
         r = directory_busy((*ret)->directory);
         detail_prefix(r, "%s", path);
-        logstore_close(*ret); /* read-only, nothing open in it: cannot fail */
+        logstore_close(*ret); /* read-only, and nothing is open in it: cannot fail */
         return r;
 }
 
-/* In the place of a control file that is lost: one made from the segments. It stays where there is nothing
- * to make another from. */
+/* Put a control file made from the segments in the place of one that is lost. Where there is
+ * nothing to make it from, the old one stays. */
 static int rebuild_control(const char *path)
 {
         struct memory memory = { 0 };
@@ -263,7 +264,7 @@ static int rebuild_control(const char *path)
                 r = quarantine_move(directory, CONTROL_NAME);
                 if (r == 0)
                         r = quarantine_sync(directory);
-                if (r == 0 || r == -ENOENT) /* nor was there a damaged one */
+                if (r == 0 || r == -ENOENT) /* -ENOENT: there was none, not even a damaged one */
                         r = control_rebuild(&memory, directory);
         }
         os_close(directory); /* only names were changed, and synced */
@@ -280,7 +281,7 @@ static int open_any(struct repair *repair, const char *path, bool apply)
         r = apply ? rebuild_control(path) : store_open_imagined(path, &repair->store);
         if (r == 0 && apply)
                 r = store_open_locked(path, &repair->store);
-        return r == -ENOENT ? fault_tell(&repair->control) : r; /* nor is there a segment */
+        return r == -ENOENT ? fault_tell(&repair->control) : r; /* there is no segment either */
 }
 
 int logstore_repair(const char *path, uint32_t flags, const char *salvage,
@@ -296,6 +297,6 @@ int logstore_repair(const char *path, uint32_t flags, const char *salvage,
         guard_leave();
         if (r == 0 && ret)
                 *ret = repair.report;
-        logstore_close(repair.store); /* and the lock; nothing open in it: cannot fail */
+        logstore_close(repair.store); /* with the lock; nothing is open in it: cannot fail */
         return r;
 }

@@ -16,15 +16,15 @@ struct repair {
         bool damaged;
         uint64_t begin;           /* the kept log begins with this number, */
         struct recovery keep;     /* and ends here */
-        struct unsealed anew;     /* if sealed, it is sealed anew as it ends then */
-        uint64_t last_known;      /* highest number that there is a trace of */
+        struct unsealed anew;     /* how its last segment is sealed anew, if it was sealed */
+        uint64_t last_known;      /* highest number of which there is a trace */
         const char *salvage_path; /* NULL: none is wanted */
-        struct logstore *salvage; /* once there is a record for it */
+        struct logstore *salvage; /* opened once there is a record for it */
         uint64_t salvage_next;
-        uint64_t disk_bytes; /* that the segments take */
+        uint64_t disk_bytes; /* taken by the segments */
 };
 
-/* Read all, also behind damage, count it, and copy it to the salvage if one is wanted. */
+/* Read all, also behind damage. Count it, and copy it to the salvage if one is wanted. */
 int repair_read(struct repair *repair);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * repair_salvage.c - reading behind damage: every valid record goes to a new store
  *
- * Under its number; numbers that are missing in between are voids there. What is counted on the way
- * says how much a repair would cut.
+ * A record keeps its number; numbers that are missing in between become voids. The counts that are
+ * taken on the way say how much a repair would cut.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,12 +13,12 @@
 #include "salvage.h"
 #include "verdict.h"
 
-/* Voids in a salvage may take so much, and so many times what the segments do. */
+/* Voids in a salvage may take so many bytes, and so many times what the segments take. */
 #define VOID_BYTES_MIN (UINT64_C(64) << 20)
 #define VOID_SHARE 8
 
-/* How many voids may stand for what is missing: what the segments could have held, with what was
- * deleted of them. More come from a damaged first number, and would take for ever. */
+/* How many more voids may stand for missing numbers: what the segments could have held, with those
+ * that were deleted. More come from a damaged first number, and would take for ever. */
 static uint64_t voids_left(const struct repair *repair)
 {
         uint64_t most = (VOID_BYTES_MIN + VOID_SHARE * repair->disk_bytes) / FRAME_HEADER_BYTES;
@@ -37,7 +37,8 @@ static int open_salvage(struct repair *repair, uint64_t first)
         return store_open_new(repair->salvage_path, &options, &repair->salvage);
 }
 
-/* Voids up to @until; none before the first record, if that is too far off: the salvage begins there. */
+/* Append voids up to @until. If that is too far off before the first record, append none: the
+ * salvage begins there. */
 static int fill_missing(struct repair *repair, const char *file, uint64_t until)
 {
         uint64_t first =
@@ -118,8 +119,8 @@ static int on_damage(void *context, struct segment *segment, uint64_t offset, ui
         return 0;
 }
 
-/* Where the segment ends, and with which number, UINT64_MAX if nothing says so: its successor does,
- * or, where the chain is broken, its seal. */
+/* Where the segment ends, and with which number, as its successor says or, where the chain is
+ * broken, its seal. UINT64_MAX: nothing says so. */
 static uint64_t find_end(const struct repair *repair, struct segment *segment, uint64_t *ret_end)
 {
         const struct segment_brief *brief = &segment->brief;
@@ -162,7 +163,7 @@ int repair_read(struct repair *repair)
                 if (repair->hooks && repair->hooks->progress)
                         repair->hooks->progress(repair->hooks->context, at + 1, catalog->count);
         }
-        if (r == 0 && repair->salvage_path && !repair->salvage) /* nothing to save */
+        if (r == 0 && repair->salvage_path && !repair->salvage) /* there is nothing to save */
                 r = open_salvage(repair, catalog->first_number);
         if (repair->salvage) {
                 closed = logstore_close(repair->salvage);

@@ -1,9 +1,9 @@
 /*
  * residency.c - where the store's memory is, and moving it
  *
- * Looking touches no page: files are asked about with cachestat(2), which counts in the page cache,
- * or mincore(2) on a mapping made for the question, unless that is known to lie; this process's own
- * share is in /proc/self/smaps. Unknown is LOGSTORE_UNKNOWN, never 0.
+ * Looking touches no page. cachestat(2) counts a file's pages in the page cache. Where it is
+ * missing, mincore(2) is asked on a mapping made for the question, unless it is known to lie. This
+ * process's own share is in /proc/self/smaps. What is not known is LOGSTORE_UNKNOWN, never 0.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -106,8 +106,9 @@ int logstore_memory(struct logstore *store, struct logstore_memory *ret)
 
 /* ---- files ---- */
 
-/* Whom the file does not belong to, and who may not write it, is told that every page is there. A
- * page so far behind the file's end that no part of the cache reaches it gives that away. */
+/* mincore reports every page as resident to a caller that neither owns nor may write the file. Ask
+ * for a page so far behind the file's end that no part of the cache reaches it: if that is
+ * resident, mincore lies. */
 static int mincore_honest(int fd, struct memory *memory)
 {
         uint64_t page = os_page_bytes(), huge = page * page / 8, beyond;

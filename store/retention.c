@@ -1,12 +1,13 @@
 /*
  * retention.c - letting go of old segments
  *
- * Whole segments, oldest first, by unlink only: readers that map one keep it until they let go, and
- * then its space is returned. The new first number is durable in the control page before the first
- * unlink, so that a crash in between leaves leftovers and never a log that seems to miss its start.
- * Files are unlinked outside the sync turn, by the background thread a few at each look.
- * Age: a segment is as old as the oldest start of any segment behind it, so one record, or one
- *         clock, that was in the future holds up nothing.
+ * Whole segments go, oldest first, by unlink only. A reader that maps one keeps it until it lets
+ * go; then its space is returned. The new first number is durable in the control page before the
+ * first unlink. So a crash in between leaves leftovers, and never a log that seems to miss its
+ * start. Syncs go on while files are unlinked; the background thread unlinks a few at each look.
+ *
+ * Age: a segment is as old as the oldest start of any segment behind it. So one record, or one
+ *      clock, that was in the future holds up nothing.
  */
 #include "retention.h"
 
@@ -16,8 +17,8 @@
 #include "detail.h"
 #include "logstore.h"
 
-#define WALK_BATCH 4    /* segments whose records are counted at one look of it */
-#define UNLINK_BATCH 16 /* files between two looks of the background thread at its other work */
+#define WALK_BATCH 4    /* segments whose records one look of *behind* counts */
+#define UNLINK_BATCH 16 /* files that one look of *behind* unlinks */
 
 void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,
                     struct control *control)
@@ -37,7 +38,7 @@ static uint64_t file_bytes(struct catalog *catalog, uint64_t id)
         return os_stat_name(catalog->directory, name, &st) == 0 ? st.bytes : 0;
 }
 
-/* What the segments looked at so far keep, the oldest of which begins with @first. */
+/* What the segments looked at so far keep. The oldest of them begins with @first. */
 struct kept {
         uint64_t bytes, first;
         uint64_t records; /* durable ones, */
@@ -52,7 +53,7 @@ static bool enough(const struct retention *retention, const struct kept *kept)
                (retention->keep_ns && os_now() - kept->oldest_start_ns > retention->keep_ns);
 }
 
-/* The segment of @entry is kept. @walks: NULL: take its durable numbers for records. */
+/* Count the segment of @entry as kept. @walks NULL: take its durable numbers for records. */
 static int keep_records(struct retention *retention, const struct catalog_entry *entry,
                         size_t *walks, struct kept *kept)
 {
@@ -65,8 +66,8 @@ static int keep_records(struct retention *retention, const struct catalog_entry 
         return r;
 }
 
-/* From the newest back until a limit is reached: what is older goes. A segment whose first page
- * cannot be read is kept with its neighbours. */
+/* Go back from the newest segment until a limit is reached: what is older goes. A segment whose
+ * first page cannot be read is kept, with its neighbours. */
 static uint64_t find_target(struct retention *retention, size_t *walks)
 {
         struct catalog *catalog = retention->catalog;
@@ -97,7 +98,7 @@ static uint64_t find_target(struct retention *retention, size_t *walks)
         }
 }
 
-/* Frames are walked only if something would go were there no void among them. */
+/* Walk frames only if something would go were voids counted as records. */
 static uint64_t target_within(struct retention *retention, size_t walks)
 {
         uint64_t target;
@@ -150,7 +151,7 @@ static int trim_alone(void *context)
         return r == -EIO ? fail(retention, r) : r;
 }
 
-/* Only what is durable is trimmed: else a crash could leave a log that ends before it begins. */
+/* Trim only what is durable: else a crash could leave a log that ends before it begins. */
 static int settle(struct retention *retention, struct trim *trim)
 {
         struct sync *sync = retention->sync;
@@ -180,9 +181,9 @@ static int trim_locked(struct retention *retention, uint64_t number, uint64_t *r
         return r;
 }
 
-/* Unlink what is trimmed, at most so many files. 1: there may be more. Syncs go on meanwhile: the
- * kernel may take milliseconds for each file. Under retention->lock, so that a truncation does not
- * find them in its own way. */
+/* Unlink what is trimmed, at most @most files. Returns 1: there may be more. Syncs go on meanwhile,
+ * because the kernel may take milliseconds for each file. Under retention->lock, so that a
+ * truncation does not meet these files among its own. */
 static int unlink_locked(struct retention *retention, size_t most)
 {
         int r = head_failure(retention->sync->head);
@@ -192,8 +193,8 @@ static int unlink_locked(struct retention *retention, size_t most)
         return r == -EIO ? fail(retention, r) : r;
 }
 
-/* The limits are judged under the lock, whatever was found before: a truncation meanwhile takes back
- * records that the limits counted, and a plan from before it would let go of what they keep. */
+/* Judge the limits under the lock, whatever was found before. A truncation may take back records
+ * that the limits counted; a plan from before it would then let go of what they keep. */
 static int limit_locked(struct retention *retention, size_t walks, uint64_t *ret_first)
 {
         return trim_locked(retention, target_within(retention, walks), ret_first);
@@ -222,7 +223,7 @@ int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_f
 
 int retention_apply(struct retention *retention, uint64_t *ret_first)
 {
-        retention_target(retention); /* counts what is to be counted while others may trim */
+        retention_target(retention); /* count now, while others may trim */
         return trim_and_unlink(retention, NULL, ret_first);
 }
 

@@ -2,9 +2,9 @@
  * retention_count.c - how many numbers of a segment are records, and no voids
  *
  * No file says how many claims were given up, so the frames are walked: 5.5 million records of 100
- * bytes in 0.2 s where they are in memory, else as fast as the disk reads (0.56 s). How far that has
- * come is kept with the catalog's entry: a segment is walked once while the store is open, the newest
- * one goes on where the last look ended.
+ * bytes in 0.2 s if they are in memory, else as fast as the disk reads (0.56 s). The catalog's
+ * entry keeps how far the walk has come. So a segment is walked once while the store is open, and
+ * in the newest one the walk goes on where it ended last.
  */
 #include "retention.h"
 

@@ -2,8 +2,8 @@
  * ring.c - io_uring: syncs and reads that go on while the caller does something else
  *
  * A thin layer over liburing, so that nothing above knows its structures. Where io_uring is missing
- * or forbidden (containers often do) ring_new() says so at once. Not for two threads at a time: the
- * owner's lock guards it.
+ * or forbidden, as in many containers, ring_new() says so at once. Two threads must not use a ring
+ * at a time, except for ring_wait(): the owner's lock guards it.
  */
 #include "ring.h"
 

@@ -9,7 +9,7 @@
 
 struct ring;
 
-/* -ENOSYS, -EPERM, -ENOMEM, ...: not to be had here, use a thread or plain reads. */
+/* -ENOSYS, -EPERM, -ENOMEM, ...: there is none here; use a thread or plain reads. */
 int ring_new(unsigned entries, struct ring **ret);
 void ring_free(struct ring *ring);
 
@@ -23,12 +23,12 @@ int ring_read(struct ring *ring, int fd, void *buffer, size_t bytes, uint64_t of
 /* Start what is queued; returns how many. */
 int ring_submit(struct ring *ring);
 
-/* Sleep until there is a completion to take, or for @timeout_ns (-1: for ever): -ETIMEDOUT. Changes
- * nothing: the only call that may run beside another. */
+/* Sleep until there is a completion to take. -ETIMEDOUT: none came in @timeout_ns (-1: for ever).
+ * It changes nothing, so it is the only call that may run beside another. */
 int ring_wait(struct ring *ring, int64_t timeout_ns);
 
-/* Take one completion: 1 with *ret_tag and *ret_result (negative errno or count), 0: none yet. With
- * @wait it sleeps until there is one. */
+/* Take one completion. Returns 1, with *ret_tag and *ret_result (negative errno or count), or 0:
+ * there is none yet. With @wait it sleeps until there is one. */
 int ring_reap(struct ring *ring, int wait, uint64_t *ret_tag, int *ret_result);
 
 #endif

@@ -1,16 +1,16 @@
 /*
  * salvage.c - every valid record of one segment file, also behind damage
  *
- * Behind a frame that does not count, the next one may begin at any multiple of 8. One is believed
- * only if its checksum holds, which covers its offset and ordinal, and if its ordinal is one that
- * could have been reached in the bytes before it.
+ * Behind a frame that does not count, the next one may begin at any multiple of 8. A frame there is
+ * believed only if its check holds, which covers its offset and ordinal, and if so many frames had
+ * room in the bytes before it.
  *
  * Time:  a payload may hold what looks like a frame at each of these places, each as long as the
- *        file. So bytes that are hashed in vain are counted, and there is an allowance for them: what the
- *        file has, and ALLOWED_PER_PLACE for each place that was passed. What it does not suffice for is
- *        passed over. What is due behind a valid frame, and what leads to a frame with the next ordinal, as
- *        hardly any bytes do by chance, have allowances of their own, so that a true frame is not
- *        passed over for what merely looks like one.
+ *        file. So bytes that are hashed in vain count against an allowance: as many as the file has,
+ *        and ALLOWED_PER_PLACE for each place that was passed. Where it does not suffice, a place is
+ *        passed over. What is due behind a valid frame has an allowance of its own. So has what
+ *        leads to a frame with the next ordinal, as hardly any bytes do by chance. Thus a true frame
+ *        is not passed over for what merely looks like one.
  */
 #include "salvage.h"
 
@@ -37,8 +37,8 @@ static void pass_place(struct allowance *allowance)
         allowance->lone += ALLOWED_PER_PLACE;
 }
 
-/* No frame begins with zeros, and what a segment was made ready for is zeros. Up to @end, in which no hole is:
- * on a full tmpfs nobody can look into one. */
+/* Skip zeros: no frame begins with them, and space that was made ready is zeros. Stop at @end,
+ * before which there is no hole: on a full tmpfs nobody can look into one. */
 static uint64_t skip_zeros(const struct segment *segment, uint64_t offset, uint64_t end)
 {
         static const char zeros[512];
@@ -52,9 +52,9 @@ static uint64_t skip_zeros(const struct segment *segment, uint64_t offset, uint6
         return offset;
 }
 
-/* The first place from @offset on where a frame may begin; UINT64_MAX: there is none. A file can be far
- * longer than what it takes on the disk, and no frame begins in a hole. *piece_end: how far there is
- * none, as far as known. */
+/* The first place from @offset on where a frame may begin; UINT64_MAX: there is none. A file can be
+ * far longer than what it takes on the disk, and no frame begins in a hole. *piece_end: where the
+ * next hole begins, as far as known. */
 static uint64_t next_place(struct segment *segment, uint64_t *piece_end, uint64_t offset)
 {
         uint64_t from;
@@ -67,7 +67,7 @@ static uint64_t next_place(struct segment *segment, uint64_t *piece_end, uint64_
                 r = fd < 0 ? fd : os_next_data(fd, offset, &from, piece_end);
                 if (r == -ENXIO)
                         return UINT64_MAX;
-                if (r < 0) /* it will not say: look everywhere */
+                if (r < 0) /* the file system does not say: look everywhere */
                         *piece_end = UINT64_MAX;
                 if (from > offset)
                         offset = from & ~(uint64_t)(FRAME_ALIGN - 1);
@@ -75,7 +75,7 @@ static uint64_t next_place(struct segment *segment, uint64_t *piece_end, uint64_
         return offset;
 }
 
-/* Up to @limit, as far as the file goes. */
+/* @limit, or the end of the file if that comes first. */
 static uint64_t file_limit(struct segment *segment, uint64_t limit)
 {
         uint64_t bytes = limit;
@@ -87,7 +87,7 @@ static uint64_t file_limit(struct segment *segment, uint64_t limit)
 
 enum look { NO_FRAME, FRAME, PASSED_OVER };
 
-/* Does the check of a peeked frame hold? Only one that does not costs something. */
+/* Does the check of a peeked frame hold? Only a check that does not hold costs allowance. */
 static enum look check(struct segment *segment, uint64_t offset, const struct record_view *view,
                        uint64_t *allowance)
 {
@@ -124,7 +124,7 @@ static bool is_linked(struct segment *segment, uint64_t offset, uint64_t limit,
                        : next.ordinal == view->ordinal + 1;
 }
 
-/* Is there a frame at @offset with a number beyond @ordinal, and that many had room before it? */
+/* Is there a frame at @offset with an ordinal beyond @ordinal, and room for so many before it? */
 static enum look find(struct segment *segment, uint64_t offset, uint64_t limit, uint32_t ordinal,
                       struct allowance *allowance, struct record_view *view)
 {
@@ -138,7 +138,7 @@ static enum look find(struct segment *segment, uint64_t offset, uint64_t limit, 
                                                              : &allowance->lone);
 }
 
-/* Is the frame at @offset the next one of the log? Nothing stands inside a batch. */
+/* Is the frame at @offset the next one of the log? No pad or void stands inside a batch. */
 static bool follows(struct segment *segment, uint64_t offset, uint64_t limit, uint32_t ordinal,
                     bool in_batch, struct allowance *allowance, struct record_view *view)
 {
@@ -148,8 +148,8 @@ static bool follows(struct segment *segment, uint64_t offset, uint64_t limit, ui
                check(segment, offset, view, &allowance->due) == FRAME;
 }
 
-/* Does the header of the damaged frame at @offset, where @ordinal + 1 is due, lead to the frame behind
- * it? Then no other can be between. Returns its bytes, or 0. */
+/* Does the header of the damaged frame at @offset, where @ordinal + 1 is due, lead to the frame
+ * behind it? Then no other frame can be between. Returns its bytes, or 0. */
 static uint64_t damaged_bytes(struct segment *segment, uint64_t offset, uint64_t limit,
                               uint32_t ordinal, struct allowance *allowance)
 {
@@ -168,7 +168,7 @@ static const char *why(const struct segment *segment, const char *otherwise)
         return map_faulted(&segment->map) ? "a page cannot be read: check the disk" : otherwise;
 }
 
-/* Count the frame at @offset; a batch counts with its last one. */
+/* Count the frame at @offset. A batch counts with its last frame. */
 static void extend(const struct segment *segment, uint64_t offset, const struct record_view *view,
                    uint32_t ordinal, int64_t *greatest_ns, struct salvage_prefix *prefix)
 {
@@ -202,7 +202,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
 
                 next = due && follows(segment, offset, until, ordinal, in_batch, &allowance, &view);
                 if (!next && !damaged) {
-                        damaged = true; /* or simply the end: that is for the caller to judge */
+                        damaged = true; /* or simply the end: the caller judges that */
                         r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
                                           why(segment, "the frame does not validate"));
                         if (r != 0)
@@ -238,7 +238,7 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
         return r;
 }
 
-/* The valid frame with @ordinal that is first behind @offset. */
+/* The first valid frame with @ordinal behind @offset; 0: there is none. */
 static uint64_t find_exactly(struct segment *segment, uint64_t offset, uint32_t ordinal,
                              struct record_view *view)
 {
@@ -282,7 +282,7 @@ bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
         for (uint64_t at = next_place(segment, &piece_end, offset + FRAME_ALIGN);
              at != UINT64_MAX && at + FRAME_HEADER_BYTES <= until;
              at = next_place(segment, &piece_end, at + FRAME_ALIGN)) {
-                /* What cannot be looked at could be one: rather damage that is none than a loss. */
+                /* What cannot be looked at could be one: a false alarm is better than a loss. */
                 if (find(segment, at, until, ordinal, &allowance, &view) != NO_FRAME)
                         return true;
                 pass_place(&allowance);
@@ -290,7 +290,8 @@ bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
         return false;
 }
 
-/* Behind the last byte of the eight at @offset that is not zero; @otherwise if all are. */
+/* The place behind the last non-zero one of the eight bytes at @offset; @otherwise: there is
+ * none. */
 static uint64_t used_until(const struct segment *segment, uint64_t offset, uint64_t otherwise)
 {
         uint64_t word;
@@ -326,15 +327,15 @@ bool salvage_is_end(struct segment *segment, const struct control_slot *slot, ui
                     uint64_t number)
 {
         const struct segment_brief *brief = &segment->brief;
-        bool last = atomic_load(&segment->last_number) == UINT64_MAX; /* none was started behind */
+        bool last = atomic_load(&segment->last_number) == UINT64_MAX; /* no segment is behind */
 
-        /* Without a slot there is no mark, but for what the newest seal tells. */
+        /* Without a slot there is no mark, except for what the newest seal tells. */
         if ((slot->mark_id != 0 || slot->generation != 0) && number <= slot->mark_number)
                 return false;
         if (map_faulted(&segment->map))
                 return false;
         if (brief->sealed && (!last || offset < brief->seal.end))
                 return false;
-        /* Without a mark, whatever lies behind tells that this was durable, too. */
+        /* Without a mark, whatever lies behind proves that this was durable, too. */
         return slot->generation != 0 || (last && !salvage_beyond(segment, offset, number));
 }

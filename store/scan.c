@@ -1,11 +1,11 @@
 /*
  * scan.c - read one segment file from its first frame on and check every frame
  *
- * Reads with read(2) into windows of 1 MiB, whatever the size of segment and records, so that a
- * failing disk is an errno and not a signal, and so that the page cache can be gone around: after a
- * failed sync the cache shows what the disk does not have. While one window is checked the next is
- * read by io_uring where that is to be had, as checking takes about as long as reading. A frame
- * larger than a window is hashed as it streams through.
+ * read(2) fills windows of 1 MiB, whatever the size of segment and records. So a failing disk is an
+ * errno and not a signal, and the page cache can be gone around: after a failed sync it shows what
+ * the disk does not have. While one window is checked, io_uring reads the next, where it is to be
+ * had, as a check takes about as long as a read. A frame larger than a window is hashed as it
+ * streams through.
  */
 #include "scan.h"
 
@@ -16,8 +16,8 @@
 #include "ring.h"
 
 #define WINDOW_BYTES (UINT64_C(1) << 20)
-/* The next window begins before the end of this one, where the frame that does not fit will begin;
- * larger frames are read for themselves. */
+/* The next window begins before the end of this one, where the frame that does not fit will begin.
+ * Larger frames are read by themselves. */
 #define OVERLAP_BYTES (UINT64_C(32) << 10)
 #define READ_ALIGN 4096u /* of offset and memory, for OS_DIRECT */
 
@@ -46,7 +46,7 @@ static void start_ahead(struct window *window)
 }
 
 /* Wait for the window that was read ahead, and go on in it if it holds @offset. A read that failed
- * is none: it is done again in plain view. */
+ * does not count: read(2) repeats it. */
 static bool take_ahead(struct window *window, uint64_t offset)
 {
         uint8_t *bytes = window->spare;
@@ -89,7 +89,7 @@ static int move(struct window *window, uint64_t offset, uint64_t bytes)
         return 0;
 }
 
-/* Make [offset, offset + bytes) available if the file has it; -ENODATA: it ends before. */
+/* Make [offset, offset + bytes) available if the file has it. -ENODATA: the file ends before. */
 static inline int need(struct window *window, uint64_t offset, uint64_t bytes, const uint8_t **ret)
 {
         int r = __builtin_expect(holds(window, offset, bytes), 1) ? 0 : move(window, offset, bytes);
@@ -131,7 +131,7 @@ static int check_in_pieces(struct window *window, uint64_t offset, const struct 
         return r;
 }
 
-/* Does the check of a numbered frame hold? 1: it does. */
+/* Does the check of a numbered frame hold? Returns 1 if it does. */
 static int check_holds(struct window *window, uint64_t offset, struct scan_frame *ret)
 {
         const struct record_view *view = &ret->view;
@@ -152,7 +152,8 @@ static int check_holds(struct window *window, uint64_t offset, struct scan_frame
         return r < 0 ? r : want == check;
 }
 
-/* Check the frame at @offset. 0: good; 1: it does not count, scan->why says why. */
+/* Check the frame at @offset. Returns 0: it is good. 1: it does not count, and scan->why says
+ * why. */
 static int check_frame(struct scan *scan, struct window *window, uint64_t offset,
                        uint32_t want_ordinal, bool in_batch, struct scan_frame *ret)
 {
@@ -193,7 +194,8 @@ static int check_frame(struct scan *scan, struct window *window, uint64_t offset
         return scan->miscounted;
 }
 
-/* The place of the mark lies behind its own frame, and no numbered one is in between. */
+/* Does the frame contradict the mark, which lies behind its own frame with no numbered one
+ * between? */
 static bool contradicts_mark(const struct scan *scan, const struct scan_frame *frame)
 {
         if (scan->mark_offset == 0 || frame->number == 0)
@@ -243,7 +245,7 @@ static int scan_frames(struct scan *scan, struct window *window)
         }
 }
 
-/* One that is not to be had is no failure: then each window is read when it is needed. */
+/* Having no ring is no failure: each window is then read when it is needed. */
 static void begin_ahead(struct window *window)
 {
         if (!window->scan->ahead || window->file_bytes <= WINDOW_BYTES ||

@@ -33,9 +33,9 @@ struct scan {
         struct scan_place from; /* where to begin; offset 0: at the first frame */
         bool direct;            /* the descriptor is OS_DIRECT */
         bool ahead;             /* read the next window by io_uring while one is checked */
-        uint64_t mark_number,
-                mark_offset; /* the durable mark, if it is in here; offset 0: it is not */
-        int (*each)(void *context, const struct scan_frame *frame); /* may be NULL; every frame */
+        uint64_t mark_number, mark_offset; /* the mark, if it is in here; offset 0: it is not */
+        int (*each)(void *context,
+                    const struct scan_frame *frame); /* may be NULL; told every frame */
         void *context;
 
         /* What was found */
@@ -45,13 +45,13 @@ struct scan {
         uint64_t stop;       /* where the first frame is that does not count, */
         uint64_t due;        /* with which number, */
         const char *why;     /* and why; NULL: the limit was reached */
-        bool uncommitted;    /* it is merely not there: its commit word is 0 */
+        bool uncommitted;    /* there is no frame: its commit word is 0 */
         bool miscounted;     /* its number is the next segment's */
         bool misplaced;      /* the mark is not behind the frame of its number */
 };
 
-/* Scan until the first frame that is invalid, uncommitted or beyond the limit. The disk's errors
- * are errors: 0, -EIO, -ENOMEM, or what @each returned. */
+/* Scan until the first frame that is invalid, uncommitted or beyond the limit. A failure of the
+ * disk is an error. Returns 0, -EIO, -ENOMEM, or what @each returned. */
 int scan_segment(struct scan *scan);
 
 #endif

@@ -2,10 +2,10 @@
  * segment.c - one append-only file of frames
  *
  * Life:  prepared (header, durable under its name) -> started (start frame) -> full -> sealed.
- *        Bytes once written never change; files are only ever unlinked whole.
- * Trust: the first page is read with read(2) and checked before anything is mapped, and no access
- *        goes beyond the length that fstat(2) gave.
- * Locks: none but index_lock, for an index that a reader extends (segment_locate.c).
+ *        A committed frame never changes; files are only ever unlinked whole.
+ * Trust: read(2) reads the first page, which is checked before anything is mapped. No access goes
+ *        beyond the length that fstat(2) gave.
+ * Locks: only index_lock, for an index that a reader extends (segment_locate.c).
  */
 #include "segment.h"
 
@@ -177,7 +177,7 @@ static int open_named(int directory, uint64_t id, bool writable, char name[32], 
 
         segment_name(id, name);
         fd = file_open(directory, name, writable ? OS_WRITE : OS_READ, ret);
-        if (fd == -EPERM && !writable) /* as a file without magic */
+        if (fd == -EPERM && !writable) /* the same as a file without magic */
                 return damaged(-EBADMSG, name, 0, 0, "not a regular file");
         return fd == -ENOENT ? detail(fd, "%s: the segment is missing", name) : fd;
 }

@@ -18,7 +18,7 @@ struct seal_brief {
         int64_t greatest_ns;
 };
 
-/* What its first page says, checked. */
+/* What the first page of a segment says, checked. */
 struct segment_brief {
         uint64_t id;
         uint64_t salt;
@@ -33,11 +33,11 @@ struct segment_brief {
         struct seal_brief seal;     /* if sealed */
 };
 
-/* One mapped segment, shared by everything that reads it; pinned by a count. */
+/* One mapped segment, which all its readers share. A count pins it. */
 struct segment {
         struct segment_brief brief; /* seal: as found when opened */
         struct hash_key key;
-        struct map map; /* at full size, the file may be shorter */
+        struct map map; /* at full size; the file may be shorter */
         int fd;         /* kept while unsealed, else -1 */
         char name[32];
         _Atomic uint64_t file_bytes;  /* as last seen; grows while unsealed */
@@ -53,11 +53,12 @@ struct segment {
         uint32_t index_mode; /* of an index file that may be written if missing; 0: none may */
         bool index_shared;   /* mapped from a file, or kept by appends: complete */
         struct index own;    /* in the place of a mapped one that is wrong */
-        uint32_t
-                indexed_ordinal; /* of one that is not complete: entries are set below this ordinal, */
-        uint64_t indexed_offset; /* whose frame is here, */
-        bool indexed_in_batch;   /* in the middle of a batch */
-        bool mended;             /* the file of the wrong one was written anew */
+        /* An index that is not complete has the entries below this ordinal, whose frame is at
+         * indexed_offset, perhaps in the middle of a batch. */
+        uint32_t indexed_ordinal;
+        uint64_t indexed_offset;
+        bool indexed_in_batch;
+        bool mended; /* the index file that was wrong was written anew */
         struct memory *memory;
         int directory;
 };
@@ -67,15 +68,15 @@ void segment_name(uint64_t id, char name[32]);
 /* The id that a file name stands for; 0: it is none. */
 uint64_t segment_name_id(const char *name, bool *ret_is_index);
 
-/* The ids of the segment files in a directory, from @from on, ascending; the caller frees them. */
+/* The ids of the segment files in a directory, from @from on, ascending. The caller frees them. */
 int segment_list(struct memory *memory, int directory, uint64_t from, uint64_t **ret,
                  size_t *ret_count);
 
-/* Make the file of a new segment, complete with header, durable with its name. */
+/* Make the file of a new segment. Its header and its name are durable on return. */
 int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t bytes,
                     uint32_t mode);
 
-/* What a header says without the control file, of whatever store it is. */
+/* What a header says without the control file, whatever store it belongs to. */
 struct segment_identity {
         uint8_t uuid[16];
         uint64_t bytes; /* of a full segment of the store */
@@ -89,13 +90,13 @@ int segment_identify(int directory, uint64_t id, struct segment_identity *ret);
 int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
                        struct segment_brief *ret);
 
-/* Has it a seal? No, if its first page cannot be read. */
+/* Has it a valid seal? No, if its first page cannot be read. */
 bool segment_is_sealed(int directory, const uint8_t uuid[16], uint64_t id);
 
-/* May it be written? Asked where failing later would leave something half done. */
+/* May it be written? Asked where a later failure would leave something half done. */
 int segment_check_writable(int directory, uint64_t id);
 
-/* Open and map: shared to read or write, or private. The same errors. */
+/* Open and map it: shared to read or write, or private. Errors as segment_brief_read(). */
 int segment_open(struct memory *memory, int directory, const uint8_t uuid[16], uint64_t id,
                  enum os_map_kind kind, struct segment **ret);
 void segment_close(struct segment *segment);
@@ -103,7 +104,7 @@ void segment_close(struct segment *segment);
 /* Write the start frame of a prepared segment that is mapped writable; not synced. */
 void segment_start(struct segment *segment, const struct start_payload *start, int64_t time_ns);
 
-/* Write the seal into the mapping; everything before @end was synced, the caller syncs this. */
+/* Write the seal into the mapping. Everything before @end was synced; the caller syncs the seal. */
 void segment_seal(struct segment *segment, uint64_t records, uint64_t end, int64_t greatest_ns);
 
 /* May the bytes up to @end be touched? Looks again how long the file is. -EBADMSG: they are not
@@ -118,29 +119,30 @@ static inline int segment_readable(struct segment *segment, uint64_t end)
         return segment_reach(segment, end);
 }
 
-/* Peek at the frame at @offset without ever touching what lies beyond the file: the errors of
+/* Peek at the frame at @offset without touching what lies beyond the file. Errors as
  * record_peek(). */
 int segment_peek(struct segment *segment, uint64_t offset, struct record_view *ret);
 
-/* Does the valid frame with @ordinal end at @end, but for pads? Looked for in 1 MiB. */
+/* Does the valid frame with @ordinal, or a pad behind it, end at @end? Looks 1 MiB back. */
 bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
                        struct record_view *ret);
 
-/* Of a sealed segment: is the last frame before the seal's end the last of a batch, and as many as the
- * seal says? Where a damaged frame hides that, it is believed. @first: that of the log. */
+/* Of a sealed segment: is the last frame before the seal's end the last of a batch, and has it the
+ * ordinal that the seal says? Where a damaged frame hides that, the seal is believed. @first: the
+ * log's first number. */
 bool segment_seal_holds(struct segment *segment, uint64_t first);
 
-/* Find the frame with @ordinal, by index and a few hops. -EAGAIN: not there; -EBADMSG. Then *ret_offset
- * is where the search ended. */
+/* Find the frame with @ordinal, by index and a few hops. -EAGAIN: it is not there. -EBADMSG. On
+ * both *ret_offset is where the search ended. */
 int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
                    struct record_view *ret_view);
 
-/* Walk to it from the frame with ordinal @at at @offset. The same errors. */
+/* Walk to it from the frame with ordinal @at at @offset. Errors as segment_locate(). */
 int segment_walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32_t ordinal,
                     uint64_t *ret_offset, struct record_view *ret_view);
 
-/* The same without the index file, if there is one: what it led to, *ret_offset, has not proved itself. A
- * writer mends the file if it was wrong. */
+/* Find the frame without the index file, if there is one: what that led to, *ret_offset, did not
+ * validate. A writer mends an index file that was wrong. */
 int segment_relocate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset,
                      struct record_view *ret_view);
 
@@ -150,11 +152,11 @@ struct segment_span {
         uint32_t ordinal; /* of the first one */
 };
 
-/* The frames that @number is among, by the index alone: none is touched. -ENOENT: it is not sealed,
- * or has no index. */
+/* The frames that @number is among, by the index alone: no frame is touched. -ENOENT: the segment
+ * is not sealed, or has no index. */
 int segment_span(struct segment *segment, uint64_t number, struct segment_span *ret);
 
-/* Write the index file of a segment. -ENOENT: the segment's file is gone, so none is left there. */
+/* Write the index file of a segment. -ENOENT: the segment's file is gone, so no index is left. */
 int segment_write_index(const struct segment *segment, const struct index *index, uint32_t mode,
                         uint64_t records, uint64_t end);
 
@@ -171,7 +173,7 @@ static inline uint64_t segment_number(const struct segment *segment, uint32_t or
         return segment->brief.start.first_number + ordinal - 1;
 }
 
-/* Let go of the page cache's clean pages of a part of the file, page-aligned. */
+/* Drop the clean pages that the page cache has of a part of the file, page-aligned. */
 void segment_drop(struct segment *segment, uint64_t from, uint64_t to);
 
 /* Report damage at a place of this segment: -EBADMSG, or -EIO if the guard saw a fault. */

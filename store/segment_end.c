@@ -1,14 +1,14 @@
 /*
  * segment_end.c - from an offset back to the frame that ends there
  *
- * Frames lead forward only. So each place before the offset is tried, where a valid frame may begin.
+ * Frames lead forward only. So we try each place before the offset where a frame may begin.
  */
 #include "segment.h"
 
 #define LOOK_BACK_BYTES (UINT64_C(1) << 20)
-#define LOOK_WORDS 256 /* at once */
+#define LOOK_WORDS 256 /* read at once */
 
-/* Does what looks like a frame at @at, in a copy at @bytes, end at @end and prove itself? */
+/* Does what looks like a frame at @at, copied to @bytes, end at @end and validate? */
 static bool proves_itself(struct segment *segment, const uint64_t *bytes, uint64_t at, uint64_t end,
                           uint64_t ordinal, struct record_view *view)
 {
@@ -20,8 +20,8 @@ static bool proves_itself(struct segment *segment, const uint64_t *bytes, uint64
                record_valid(&segment->key, segment->map.base, at, view);
 }
 
-/* What is before the offset is looked through in a copy, as most of it is payload, which nothing orders before
- * this look. Where the frame is larger than the look back, the walk to it is short. */
+/* We search a copy of what is before the offset: most of it is payload, which nothing orders before
+ * this look. A frame that is larger than the search is not found, but a walk to it is short. */
 bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
                        struct record_view *ret)
 {
@@ -48,8 +48,8 @@ bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
         return false;
 }
 
-/* Do valid frames lead to the seal's end? *ret is the last one. Those of numbers below @first were trimmed and
- * need only lead on. */
+/* Do valid frames lead to the seal's end? *ret is the last one. Frames of numbers below @first were
+ * trimmed and need only lead on. */
 static bool walk_to_end(struct segment *segment, uint64_t first, struct record_view *ret)
 {
         uint64_t offset = FRAMES_OFFSET, end = segment->brief.seal.end;
@@ -74,6 +74,6 @@ bool segment_seal_holds(struct segment *segment, uint64_t first)
         if (segment_ends_with(segment, seal->end, seal->records, &last) && last.kind != FRAME_MORE)
                 return true;
         if (!walk_to_end(segment, first, &last))
-                return true; /* a frame is damaged, and that is told */
+                return true; /* a frame is damaged; that is told elsewhere */
         return last.ordinal == seal->records && last.kind != FRAME_MORE;
 }

@@ -1,8 +1,9 @@
 /*
  * segment_locate.c - from a number to its frame: what of the file may be touched, and its index
  *
- * The sealed index if there is a good one; else, or once it has led astray, an anonymous one that is
- * extended on demand, within the budget; else a walk from the segment's start.
+ * The index file of a sealed segment is used if it is good. If it is not, or has led astray, an
+ * anonymous index is extended on demand, within the budget. Beyond the budget frames are walked
+ * from the segment's start.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,8 +36,8 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
         return r < 0 ? r : segment_readable(segment, offset + ret->frame_bytes);
 }
 
-/* Is it a pad, or the frame that is due? Whoever reads a record checks that, but nobody a pad. Neither a pad
- * nor a void stands inside a batch. */
+/* Is it a pad, or the frame that is due? A read of a record checks the record, but nothing else
+ * checks a pad, so this does. No pad or void stands inside a batch. */
 static bool leads_on(const struct segment *segment, uint64_t offset, const struct record_view *view,
                      uint32_t due, bool in_batch)
 {
@@ -47,7 +48,7 @@ static bool leads_on(const struct segment *segment, uint64_t offset, const struc
                        : view->ordinal == due;
 }
 
-/* Walk on from where the own index, @index, ends until it knows @ordinal. */
+/* Walk on from where @index ends, until it knows @ordinal. */
 static int extend_index(struct segment *segment, struct index *index, uint32_t ordinal)
 {
         struct record_view view;
@@ -82,8 +83,8 @@ static int open_sealed_index(struct segment *segment)
         return r;
 }
 
-/* A trim may unlink the segment meanwhile: it unlinks the index after that, so either it finds this
- * one, or the segment is found gone here. */
+/* A trim may unlink the segment meanwhile. It unlinks the index after the segment: either it finds
+ * this index file, or we find the segment gone. */
 int segment_write_index(const struct segment *segment, const struct index *index, uint32_t mode,
                         uint64_t records, uint64_t end)
 {
@@ -99,7 +100,8 @@ int segment_write_index(const struct segment *segment, const struct index *index
         return -ENOENT;
 }
 
-/* Make good what was deleted or garbled; failing to only costs the next opener the same walk. */
+/* Write an index file in the place of one that was deleted or garbled. If that fails, the next open
+ * only has to walk again. */
 static bool save_index(struct segment *segment, struct index *built)
 {
         struct segment_brief *brief = &segment->brief;
@@ -110,7 +112,7 @@ static bool save_index(struct segment *segment, struct index *built)
                                    brief->seal.end) == 0;
 }
 
-/* An empty one, to be extended. */
+/* Make an empty index, to be extended. */
 static int new_index(struct segment *segment, struct index *ret)
 {
         int r;
@@ -128,7 +130,7 @@ static int new_index(struct segment *segment, struct index *ret)
         return 0;
 }
 
-/* The sealed index if there is a good one, else an empty one. */
+/* Open the index file if there is a good one; else make an index, and a file if we may. */
 static int open_index(struct segment *segment)
 {
         struct index built;
@@ -147,7 +149,7 @@ static int open_index(struct segment *segment)
         return 0;
 }
 
-/* *ret_offset: how far the index reaches, for whom it does not lead to @ordinal. */
+/* Make the index reach @ordinal. *ret_offset: how far it reaches, if it does not. */
 static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_offset)
 {
         int r = 0;
@@ -187,13 +189,13 @@ int segment_walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint3
         }
 }
 
-/* Is there an index that came from a file? */
+/* Did the index come from a file? */
 static bool is_from_file(const struct segment *segment)
 {
         return __atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE) && segment->brief.sealed;
 }
 
-/* What the writer finds wrong it writes anew, once. */
+/* The writer writes an index file anew that it found wrong, once. */
 static void mend_index(struct segment *segment)
 {
         pthread_mutex_lock(&segment->index_lock);
@@ -210,7 +212,7 @@ int segment_relocate(struct segment *segment, uint32_t ordinal, uint64_t *ret_of
         uint32_t at = 1;
         int r = 0;
 
-        if (!is_from_file(segment)) /* made from the frames */
+        if (!is_from_file(segment)) /* it was made from the frames */
                 return -EBADMSG;
         pthread_mutex_lock(&segment->index_lock);
         if (!segment->own.map.base)
@@ -236,7 +238,7 @@ int segment_locate(struct segment *segment, uint32_t ordinal, uint64_t *ret_offs
         uint64_t offset;
         int r = 0;
 
-        /* Pairs with the store in open_index(). */
+        /* Pairs with the store in open_sealed_index(). */
         if (!__atomic_load_n(&segment->index_shared, __ATOMIC_ACQUIRE)) {
                 r = index_ready(segment, ordinal, ret_offset);
                 if (r < 0 && r != -ENOBUFS)

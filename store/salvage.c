@@ -6,11 +6,11 @@
  * room in the bytes before it.
  *
  * Time:  a payload may hold what looks like a frame at each of these places, each as long as the
- *        file. So bytes that are hashed in vain count against an allowance: as many as the file has,
- *        and ALLOWED_PER_PLACE for each place that was passed. Where it does not suffice, a place is
- *        passed over. What is due behind a valid frame has an allowance of its own. So has what
- *        leads to a frame with the next ordinal, as hardly any bytes do by chance. Thus a true frame
- *        is not passed over for what merely looks like one.
+ *        file. So bytes that are hashed in vain count against an allowance: as many as the file
+ *        has, and ALLOWED_PER_PLACE for each place that was passed. Where it does not suffice, a
+ *        place is passed over. What is due behind a valid frame has an allowance of its own. So
+ *        has what leads to a frame with the next ordinal, as hardly any bytes do by chance. Thus a
+ *        true frame is not passed over for what merely looks like one.
  */
 #include "salvage.h"
 
@@ -290,8 +290,7 @@ bool salvage_beyond(struct segment *segment, uint64_t offset, uint64_t number)
         return false;
 }
 
-/* The place behind the last non-zero one of the eight bytes at @offset; @otherwise: there is
- * none. */
+/* The place behind the last of the eight bytes at @offset that is not zero, or @otherwise. */
 static uint64_t used_until(const struct segment *segment, uint64_t offset, uint64_t otherwise)
 {
         uint64_t word;

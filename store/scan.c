@@ -152,8 +152,7 @@ static int check_holds(struct window *window, uint64_t offset, struct scan_frame
         return r < 0 ? r : want == check;
 }
 
-/* Check the frame at @offset. Returns 0: it is good. 1: it does not count, and scan->why says
- * why. */
+/* Check the frame at @offset. Returns 0: good. 1: it does not count, and scan->why says why. */
 static int check_frame(struct scan *scan, struct window *window, uint64_t offset,
                        uint32_t want_ordinal, bool in_batch, struct scan_frame *ret)
 {
@@ -194,8 +193,7 @@ static int check_frame(struct scan *scan, struct window *window, uint64_t offset
         return scan->miscounted;
 }
 
-/* Does the frame contradict the mark, which lies behind its own frame with no numbered one
- * between? */
+/* Does the frame contradict the mark? That lies behind its own frame, before the next number. */
 static bool contradicts_mark(const struct scan *scan, const struct scan_frame *frame)
 {
         if (scan->mark_offset == 0 || frame->number == 0)

@@ -34,8 +34,7 @@ struct scan {
         bool direct;            /* the descriptor is OS_DIRECT */
         bool ahead;             /* read the next window by io_uring while one is checked */
         uint64_t mark_number, mark_offset; /* the mark, if it is in here; offset 0: it is not */
-        int (*each)(void *context,
-                    const struct scan_frame *frame); /* may be NULL; told every frame */
+        int (*each)(void *context, const struct scan_frame *frame); /* may be NULL */
         void *context;
 
         /* What was found */

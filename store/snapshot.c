@@ -1,10 +1,10 @@
 /*
  * snapshot.c - a fixed range of the log, mapped privately
  *
- * A snapshot is a catalog of its own whose segments are mapped MAP_PRIVATE, one mapping each and
- * all at once, so that deleting the files takes nothing away. MAP_PRIVATE alone would be no
- * snapshot: a page not yet copied shows later writes to the file. What makes it one is that the
- * range ends at the tail, and bytes before the tail never change.
+ * A snapshot is a catalog of its own. It maps its segments MAP_PRIVATE, one mapping each and all at
+ * once, so deleting the files takes nothing away. MAP_PRIVATE alone would be no snapshot: a page
+ * that is not copied yet shows later writes to the file. The range is fixed because it ends at the
+ * tail, and bytes before the tail never change.
  */
 #include <errno.h>
 

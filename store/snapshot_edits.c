@@ -1,11 +1,11 @@
 /*
  * snapshot_edits.c - which pages of a snapshot are copied, and giving them back
  *
- * Edits:  the pages of a payload are copied before the pointer is given out; a bitmap per segment
- *         knows which, and their bytes are held against the budget. Copied pages have no file
- *         behind them: the kernel can only swap them, or kill.
- * Drop:   a page without other edits goes back to the kernel with MADV_DONTNEED. On a page with
- *         others those are put aside, the page is dropped, and they are written again.
+ * Edits:  the pages of a payload are copied before the caller gets the pointer. A bitmap per
+ *         segment says which pages are copied, and their bytes are held against the budget. Copied
+ *         pages have no file behind them: the kernel can only swap them, or kill.
+ * Drop:   a page without other edits goes back to the kernel by MADV_DONTNEED. If a page has other
+ *         edits, these are put aside, the page is dropped, and they are written again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,8 +42,8 @@ static int copies_of(struct logstore_snapshot *snapshot, const struct segment *s
         struct memory *memory = &snapshot->store->memory;
         struct copies *copies;
 
-        for (size_t i = snapshot->copies_count; i > 0;
-             i--) /* edits tend to go on where they were */
+        /* From the newest back: edits tend to go on where they were. */
+        for (size_t i = snapshot->copies_count; i > 0; i--)
                 if (snapshot->copies[i - 1].segment == segment) {
                         *ret_bits = snapshot->copies[i - 1].bits;
                         return 0;
@@ -119,8 +119,8 @@ static int copy_pages(struct logstore_snapshot *snapshot, const struct snapshot_
         return 0;
 }
 
-/* Room for one more edit: before anything is copied, for what is copied and not noted no drop would
- * ever find. */
+/* Make room for one more edit, before anything is copied: no drop would ever find pages that are
+ * copied but not noted. */
 static int make_room(struct logstore_snapshot *snapshot)
 {
         size_t room = snapshot->edit_room * 2 + 16;
@@ -151,7 +151,7 @@ int snapshot_add_edit(struct logstore_snapshot *snapshot, const struct snapshot_
         int r;
 
         if (snapshot_is_edited(snapshot, edit->number))
-                return 0; /* its pages are copied */
+                return 0; /* its pages are copied already */
         r = make_room(snapshot);
         if (r == 0)
                 r = copy_pages(snapshot, edit);
@@ -182,7 +182,7 @@ uint64_t logstore_snapshot_copied_bytes(const struct logstore_snapshot *snapshot
 
 /* ---- dropping ---- */
 
-/* Which edits go, [from, to) of the list, and a page to put aside what stays beside them. */
+/* The edits that go are [from, to) of the list; @aside holds a page while it is dropped. */
 struct drop {
         struct logstore_snapshot *snapshot;
         size_t from, to;
@@ -203,7 +203,8 @@ static uint32_t part_on_page(const struct snapshot_edit *edit, uint64_t page, ui
         return to > from ? (uint32_t)(to - from) : 0;
 }
 
-/* Copy what @edit has on @page out of @source, a page, into the mapping. */
+/* Copy @edit's part of @page from @source, a page, into the mapping. Returns whether there is
+ * any. */
 static bool put_back(const struct snapshot_edit *edit, uint64_t page, const uint8_t *source)
 {
         uint64_t offset;
@@ -216,8 +217,8 @@ static bool put_back(const struct snapshot_edit *edit, uint64_t page, const uint
 }
 
 /* Put back what the edits that stay have on @page; without a @source only say whether there are
- * any. Edits are sorted by place, so those are the ones next to the range; an empty one among them
- * has its page in common with what is before it, and ends nothing. */
+ * any. Edits are sorted by place, so these are next to the range. An empty edit among them has its
+ * page in common with what is before it, so it does not end the search. */
 static bool put_back_kept(const struct drop *drop, const struct segment *segment, uint64_t page,
                           const uint8_t *source)
 {
@@ -237,7 +238,7 @@ static bool put_back_kept(const struct drop *drop, const struct segment *segment
         return any;
 }
 
-/* Forget one copied page, but for what the edits that stay have on it. */
+/* Drop one copied page, but keep what the edits that stay have on it. */
 static int drop_page(const struct drop *drop, const struct segment *segment, uint64_t *bits,
                      uint64_t page)
 {
@@ -261,7 +262,7 @@ static int drop_page(const struct drop *drop, const struct segment *segment, uin
         return 0;
 }
 
-/* Each page once, though many edits may share it. */
+/* Drop each page once, though many edits may share it. */
 static int drop_pages(const struct drop *drop)
 {
         const struct segment *segment = NULL;

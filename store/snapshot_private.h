@@ -17,7 +17,7 @@ struct logstore_snapshot {
         struct catalog catalog;
         struct logstore_bounds bounds;
         uint64_t budget_bytes, copied_bytes;
-        struct snapshot_edit *edits; /* by number, which is also by segment and offset */
+        struct snapshot_edit *edits; /* sorted by number, and so by segment and offset */
         size_t edit_count, edit_room;
         struct copies *copies;
         size_t copies_count;

@@ -21,14 +21,14 @@
 struct follower {
         pthread_mutex_t lock;
         uint64_t number; /* last good one */
-        uint64_t
-                missed; /* a mark that the frames did not lead to: who reads up to it is told why */
-        uint64_t
-                trusted; /* a mark or the last number of a seal: nobody looked what is behind; 0: none */
+        /* A mark that the frames did not lead to; a read up to it is told why. */
+        uint64_t missed;
+        /* A mark, or the last number of a seal: nobody has looked what is behind. 0: none. */
+        uint64_t trusted;
         uint64_t segment_id;
-        uint64_t offset; /* behind it */
+        uint64_t offset; /* behind the frame of @number */
         uint64_t epoch;
-        uint64_t ended; /* without a mark: number that is due where a mere end was found; 0: none */
+        uint64_t ended; /* without a mark: number due at a mere end; 0: none */
 };
 
 struct logstore {
@@ -36,26 +36,26 @@ struct logstore {
         volatile uint32_t *alive;
         struct logstore_options options;
         bool writer;
-        bool imagines; /* a control file that is lost is made up, in memory */
+        bool imagines; /* a lost control file is made up, in memory */
         struct memory memory;
         int directory;
-        int lock_fd; /* -1: the writer's lock is not ours */
+        int lock_fd; /* -1: we do not hold the writer's lock */
         char *path;
         struct control control;
         struct wake wake;
         struct catalog catalog;
         _Atomic uint64_t children; /* open cursors and snapshots */
-        struct follower follower;  /* read-only */
+        struct follower follower;  /* in a reading process */
         /* Writer */
         struct head head;
         struct claims claims;
         struct sync sync;
         struct retention retention;
         struct keeper keeper;
-        uint64_t batch_bytes_max; /* frames of one claim: what fits in a segment */
+        uint64_t batch_bytes_max; /* limit of one claim: what fits in a segment */
         uint64_t dropped_records, dropped_bytes;
         struct logstore *next_store; /* in the process-wide list for fork */
-        pthread_mutex_t ring_lock;   /* over get_ring */
+        pthread_mutex_t ring_lock;   /* protects get_ring */
         struct ring *get_ring;
         bool no_get_ring;
 };
@@ -63,18 +63,18 @@ struct logstore {
 /* Open a new store. -EEXIST: there is something at @path. */
 int store_open_new(const char *path, const struct logstore_options *options, struct logstore **ret);
 
-/* Open for reading, with the writer's lock from before the control page and the chain are read
- * until the store is closed: what was read stays true meanwhile. -EBUSY: somebody else has it. */
+/* Open for reading under the writer's lock. It is taken before the control page and the chain are
+ * read, and held until the store is closed, so what was read stays true. -EBUSY: another has it. */
 int store_open_locked(const char *path, struct logstore **ret);
 
-/* Open for reading; without a control file as far as the segments say what it was. */
+/* Open for reading. Without a control file, make one up from what the segments say. */
 int store_open_imagined(const char *path, struct logstore **ret);
 
-/* Where the chain is loaded: find or make the active segment, and take appends from then on. */
+/* Once the chain is loaded: find or make the active segment, and take appends from then on. */
 int store_open_writer(struct logstore *store);
 
-/* A call begins: the handle is usable here, and faults in mappings are ours. Every successful enter
- * needs a leave. */
+/* A call begins: the handle is usable here, and faults in mappings are ours. Every successful
+ * store_enter() needs a store_leave(). */
 static inline int store_enter(struct logstore *store)
 {
         if (__builtin_expect(!store, 0))
@@ -103,7 +103,7 @@ static inline int store_enter_writer(struct logstore *store)
         return r;
 }
 
-/* What an entry says so that its record has this time. */
+/* What an entry must say so that its record has this time. */
 static inline int64_t store_entry_time(int64_t time_ns)
 {
         return time_ns ? time_ns : LOGSTORE_TIME_ZERO;

@@ -1,9 +1,9 @@
 /*
  * thread.c - start a thread of the library's own
  *
- * A new thread inherits the signal mask of its maker, and a SIGBUS that is blocked ends the process
- * whatever handler there is. So every thread of the library is started here, with a mask of its own,
- * and is inside the guard for as long as it runs.
+ * A new thread inherits the signal mask of its maker. If SIGBUS is blocked there, a fault ends the
+ * process, whatever handler is set. So every thread of the library is started here, with a mask of
+ * its own, and is inside the guard for as long as it runs.
  */
 #include "thread.h"
 

@@ -1,15 +1,16 @@
 /*
  * sync.c - the one place that syncs; the sticky state; group commit
  *
- * Round:  one at a time per store, over every form (blocking, ring, helper thread, sealing): the
- *         kernel reports a writeback error once and to whoever comes first, so two in flight could
- *         tell one of them success for data that is lost. Its result goes into the sticky state
+ * Round:  one at a time in a store, over every form (blocking, ring, helper thread, seal). The
+ *         kernel reports a writeback error once, to the sync that comes first. So with two in
+ *         flight, one of them could call lost data safe. The result goes into the sticky state
  *         before anybody is told anything.
- * Order:  take the tail; sync its bytes; only then advance the durable number; then the mark in
- *         the control page, which is a lower bound and reaches the disk when it likes.
- * Group:  a lone caller leads at once. Who comes during a round shares the next one, which begins
- *         when the last of those has come back whom the one before released, and is led by him:
- *         without that, two halves of the callers take turns, each with a round of its own.
+ * Order:  take the tail. Sync its bytes. Only then raise the durable number. Then store the mark in
+ *         the control page: it is a lower bound, and the kernel writes it when it likes.
+ * Group:  a lone caller leads at once. Callers that arrive during a round join the next one. It
+ *         starts once as many wait as the last round woke, or GATHER_ROUNDS times its length has
+ *         passed; the last to arrive leads. Without that, two halves of the callers would take
+ *         turns, each with a round of its own.
  */
 #include "sync.h"
 
@@ -20,8 +21,8 @@
 #include "logstore.h"
 #include "sync_private.h"
 
-/* Those whom a round released are waited for so many times as long as it took. (32 threads on two
- * cores take some 500 us to come back, a round 200 or more.) */
+/* A round waits for the callers that the last one released, at most so many times as long as that
+ * took. (32 threads on two cores take some 500 us to come back, a round 200 or more.) */
 #define GATHER_ROUNDS 4
 #define GATHER_MOST_NS 4000000
 
@@ -62,7 +63,7 @@ uint64_t sync_behind(struct sync *sync, const struct tail *tail)
 
 /* ---- one round ---- */
 
-/* Call @each with every piece of a segment between what is synced and @to. */
+/* Call @each with every piece of a segment between the synced place and @to. */
 int sync_for_each_piece(struct sync *sync, const struct tail *to,
                         int (*each)(struct sync *, struct slot *, uint64_t from, uint64_t end))
 {
@@ -76,7 +77,8 @@ int sync_for_each_piece(struct sync *sync, const struct tail *to,
                                        ? to->offset
                                        : (atomic_load(&slot->word) & (HEAD_CLOSED - 1)) * 8;
 
-                /* The page of the first new frame; in a fresh segment that of the start frame. */
+                /* Begin at the page of the first new frame; in a fresh segment at the start
+                 * frame's. */
                 from = from <= FRAMES_OFFSET ? HEADER_BYTES : from;
                 from = from & ~(page - 1);
                 if (end > from)
@@ -96,7 +98,7 @@ static int sync_piece(struct sync *sync, struct slot *slot, uint64_t from, uint6
         return sync_check_piece(sync, slot, from, end);
 }
 
-/* A segment leaves the chain before its file goes. */
+/* Is the segment on the chain? It leaves the chain before its file goes. */
 static bool is_on_chain(struct sync *sync, uint64_t id)
 {
         struct catalog_entry entry;
@@ -114,26 +116,26 @@ int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64
         if (map_faulted(&segment->map))
                 return segment_damage(segment, from, 0, "");
         r = os_stat(segment->fd, &st);
-        if (r == -ESTALE) /* there are file systems that forget what has no name any more */
+        if (r == -ESTALE) /* some file systems forget a file without a name */
                 st = (struct os_stat){ .bytes = end };
         else if (r < 0)
                 return detail(r, "%s: cannot stat: %s", segment->name, logstore_error_text(r));
-        if (st.bytes < end) /* what lay there was dropped, and an msync of that succeeds */
+        if (st.bytes < end) /* what lay there was dropped, and its msync succeeds */
                 return detail(-EIO,
                               "%s: the file was cut to %llu bytes while this process writes to it",
                               segment->name, (unsigned long long)st.bytes);
         if (st.links > 0 || !is_on_chain(sync, segment->brief.id)) /* else it was trimmed */
                 return 0;
-        r = control_held(sync->head->control); /* says more, if all of it is gone */
+        r = control_held(sync->head->control); /* it says more, if all is gone */
         return r < 0 ? r
                      : detail(-ENOENT, "%s: the file was removed while this process writes to it",
                               segment->name);
 }
 
-/* The result of a round, into the sticky state and then the mark. Nobody was told anything yet. */
+/* Put the result of a round into the sticky state, then into the mark. Nobody was told yet. */
 int sync_conclude(struct sync *sync, const struct tail *to, int error, const char *why)
 {
-        /* What was synced before another writer got in, that one has found. */
+        /* If another writer got in, it has found only what was synced before: fail. */
         if (error == 0 && (error = control_held(sync->head->control)) < 0)
                 why = logstore_detail();
         if (error < 0)
@@ -145,7 +147,7 @@ int sync_conclude(struct sync *sync, const struct tail *to, int error, const cha
         control_set_mark(sync->head->control, to->number, to->segment_id, to->offset);
         atomic_thread_fence(memory_order_seq_cst); /* pairs with rest() of the keeper */
         if (atomic_load(&sync->head->asleep))
-                head_poke(sync->head); /* it touches the files */
+                head_poke(sync->head); /* so that it touches the files */
         return 0;
 }
 
@@ -181,8 +183,8 @@ void sync_end_round(struct sync *sync)
         sync_continue(sync);
 }
 
-/* Until a round has ended. Under sync->lock, which is let go of: whoever was waited for may be all
- * that the caller wants, and does not take it again. */
+/* Sleep until a round has ended. Under sync->lock, which is let go of and not taken again: that
+ * round may be all that the caller wants. */
 static int sleep_unlock(struct sync *sync, int64_t deadline_ns)
 {
         uint32_t ended = atomic_load(&sync->ended);
@@ -207,7 +209,7 @@ int sync_wait_unlock(struct sync *sync, int64_t deadline_ns)
                        : detail(r, "cannot wait for a sync: %s", logstore_error_text(r));
 }
 
-/* Take sync->lock with nothing running, and keep others out. */
+/* Wait until no sync runs, and keep others out. */
 static void begin_alone(struct sync *sync)
 {
         pthread_mutex_lock(&sync->lock);
@@ -233,7 +235,7 @@ bool sync_gathered(struct sync *sync)
                os_monotonic() >= sync->gather_until_ns;
 }
 
-/* Until a round that the helper leads has ended. Under sync->lock, which is let go of. */
+/* Sleep until a round that the helper leads has ended. Under sync->lock, which is let go of. */
 static int ask_unlock(struct sync *sync, uint64_t number, int64_t deadline_ns)
 {
         int r;
@@ -294,7 +296,7 @@ static int wait_resolved(struct sync *sync, uint64_t number, int64_t deadline_ns
         int64_t pause_ns = 20000;
 
         while (head_tail_number(sync->head, number) < number) {
-                int r = sync_check_number(sync, number); /* it may be truncated away */
+                int r = sync_check_number(sync, number); /* a truncation may take it back */
                 if (r < 0)
                         return r;
                 if (claims_mine(sync->claims, number))

@@ -17,28 +17,28 @@ struct sync {
         struct head *head;
         struct claims *claims;
         pthread_mutex_t lock;   /* over what is not atomic; never held during a sync or a wait */
-        _Atomic uint32_t ended; /* rounds; the futex word of those who wait for one */
+        _Atomic uint32_t ended; /* counts rounds; threads that wait for one sleep on it */
         enum sync_round_kind running;
-        struct tail synced; /* everything up to here is durable; for whoever has the round */
-        _Atomic uint64_t synced_place; /* of it, for others: turn << 32 | offset / 8 */
+        struct tail synced;            /* the synced place; for the thread that has the round */
+        _Atomic uint64_t synced_place; /* a copy for others: turn << 32 | offset / 8 */
         _Atomic uint64_t durable;
         _Atomic uint32_t waiting; /* threads that want a round */
         _Atomic uint32_t arrived; /* threads that ever wanted one */
-        uint32_t released;        /* threads that the last round released, */
-        uint32_t arrived_before;  /* those that had arrived when it ended, */
-        int64_t gather_until_ns;  /* and until when they are waited for */
-        _Atomic uint64_t rounds;  /* that succeeded */
+        uint32_t released;        /* how many the last round released, */
+        uint32_t arrived_before;  /* how many had arrived when it ended, */
+        int64_t gather_until_ns;  /* until when the next waits for them */
+        _Atomic uint64_t rounds;  /* rounds that succeeded */
 
         /* Asynchronous form */
         bool no_ring;
-        struct ring *ring;  /* NULL: not tried, or not to be had */
-        int eventfd;        /* -1: nobody asked */
+        struct ring *ring;  /* NULL: not tried yet, or there is none */
+        int eventfd;        /* -1: nobody asked for one */
         uint64_t wanted;    /* number that the next asynchronous round is for */
         struct tail target; /* of the round in the ring, */
-        unsigned pending;   /* its completions still to come, */
+        unsigned pending;   /* its completions that are still to come, */
         int error;          /* its first failure, */
-        char why[256];      /* in the words of whoever took that in, */
-        bool reaping;       /* and somebody sleeps until more of it has completed */
+        char why[256];      /* and the detail of that */
+        bool reaping;       /* a thread sleeps until more of it has completed */
 
         /* A thread that leads rounds where there is no ring, and for callers with a deadline */
         uint64_t asked; /* number that such a caller waits for; every claim up to it is resolved */
@@ -50,35 +50,35 @@ struct sync {
 int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring);
 void sync_free(struct sync *sync);
 
-/* Everything up to @tail is known durable: after open, or in sync_alone() when there are no slots
- * before the active one any more. */
+/* Everything up to @tail is known to be durable. Called after an open, and in sync_alone() where no
+ * slot before the active one is left. */
 void sync_begin(struct sync *sync, const struct tail *tail);
 
-/* Make durable up to @number; deadline in monotonic ns, -1: none. Errors as logstore_sync(). A caller
- * with a deadline leaves the round to the helper, so that he is back in time. */
+/* Make durable up to @number; the deadline is in monotonic ns, -1: none. Errors as logstore_sync().
+ * A caller with a deadline leaves the round to the helper, so that it returns in time. */
 int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns);
 
-/* Start to; completion by sync_durable() and the eventfd. */
+/* Start that and return. sync_durable() and the eventfd tell when it is done. */
 int sync_start(struct sync *sync, uint64_t number);
 int sync_eventfd(struct sync *sync);
-bool sync_has_ring(struct sync *sync); /* by now */
+bool sync_has_ring(struct sync *sync); /* false before one was needed */
 
-/* Bytes from what is synced to @tail; UINT64_MAX: it is in another segment. Any thread may ask. */
+/* Bytes from the synced place to @tail; UINT64_MAX: in another segment. Any thread may ask. */
 uint64_t sync_behind(struct sync *sync, const struct tail *tail);
 
-/* Take in what has completed; the durable number. */
+/* Take in what has completed. Returns the durable number. */
 uint64_t sync_durable(struct sync *sync);
 
 /* Sync and seal the oldest full segment and write its index. -EAGAIN: none is ready for it. */
 int sync_seal(struct sync *sync);
 
-/* The same for who is in sync_alone() already. */
+/* The same for a caller that is in sync_alone() already. */
 int sync_seal_alone(struct sync *sync);
 
 /* Make the start frame of slot @turn durable, so that its successor never stands on nothing. */
 int sync_started(struct sync *sync, uint32_t turn);
 
-/* The same for every slot, for who is in sync_alone() already. */
+/* The same for every slot, for a caller that is in sync_alone() already. */
 int sync_all_started_alone(struct sync *sync);
 
 /* Run @what while no sync is running and none can start. */

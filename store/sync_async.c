@@ -1,9 +1,9 @@
 /*
  * sync_async.c - syncs that go on while their caller does something else
  *
- * Ring:   the FSYNCs of one round are submitted together, the kernel signals the eventfd, and
- *         whoever looks next (sync_durable, or anybody who waits for a turn) takes the result in.
- *         The round occupies sync->running like any other.
+ * Ring:   the FSYNCs of one round are submitted together, and the kernel signals the eventfd. The
+ *         next caller that looks (sync_durable, or a thread that waits for a turn) takes the result
+ *         in. The round occupies sync->running like any other.
  * Helper: where io_uring is missing or forbidden, and behind an open claim, a thread leads blocking
  *         rounds instead (sync_helper.c).
  */
@@ -26,16 +26,17 @@ static int submit_piece(struct sync *sync, struct slot *slot, uint64_t from, uin
         return r;
 }
 
-/* Of the round in the ring. Others may take in the rest and conclude it: the detail is this thread's. */
+/* Note a failure of the round in the ring. Another thread may take in the rest and conclude the
+ * round, but the detail is this thread's: copy it. */
 static void note_error(struct sync *sync, int error)
 {
         if (sync->error < 0)
-                return; /* the first is the one that counts */
+                return; /* the first one counts */
         sync->error = error;
         snprintf(sync->why, sizeof(sync->why), "%s", logstore_detail());
 }
 
-/* Under sync->lock, with nothing running. */
+/* Submit a round. Under sync->lock, with nothing running. */
 static int submit_round(struct sync *sync)
 {
         int r = head_failure(sync->head);
@@ -78,7 +79,7 @@ static void finish_round(struct sync *sync)
         sync_wake(sync);
 }
 
-/* Could a round now finish what was started? Behind an open claim it is the helper's. */
+/* Can a round now finish what was started? Behind an open claim the helper leads it. */
 static bool resumable(struct sync *sync)
 {
         return sync->ring && sync->running == SYNC_IDLE &&
@@ -88,8 +89,8 @@ static bool resumable(struct sync *sync)
 
 void sync_continue(struct sync *sync)
 {
-        bool ready = resumable(sync); /* first: the store may fail as the tail walks */
-        /* Taken back by a truncation it never comes: the caller learns that from the durable number. */
+        bool ready = resumable(sync); /* first, as the store may fail while the tail moves */
+        /* A number that a truncation took back never comes: the durable number tells the caller. */
         bool over = sync->wanted != 0 &&
                     (atomic_load(&sync->durable) >= sync->wanted ||
                      atomic_load(&sync->head->failed) || sync->wanted > head_claimed(sync->head));
@@ -98,7 +99,7 @@ void sync_continue(struct sync *sync)
                 sync->wanted = 0;
                 os_signal_eventfd(sync->eventfd);
         } else if (ready) {
-                submit_round(sync); /* its failure is sticky, or the thread goes on */
+                submit_round(sync); /* its failure is sticky, or the helper goes on */
         }
 }
 
@@ -133,7 +134,7 @@ int sync_wait_ring(struct sync *sync, int64_t deadline_ns)
         pthread_mutex_lock(&sync->lock);
         sync->reaping = false;
         sync_reap_ring(sync);
-        if (sync->running == SYNC_RING) { /* another waiter's turn to look */
+        if (sync->running == SYNC_RING) { /* let another waiter look */
                 atomic_fetch_add(&sync->ended, 1);
                 sync_wake(sync);
         }
@@ -152,7 +153,7 @@ static int ensure_eventfd(struct sync *sync)
         return 0;
 }
 
-/* A ring whose completions signal the eventfd; none is no failure. */
+/* Make a ring whose completions signal the eventfd. To have none is no failure. */
 static void ensure_ring(struct sync *sync)
 {
         if (sync->no_ring || sync->ring)
@@ -215,7 +216,7 @@ uint64_t sync_durable(struct sync *sync)
         pthread_mutex_lock(&sync->lock);
         sync_reap_ring(sync);
         if (resumable(sync))
-                submit_round(sync); /* it had to wait for another form */
+                submit_round(sync); /* it waited for another form to end */
         pthread_mutex_unlock(&sync->lock);
         return atomic_load(&sync->durable);
 }

@@ -1,8 +1,8 @@
 /*
- * sync_helper.c - the thread that leads rounds for callers who do not
+ * sync_helper.c - the thread that leads rounds for callers that do not
  *
- * Those are asynchronous syncs without a ring, or behind an open claim, and callers with a deadline:
- * a thread inside an msync is not back before the disk is. It is started by the first of them.
+ * These are asynchronous syncs without a ring or behind an open claim, and callers with a deadline:
+ * a thread inside an msync returns only when the disk does. The first of them starts the helper.
  */
 #include "detail.h"
 #include "logstore.h"
@@ -10,10 +10,10 @@
 #include "sync_private.h"
 #include "thread.h"
 
-#define CLAIM_LEAST_NS INT64_C(20000) /* between two looks whether an open claim is resolved */
+#define CLAIM_LEAST_NS INT64_C(20000) /* between two looks at an open claim */
 #define CLAIM_MOST_NS INT64_C(1000000)
 
-/* What was asked for is durable, was taken back, or never will be: those who asked look again. */
+/* Once what was asked for is durable, taken back or past hope, let the callers look again. */
 static void drop_asked(struct sync *sync)
 {
         if (sync->asked == 0 ||
@@ -25,8 +25,8 @@ static void drop_asked(struct sync *sync)
         sync_wake(sync);
 }
 
-/* The number that the next round is for; 0: none. Those who wait with a deadline first: theirs is
- * never behind an open claim. */
+/* The number that the next round is for; 0: none. Callers with a deadline come first: what they
+ * wait for is never behind an open claim. */
 static uint64_t due(struct sync *sync)
 {
         drop_asked(sync);
@@ -38,7 +38,8 @@ static uint64_t due(struct sync *sync)
                        : 0;
 }
 
-/* Behind an open claim: the helper does not wait for it, because it may be asked for another. */
+/* The number is behind an open claim. The helper does not wait for the claim, because it may be
+ * asked for another number. */
 static void pause_unlocked(struct sync *sync, int64_t *pause_ns)
 {
         pthread_mutex_unlock(&sync->lock);
@@ -50,7 +51,7 @@ static void pause_unlocked(struct sync *sync, int64_t *pause_ns)
         pthread_mutex_lock(&sync->lock);
 }
 
-/* Sleep until asked, at most until @until_ns by the monotonic clock. */
+/* Sleep until asked, but not beyond @until_ns of the monotonic clock. */
 static void rest_until(struct sync *sync, int64_t until_ns)
 {
         struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };

@@ -1,8 +1,8 @@
 /*
  * sync_seal.c - what is synced besides a round: seals, and start frames alone
  *
- * Seal: sync all of the segment, store the seal, sync that, sync the control page; the index file is
- *       written but never synced, because it is never evidence.
+ * Seal: sync all of the segment. Store the seal and sync it. Sync the control page. Write the index
+ *       file, which is never synced, because it is never evidence.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -47,13 +47,13 @@ int sync_seal_alone(struct sync *sync)
         segment = slot->segment;
         records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
         segment_seal(segment, records, end.offset, end.greatest_ns);
-        (void)os_touch(segment->fd); /* for backups; before the sync, which makes it durable, too */
+        (void)os_touch(segment->fd); /* for backups; the sync below makes it durable */
         r = sync_start_of(sync, &segment->map, HEADER_BYTES, segment->name);
         if (r == 0 && (r = control_sync(sync->head->control)) < 0)
                 r = head_give_up(sync->head, logstore_detail());
         if (r < 0)
                 return r;
-        /* Failing is no harm: whoever needs the index builds it. */
+        /* A failure does no harm: a reader that needs the index builds it. */
         segment_write_index(segment, &segment->index, control_file_mode(sync->head->control->page),
                             records, end.offset);
         head_retire(sync->head, turn);
@@ -67,7 +67,7 @@ static int seal(void *context)
 
 int sync_seal(struct sync *sync)
 {
-        /* Asked at every tick: to take a turn for nothing would hold up every fifth sync. */
+        /* *Behind* asks at every tick. A turn for nothing would hold up syncs. */
         if (atomic_load(&sync->head->oldest) == atomic_load(&sync->head->newest))
                 return -EAGAIN;
         return sync_alone(sync, seal, sync);

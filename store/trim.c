@@ -1,9 +1,12 @@
 /*
  * trim.c - letting go of either end of the log: retention, trim, truncation
  *
- * Truncation is a roll that says otherwise: a new segment whose start frame ends the log before it
- * at the wanted record. What lies behind is dead from then on; whole segments behind are unlinked.
- * Order:  everything synced; new segment synced; epoch durable; leftovers unlinked.
+ * A truncation is a roll that says otherwise: the start frame of a new segment ends the log before
+ * it at the wanted record. What lies behind is dead from then on, and whole segments of it are
+ * unlinked.
+ *
+ * Order:  everything synced and sealed; new segment synced; epoch and mark durable; the segment at
+ *         the cut sealed; leftovers unlinked.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -55,7 +58,7 @@ int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_
         return r;
 }
 
-/* What a writer that opened the store now, and found all of it durable, would let go of. */
+/* What a writer would let go of, had it opened the store now and found all of it durable. */
 static int plan_of_reader(struct logstore *store, uint64_t *ret_first)
 {
         struct control control = { .first_number = reader_first(store) };
@@ -123,7 +126,7 @@ int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_
 struct truncation {
         struct logstore *store;
         uint64_t number, next;
-        const struct start_payload *start; /* of the new head, once that is known */
+        const struct start_payload *start; /* of the new head, once known */
 };
 
 /* The greatest time in the log up to @end of a pinned segment. */
@@ -148,7 +151,7 @@ static int greatest_until(struct catalog *catalog, struct segment *segment, uint
         return 0;
 }
 
-/* Where the log would end: *start says so. */
+/* Describe in *start where the log is to end. */
 static int describe_end(struct truncation *truncation, struct start_payload *start)
 {
         struct logstore *store = truncation->store;
@@ -183,8 +186,8 @@ static int fail_sync(struct logstore *store, const char *what, int error)
         return head_give_up(&store->head, why);
 }
 
-/* What was cut would be taken for the log once the new head is sealed, or lost; the next open tries
- * again. */
+/* Once the new head is sealed, or lost, what was cut would be taken for the log. So fail; the next
+ * open tries again. */
 static int fail_left_behind(struct logstore *store)
 {
         char why[384];
@@ -193,8 +196,9 @@ static int fail_left_behind(struct logstore *store)
         return head_give_up(&store->head, why);
 }
 
-/* The segment that the log now ends in is sealed as it does, so that nothing that was cut comes back
- * should the new head ever be damaged. The one that was active is that, or a leftover. */
+/* Seal the segment in which the log now ends, so that nothing that was cut comes back if the new
+ * head is ever damaged. That segment is the one that was active, or the active one is a
+ * leftover. */
 static int retire_active(struct logstore *store, const struct start_payload *start)
 {
         struct head *head = &store->head;
@@ -216,7 +220,7 @@ static int retire_active(struct logstore *store, const struct start_payload *sta
         return r;
 }
 
-/* The new head, then what the control page says of it; nobody can append meanwhile. */
+/* Sync the new head, then what the control page says of it. Nobody can append meanwhile. */
 static int make_durable(void *context, struct segment *next, const struct tail *tail)
 {
         struct truncation *truncation = context;
@@ -227,20 +231,20 @@ static int make_durable(void *context, struct segment *next, const struct tail *
         r = map_sync(&next->map, FRAMES_OFFSET);
         if (r < 0)
                 return fail_sync(store, next->name, r);
-        /* In one slot: half of it on disk would be a mark beyond the log of its epoch. */
+        /* Store epoch and mark in one slot: half of that on disk would be a mark beyond its log. */
         control_set_head(&store->control, start->epoch,
                          start->previous_id ? store->control.first_number : start->first_number,
                          tail->number, tail->segment_id, tail->offset);
         r = control_sync(&store->control);
         if (r < 0)
                 return head_give_up(&store->head, logstore_detail());
-        /* Not before, as the durable number may rise: until here what is cut counts. It falls before
-         * the tail does, and before a claim is let in. */
+        /* Not before, because the durable number may rise here, and until here what is cut counts.
+         * It falls before the tail does, and before a claim is let in. */
         sync_begin(&store->sync, tail);
         return 0;
 }
 
-/* Under retention.lock, so that what is found here of the first number stays so. */
+/* Check what is asked for. Under retention.lock, so that the first number stays as it is here. */
 static int check_truncation(struct truncation *truncation)
 {
         struct logstore *store = truncation->store;
@@ -281,7 +285,7 @@ static int truncate_alone(void *context)
         if (tail.number != head_claimed(head))
                 return detail(-EBUSY, "record %llu: a claim is open",
                               (unsigned long long)(tail.number + 1));
-        do /* so that only the active segment is left to be judged below */
+        do /* so that only the active segment is left to judge */
                 r = sync_seal_alone(&store->sync);
         while (r == 0);
         if (r != -EAGAIN)

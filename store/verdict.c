@@ -1,10 +1,11 @@
 /*
  * verdict.c - read everything and check it, changing nothing
  *
- * Every segment is read with read(2) from its first frame to where the log says that it ends, so a
- * dying disk is reported and not a signal. Behind the durable mark a crash may have torn the end:
- * that is mentioned and is no fault. Beside a writer the tail moves; what was there at the start is
- * what is checked. What is trimmed meanwhile is no fault; a truncation makes it begin again.
+ * read(2) reads every segment, from its first frame or that of the log, to where the log says that
+ * it ends. So a dying disk is reported and not a signal. Behind the mark a crash may have torn the
+ * end: that is mentioned and is no fault. Beside a writer the tail moves; what was there at the
+ * start is checked. What is trimmed meanwhile is no fault. After a truncation the check begins
+ * again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,8 +23,8 @@ static bool truncated_since(struct verification *v)
                now.epoch != v->epoch;
 }
 
-/* A file is gone: is the chain whole without it? A recovery drops an empty segment before the control
- * page tells of the epoch that has begun. */
+/* A file is gone. Is the chain whole without it? A recovery drops an empty segment before the
+ * control page tells of the new epoch. */
 static bool recovered_since(struct verification *v)
 {
         struct control_slot slot;
@@ -36,7 +37,7 @@ static bool recovered_since(struct verification *v)
         return since;
 }
 
-/* The file of @entry is gone: is all that it held before the first number of now? */
+/* The file of @entry is gone. Is all that it held below the first number as it is now? */
 bool verdict_trimmed_since(struct verification *v, const struct catalog_entry *entry,
                            const struct catalog_entry *next)
 {
@@ -75,7 +76,8 @@ static void tell_fault(struct verification *v, const struct fault *fault, bool f
         verdict_hook(v->hooks, fault, fatal);
 }
 
-/* What was trimmed is none of the log, though the frames of its end are still there. */
+/* @number, or the log's first if that is greater: what was trimmed is not part of the log, though
+ * the frames of its end are still there. */
 static uint64_t not_served(const struct verification *v, uint64_t number)
 {
         uint64_t first = v->store->catalog.first_number;
@@ -93,7 +95,7 @@ void verdict_tell(struct verification *v, const char *file, uint64_t offset, uin
         tell_fault(v, &fault, fatal);
 }
 
-/* The last failure, of the file @name. */
+/* Tell the last failure, of the file @name. */
 void verdict_tell_last(struct verification *v, const char *name, uint64_t number, int error)
 {
         struct fault fault;
@@ -105,8 +107,8 @@ void verdict_tell_last(struct verification *v, const char *name, uint64_t number
         tell_fault(v, &fault, true);
 }
 
-/* Is the chain broken before the segment @id? Whatever is there of it ends with the number before the
- * one that is due now. */
+/* Tell of a break of the chain before the segment @id. What is there of the log ends with the
+ * number before the one that is due now. */
 void verdict_tell_break(struct verification *v, uint64_t id)
 {
         struct fault fault;
@@ -120,7 +122,8 @@ void verdict_tell_break(struct verification *v, uint64_t id)
         v->torn = false;
 }
 
-/* What a writer would write, and will not, because the file has a second name: no damage. */
+/* Mention files that a writer would write, but refuses to because they have a second name. That is
+ * no damage. */
 static void check_names(struct verification *v)
 {
         const struct catalog *catalog = &v->store->catalog;
@@ -141,7 +144,7 @@ static void check_names(struct verification *v)
                                 "until a copy is in its place");
 }
 
-/* Behind the last segment. */
+/* Judge the end, behind the last segment. */
 static void verify_end(struct verification *v)
 {
         uint64_t due = v->next_number;
@@ -200,7 +203,7 @@ static int verify_once(struct verification *v)
         return v->found.report.faults ? fault_tell(&v->found.first) : 0;
 }
 
-/* From the start, if the log was truncated meanwhile. */
+/* Verify, and begin again if the log was truncated meanwhile. */
 static int verify_again(struct logstore *store, const struct logstore_verify_hooks *hooks,
                         bool first_only, struct verdict *ret)
 {

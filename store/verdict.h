@@ -1,5 +1,5 @@
 /*
- * verdict.h - the verdict on a whole store, for verify, repair and an open for writing that is refused
+ * verdict.h - the verdict on a whole store, for verify, repair and a refused open for writing
  */
 #ifndef LOGSTORE_VERDICT_H
 #define LOGSTORE_VERDICT_H
@@ -11,32 +11,33 @@ struct verdict {
         struct logstore_verify_report report;
         struct fault first;     /* the damage that a reader meets first; .error 0: none */
         struct fault unknown;   /* what another version wrote; .error 0: nothing */
-        bool only_begins_later; /* no other damage than that older ones are missing */
-        uint64_t begin;       /* the log is sound from this number on, if older ones are missing, */
-        struct recovery keep; /* up to here; segment id 0: none of it is */
-        uint64_t epoch;       /* greatest of what is kept */
-        struct control_slot
-                slot;   /* as it was before the chain was read; generation 0: there is none */
-        bool misplaced; /* the mark is not where its record ends, and all frames are good */
+        bool only_begins_later; /* the only damage is that older segments are missing */
+        uint64_t begin;         /* the log is sound from here on, if older ones are missing, */
+        struct recovery keep;   /* up to here; segment id 0: none of it is */
+        uint64_t epoch;         /* greatest epoch of what is kept */
+        /* As it was before the chain was read; generation 0: there was none. */
+        struct control_slot slot;
+        bool misplaced; /* the mark is not where its record ends, but all frames are good */
 };
 
-/* Check all of @store, whose catalog only this thread has; each fault is told to @hooks (may be NULL), in
- * the order of the log. 0 if healthy, -EBADMSG, -EPROTONOSUPPORT; -EAGAIN: truncated without pause. */
+/* Check all of @store, whose catalog only this thread uses. Tell each fault to @hooks (may be
+ * NULL), in the order of the log. Returns 0 if it is healthy, -EBADMSG, -EPROTONOSUPPORT, or
+ * -EAGAIN: it is truncated without pause. */
 int verify_store(struct logstore *store, const struct logstore_verify_hooks *hooks,
                  struct verdict *ret);
 
 /* Tell @fault to @hooks, which may be NULL. */
 void verdict_hook(const struct logstore_verify_hooks *hooks, const struct fault *fault, bool fatal);
 
-/* Only the segments that are not sealed: what an open for writing does not read otherwise, if there is a
- * sealed one behind. 0, or as verify_tell_first(). */
+/* Check only the unsealed segments. An open for writing does not read them otherwise, if a sealed
+ * one is behind. Returns 0, or fails as verify_tell_first() does. */
 int verify_unsealed(struct logstore *store);
 
-/* An open for writing has found damage: fail with the one that a reader meets first. @error: how it
- * failed. */
+/* An open for writing, or a read, has failed with @error, which is damage. Fail with the damage
+ * that a reader meets first. */
 int verify_tell_first(struct logstore *store, int error);
 
-/* The first fault, or 0: there is none. */
+/* Fail with the first fault; 0: there is none. */
 int verify_first(struct logstore *store);
 
 #endif

@@ -63,7 +63,7 @@ static void close_index(struct verification *v, uint64_t id)
                      "the index is not that of its segment; it is rebuilt on use, delete it");
 }
 
-/* Without a mark: are there good frames behind the place where the scan stopped? */
+/* Without a mark: do good frames lie behind the place where the scan stopped? */
 static bool goes_on(struct verification *v, const struct segment_brief *brief,
                     const struct scan *scan)
 {
@@ -78,7 +78,8 @@ static bool goes_on(struct verification *v, const struct segment_brief *brief,
         return !end;
 }
 
-/* Beside a writer a frame may be committed before one in front of it, for a moment. */
+/* Is a writer at work there? Beside one a frame may be committed, for a moment, before the one in
+ * front of it. */
 static bool is_written(struct verification *v, struct segment *segment, uint64_t offset)
 {
         struct record_view view;
@@ -87,10 +88,10 @@ static bool is_written(struct verification *v, struct segment *segment, uint64_t
                segment_peek(segment, offset, &view) != -EAGAIN;
 }
 
-/* What the next open for writing drops: all from an offset on, where a number is due. */
+/* What the next open for writing drops: all from @from on, where @number is due. */
 struct torn {
         uint64_t from, number, limit;
-        uint64_t place; /* that is told */
+        uint64_t place; /* the offset that is told */
         bool gap;       /* nothing is committed there: perhaps there is nothing to drop */
         const char *what;
 };
@@ -119,7 +120,7 @@ static void tell_torn(struct verification *v, uint64_t id, const struct torn *to
         verdict_tell(v, name, torn->place, torn->place ? torn->number : 0, 0, false, text);
 }
 
-/* There a writer goes on. */
+/* Was the store closed cleanly at @offset? Then a writer goes on there. */
 static bool is_closed_at(const struct verification *v, const struct segment_brief *brief,
                          uint64_t offset)
 {
@@ -127,13 +128,14 @@ static bool is_closed_at(const struct verification *v, const struct segment_brie
                v->found.slot.mark_offset == offset;
 }
 
-/* The scan stopped before the log says that the segment ends. Frames of a batch that was durable are
- * records up to the one that is bad; else none of the batch is. As reader_judge(). */
+/* The scan stopped before the place where the log says that the segment ends. Of a batch that was
+ * durable, frames before the bad one are records; of any other batch, none are. As
+ * reader_judge(). */
 static void judge_stop(struct verification *v, const char *name, const struct scan *scan,
                        const struct segment_brief *brief, uint64_t next_id)
 {
         const char *why = scan->why ? scan->why : "the segment ends before its records do";
-        uint64_t number = brief->start.first_number + scan->records; /* of a batch: its first */
+        uint64_t number = brief->start.first_number + scan->records; /* in a batch: its first */
         bool known = v->found.slot.generation != 0;
         /* Without a slot the mark is that of the newest seal, if there is one. */
         bool durable = brief->sealed || number <= v->found.slot.mark_number;
@@ -170,8 +172,8 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
         tell_torn(v, brief->id, &torn);
 }
 
-/* Where the log begins in a sealed segment, as a reader finds it: what was trimmed before need not be
- * whole. */
+/* Where the log begins in a sealed segment, found as a reader finds it. What was trimmed before
+ * need not be whole. */
 static struct scan_place find_begin(struct verification *v, const struct segment_brief *brief)
 {
         struct scan_place place = { 0 };
@@ -227,12 +229,12 @@ static int scan_entry(struct verification *v, const struct segment_brief *brief,
         return r;
 }
 
-/* No fault so far: the log is sound up to where the segment's last whole batch ends. */
+/* There is no fault so far: the log is sound up to the end of the segment's last whole batch. */
 static void keep(struct verification *v, const struct segment_brief *brief, const struct scan *scan)
 {
         int64_t greatest = v->found.keep.tail.greatest_ns;
 
-        if (brief->start.greatest_ns > greatest) /* of what was trimmed, too */
+        if (brief->start.greatest_ns > greatest) /* also of what was trimmed */
                 greatest = brief->start.greatest_ns;
         if (brief->start.epoch > v->found.epoch)
                 v->found.epoch = brief->start.epoch;
@@ -245,7 +247,8 @@ static void keep(struct verification *v, const struct segment_brief *brief, cons
         };
 }
 
-/* Read the frames of a segment that is as its header says, up to where @next or its seal lets it end. */
+/* Judge the scan of a segment whose first page is good, up to where @next or its seal lets it
+ * end. */
 static void judge_segment(struct verification *v, const struct segment_brief *brief,
                           const struct catalog_entry *next, bool has_next, uint64_t limit,
                           const struct scan *scan, int r)
@@ -304,7 +307,7 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
         return 0;
 }
 
-/* The log ends before it. */
+/* Tell that the next open for writing drops the segment: the log ends before it. */
 static void drop_segment(struct verification *v, const struct catalog_entry *entry,
                          const struct catalog_entry *next)
 {

@@ -1,5 +1,5 @@
 /*
- * verify.c - the verdict on a store, for whoever asks for it by name
+ * verify.c - the verdict on a store, for a caller that names its path
  */
 #include <errno.h>
 

@@ -1,11 +1,11 @@
 /*
  * wait.c - waiting for the next record
  *
- * Sleeping: announce in the wake page, look again, sleep on its futex word; the writer wakes who has
- * announced. A reader that may not write the page sleeps on the same word, which the writer's thread
- * wakes now and then, and looks by itself from every millisecond to ten times a second, the less often
- * the longer nothing came; without any page it only looks. The thread behind a descriptor does the same in the
- * cursor's place.
+ * Sleeping: the reader announces itself in the wake page, looks again, and sleeps on the page's
+ * futex word; the writer wakes it. A reader that may not write the page sleeps on the same word,
+ * and the writer's thread wakes that now and then. Such a reader also looks by itself, from every
+ * millisecond to ten times a second, the less often the longer nothing came. Without a page a
+ * reader only looks. The thread behind a descriptor does the same in the cursor's place.
  */
 #include <errno.h>
 
@@ -14,9 +14,9 @@
 #include "thread.h"
 
 #define POLL_LEAST_NS INT64_C(20000)
-#define POLL_TICKED_NS INT64_C(1000000) /* where the writer wakes all now and then */
+#define POLL_TICKED_NS INT64_C(1000000) /* if the writer wakes all now and then */
 #define POLL_MOST_NS INT64_C(100000000)
-#define POLL_SHARE 32 /* of the time waited so far: what comes late comes a 32nd later */
+#define POLL_SHARE 32 /* of the time waited so far: a late record is seen a 32nd later */
 #define POLL_FAILED_NS INT64_C(100000000)
 #define SPIN_NS INT64_C(50000)
 
@@ -24,13 +24,13 @@
 struct awaited {
         struct logstore *store;
         uint64_t number;
-        uint64_t epoch;           /* of the writer; another one is something to be told, too */
+        uint64_t epoch;           /* the writer's; next tells of another one, too */
         const _Atomic bool *stop; /* NULL: nothing ends the wait early */
-        int64_t *waited_ns;       /* until the last record came; negative: in vain since then */
-        const struct logstore_cursor *standing; /* in this thread, or NULL */
+        int64_t *waited_ns;       /* until the last record came; negative: in vain since */
+        const struct logstore_cursor *standing; /* the cursor of this thread, or NULL */
 };
 
-/* Is there something for next, were it only an error to be told? */
+/* Is there something for next, even if only an error? */
 static bool ready(const struct awaited *awaited)
 {
         struct logstore *store = awaited->store;
@@ -43,7 +43,7 @@ static bool ready(const struct awaited *awaited)
         return reader_tail(store, &tail) < 0 || tail >= awaited->number;
 }
 
-/* Most often the very frame is there for which the cursor stands, and one look at it is all. */
+/* Most often the frame at which the cursor stands is there, and one look at it is all. */
 static bool glance(const struct logstore_cursor *cursor)
 {
         const struct segment *segment = cursor ? cursor->segment : NULL;
@@ -61,7 +61,7 @@ static bool stopped(const struct awaited *awaited)
         return awaited->stop && atomic_load(awaited->stop);
 }
 
-/* How long who cannot announce himself may look away, having waited so long. */
+/* How long a reader that cannot announce itself may look away after it has waited so long. */
 static int64_t pause_ns(int64_t idle_ns, int64_t least_ns)
 {
         int64_t share = idle_ns / POLL_SHARE;
@@ -69,9 +69,10 @@ static int64_t pause_ns(int64_t idle_ns, int64_t least_ns)
         return share < least_ns ? least_ns : share < POLL_MOST_NS ? share : POLL_MOST_NS;
 }
 
-/* One sleep of at most @most_ns, ended by the writer. 1 if there is something, before or behind it;
- * -ECANCELED if nobody waits any more. Who finds the record where it is due does not announce himself: the
- * writer would wake for nothing, and the next who is woken would think that others wait. */
+/* Sleep once, for at most @most_ns, or until the writer ends it. Returns 1 if there is something,
+ * before or after the sleep. -ECANCELED: the wait was stopped. If the record is already there, do
+ * not announce a waiter: the writer would wake for nothing, and the next reader that wakes would
+ * believe that others wait. */
 static int doze(const struct awaited *awaited, int64_t most_ns, int64_t idle_ns)
 {
         struct wake *wake = &awaited->store->wake;
@@ -83,7 +84,7 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t idle_ns)
         if (glance(awaited->standing))
                 return 1;
         woken = wake->page && wake_prepare(wake, &ticket);
-        /* Behind the ticket: whoever stops us makes it worthless afterwards. */
+        /* Look after taking the ticket: a thread that stops us makes it worthless afterwards. */
         if (stopped(awaited))
                 return -ECANCELED;
         if (ready(awaited))
@@ -93,17 +94,18 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t idle_ns)
                 os_sleep(most_ns < longest ? most_ns : longest);
                 return 0;
         }
-        /* A writer may die without waking anybody, and another come: look now and then. One without
-         * a background thread does not tick for those who cannot announce themselves. */
+        /* A writer may die without waking anybody, and another may come: look now and then. A
+         * writer without a background thread does not tick for readers that cannot announce
+         * themselves. */
         longest = woken ? INT64_C(1000000000) : pause_ns(idle_ns, POLL_TICKED_NS);
         r = wake_sleep(wake, ticket, most_ns < longest ? most_ns : longest);
         return glance(awaited->standing) || ready(awaited) ? 1 : r == -ETIMEDOUT ? 0 : r;
 }
 
 /*
- * Where the last record came soon the next one is expected to: then look for a while before sleeping,
- * so that the writer has nobody to wake. Elsewhere sleep at once, since the kernel lets one who has
- * just worked for 30 us run later when he is woken (after 19 us instead of 8).
+ * If the last record came soon, the next one is expected to. Then look for a while before sleeping,
+ * so that the writer has nobody to wake. Else sleep at once: the kernel lets a thread that has just
+ * worked for 30 us run later when it is woken (after 19 us instead of 8).
  */
 static bool spin(const struct awaited *awaited, int64_t start_ns)
 {
@@ -167,8 +169,8 @@ int logstore_cursor_wait(struct logstore_cursor *cursor, int timeout_ms)
 
 /* ---- the eventfd form: a thread waits in the cursor's place ---- */
 
-/* What to wait for after a signal: the epoch first, then the tail, before the signal is given. So
- * what comes after has one of its own. */
+/* Say what to wait for after a signal. Take the epoch first, then the tail, and signal afterwards:
+ * so what comes later has a signal of its own. */
 static int await_more(struct awaited *awaited)
 {
         uint64_t tail;
@@ -199,7 +201,7 @@ static void watch(void *context)
                         continue;
                 r = await_more(&awaited);
                 os_signal_eventfd(cursor->eventfd);
-                if (r < 0) /* next tells why; the tail may be told again some time */
+                if (r < 0) /* next tells why; the tail may be told again later */
                         os_sleep(POLL_FAILED_NS);
         }
 }

@@ -1,11 +1,12 @@
 /*
  * wake.c - wakes sleeping readers in this and other processes
  *
- * A page that readers may write: `waiters` says how many are going to sleep, `sequence` is the futex
- * word. The writer takes the number back to 0 and wakes one reader, who wakes the next if there are
- * several, so that an append pays for one whatever their number; who still waits counts itself
- * again. A chain that a killed reader broke is mended by the tick, which wakes all. Nothing depends on the page: garbage in it costs
- * wake-ups that are too many or a sleep until the timeout.
+ * Readers may write the wake page. `waiters` says how many are going to sleep; `sequence` is the
+ * futex word. The writer takes `waiters` back to 0 and wakes one reader, which wakes the next if
+ * there were several. So an append pays for one wake-up, whatever the number of readers. A reader
+ * that still waits counts itself again. If a killed reader breaks the chain of wake-ups, the tick
+ * mends it: it wakes all. Nothing depends on the page: garbage in it costs needless wake-ups, or a
+ * sleep until the timeout.
  */
 #include "wake.h"
 
@@ -15,11 +16,11 @@
 #include "file.h"
 
 #define WAKE_BYTES 4096
-#define WATCH_TRIES 10 /* anybody may write the page */
+#define WATCH_TRIES 10 /* then give up: anybody may write the page */
 
 enum { UNWATCHED, WATCHING, WATCHED };
 
-static const _Atomic uint32_t never = UNWATCHED; /* where there is no page */
+static const _Atomic uint32_t never = UNWATCHED; /* if there is no page */
 
 static int open_or_create(int directory, bool writer, uint32_t mode, bool *ret_writable,
                           struct os_stat *ret)
@@ -45,8 +46,9 @@ static int map_page(struct wake *wake, struct memory *memory, int fd, uint64_t b
         if (r == 0)
                 r = map_file(memory, fd, wake->writable ? OS_SHARED_WRITE : OS_SHARED_READ,
                              WAKE_BYTES, &wake->map);
-        /* Ready now, so that a full disk later cannot turn a wake-up into a SIGBUS. A reader's open
-         * must not change the file's times; its first store is into a page that the writer made. */
+        /* Populate it now, so that a full disk later cannot turn a wake-up into a SIGBUS. A
+         * reader's open must not change the file's times; its first store is into a page that the
+         * writer made. */
         if (r == 0 && writer && (r = os_populate(wake->map.base, WAKE_BYTES)) < 0)
                 map_close(&wake->map);
         return r;
@@ -69,19 +71,19 @@ int wake_open(struct memory *memory, int directory, bool writer, uint32_t mode, 
         struct os_stat st;
         int fd = open_or_create(directory, writer, mode, &wake.writable, &st);
         int r = fd < 0 ? fd : map_page(&wake, memory, fd, st.bytes, writer);
-        /* Also without a page: the background thread has appends fenced before it sleeps for good. */
+        /* Also without a page: *behind* has appends fenced before it sleeps for good. */
         bool fenced = writer && os_fence_register() == 0;
 
         if (r == 0) {
                 wake.page = wake.map.base;
                 wake.watched = &wake.page->watched;
-                if (writer) /* where the kernel cannot fence for a reader each append does */
+                if (writer) /* if the kernel cannot fence for a reader, each append does */
                         atomic_store(&wake.page->watched, fenced ? UNWATCHED : WATCHED);
         }
         if (fd >= 0)
                 os_close(fd); /* the mapping stays */
         *ret = wake;
-        return r == -EPERM && fd < 0 ? r : 0; /* it has its detail */
+        return r == -EPERM && fd < 0 ? r : 0; /* the detail is set */
 }
 
 void wake_close(struct wake *wake)
@@ -95,7 +97,7 @@ static void wake(struct wake *self, int count)
 {
         if (atomic_exchange(&self->page->waiters, 0) > 1)
                 atomic_store(&self->page->several, 1);
-        /* Pairs with the load in wake_prepare(): who took the old ticket does not fall asleep. */
+        /* Pairs with the load in wake_prepare(): an old ticket lets nobody sleep. */
         atomic_fetch_add(&self->page->sequence, 1);
         os_futex_wake(&self->page->sequence, count, true);
 }
@@ -113,8 +115,8 @@ void wake_tick(struct wake *self)
         wake(self, INT_MAX);
 }
 
-/* From here on each append fences, and those before are seen; false if that cannot be had. A writer that
- * opens meanwhile begins anew. */
+/* From here on each append fences, and what was stored before is seen. Returns false if that is
+ * impossible. A writer that opens meanwhile begins anew. */
 static bool watch(struct wake_page *page)
 {
         uint32_t seen = atomic_load(&page->watched);
@@ -136,8 +138,9 @@ bool wake_prepare(struct wake *wake, uint32_t *ret_ticket)
         *ret_ticket = atomic_load(&wake->page->sequence);
         if (!wake->writable)
                 return false;
-        /* Pairs with wake_publish(): either it sees us, or we see what it published. The fence because we look
-         * with acquire, which may go ahead of what the addition stores (LDAPR behind LDADDAL). */
+        /* Pairs with wake_publish(): either it sees us, or we see what it published. We look with
+         * acquire, which may go ahead of what the addition stores (LDAPR behind LDADDAL): hence the
+         * fence. */
         atomic_fetch_add(&wake->page->waiters, 1);
         atomic_thread_fence(memory_order_seq_cst);
         return watch(wake->page);
@@ -147,7 +150,7 @@ int wake_sleep(struct wake *wake, uint32_t ticket, int64_t timeout_ns)
 {
         int r = os_futex_wait(&wake->page->sequence, ticket, timeout_ns, true);
 
-        /* On to the next. One who slept again has the new ticket and ends the chain. */
+        /* Wake the next reader. One that slept again has the new ticket and ends the chain. */
         if (r == 0 && atomic_load(&wake->page->several) &&
             atomic_load(&wake->page->sequence) != ticket)
                 os_futex_wake(&wake->page->sequence, 1, true);

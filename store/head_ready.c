@@ -24,7 +24,7 @@
 #define READY_STEP_MAX (UINT64_C(1) << 20)      /* made ready ahead by one step */
 #define READY_AHEAD_MAX (UINT64_C(8) << 20)     /* kept ready by *ahead*, unless told */
 #define POKE_BYTES (UINT64_C(2) << 20)          /* so far before the limit *ahead* is poked */
-#define OFTEN_AHEAD_LEAST (UINT64_C(256) << 10) /* kept ready where syncs are frequent */
+#define OFTEN_AHEAD_LEAST (UINT64_C(256) << 10) /* where syncs are frequent: zeros cost as much */
 #define BULK_BYTES (UINT64_C(1) << 20)
 #define OVERWRITE_BYTES (UINT64_C(48) << 10)
 #define DIRTY_PAUSE_NS 1000000
@@ -132,7 +132,7 @@ static uint64_t ahead_of(uint64_t used, uint64_t most)
         return used < GROW_BYTES ? GROW_BYTES / 2 : used < most ? used : most;
 }
 
-/* What to keep ready where syncs are frequent: 60 ms of one thread's, or four large syncs. */
+/* What to keep ready where syncs are frequent: 60 ms of one thread's syncs, or four large ones. */
 static uint64_t often_ahead(struct head *head)
 {
         uint64_t syncs = 4 * atomic_load(&head->last_sync_bytes);

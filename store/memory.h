@@ -1,5 +1,5 @@
 /*
- * memory.h - every byte the store holds, counted under its kind
+ * memory.h - mappings and heap, counted by kind
  */
 #ifndef LOGSTORE_MEMORY_H
 #define LOGSTORE_MEMORY_H

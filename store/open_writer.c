@@ -92,8 +92,8 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
 
         *ret_records = 0;
         if (catalog->count == 0) {
-                /* Sync the names of the control file and of the directory: whoever made them may
-                 * have died before that. From the first segment on they are known to be durable. */
+                /* Sync the names of the control file and of the directory: the process that made
+                 * them may have died before it did. Once there is a segment, they are durable. */
                 r = os_sync_directory(store->directory);
                 if (r < 0)
                         return detail(r, "%s: cannot sync the directory: %s", store->path,

@@ -1,4 +1,6 @@
-/* quarantine.c - putting aside what a repair cuts off: linked, copied or moved, and durable */
+/*
+ * quarantine.c - putting aside what a repair cuts off: linked, copied or moved, and durable
+ */
 #include "quarantine.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * record.h - one frame: its length, its check, its header; no I/O, no allocation
  *
- * Inline, because an append and a scan spend most of their time here.
+ * All of it is inline, because an append and a scan spend most of their time here.
  */
 #ifndef LOGSTORE_RECORD_H
 #define LOGSTORE_RECORD_H

@@ -123,7 +123,7 @@ static inline int segment_readable(struct segment *segment, uint64_t end)
  * record_peek(). */
 int segment_peek(struct segment *segment, uint64_t offset, struct record_view *ret);
 
-/* Does the valid frame with @ordinal, or a pad behind it, end at @end? Looks 1 MiB back. */
+/* Does the valid frame with @ordinal, or do pads behind it, end at @end? Looks 1 MiB back. */
 bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
                        struct record_view *ret);
 

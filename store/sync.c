@@ -1,5 +1,5 @@
 /*
- * sync.c - the one place that syncs; the sticky state; group commit
+ * sync.c - rounds of syncing, one at a time; the sticky state; group commit
  *
  * Round:  one at a time in a store, over every form (blocking, ring, helper thread, seal). The
  *         kernel reports a writeback error once, to the sync that comes first. So with two in

@@ -1,5 +1,5 @@
 /*
- * sync.h - the one place that syncs; the sticky state; group commit; sealing
+ * sync.h - rounds of syncing, one at a time; the sticky state; group commit; sealing
  */
 #ifndef LOGSTORE_SYNC_H
 #define LOGSTORE_SYNC_H

@@ -33,7 +33,7 @@ int sync_wait_ring(struct sync *sync, int64_t deadline_ns);
  * Under sync->lock. */
 bool sync_gathered(struct sync *sync);
 
-/* Run a blocking round for all who wait. Under sync->lock, which is let go of. */
+/* Run a blocking round for all that wait. Under sync->lock, which is let go of. */
 int sync_lead_unlock(struct sync *sync);
 
 /* Wait until a round has ended, or part of one in the ring was taken in. Deadline -1: none. Under

@@ -301,7 +301,7 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
         segment_name(brief->id, v->end.file);
         v->next_number = has_next ? next->first_number
                          : scan.miscounted
-                                 ? scan.due /* sealed: of a batch what is before it counts */
+                                 ? scan.due /* sealed: the part of a batch before it counts */
                                  : brief->start.first_number + scan.records;
         judge_segment(v, brief, next, has_next, limit, &scan, r);
         return 0;

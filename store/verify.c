@@ -31,6 +31,6 @@ int logstore_verify(const char *path, const struct logstore_verify_hooks *hooks,
         guard_leave();
         if (ret)
                 *ret = verdict.report;
-        logstore_close(store); /* read-only, nothing open in it: cannot fail */
+        logstore_close(store); /* read-only, and nothing is open in it: cannot fail */
         return r;
 }

@@ -448,6 +448,7 @@ void machine_put_away(struct machine *m)
         disk_free(m->disk);
         disk_unlock();
         promise_free(&m->promise);
+        promise_free(&m->cut_off);
 }
 
 /* ---- examining ---- */

@@ -43,6 +43,8 @@ struct machine {
         struct logstore *reader; /* NULL: none; in a process of its own, as it were */
         struct logstore_cursor *cursor;
         /* Since the cursor looked the log ended here; UINT64_MAX: it did not. */
+        struct promise
+                cut_off; /* the oracle before the last cut during the reader's call, or empty */
         uint64_t cut_perhaps, cut_surely;
         struct logstore_options options;
         struct promise promise;

@@ -3,7 +3,7 @@
  *
  * It has a read-only handle and one cursor. Between two steps of the writer its answers are known
  * exactly. Beside a step, in the other thread, an answer is right if it was so at some moment of
- * the call: the oracle from before it and that from behind it are both asked.
+ * the call: the oracles from before it, from behind it and from before a cut during it are asked.
  *
  * An error is an answer, too. -ESTALE is right only of a place that was trimmed, or behind whose cut
  * the cursor stood; -EAGAIN only where nothing was to be seen; damage never.
@@ -31,6 +31,8 @@ static struct look look_begin(struct machine *m)
 
         disk_lock();
         promise_copy(&look.before, &m->promise);
+        promise_free(&m->cut_off);
+        m->cut_off = (struct promise){ 0 };
         disk_unlock();
         look.position = logstore_cursor_position(m->cursor);
         return look;
@@ -64,7 +66,8 @@ static void check_record(const struct look *look, const char *act,
         if (record->number < look->m->promise.first_low ||
             record->number < look->m->promise.came_back)
                 return; /* trimmed: the oracle may have forgotten it */
-        if (!is_in(&look->before, record) && !is_in(&look->m->promise, record))
+        if (!is_in(&look->before, record) && !is_in(&look->m->promise, record) &&
+            !is_in(&look->m->cut_off, record)) /* appended and cut during the call */
                 machine_fail(look->m, "INVENTED",
                              "the reader's %s gave %zu bytes of no record %llu", act, record->size,
                              (unsigned long long)record->number);
@@ -293,6 +296,10 @@ void machine_reader_close(struct machine *m)
 
 void machine_reader_cut(struct machine *m, uint64_t number, bool surely)
 {
+        if (m->reading) {
+                promise_free(&m->cut_off);
+                promise_copy(&m->cut_off, &m->promise);
+        }
         if (m->cut_perhaps > number)
                 m->cut_perhaps = number;
         if (surely && m->cut_surely > number)

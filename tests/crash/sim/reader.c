@@ -296,7 +296,7 @@ void machine_reader_close(struct machine *m)
 
 void machine_reader_cut(struct machine *m, uint64_t number, bool surely)
 {
-        if (m->reading) {
+        if (m->reading && m->promise.tail > number) {
                 promise_free(&m->cut_off);
                 promise_copy(&m->cut_off, &m->promise);
         }

@@ -49,19 +49,42 @@ bool follow_left(const struct follow *follow)
         return look(follow, &st) < 0 || !is_same(&st, &follow->control);
 }
 
+/* Is the end of the log damaged? It is where the newest file is not there yet. */
+static int check_end(struct logstore *store)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        int r = logstore_cursor_open(store, 0, &cursor);
+
+        if (r < 0)
+                return r;
+        r = logstore_cursor_seek(cursor, UINT64_MAX);
+        if (r == 0)
+                r = logstore_cursor_next(cursor, &record);
+        logstore_cursor_close(cursor);
+        return r == -EBADMSG ? r : 0;
+}
+
 /* A status; *ret is NULL if it is to be tried again. */
 static int try_open(struct follow *follow, bool patient, struct logstore **ret)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
         struct stat st;
-        int r = look(follow, &st);
+        bool seen = look(follow, &st) == 0, doubts;
+        int r;
 
         *ret = NULL;
-        if (r == 0)
-                follow->control = st;
         options.flags = LOGSTORE_READ_ONLY | session_flags();
+        doubts = patient && (!follow->doubt_ns || times_monotonic() - follow->doubt_ns < DOUBT_NS);
         r = logstore_open(follow->dir, &options, ret);
+        if (r == 0 && doubts) {
+                r = check_end(*ret);
+                if (r < 0)
+                        logstore_close(*ret);
+        }
         if (r == 0) {
+                if (seen)
+                        follow->control = st;
                 follow->waiting = false;
                 follow->doubt_ns = 0;
                 return STATUS_DONE;
@@ -75,9 +98,7 @@ static int try_open(struct follow *follow, bool patient, struct logstore **ret)
         }
         if (!follow->doubt_ns)
                 follow->doubt_ns = times_monotonic();
-        if (patient && times_monotonic() - follow->doubt_ns < DOUBT_NS)
-                return STATUS_DONE;
-        return report_open(r, follow->dir);
+        return doubts ? STATUS_DONE : report_open(r, follow->dir);
 }
 
 int follow_open(struct follow *follow, const char *dir, struct logstore **ret)

@@ -87,6 +87,41 @@ def put_back(tmp):
 
 
 @case
+def copied_back(tmp):
+    """copied back file by file: what is not there yet is waited for, and is no damage"""
+    store, away = f"{tmp}/s", f"{tmp}/away"
+    run("append", store, "--segment-size", SMALL, input=lines_of(3000, width=100))
+    with follower(store, "--from=last") as reader:
+        equal(reader.stdout.readline(), b"%0100d\n" % 3000)
+        shutil.copytree(store, away)
+        shutil.rmtree(store)
+        contains(reader.stderr.readline(), b"waiting for it")
+        os.mkdir(store)
+        newest = max(name for name in os.listdir(away) if name.endswith(".log"))
+        for name in sorted(os.listdir(away), key=lambda name: name == newest):
+            if name == newest:
+                time.sleep(1)
+            shutil.copy2(f"{away}/{name}", f"{store}/{name}")
+        run("append", store, input=b"next\n")
+        equal(reader.stdout.readline(), b"next\n")
+
+
+@case
+def copied_back_in_part(tmp):
+    """what does not come for some seconds is missing, and is told"""
+    store, away = f"{tmp}/s", f"{tmp}/away"
+    run("append", store, "--segment-size", SMALL, input=lines_of(3000, width=100))
+    with follower(store, "--from=last") as reader:
+        equal(reader.stdout.readline(), b"%0100d\n" % 3000)
+        os.rename(store, away)
+        contains(reader.stderr.readline(), b"waiting for it")
+        os.unlink(max(f"{away}/{name}" for name in os.listdir(away) if name.endswith(".log")))
+        shutil.copytree(away, store)
+        equal(reader.wait(timeout=30), 1)
+        contains(reader.stderr.read(), b"the newest segment is missing")
+
+
+@case
 def copied_up(tmp):
     """what was opened shows no more what is written, as on an overlay: the files are opened anew"""
     store = f"{tmp}/s"

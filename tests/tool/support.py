@@ -7,6 +7,7 @@ promise; it gets a directory of its own, which is removed afterwards.
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,7 +70,15 @@ def needs_a_disk(folder):
         raise Skip("needs a file system on a disk")
 
 
+def heed_signals():
+    """What nohup or a shell's background job ignores, the tool would ignore as well."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main():
+    heed_signals()
     print(f"1..{len(_cases)}")
     failed = 0
     for number, function in enumerate(_cases, 1):

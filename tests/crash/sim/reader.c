@@ -46,8 +46,7 @@ static uint64_t surely(const struct look *look)
 
 static bool is_record(const struct entry *entry, const struct logstore_record *record)
 {
-        return entry && record->size == entry->size &&
-               memcmp(record->data, promise_payload(entry->ticket, entry->size), entry->size) == 0;
+        return entry && machine_is_record(entry, record);
 }
 
 /* The number's record in the log before or behind a cut, if one is under way. */

@@ -6,14 +6,9 @@
  */
 #include <errno.h>
 
-#include "reader.h"
-#include "salvage.h"
-#include "verdict.h"
+#include "reader_private.h"
 
-/* Go on from @at, the frame of *@number, to the last frame of its batch. Returns false if the batch
- * is not complete: a crash beyond the mark may have torn it, or the log leaves the segment inside
- * it. @at and *@number are then where the missing frame should be. */
-static bool batch_whole(struct place *at, uint64_t *number)
+bool reader_batch_whole(struct place *at, uint64_t *number)
 {
         while (at->view.kind == FRAME_MORE) {
                 at->offset += at->view.frame_bytes;
@@ -38,7 +33,7 @@ int reader_check_batch(struct logstore *store, const struct place *place, uint64
             place->segment->brief.sealed || number <= reader_durable(store))
                 return 0; /* what was durable was whole */
         /* Judge it where it is torn: its own good frames prove nothing. */
-        if (!batch_whole(&at, &last))
+        if (!reader_batch_whole(&at, &last))
                 return reader_judge(store, at.segment, at.offset, number, false,
                                     "its batch is not complete");
         *whole_until = last;
@@ -82,7 +77,7 @@ static int follow_frame(struct logstore *store, struct segment *segment)
         }
         /* In a sealed segment a batch is whole, but its seal may tell a wrong end. */
         if (segment_number(segment, place.view.ordinal) != number ||
-            (!segment->brief.sealed && !batch_whole(&place, &number)) || number > limit)
+            (!segment->brief.sealed && !reader_batch_whole(&place, &number)) || number > limit)
                 return 0;
         follower->offset = place.offset + place.view.frame_bytes;
         follower->number = number;
@@ -204,7 +199,7 @@ static int follow_from_seal(struct logstore *store, struct segment **ret)
         return 0;
 }
 
-static int follow(struct logstore *store)
+int reader_follow(struct logstore *store)
 {
         struct follower *follower = &store->follower;
         struct segment *segment;
@@ -247,143 +242,9 @@ static int follow(struct logstore *store)
         return 0;
 }
 
-/* Nothing is known to have been durable where the follower stopped. Is it damage all the same? */
-static int judge_end(struct logstore *store, const struct control_slot *slot)
-{
-        struct follower *follower = &store->follower;
-        struct place at = { .offset = follower->offset };
-        uint64_t number = follower->number + 1, due = number;
-        bool whole = true;
-        int r = catalog_pin_id(&store->catalog, follower->segment_id, &at.segment);
-
-        if (r < 0) /* no segment, or a damaged one, of which a read there tells */
-                return 0;
-        if (segment_peek(at.segment, at.offset, &at.view) == 0 &&
-            record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
-                whole = batch_whole(&at, &due);
-        if ((at.offset < atomic_load(&at.segment->end) || !whole) &&
-            !salvage_is_end(at.segment, slot, at.offset, number))
-                r = segment_damage(at.segment, at.offset, number,
-                                   "no valid frame is here, but the log goes on behind");
-        else
-                follower->ended = number;
-        catalog_unpin(&store->catalog, at.segment);
-        return r;
-}
-
-/* What is behind @number was looked at: do not look again. */
-static void trust_no_more(struct follower *follower, uint64_t number)
-{
-        pthread_mutex_lock(&follower->lock);
-        if (follower->trusted == number)
-                follower->trusted = 0;
-        pthread_mutex_unlock(&follower->lock);
-}
-
-int reader_check_first(struct logstore *store)
-{
-        struct follower *follower = &store->follower;
-        uint64_t first, last;
-        bool looked;
-        int r;
-
-        first = reader_first(store); /* before the walk: a trim meanwhile moves it, not the end */
-        pthread_mutex_lock(&follower->lock);
-        r = follow(store);
-        last = follower->number;
-        looked = last >= first || (last + 1 == first && (last == 0 || follower->trusted != last));
-        pthread_mutex_unlock(&follower->lock);
-        if (r < 0 || catalog_is_empty(&store->catalog) || looked)
-                return r;
-        r = verify_first(store); /* no reader reads the frames below it */
-        if (r == 0)
-                trust_no_more(follower, last);
-        return r;
-}
-
-int reader_judge_end(struct logstore *store)
-{
-        struct control_slot slot;
-        int r;
-
-        catalog_slot(&store->catalog, &slot);
-        if (slot.generation != 0)
-                return 0;
-        pthread_mutex_lock(&store->follower.lock);
-        r = follow(store);
-        if (r == 0 && store->follower.ended != store->follower.number + 1)
-                r = judge_end(store, &slot);
-        pthread_mutex_unlock(&store->follower.lock);
-        return r;
-}
-
-/* The tail of a follower that is locked. */
-static uint64_t told_tail(const struct follower *follower)
+uint64_t reader_told_tail(const struct follower *follower)
 {
         return follower->number > follower->missed ? follower->number : follower->missed;
-}
-
-/* Does the last frame, and a batch with it, end where the log leaves the segment, or where the
- * follower stands? The look goes back from there, as the index would be built for it. */
-static bool ends_well(struct segment *segment, uint64_t stands, uint64_t number)
-{
-        bool left = segment->brief.sealed || atomic_load(&segment->last_number) != UINT64_MAX;
-        uint64_t end = left ? atomic_load(&segment->end) : stands;
-        struct record_view view;
-
-        if (segment->brief.sealed && number < segment->brief.seal.last_number)
-                return true; /* it was sealed since, and the log goes on */
-        return end > FRAMES_OFFSET && end <= atomic_load(&segment->end) && end % FRAME_ALIGN == 0 &&
-               segment_ends_with(segment, end, number - segment->brief.start.first_number + 1,
-                                 &view) &&
-               view.kind != FRAME_MORE;
-}
-
-/* The follower does not walk what a mark or a seal covers. Do the last frames of that lead to where
- * the log ends? */
-static int judge_trusted(struct logstore *store, uint64_t number, uint64_t stands)
-{
-        struct segment *segment;
-        struct record_view view;
-        uint64_t offset, until;
-        int r = 0;
-
-        if (catalog_pin(&store->catalog, number, &segment) < 0)
-                return 0; /* it is trimmed, or a read there tells */
-        if (!ends_well(segment, stands, number) &&
-            segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
-                           &offset, &view) == 0) {
-                until = segment->brief.sealed ? atomic_load(&segment->end)
-                                              : offset + view.frame_bytes;
-                r = reader_check_joint(store, segment, offset, number + 1, until,
-                                       "no frame leads on from here");
-        }
-        catalog_unpin(&store->catalog, segment);
-        return r;
-}
-
-int reader_tell_end(struct logstore *store, uint64_t number)
-{
-        struct follower *follower = &store->follower;
-        uint64_t id, stands;
-        bool trusted;
-        int r;
-
-        pthread_mutex_lock(&follower->lock);
-        id = told_tail(follower) + 1 == number ? follower->segment_id : 0;
-        stands = follower->offset;
-        trusted = number > 1 && (follower->trusted == number - 1 || follower->missed == number - 1);
-        pthread_mutex_unlock(&follower->lock);
-        if (id == 0)
-                return 0;
-        r = catalog_tell_behind(&store->catalog, id, number);
-        if (r < 0 || !trusted)
-                return r;
-        r = judge_trusted(store, number - 1, stands);
-        if (r < 0)
-                return r == -EAGAIN ? 0 : r;
-        trust_no_more(follower, number - 1);
-        return 0;
 }
 
 uint64_t reader_followed(struct logstore *store, const struct segment *segment)
@@ -406,8 +267,8 @@ int reader_tail(struct logstore *store, uint64_t *ret)
                 return 0;
         }
         pthread_mutex_lock(&store->follower.lock);
-        r = follow(store);
-        *ret = told_tail(&store->follower);
+        r = reader_follow(store);
+        *ret = reader_told_tail(&store->follower);
         pthread_mutex_unlock(&store->follower.lock);
         return r;
 }

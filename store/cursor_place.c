@@ -269,6 +269,7 @@ static int at_gap(struct logstore_cursor *cursor)
         if (!known) /* trimmed, or an empty head that a recovery dropped; its end is not known */
                 return find_and_enter(cursor);
         if (store->writer || cursor->at.number - cursor->in_batch <= durable ||
+            reader_is_missed(store, cursor->at.number) ||
             (brief->sealed && cursor->offset < brief->seal.end)) {
                 /* The frame may have been committed, and synced or sealed, since the caller
                  * looked. */

@@ -51,7 +51,7 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
                 if (r < 0)
                         return r;
         }
-        if (!store->writer && !segment->brief.sealed &&
+        if (!store->writer && !segment->brief.sealed && !reader_is_missed(store, number) &&
             salvage_is_end(segment, &slot, offset, number - in_batch)) {
                 /* The tail is torn, but a newer segment may be damaged all the same. */
                 int r = catalog_tell_at(&store->catalog, number, false);

@@ -82,6 +82,9 @@ int reader_check_batch(struct logstore *store, const struct place *place, uint64
 /* The number up to which the follower found the batches of @segment whole. */
 uint64_t reader_followed(struct logstore *store, const struct segment *segment);
 
+/* Was @number durable by the mark, though the follower did not reach it? */
+bool reader_is_missed(struct logstore *store, uint64_t number);
+
 void reader_describe(const struct place *place, uint64_t number, struct logstore_record *ret);
 
 #endif

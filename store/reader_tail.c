@@ -33,9 +33,13 @@ int reader_check_batch(struct logstore *store, const struct place *place, uint64
             place->segment->brief.sealed || number <= reader_durable(store))
                 return 0; /* what was durable was whole */
         /* Judge it where it is torn: its own good frames prove nothing. */
-        if (!reader_batch_whole(&at, &last))
+        if (!reader_batch_whole(&at, &last)) {
+                if (reader_tail(store, &last) == 0 &&
+                    number <= reader_followed(store, place->segment))
+                        return 0; /* a mark is inside it */
                 return reader_judge(store, at.segment, at.offset, number, false,
                                     "its batch is not complete");
+        }
         *whole_until = last;
         return 0;
 }
@@ -160,6 +164,33 @@ static bool is_mark(struct logstore *store, struct segment *segment)
         return segment_ends_with(segment, follower->offset, numbers, &view);
 }
 
+/* No writer leaves its mark inside a batch. Because that batch was durable as a whole, its frames
+ * count one by one, and where they stop is damage. Returns the number that is missing there, or
+ * 0. */
+static uint64_t follow_marked_batch(struct logstore *store, struct segment *segment)
+{
+        struct follower *follower = &store->follower;
+        uint32_t ordinal = (uint32_t)(follower->number + 1 - segment->brief.start.first_number);
+        struct record_view view;
+        uint64_t offset;
+
+        if (segment->brief.sealed || ordinal == 0 ||
+            segment_peek(segment, follower->offset, &view) < 0)
+                return 0; /* an end without a torn frame is looked at when a read asks for more */
+        if (!segment_ends_with(segment, follower->offset, ordinal, &view) &&
+            segment_locate(segment, ordinal, &offset, &view) < 0)
+                return 0;
+        while (view.kind == FRAME_MORE) {
+                if (segment_peek(segment, follower->offset, &view) < 0 ||
+                    view.ordinal != ++ordinal || view.kind == FRAME_VOID ||
+                    !record_valid(&segment->key, segment->map.base, follower->offset, &view))
+                        return follower->number + 1;
+                follower->offset += view.frame_bytes;
+                follower->number++;
+        }
+        return 0;
+}
+
 /* Is the mark off the chain: in a segment that other links have left out, or behind damage? Where
  * the slot is merely newer than this look at the chain, the chain is whole and the mark's segment
  * comes behind it. */
@@ -204,7 +235,7 @@ int reader_follow(struct logstore *store)
         struct follower *follower = &store->follower;
         struct segment *segment;
         bool restarted = false;
-        uint64_t epoch, durable = 0;
+        uint64_t epoch, marked = 0, durable = 0;
         int r = catalog_refresh(&store->catalog);
 
         if (r < 0)
@@ -229,6 +260,8 @@ int reader_follow(struct logstore *store)
                 durable = follower->number;
                 catalog_unpin(&store->catalog, segment);
                 r = follow_from_seal(store, &segment);
+        } else if (r == 0 && restarted) {
+                marked = follower->number;
         }
         if (r < 0)
                 return reader_is_damage(r) ? 0 : r; /* a read there tells */
@@ -236,6 +269,8 @@ int reader_follow(struct logstore *store)
         while (follow_seal(store, segment) || follow_frame(store, segment) ||
                follow_segment(store, &segment))
                 ;
+        if (marked && follower->number == marked)
+                durable = follow_marked_batch(store, segment);
         catalog_unpin(&store->catalog, segment);
         if (restarted)
                 follower->missed = durable;
@@ -245,6 +280,16 @@ int reader_follow(struct logstore *store)
 uint64_t reader_told_tail(const struct follower *follower)
 {
         return follower->number > follower->missed ? follower->number : follower->missed;
+}
+
+bool reader_is_missed(struct logstore *store, uint64_t number)
+{
+        bool missed;
+
+        pthread_mutex_lock(&store->follower.lock);
+        missed = number > store->follower.number && number <= store->follower.missed;
+        pthread_mutex_unlock(&store->follower.lock);
+        return missed;
 }
 
 uint64_t reader_followed(struct logstore *store, const struct segment *segment)

@@ -237,6 +237,35 @@ START_TEST(a_durable_record_of_which_more_should_follow)
 }
 END_TEST
 
+/* No writer makes such a mark: it is inside a batch, in the head, of which a later frame is torn. */
+START_TEST(a_mark_inside_a_torn_batch)
+{
+        struct logstore_entry entries[BATCH + 1] = {
+                { "a", 1, 0 }, { "b", 1, 0 }, { "c", 1, 0 }, { "d", 1, 0 }
+        };
+        uint64_t first, marked, torn;
+        struct place place;
+
+        make_store();
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(logstore_append_batch(store, entries, BATCH + 1, &first), 0);
+        close_store();
+        marked = first + (uint64_t)_i / 4;
+        torn = marked + 1 + (uint64_t)_i / 2 % 2;
+        place = place_of(marked + 1);
+        forge_slots(offsetof(struct control_slot, mark_number), marked);
+        forge_slots(offsetof(struct control_slot, mark_offset), place.offset);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        place = place_of(torn);
+        if (_i % 2)
+                zero_in(3, place.offset, sizeof(uint64_t));
+        else
+                zero_in(3, place.offset + offsetof(struct frame, check), 4);
+        ck_assert_uint_eq(expect_one_verdict("0000000003.log", torn), torn - 1);
+        expect_repaired();
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -249,6 +278,7 @@ int main(void)
                 { a_frame_that_does_not_lead_to_the_next, 0 },
                 { a_void_inside_a_batch, 0 },
                 { a_durable_record_of_which_more_should_follow, 0 },
+                { a_mark_inside_a_torn_batch, 8 },
         };
 
         return RUN_TESTS("one_verdict_lies", tests);

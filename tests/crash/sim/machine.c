@@ -30,17 +30,36 @@ void machine_path(const struct machine *m, char *text, size_t bytes)
         snprintf(text, bytes, "seed %llu", (unsigned long long)plan.seed);
 }
 
+/* A run with threads does not repeat: its last lines are kept, and told if it fails. */
+#define TRACE_LINES 512u
+#define TRACE_BYTES 160u
+
+static char trace_lines[TRACE_LINES][TRACE_BYTES];
+static uint64_t traced;
+
 void machine_trace(const struct machine *m, const char *format, ...)
 {
+        char *line = trace_lines[traced % TRACE_LINES];
+        int indent = (int)(2 * m->depth);
         va_list arguments;
 
-        if (!plan.trace)
+        if (!plan.trace && !plan.threads)
                 return;
-        fprintf(stderr, "%*s", (int)(2 * m->depth), "");
+        memset(line, ' ', (size_t)indent);
         va_start(arguments, format);
-        vfprintf(stderr, format, arguments);
+        vsnprintf(line + indent, TRACE_BYTES - (size_t)indent, format, arguments);
         va_end(arguments);
-        fputc('\n', stderr);
+        if (plan.trace)
+                fprintf(stderr, "%s\n", line);
+        traced++;
+}
+
+static void tell_trace(void)
+{
+        if (plan.trace)
+                return;
+        for (uint64_t i = traced > TRACE_LINES ? traced - TRACE_LINES : 0; i < traced; i++)
+                fprintf(stderr, "  %s\n", trace_lines[i % TRACE_LINES]);
 }
 
 _Noreturn void machine_fail(const struct machine *m, const char *verdict, const char *format, ...)
@@ -50,6 +69,7 @@ _Noreturn void machine_fail(const struct machine *m, const char *verdict, const 
         va_list arguments;
 
         machine_path(m, path, sizeof(path));
+        tell_trace();
         fprintf(stderr, "crash-sim: %s: ", verdict);
         va_start(arguments, format);
         vfprintf(stderr, format, arguments);

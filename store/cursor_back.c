@@ -59,15 +59,21 @@ static int nothing_before(struct logstore_cursor *cursor)
         return detail(-EAGAIN, "no record before %llu", (unsigned long long)cursor->at.number);
 }
 
-/* Is the chain broken between the number before and this one? That is told once: a second call at
- * this number goes on. */
+/* Was it told what is wrong between the number before and @number? If damage is to be skipped, the
+ * second call at that number goes on. */
+static bool was_told(const struct logstore_cursor *cursor, uint64_t number)
+{
+        return cursor->told_end == number && cursor->flags & LOGSTORE_SKIP_DAMAGE;
+}
+
+/* Is the chain broken between the number before and this one? */
 static int check_break(struct logstore_cursor *cursor)
 {
         struct place place;
         uint64_t tail;
         int r;
 
-        if (cursor->store->writer || cursor->told_end == cursor->at.number ||
+        if (cursor->store->writer || was_told(cursor, cursor->at.number) ||
             (cursor->segment && cursor->at.number != cursor->segment->brief.start.first_number))
                 return 0;
         r = cursor_find_tail(cursor, &tail);
@@ -123,7 +129,7 @@ static int check_hop(struct logstore_cursor *cursor, uint64_t number, uint64_t f
         return r == 0 ? check_rest(cursor, number) : r;
 }
 
-/* Tell once what is wrong between the number before and @number. Then the one before is given. */
+/* Tell what is wrong between the number before and @number. */
 static int tell_between(struct logstore_cursor *cursor, uint64_t number, int r)
 {
         if (r == 0 || r == -EAGAIN)
@@ -145,7 +151,7 @@ static int come_from(struct logstore_cursor *cursor, bool *ret_same)
         if (r < 0)
                 return r;
         *ret_same = from == cursor->segment->brief.id;
-        if (*ret_same || cursor->told_end == number)
+        if (*ret_same || was_told(cursor, number))
                 return 0;
         return tell_between(cursor, number, check_hop(cursor, number, from));
 }
@@ -179,7 +185,7 @@ static int come_to(struct logstore_cursor *cursor, struct place *place)
         if (r == 0)
                 r = cursor_check_record(cursor, place);
         same = same && r == 0 && cursor->segment->brief.id == id; /* else it was found anew */
-        if (same && cursor->told_end != number)
+        if (same && !was_told(cursor, number))
                 r = tell_between(cursor, number,
                                  reader_check_joint(cursor->store, cursor->segment, cursor->offset,
                                                     number, offset, "no frame leads on from here"));

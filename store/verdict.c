@@ -80,7 +80,7 @@ static void tell_fault(struct verification *v, const struct fault *fault, bool f
  * the frames of its end are still there. */
 static uint64_t not_served(const struct verification *v, uint64_t number)
 {
-        uint64_t first = v->store->catalog.first_number;
+        uint64_t first = v->catalog->first_number;
 
         return number != 0 && number < first ? first : number;
 }
@@ -113,7 +113,7 @@ void verdict_tell_break(struct verification *v, uint64_t id)
 {
         struct fault fault;
 
-        if (!catalog_fault_before(&v->store->catalog, id, &fault))
+        if (!catalog_fault_before(v->catalog, id, &fault))
                 return;
         if (fault.number == 0)
                 fault.number = not_served(v, v->next_number ? v->next_number : 1);
@@ -126,7 +126,7 @@ void verdict_tell_break(struct verification *v, uint64_t id)
  * no damage. */
 static void check_names(struct verification *v)
 {
-        const struct catalog *catalog = &v->store->catalog;
+        const struct catalog *catalog = v->catalog;
         const char *names[] = { CONTROL_NAME, WAKE_NAME, NULL };
         struct os_stat st;
         char head[32];
@@ -167,7 +167,7 @@ static void verify_end(struct verification *v)
 
 static int verify_once(struct verification *v)
 {
-        struct catalog *catalog = &v->store->catalog;
+        struct catalog *catalog = v->catalog;
         uint64_t on_disk;
         int known = catalog_load_slot(catalog, &v->found.slot);
 
@@ -204,16 +204,17 @@ static int verify_once(struct verification *v)
 }
 
 /* Verify, and begin again if the log was truncated meanwhile. */
-static int verify_again(struct logstore *store, const struct logstore_verify_hooks *hooks,
-                        bool first_only, struct verdict *ret)
+static int verify_again(struct logstore *store, struct catalog *catalog,
+                        const struct logstore_verify_hooks *hooks, bool first_only,
+                        struct verdict *ret)
 {
         struct verification v;
         int r = -EAGAIN;
 
         for (int i = 0; r == -EAGAIN && i < VERIFY_TRIES; i++) {
-                v = (struct verification){ .store = store,
-                                           .hooks = hooks,
-                                           .first_only = first_only };
+                v = (struct verification){
+                        .store = store, .catalog = catalog, .hooks = hooks, .first_only = first_only
+                };
                 r = verify_once(&v);
         }
         v.found.only_begins_later = v.begun > 0 && v.begun == v.found.report.faults;
@@ -225,21 +226,34 @@ static int verify_again(struct logstore *store, const struct logstore_verify_hoo
 int verify_store(struct logstore *store, const struct logstore_verify_hooks *hooks,
                  struct verdict *ret)
 {
-        return verify_again(store, hooks, false, ret);
+        return verify_again(store, &store->catalog, hooks, false, ret);
 }
 
 int verify_unsealed(struct logstore *store)
 {
-        struct verification v = { .store = store, .unsealed = true };
+        struct verification v = { .store = store, .catalog = &store->catalog, .unsealed = true };
         int r = verify_once(&v);
 
         return r == -EBADMSG ? fault_tell(&v.found.first) : r;
 }
 
+/* Other threads read the store meanwhile, so this look has a chain of its own. */
+static int find_first(struct logstore *store, struct verdict *ret)
+{
+        struct catalog catalog;
+        int r;
+
+        catalog_init(&catalog, &store->memory, &store->control, store->directory,
+                     store->catalog.mapped_limit);
+        r = verify_again(store, &catalog, NULL, true, ret);
+        catalog_free(&catalog);
+        return r;
+}
+
 int verify_first(struct logstore *store)
 {
         struct verdict verdict;
-        int r = verify_again(store, NULL, true, &verdict);
+        int r = find_first(store, &verdict);
 
         return r == -EBADMSG ? fault_tell(&verdict.first) : r;
 }
@@ -250,7 +264,7 @@ int verify_tell_first(struct logstore *store, int error)
         struct fault fault;
 
         fault_last(error, &fault);
-        if (verify_again(store, NULL, true, &verdict) == -EBADMSG && verdict.first.error == error)
+        if (find_first(store, &verdict) == -EBADMSG && verdict.first.error == error)
                 fault = verdict.first;
         return fault_tell(&fault);
 }

@@ -8,6 +8,7 @@
 
 struct verification {
         struct logstore *store;
+        struct catalog *catalog; /* of this look alone: it is read without its lock */
         const struct logstore_verify_hooks *hooks;
         struct verdict found;
         uint64_t epoch; /* when the chain was read */

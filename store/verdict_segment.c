@@ -70,11 +70,11 @@ static bool goes_on(struct verification *v, const struct segment_brief *brief,
         struct segment *segment;
         bool end;
 
-        if (catalog_pin_id(&v->store->catalog, brief->id, &segment) < 0)
+        if (catalog_pin_id(v->catalog, brief->id, &segment) < 0)
                 return false;
         end = salvage_is_end(segment, &v->found.slot, scan->stop,
                              brief->start.first_number + scan->records);
-        catalog_unpin(&v->store->catalog, segment);
+        catalog_unpin(v->catalog, segment);
         return !end;
 }
 
@@ -103,11 +103,11 @@ static void tell_torn(struct verification *v, uint64_t id, const struct torn *to
         char text[160], name[32];
         bool none;
 
-        if (catalog_pin_id(&v->store->catalog, id, &segment) < 0)
+        if (catalog_pin_id(v->catalog, id, &segment) < 0)
                 return;
         salvage_count(segment, torn->from, torn->number, torn->limit, &dropped);
         none = torn->gap && (dropped.bytes == 0 || is_written(v, segment, torn->from));
-        catalog_unpin(&v->store->catalog, segment);
+        catalog_unpin(v->catalog, segment);
         if (none)
                 return;
         v->found.report.torn_bytes += dropped.bytes;
@@ -139,7 +139,7 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
         bool known = v->found.slot.generation != 0;
         /* Without a slot the mark is that of the newest seal, if there is one. */
         bool durable = brief->sealed || number <= v->found.slot.mark_number;
-        bool broken = catalog_fault_before(&v->store->catalog, next_id, NULL);
+        bool broken = catalog_fault_before(v->catalog, next_id, NULL);
         struct torn torn;
 
         if (brief->sealed && scan->stop < brief->seal.end &&
@@ -183,14 +183,14 @@ static struct scan_place find_begin(struct verification *v, const struct segment
 
         if (!brief->sealed || v->found.begin <= brief->start.first_number ||
             v->found.begin > brief->seal.last_number ||
-            catalog_pin_id(&v->store->catalog, brief->id, &segment) < 0)
+            catalog_pin_id(v->catalog, brief->id, &segment) < 0)
                 return place;
         place.ordinal = (uint32_t)(v->found.begin - brief->start.first_number + 1);
         r = segment_locate(segment, place.ordinal, &place.offset, &view);
         if (salvage_from_first(segment, v->found.begin, v->found.begin, r, &place.offset, &view) <
             0)
                 place.offset = 0;
-        catalog_unpin(&v->store->catalog, segment);
+        catalog_unpin(v->catalog, segment);
         return place;
 }
 
@@ -321,7 +321,7 @@ static void drop_segment(struct verification *v, const struct catalog_entry *ent
 
 int verdict_segment(struct verification *v, size_t at)
 {
-        struct catalog *catalog = &v->store->catalog;
+        struct catalog *catalog = v->catalog;
         struct catalog_entry entry = { 0 }, next = { 0 };
         struct segment_brief brief;
         char name[32];

@@ -5,6 +5,7 @@
  * that nothing else bears out is not believed.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "test_one_verdict_support.h"
@@ -341,6 +342,65 @@ START_TEST(backward_a_missing_segment_is_told_with_the_first_number_that_is_miss
 }
 END_TEST
 
+/* Unless damage is to be skipped a cursor stays before it, and tells it again. */
+START_TEST(backward_a_missing_segment_is_told_again)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct logstore *reader;
+        uint64_t number;
+
+        make_store();
+        number = start_of(2).first_number;
+        ck_assert_int_eq(remove(segment_path(2)), 0);
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        ck_assert_int_eq(logstore_cursor_open(reader, _i ? LOGSTORE_SKIP_DAMAGE : 0, &cursor), 0);
+        ck_assert_int_eq(logstore_cursor_seek(cursor, number), 0);
+        for (int i = 0; i < 3; i++) {
+                expect_failure(logstore_cursor_prev(cursor, &record), -EBADMSG);
+                if (_i)
+                        break;
+                ck_assert_uint_eq(logstore_cursor_position(cursor), number);
+        }
+        if (_i)
+                ck_assert_int_eq(logstore_cursor_prev(cursor, &record), 0);
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
+/* Whoever meets damage at the log's first number has the beginning looked at, also beside others. */
+static void *get_first(void *context)
+{
+        struct logstore *reader = context;
+        struct logstore_record record;
+        char buffer[4096];
+
+        for (int i = 0; i < 200; i++)
+                if (logstore_get(reader, 1, buffer, sizeof(buffer), &record) != -EBADMSG)
+                        return reader;
+        return NULL;
+}
+
+START_TEST(threads_that_look_at_a_damaged_beginning_have_a_chain_each)
+{
+        pthread_t threads[4];
+        struct logstore *reader;
+        void *failed;
+
+        make_store();
+        zero_in(1, place_of(1).offset, sizeof(uint64_t));
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &reader), 0);
+        for (int i = 0; i < 4; i++)
+                ck_assert_int_eq(pthread_create(&threads[i], NULL, get_first, reader), 0);
+        for (int i = 0; i < 4; i++) {
+                ck_assert_int_eq(pthread_join(threads[i], &failed), 0);
+                ck_assert_ptr_null(failed);
+        }
+        ck_assert_int_eq(logstore_close(reader), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -362,6 +422,8 @@ int main(void)
                 { a_log_that_ends_before_its_first_number_is_damage, 0 },
                 { a_seal_that_ends_behind_the_link_hides_no_record, 0 },
                 { backward_a_missing_segment_is_told_with_the_first_number_that_is_missing, 0 },
+                { backward_a_missing_segment_is_told_again, 2 },
+                { threads_that_look_at_a_damaged_beginning_have_a_chain_each, 0 },
         };
 
         return RUN_TESTS("begin", tests);

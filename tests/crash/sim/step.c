@@ -212,7 +212,7 @@ void machine_step(struct machine *m)
         step->run(m);
         m->disk->growth_to_refuse = m->disk->growth_refused = 0;
         m->disk->unlinks_to_refuse = 0;
-        if (!m->failed)
+        if (!m->failed && !plan.threads) /* what befell a thread of the store is told later */
                 m->disk->unlinks_refused = 0;
         if (rng_one_in(&m->rng, 8)) {
                 disk_lock();

@@ -22,6 +22,7 @@ struct op {
         uint64_t next;       /* truncation: number of the next append; 0: the one behind */
         uint64_t begin, end; /* 0: has not ended */
         bool batch_goes_on;  /* the next one belongs to the same batch */
+        uint64_t seen;       /* by which judge_log() last */
 };
 
 extern struct history {

@@ -43,17 +43,17 @@ static void judge_age(const char *how, const struct op *append, uint64_t number,
         }
 }
 
-void judge_record(const char *how, const struct logstore_record *record, uint64_t begin)
+struct op *judge_record(const char *how, const struct logstore_record *record, uint64_t begin)
 {
-        const struct op *append;
+        struct op *append;
 
         if (record->size == 1) {
                 judge_plain(how, record, begin);
-                return;
+                return NULL;
         }
         append = history_of(how, record->data, record->size);
         if (!has_ended(append))
-                return;
+                return append;
         if (append->result == 0 && append->number != record->number)
                 verdict("%s: record %llu has the bytes of %llu", how, U(record->number),
                         U(append->number));
@@ -62,6 +62,7 @@ void judge_record(const char *how, const struct logstore_record *record, uint64_
                 verdict("%s: record %llu was refused with %d", how, U(record->number),
                         append->result);
         judge_age(how, append, record->number, begin);
+        return append;
 }
 
 /* Must a reader that begins now find it? */
@@ -134,23 +135,45 @@ void judge_bounds(struct logstore *store, const char *how)
                 history.first = bounds.first;
 }
 
-void judge_log(struct logstore *store, const char *how, uint64_t now)
+/* @number, and of an image, which only a cursor goes through quickly, the next one that is not void. */
+static int next_of(struct logstore *store, struct logstore_cursor *cursor, uint64_t number,
+                   struct logstore_record *ret)
 {
         static char buffer[WORLD_BUFFER];
+
+        return cursor ? logstore_cursor_next(cursor, ret)
+                      : logstore_get(store, number, buffer, sizeof(buffer), ret);
+}
+
+uint64_t judge_log(struct logstore *store, const char *how, uint64_t now)
+{
+        static uint64_t look;
+        struct logstore_cursor *cursor = NULL;
         struct logstore_bounds bounds;
         struct logstore_record record;
+        struct op *append;
 
+        look++;
         judge_bounds(store, how);
-        if (logstore_bounds(store, &bounds) < 0)
+        if (logstore_bounds(store, &bounds) < 0 ||
+            (store != world.store && logstore_cursor_open(store, 0, &cursor) < 0))
                 verdict("%s: bounds: %s", how, logstore_detail());
         for (uint64_t n = bounds.first; n <= bounds.tail; n++) {
-                int r = logstore_get(store, n, buffer, sizeof(buffer), &record);
-                if (r == 0)
-                        judge_record(how, &record, now);
-                else if (r != -ENODATA || !history.claims)
+                int r = next_of(store, cursor, n, &record);
+                if (history.claims && (r == -ENODATA || (cursor && r == -EAGAIN)))
+                        continue; /* void; at the end there may be nothing else */
+                if (r < 0)
                         verdict("%s: record %llu of %llu..%llu: %d: %s", how, U(n), U(bounds.first),
                                 U(bounds.tail), r, logstore_detail());
+                if (record.number != n && !(history.claims && record.number > n))
+                        verdict("%s: record %llu in the place of %llu", how, U(record.number),
+                                U(n));
+                n = record.number;
+                append = judge_record(how, &record, now);
+                if (append)
+                        append->seen = look;
         }
+        logstore_cursor_close(cursor);
         for (unsigned i = 0; store == world.store && i < history.count; i++) {
                 const struct op *op = &history.ops[i];
                 if (op->act == ACT_APPEND && has_ended(op) && op->result == 0 &&
@@ -159,6 +182,7 @@ void judge_log(struct logstore *store, const char *how, uint64_t now)
                         verdict("%s: record %llu is beyond the tail, %llu", how, U(op->number),
                                 U(bounds.tail));
         }
+        return look;
 }
 
 void judge_leftovers(void)

@@ -13,8 +13,9 @@
 
 struct disk;
 
-/* A record that was read; an error in its place; the bounds. */
-void judge_record(const char *how, const struct logstore_record *record, uint64_t begin);
+/* A record that was read, and the append that wrote it, if its payload tells; an error in its place;
+ * the bounds. */
+struct op *judge_record(const char *how, const struct logstore_record *record, uint64_t begin);
 void judge_missing(const char *how, int error, uint64_t number, uint64_t begin);
 void judge_bounds(struct logstore *store, const char *how);
 /* A cursor before @number, last moved at @since, said -ESTALE. */
@@ -22,8 +23,8 @@ void judge_stale(const char *how, uint64_t number, uint64_t since);
 /* A call with these results alone; ends with 0. */
 int judge_result(const char *how, int result, const int *allowed);
 
-/* All of the log, as it was at @now by the history. */
-void judge_log(struct logstore *store, const char *how, uint64_t now);
+/* All of the log, as it was at @now by the history. Marks what it saw with what it returns. */
+uint64_t judge_log(struct logstore *store, const char *how, uint64_t now);
 /* The power is cut now: does the store open, with all that was acknowledged, and is it sound? */
 void judge_power_cut(const char *when);
 /* Record @number was acknowledged just now: its bytes are on the disk. */

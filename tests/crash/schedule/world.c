@@ -93,6 +93,7 @@ void world_run(const struct scenario *scenario, uint64_t seed)
 {
         int threads[sizeof(scenario->actors) / sizeof(scenario->actors[0])];
         unsigned count = 0;
+        struct rng lottery;
 
         world.seed = seed;
         while (count < sizeof(threads) / sizeof(threads[0]) && scenario->actors[count].run) {
@@ -104,9 +105,10 @@ void world_run(const struct scenario *scenario, uint64_t seed)
                 scheduler_join(threads[i]);
         if (scenario->no_end || scenario->expects)
                 return;
+        lottery = world_lottery();
         scheduler_quiet();
         judge_log(world.store, "at the end", history_now());
-        if (!world.no_cuts)
+        if (!world.no_cuts && rng_one_in(&lottery, 2))
                 judge_power_cut("at the end");
         if (!world.threads) /* one of them may be about to remove it */
                 judge_leftovers();

@@ -29,8 +29,8 @@ struct logstore_cursor {
         uint64_t fast_end;       /* and none at the file for frames that end before this */
         uint64_t whole_until;    /* batches up to this number were found whole */
         uint64_t dropped_offset; /* LOGSTORE_DROP_BEHIND: pages are dropped up to here */
-        uint64_t told_end;       /* number before which a break was told; once, if damage is skipped */
-        int64_t waited_ns;       /* how long the last wait took; negative: in vain so far */
+        uint64_t told_end; /* number before which a break was told; once, if damage is skipped */
+        int64_t waited_ns; /* how long the last wait took; negative: in vain so far */
         int eventfd;
         pthread_t watcher;
         bool watching;

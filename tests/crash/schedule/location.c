@@ -103,10 +103,14 @@ static unsigned reach(const struct location *l)
 
 uint64_t location_load(const volatile void *at, unsigned bytes, int how)
 {
-        struct location *l = find(at, bytes);
         unsigned most, back = 0;
+        struct location *l;
         struct value *v;
 
+        /* A word of a copy on its own stack, which nobody else has stored to. */
+        if (scheduler_owns((const void *)at) && !shadow_find(&locations, (uintptr_t)at, false))
+                return location_memory(at, bytes);
+        l = find(at, bytes);
         if (!(how & LOCATION_NEWEST) && scheduler_plan && scheduler_plan->weak) {
                 most = reach(l);
                 back = most ? choice_stale(most) : 0;

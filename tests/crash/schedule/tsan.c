@@ -5,6 +5,9 @@
  */
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "heap.h"
 #include "location.h"
 #include "observe.h"
@@ -277,6 +280,17 @@ int observed_memcmp(const void *a, const void *b, size_t bytes)
         observe(a, bytes, false, PC);
         observe(b, bytes, false, PC);
         return memcmp(a, b, bytes);
+}
+
+/* The store's hash of long inputs. Their bytes are one access, and not eight bytes by eight. */
+XXH64_hash_t XXH3_64bits_withSecret_dispatch(const void *data, size_t bytes, const void *secret,
+                                             size_t secret_bytes);
+
+XXH64_hash_t XXH3_64bits_withSecret_dispatch(const void *data, size_t bytes, const void *secret,
+                                             size_t secret_bytes)
+{
+        observe(data, bytes, false, PC);
+        return XXH3_64bits_withSecret(data, bytes, secret, secret_bytes);
 }
 
 void *__tsan_memcpy(void *to, const void *from, size_t bytes)

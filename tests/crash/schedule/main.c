@@ -5,9 +5,10 @@
  *                       [--minutes N] [--seed S] [--jobs N] [--keep DIR] [--first] [--json]
  *        crash-schedule --replay FILE | --minimise FILE | --list
  *
- * Every scenario with every strategy runs N schedules; with --minutes again and again, with other
- * seeds. NAME may end in '*'. A failure is told with its seed; --keep writes its list of decisions
- * and its trail (where each thread stood, what was asked) to DIR. --first ends at the first failure.
+ * Every scenario with every strategy runs N schedules; with --minutes all of them for the same time,
+ * again and again, with other seeds. NAME may end in '*'. A failure is told with its seed; --keep
+ * writes its list of decisions and its trail (where each thread stood, what was asked) to DIR.
+ * --first ends at the first failure.
  *
  * pct: priorities that change at 0 to 3 points. walk: another thread at one point in 5 to 200. weak:
  * one of the two, with stores that are late, loads that are stale, and plain accesses that race.
@@ -26,6 +27,8 @@
 #include "list.h"
 
 #define TASKS 1000u
+#define ROUND UINT64_C(100000) /* more than a task has time for, so that seeds do not repeat */
+#define MOST_SECONDS 2.0
 #define ITSELF 300u /* schedules in which a small program's fault must be found */
 
 static struct options {
@@ -138,15 +141,15 @@ static bool is_expected(const struct task *task, const struct outcome *outcome)
 /* In a process of its own. */
 static void run_task(const struct task *task, uint64_t round, double until)
 {
-        uint64_t points, failures = 0, count = options.schedules;
+        uint64_t points, failures = 0, count = until > 0 ? ROUND : options.schedules;
 
         run_make_stage(task->scenario, task->threads);
         points = run_length();
         if (task->scenario->expects && count < ITSELF)
                 count = ITSELF;
         for (uint64_t i = 0; i < count; i++) {
-                struct plan plan = run_plan(task->strategy,
-                                            options.seed + round * options.schedules + i, points);
+                struct plan plan =
+                        run_plan(task->strategy, options.seed + round * ROUND + i, points);
                 struct outcome outcome;
                 if (atomic_load(&sums->stop) || (until > 0 && now() > until))
                         break;
@@ -165,6 +168,15 @@ static void run_task(const struct task *task, uint64_t round, double until)
         }
 }
 
+/* Every task gets the same time, in a run of any length. */
+static double slice_end(double until)
+{
+        double slice = options.minutes * 60 * options.jobs / task_count;
+        double end = now() + (slice < MOST_SECONDS ? slice : MOST_SECONDS);
+
+        return end < until ? end : until;
+}
+
 static void work(double until)
 {
         for (;;) {
@@ -175,7 +187,8 @@ static void work(double until)
                         return;
                 child = fork();
                 if (child == 0) {
-                        run_task(&tasks[i % task_count], i / task_count, until);
+                        run_task(&tasks[i % task_count], i / task_count,
+                                 until > 0 ? slice_end(until) : 0);
                         exit(0);
                 }
                 waitpid(child, &status, 0);

@@ -5,9 +5,9 @@
  * the same fast form that the store uses), and nothing else. Reading
  * maps the store's own files and walks from commit word to commit word.
  */
-#include "../store/format.h"
-#include "../store/hash.h"
 #include "bench.h"
+#include "format.h"
+#include "segment/hash.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -6,16 +6,16 @@
 
 #include <stdbool.h>
 
-#include "catalog.h"
-#include "claims.h"
-#include "detail.h"
-#include "guard.h"
-#include "head.h"
-#include "keeper.h"
+#include "chain/catalog.h"
+#include "chain/wake.h"
 #include "logstore.h"
-#include "retention.h"
-#include "sync.h"
-#include "wake.h"
+#include "os/detail.h"
+#include "os/guard.h"
+#include "writer/claims.h"
+#include "writer/head.h"
+#include "writer/keeper.h"
+#include "writer/retention.h"
+#include "writer/sync.h"
 
 /* How far a reading process has found valid frames. */
 struct follower {

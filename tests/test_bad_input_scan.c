@@ -6,8 +6,8 @@
  */
 #include <logstore.h>
 
-#include "hash.h"
-#include "os.h"
+#include "os/os.h"
+#include "segment/hash.h"
 #include "test_bad_input_support.h"
 
 uint64_t __real_hash_long(const struct hash_key *key, const void *data, size_t bytes);

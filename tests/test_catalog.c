@@ -1,8 +1,8 @@
 /*
  * test_catalog.c - the chain of segments is found, followed and shortened; what breaks it is told
  */
-#include "catalog.h"
-#include "control.h"
+#include "chain/catalog.h"
+#include "chain/control.h"
 #include "test_unit_support.h"
 
 #define SEGMENTS 6u

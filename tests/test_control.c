@@ -1,8 +1,8 @@
 /*
  * test_control.c - what the store is stands fast, and of two states a torn write costs the older
  */
-#include "control.h"
-#include "directory.h"
+#include "chain/control.h"
+#include "chain/directory.h"
 #include "test_unit_support.h"
 
 static const struct control_options wanted = {

@@ -3,8 +3,8 @@
  */
 #include <sys/wait.h>
 
-#include "control.h"
-#include "directory.h"
+#include "chain/control.h"
+#include "chain/directory.h"
 #include "test_unit_support.h"
 
 static const struct {

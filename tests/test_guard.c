@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "guard.h"
+#include "os/guard.h"
 #include "test_unit_support.h"
 
 static struct map map;

@@ -1,7 +1,7 @@
 /*
  * test_hash.c - the key of a segment gives XXH3-64 with its seed, as the format document says
  */
-#include "hash.h"
+#include "segment/hash.h"
 #include "test_public_support.h"
 
 static uint8_t data[5000];

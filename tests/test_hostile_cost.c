@@ -4,7 +4,7 @@
  * What a look costs grows with the files, not with their square, and as many are served as there are.
  * Linked with --wrap of segment_name_id, so that work is counted and not timed.
  */
-#include "segment.h"
+#include "segment/segment.h"
 #include "test_bad_input_support.h"
 
 #define SEGMENTS 100

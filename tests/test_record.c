@@ -1,7 +1,7 @@
 /*
  * test_record.c - a frame proves its content, its place and its file
  */
-#include "record.h"
+#include "segment/record.h"
 #include "test_public_support.h"
 
 static struct hash_key key;

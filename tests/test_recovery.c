@@ -1,8 +1,8 @@
 /*
  * test_recovery.c - where a log ends after a crash, and that going on changes no old byte
  */
-#include "recovery.h"
 #include "test_unit_support.h"
+#include "writer/recovery.h"
 
 static struct control control;
 static struct catalog catalog;

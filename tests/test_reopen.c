@@ -4,7 +4,7 @@
  * Linked with --wrap of os_populate and os_write, whose bytes are what the kernel writes, and of
  * os_page_bytes, for machines with larger pages.
  */
-#include "os.h"
+#include "os/os.h"
 #include "test_public_support.h"
 
 int __real_os_populate(void *base, size_t bytes);

@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#include "os.h"
+#include "os/os.h"
 
 #define STRAYS 300
 #define LARGE_BYTES (UINT64_C(64) << 20)

@@ -3,7 +3,7 @@
  */
 #include <poll.h>
 
-#include "ring.h"
+#include "os/ring.h"
 #include "test_unit_support.h"
 
 static struct ring *ring;

@@ -1,8 +1,8 @@
 /*
  * test_scan.c - reading a segment ends before the first frame that does not count, and says why
  */
-#include "salvage.h"
-#include "scan.h"
+#include "segment/salvage.h"
+#include "segment/scan.h"
 #include "test_unit_support.h"
 
 static struct draft draft;

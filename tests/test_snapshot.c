@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "os/memory.h"
 #include "test_public_support.h"
 
 #define PAGE 4096u /* the tests place records by it; with larger pages more of them share one */

@@ -1,7 +1,7 @@
 /*
  * test_snapshot_beside.c - a snapshot stays what it was while the log is appended to, trimmed and cut
  */
-#include "catalog.h"
+#include "chain/catalog.h"
 #include "test_public_support.h"
 
 static struct logstore_snapshot *snapshot;

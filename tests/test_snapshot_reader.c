@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "format.h"
-#include "record.h"
+#include "segment/record.h"
 #include "test_public_support.h"
 
 static struct logstore *reader;

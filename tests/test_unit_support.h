@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control.h"
-#include "segment.h"
+#include "chain/control.h"
+#include "segment/segment.h"
 #include "test_public_support.h"
 
 static struct memory memory;

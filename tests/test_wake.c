@@ -7,8 +7,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "chain/wake.h"
 #include "test_unit_support.h"
-#include "wake.h"
 
 #define ROUNDS 100000u
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "os.h"
+#include "os/os.h"
 
 static const char *const names[] = {
 #define NAME(function) #function,

@@ -8,7 +8,7 @@
 
 #include "clock.h"
 #include "kernel.h"
-#include "os.h"
+#include "os/os.h"
 #include "race.h"
 #include "rng.h"
 #include "scheduler.h"

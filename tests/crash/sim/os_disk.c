@@ -5,7 +5,7 @@
  * pull in theirs and complain of all the others. Paths are /disk/ID for the parent directory and
  * /disk/ID/store for the store's. Descriptors start above those of the kernel.
  */
-#include "../../../store/os.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <stdio.h>

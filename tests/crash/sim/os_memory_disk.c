@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../../store/os.h"
+#include "os/os.h"
 
 #include "disk.h"
 #include "os_disk.h"

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../store/os.h"
-#include "../../../store/store.h"
+#include "os/os.h"
+#include "store.h"
 
 #include "step.h"
 #include "turns.h"

@@ -20,8 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../store/format.h"
-#include "../../../store/os.h"
+#include "format.h"
+#include "os/os.h"
 
 #include "step.h"
 

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "../../../store/os.h"
+#include "os/os.h"
 
 #include "machine.h"
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../store/os.h"
+#include "os/os.h"
 
 #include "disk.h"
 #include "os_disk.h"

@@ -1,0 +1,214 @@
+/*
+ * open_writer.c - from a chain of segments to a head that takes appends
+ *
+ * Go on where a clean close ended, or recover. Then take the clean flag off, durably, before the
+ * first claim. Then start the background threads. An open that is refused for what lies in the
+ * directory has written nothing and removed nothing.
+ */
+#include <errno.h>
+
+#include "chain/directory.h"
+#include "store.h"
+#include "verify/verdict.h"
+#include "writer/recovery.h"
+
+static int refuse_fault(struct logstore *store)
+{
+        struct fault fault = { 0 };
+        size_t count = store->catalog.fault_count;
+
+        if (count == 0)
+                return 0;
+        fault = store->catalog.faults[count - 1].fault; /* the oldest */
+        fault.error = store->catalog.fault;
+        return fault_tell(&fault);
+}
+
+/* A log that ends before it begins is damage. We look before anything is written. */
+static int check_begin(struct logstore *store, uint64_t tail)
+{
+        if (store->catalog.first_number <= tail + 1)
+                return 0;
+        return damaged(-EBADMSG, CONTROL_NAME, 0, tail + 1,
+                       "the first number, %llu, lies beyond the log",
+                       (unsigned long long)store->catalog.first_number);
+}
+
+/* There is no space for a new segment. Go on in the segment in which the log ends, if nothing torn
+ * has to be skipped. After a failed sync its start frame may be in the cache only: do not build on
+ * it. */
+static int recover_in_place(struct logstore *store, const struct control_slot *slot,
+                            struct recovery *recovery, int full, struct segment **ret,
+                            struct tail *ret_tail, uint32_t *ret_records)
+{
+        uint64_t first = store->control.first_number;
+        struct control_slot in_place;
+        int r;
+
+        if (slot->flags & CONTROL_FAILED || store->catalog.copied_back ||
+            !recovery_in_place(&store->catalog, slot, recovery, &in_place))
+                return full;
+        r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
+        if (r == -EBUSY)
+                return full;
+        if (r != 0)
+                return r < 0 ? r : detail(-EBADMSG, "the log ends elsewhere than was just read");
+        ret_tail->greatest_ns = recovery->tail.greatest_ns;
+        if (first < store->catalog.first_number)
+                first = store->catalog.first_number;
+        control_set_head(&store->control, slot->epoch, first, ret_tail->number,
+                         ret_tail->segment_id, ret_tail->offset);
+        return control_sync(&store->control);
+}
+
+static int recover(struct logstore *store, const struct control_slot *slot, struct segment **ret,
+                   struct tail *ret_tail, uint32_t *ret_records)
+{
+        struct recovery recovery = { 0 };
+        int r = recovery_scan(&store->catalog, slot, !(store->options.flags & LOGSTORE_NO_RING),
+                              &recovery);
+
+        if (r == 0 && recovery.damage)
+                r = recovery.damage;
+        else if (r == 0)
+                r = check_begin(store, recovery.tail.number);
+        if (r == 0)
+                r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
+        if (r == 0) {
+                store->dropped_records = recovery.dropped_records;
+                store->dropped_bytes = recovery.dropped_bytes;
+        } else if (os_is_full(r)) {
+                r = recover_in_place(store, slot, &recovery, r, ret, ret_tail, ret_records);
+        }
+        recovery_free(&store->catalog, &recovery);
+        return r;
+}
+
+static int find_active(struct logstore *store, const struct control_slot *slot,
+                       struct segment **ret, struct tail *ret_tail, uint32_t *ret_records)
+{
+        struct catalog *catalog = &store->catalog;
+        int r = 1;
+
+        *ret_records = 0;
+        if (catalog->count == 0) {
+                /* Sync the names of the control file and of the directory: the process that made
+                 * them may have died before it did. Once there is a segment, they are durable. */
+                r = os_sync_directory(store->directory);
+                if (r < 0)
+                        return detail(r, "%s: cannot sync the directory: %s", store->path,
+                                      logstore_error_text(r));
+                r = directory_sync_parent(store->path);
+                return r < 0 ? r : recovery_start(catalog, &store->control, NULL, ret, ret_tail);
+        }
+        if (catalog_closed_cleanly(catalog, slot) && slot->mark_number + 1 >= catalog->first_number)
+                r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
+        if (r == 0)
+                r = directory_clean(catalog->directory);
+        if (r == 1 || r == -EBUSY) {
+                *ret_records = 0;
+                r = recover(store, slot, ret, ret_tail, ret_records);
+        }
+        if (r == 0)
+                r = catalog_drop_leftovers(catalog);
+        if (r == 0)
+                catalog_drop_indexes(catalog);
+        return r;
+}
+
+static int begin_head(struct logstore *store, const struct control_slot *slot)
+{
+        struct segment *segment = NULL;
+        uint32_t records;
+        struct tail tail;
+        int r = find_active(store, slot, &segment, &tail, &records);
+
+        if (r == 0)
+                r = head_begin(&store->head, segment, &tail, records);
+        if (r < 0) {
+                if (segment) {
+                        catalog_forget(&store->catalog, segment);
+                        catalog_unpin(&store->catalog, segment);
+                }
+                return r;
+        }
+        sync_begin(&store->sync, &store->head.tail);
+        return 0;
+}
+
+static int start_keeper(struct logstore *store)
+{
+        struct keeper *keeper = &store->keeper;
+        const struct logstore_options *options = &store->options;
+        int r = 0;
+
+        *keeper = (struct keeper){
+                .head = &store->head,
+                .sync = &store->sync,
+                .retention = &store->retention,
+                .writeback_bytes = options->dirty_soft_bytes,
+                .sync_bytes =
+                        options->sync_policy == LOGSTORE_SYNC_INTERVAL ? options->sync_bytes : 0,
+                .sync_ns = options->sync_ms * INT64_C(1000000),
+                .written_turn = 1,
+                .touched = atomic_load(&store->sync.durable),
+        };
+        pthread_mutex_init(&keeper->lock, NULL);
+        if (!(options->flags & LOGSTORE_NO_THREAD))
+                r = keeper_start(keeper);
+        return r < 0 ? detail(r, "cannot start the background thread") : 0;
+}
+
+/* There is a head: tell other processes that this one is the writer. */
+static int announce(struct logstore *store)
+{
+        control_set_writer(&store->control);
+        return wake_open(&store->memory, store->directory, true,
+                         control_file_mode(store->control.page), &store->wake);
+}
+
+int store_open_writer(struct logstore *store)
+{
+        struct control_slot slot;
+        int r = refuse_fault(store);
+
+        if (r == 0 && store->catalog.unsealed) /* a copy put back, or a recovery on a full disk */
+                r = verify_unsealed(store);
+
+        if (r < 0)
+                return r;
+        catalog_slot(&store->catalog, &slot);
+        /* After a crash the chain may have an epoch whose slot was never stored. */
+        if (slot.epoch < catalog_newest_epoch(&store->catalog))
+                slot.epoch = catalog_newest_epoch(&store->catalog);
+        r = control_check_counts(&slot);
+        if (r < 0)
+                return r;
+        control_adopt(&store->control, &slot);
+        head_init(&store->head, &store->catalog, &store->control, &store->wake);
+        store->head.dirty_hard_bytes = store->options.dirty_hard_bytes;
+        head_keep_ready(&store->head, store->options.ready_bytes);
+        store->head.dirty_refuses = store->options.flags & LOGSTORE_DIRTY_EAGAIN;
+        store->head.fine_time = store->options.flags & LOGSTORE_FINE_TIME;
+        sync_init(&store->sync, &store->head, &store->claims,
+                  store->options.flags & LOGSTORE_NO_RING);
+        retention_init(&store->retention, &store->sync, &store->catalog, &store->control);
+        store->retention.keep_bytes = store->options.keep_bytes;
+        store->retention.keep_records = store->options.keep_records;
+        store->retention.keep_ns = store->options.keep_ns;
+        r = claims_init(&store->claims, &store->head);
+        if (r == 0)
+                r = begin_head(store, &slot);
+        if (r == 0)
+                r = announce(store);
+        if (r == 0) {
+                control_set_flags(&store->control, 0, CONTROL_CLEAN | CONTROL_FAILED);
+                r = control_sync(&store->control);
+        }
+        if (r == 0) {
+                atomic_store(&store->control.page->writer_epoch, store->control.epoch);
+                store->batch_bytes_max = store->control.page->fixed.segment_bytes - FRAMES_OFFSET;
+                r = start_keeper(store);
+        }
+        return r;
+}

@@ -1,0 +1,331 @@
+/*
+ * trim.c - letting go of either end of the log: retention, trim, truncation
+ *
+ * A truncation is a roll that says otherwise: the start frame of a new segment ends the log before
+ * it at the wanted record. What lies behind is dead from then on, and whole segments of it are
+ * unlinked.
+ *
+ * Order:  everything synced and sealed; new segment synced; epoch and mark durable; the segment at
+ *         the cut sealed; leftovers unlinked.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "read/reader.h"
+
+int logstore_set_retention(struct logstore *store, uint64_t keep_bytes, uint64_t keep_records,
+                           int64_t keep_ns)
+{
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        if (keep_ns < 0) {
+                r = detail(-EINVAL, "keep_ns is negative");
+        } else {
+                pthread_mutex_lock(&store->retention.lock);
+                store->retention.keep_bytes = keep_bytes;
+                store->retention.keep_records = keep_records;
+                store->retention.keep_ns = keep_ns;
+                pthread_mutex_unlock(&store->retention.lock);
+                head_poke(&store->head);
+        }
+        store_leave();
+        return r;
+}
+
+int logstore_set_floor(struct logstore *store, uint64_t number)
+{
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&store->retention.lock);
+        store->retention.floor = number;
+        pthread_mutex_unlock(&store->retention.lock);
+        store_leave();
+        return 0;
+}
+
+int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_first)
+{
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        r = retention_trim(&store->retention, number, ret_first);
+        store_leave();
+        return r;
+}
+
+/* What a writer would let go of, had it opened the store now and found all of it durable. */
+static int plan_of_reader(struct logstore *store, uint64_t *ret_first)
+{
+        struct control control = { .first_number = reader_first(store) };
+        struct sync sync = { .eventfd = -1 };
+        struct retention retention;
+        uint64_t target, tail;
+        int r = reader_tail(store, &tail);
+
+        if (r < 0)
+                return r;
+        atomic_store(&sync.durable, tail);
+        retention_init(&retention, &sync, &store->catalog, &control);
+        retention.keep_bytes = store->options.keep_bytes;
+        retention.keep_records = store->options.keep_records;
+        retention.keep_ns = store->options.keep_ns;
+        target = retention_target(&retention);
+        if (ret_first)
+                *ret_first = target > control.first_number ? target : control.first_number;
+        pthread_mutex_destroy(&retention.lock);
+        return 0;
+}
+
+static int apply_of_reader(struct logstore *store, int dry_run, uint64_t *ret_first)
+{
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        r = dry_run ? plan_of_reader(store, ret_first)
+                    : detail(-EROFS, "the store was opened read-only");
+        store_leave();
+        return r;
+}
+
+static void plan_of_writer(struct logstore *store, uint64_t *ret_first)
+{
+        uint64_t target = retention_target(&store->retention);
+        uint64_t floor = store->retention.floor, first = store->control.first_number;
+
+        if (target > floor)
+                target = floor;
+        if (ret_first)
+                *ret_first = target > first ? target : first;
+}
+
+int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first)
+{
+        int r;
+
+        if (store && !store->writer)
+                return apply_of_reader(store, dry_run, ret_first);
+        r = store_enter_writer(store);
+        if (r < 0)
+                return r;
+        if (dry_run)
+                plan_of_writer(store, ret_first);
+        else
+                r = retention_apply(&store->retention, ret_first);
+        store_leave();
+        return r;
+}
+
+/* ---- truncation ---- */
+
+struct truncation {
+        struct logstore *store;
+        uint64_t number, next;
+        const struct start_payload *start; /* of the new head, once known */
+};
+
+/* The greatest time in the log up to @end of a pinned segment. */
+static int greatest_until(struct catalog *catalog, struct segment *segment, uint64_t end,
+                          int64_t *ret)
+{
+        int64_t greatest = catalog_greatest_before(catalog, segment);
+        uint64_t offset = FRAMES_OFFSET;
+        struct record_view view;
+        int r = 0;
+
+        for (; r == 0 && offset < end; offset += view.frame_bytes) {
+                const struct frame *frame = segment_frame(segment, offset);
+                r = segment_peek(segment, offset, &view);
+                if (r < 0)
+                        return segment_damage(segment, offset, 0, "the frame is impossible");
+                if ((view.kind == FRAME_RECORD || view.kind == FRAME_MORE) &&
+                    frame->time_ns > greatest)
+                        greatest = frame->time_ns;
+        }
+        *ret = greatest;
+        return 0;
+}
+
+/* Describe in *start where the log is to end. */
+static int describe_end(struct truncation *truncation, struct start_payload *start)
+{
+        struct logstore *store = truncation->store;
+        struct place place;
+        int r;
+
+        if (truncation->number < reader_first(store)) { /* all of it */
+                start->first_number = truncation->next;
+                return 0;
+        }
+        r = reader_find(store, NULL, truncation->number, &place);
+        if (r < 0)
+                return r;
+        start->previous_id = place.segment->brief.id;
+        start->previous_salt = place.segment->brief.salt;
+        start->previous_end = place.offset + place.view.frame_bytes;
+        start->previous_records = place.view.ordinal;
+        r = greatest_until(&store->catalog, place.segment, start->previous_end,
+                           &start->greatest_ns);
+        catalog_unpin(&store->catalog, place.segment);
+        if (r == 0 && place.view.kind == FRAME_MORE)
+                return detail(-EINVAL, "record %llu is inside a batch",
+                              (unsigned long long)truncation->number);
+        return r;
+}
+
+static int fail_sync(struct logstore *store, const char *what, int error)
+{
+        char why[192];
+
+        snprintf(why, sizeof(why), "%s: a sync failed: %s", what, logstore_error_text(error));
+        return head_give_up(&store->head, why);
+}
+
+/* Once the new head is sealed, or lost, what was cut would be taken for the log. So fail; the next
+ * open tries again. */
+static int fail_left_behind(struct logstore *store)
+{
+        char why[384];
+
+        snprintf(why, sizeof(why), "a truncation cannot remove what it cut: %s", logstore_detail());
+        return head_give_up(&store->head, why);
+}
+
+/* Seal the segment in which the log now ends, so that nothing that was cut comes back if the new
+ * head is ever damaged. That segment is the one that was active, or the active one is a
+ * leftover. */
+static int retire_active(struct logstore *store, const struct start_payload *start)
+{
+        struct head *head = &store->head;
+        struct segment *segment = head->slots[head->oldest % HEAD_SLOTS].segment;
+        int r = 0;
+
+        if (segment->brief.id == start->previous_id) {
+                segment_seal(segment, start->previous_records, start->previous_end,
+                             start->greatest_ns);
+                r = map_sync(&segment->map, HEADER_BYTES);
+                if (r < 0)
+                        return fail_sync(store, segment->name, r);
+        } else if (start->previous_id != 0 &&
+                   catalog_seal(&store->catalog, start->previous_id, start->previous_records,
+                                start->previous_end, start->greatest_ns, false) < 0) {
+                return fail_left_behind(store);
+        }
+        head_retire(head, head->oldest);
+        return r;
+}
+
+/* Sync the new head, then what the control page says of it. Nobody can append meanwhile. */
+static int make_durable(void *context, struct segment *next, const struct tail *tail)
+{
+        struct truncation *truncation = context;
+        struct logstore *store = truncation->store;
+        const struct start_payload *start = truncation->start;
+        int r;
+
+        r = map_sync(&next->map, FRAMES_OFFSET);
+        if (r < 0)
+                return fail_sync(store, next->name, r);
+        /* Store epoch and mark in one slot: half of that on disk would be a mark beyond its log. */
+        control_set_head(&store->control, start->epoch,
+                         start->previous_id ? store->control.first_number : start->first_number,
+                         tail->number, tail->segment_id, tail->offset);
+        r = control_sync(&store->control);
+        if (r < 0)
+                return head_give_up(&store->head, logstore_detail());
+        /* Not before, because the durable number may rise here, and until here what is cut counts.
+         * It falls before the tail does, and before a claim is let in. */
+        sync_begin(&store->sync, tail);
+        return 0;
+}
+
+/* Check what is asked for. Under retention.lock, so that the first number stays as it is here. */
+static int check_truncation(struct truncation *truncation)
+{
+        struct logstore *store = truncation->store;
+        uint64_t first = reader_first(store), number = truncation->number;
+        uint64_t tail = head_tail_number(&store->head, UINT64_MAX);
+
+        if (number > tail)
+                return detail(-EAGAIN, "record %llu was not appended yet",
+                              (unsigned long long)number);
+        if (truncation->next > FIRST_NUMBER_MAX && truncation->next > tail + 1)
+                return detail(-EINVAL, "the next number must not be above %llu",
+                              (unsigned long long)FIRST_NUMBER_MAX);
+        if (truncation->next == 0)
+                truncation->next = number + 1 < first ? first : number + 1;
+        if (truncation->next != number + 1 && number >= first)
+                return detail(-EINVAL,
+                              "the next number must be %llu: only an emptied log may go "
+                              "on elsewhere",
+                              (unsigned long long)(number + 1));
+        if (truncation->next < first && number < first)
+                return detail(-EINVAL, "the next number must not be below the first, %llu",
+                              (unsigned long long)first);
+        return 0;
+}
+
+static int truncate_alone(void *context)
+{
+        struct truncation *truncation = context;
+        struct logstore *store = truncation->store;
+        struct head *head = &store->head;
+        struct start_payload start = { .first_number = truncation->number + 1 };
+        struct tail tail;
+        int r = check_truncation(truncation);
+
+        if (r < 0)
+                return r;
+        head_tail(head, &tail);
+        if (tail.number != head_claimed(head))
+                return detail(-EBUSY, "record %llu: a claim is open",
+                              (unsigned long long)(tail.number + 1));
+        do /* so that only the active segment is left to judge */
+                r = sync_seal_alone(&store->sync);
+        while (r == 0);
+        if (r != -EAGAIN)
+                return r;
+        r = describe_end(truncation, &start);
+        if (r < 0)
+                return r;
+        if (atomic_load(&store->sync.durable) < truncation->number)
+                return detail(-EAGAIN, "record %llu is not durable yet",
+                              (unsigned long long)truncation->number);
+        if (start.previous_id != 0 &&
+            (r = segment_check_writable(store->directory, start.previous_id)) < 0)
+                return r; /* it is to be sealed anew */
+        start.epoch = store->control.epoch + 1;
+        truncation->start = &start;
+        r = head_fork(head, &start, tail.number, make_durable, truncation);
+        if (r < 0)
+                return r;
+        r = retire_active(store, &start);
+        if (r == 0 && catalog_drop_leftovers(&store->catalog) < 0)
+                r = fail_left_behind(store);
+        return r;
+}
+
+int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t next)
+{
+        struct truncation truncation = { .store = store, .number = number, .next = next };
+        int r = store_enter_writer(store);
+
+        if (r < 0)
+                return r;
+        if (head_tail_number(&store->head, UINT64_MAX) != head_claimed(&store->head))
+                r = detail(-EBUSY, "a claim is open: commit, abort or cancel it");
+        if (r == 0)
+                r = sync_until(&store->sync, head_claimed(&store->head), -1);
+        if (r == 0) {
+                pthread_mutex_lock(&store->retention.lock);
+                r = sync_alone(&store->sync, truncate_alone, &truncation);
+                pthread_mutex_unlock(&store->retention.lock);
+        }
+        store_leave();
+        return r;
+}

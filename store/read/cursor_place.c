@@ -1,0 +1,380 @@
+/*
+ * cursor_place.c - where a cursor stands: find the frame of its number, or say why there is none
+ */
+#include <errno.h>
+
+#include "read/cursor_private.h"
+#include "snapshot/snapshot.h"
+
+struct stand cursor_where(const struct logstore_cursor *cursor)
+{
+        struct stand at = cursor->at;
+
+        if (cursor->segment && at.number >= cursor->segment->brief.start.first_number) {
+                at.passed_id = cursor->segment->brief.id;
+                at.passed_number = at.number;
+        } else if (at.passed_number != at.number) {
+                at.passed_id = 0;
+        }
+        return at;
+}
+
+void cursor_leave(struct logstore_cursor *cursor)
+{
+        cursor->at = cursor_where(cursor);
+        if (cursor->segment)
+                catalog_unpin(cursor->catalog, cursor->segment);
+        cursor->segment = NULL;
+        cursor->in_batch = false;
+        cursor->fast_until = 0; /* the bounds belong to this segment */
+        cursor->dropped_offset = 0;
+}
+
+void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was)
+{
+        if (cursor->at.number != was->number)
+                cursor_leave(cursor);
+        cursor->at = *was;
+}
+
+uint64_t cursor_known_epoch(struct logstore *store)
+{
+        uint64_t chain = catalog_newest_epoch(&store->catalog);
+
+        if (store->writer) /* its control page has the next epoch before the chain has it */
+                return chain;
+        /* The control file may be an old copy, put back. */
+        return chain > store->catalog.epoch ? chain : store->catalog.epoch;
+}
+
+/* Up to which number nothing was cut since the cursor's last look. */
+static uint64_t rewound_to(const struct logstore_cursor *cursor)
+{
+        return catalog_rewound(cursor->catalog, cursor->at.known_epoch,
+                               cursor_where(cursor).passed_id);
+}
+
+int cursor_stale(uint64_t number, const char *how)
+{
+        return detail(-ESTALE, "record %llu was %s: seek again", (unsigned long long)number, how);
+}
+
+/* Was the log cut since the last look? */
+int cursor_check_epoch(struct logstore_cursor *cursor)
+{
+        struct logstore *store = cursor->store;
+        uint64_t now =
+                atomic_load_explicit(&store->control.page->writer_epoch, memory_order_acquire);
+        uint64_t known, rewound;
+        int r = 0;
+
+        if (__builtin_expect(now == cursor->at.epoch || cursor->snapshot, 1))
+                return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
+        cursor_leave(cursor);
+        if (!store->writer)
+                r = catalog_refresh(&store->catalog);
+        if (r < 0)
+                return r;
+        known = cursor_known_epoch(store); /* first, so that a cut meanwhile is looked at again */
+        rewound = rewound_to(cursor);
+        cursor->at.epoch = now;
+        if (cursor->at.known_epoch < known)
+                cursor->at.known_epoch = known;
+        cursor->whole_until = 0;
+        cursor->at.cut |= cursor->at.number > rewound;
+        return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
+}
+
+int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, uint64_t number)
+{
+        uint64_t epoch = segment->brief.start.epoch;
+
+        if (__builtin_expect(epoch <= cursor->at.known_epoch || cursor->snapshot, 1))
+                return 0;
+        if (number <
+            cursor_first(cursor)) /* another thread has looked at the chain since it was found */
+                return cursor_stale(number, "trimmed");
+        if (number > rewound_to(cursor)) {
+                cursor->at.cut = true;
+                return cursor_stale(number, "truncated away");
+        }
+        cursor->at.known_epoch = epoch;
+        return 0;
+}
+
+int cursor_end_of_log(struct logstore_cursor *cursor)
+{
+        return reader_beyond_tail(cursor->store, cursor->snapshot, cursor->at.number);
+}
+
+/* Find the place of cursor->at.number by the index. */
+int cursor_find_place(struct logstore_cursor *cursor)
+{
+        struct place place;
+        int r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
+
+        if (r < 0)
+                return r;
+        cursor_leave(cursor);
+        cursor->segment = place.segment;
+        cursor->offset = place.offset;
+        return 0;
+}
+
+static int find_and_enter(struct logstore_cursor *cursor)
+{
+        int r = cursor_find_place(cursor);
+
+        return r < 0 ? r : cursor_enter(cursor, cursor->segment, cursor->at.number);
+}
+
+uint64_t cursor_first(struct logstore_cursor *cursor)
+{
+        return cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
+                                : reader_first(cursor->store);
+}
+
+/* The first number now. A reading process asks the control page, which has it before the first file
+ * is gone. The catalog may be older. */
+uint64_t cursor_first_now(struct logstore_cursor *cursor)
+{
+        struct control_slot slot = { 0 };
+        uint64_t first = cursor_first(cursor);
+
+        if (!cursor->snapshot && !cursor->store->writer)
+                catalog_slot(&cursor->store->catalog, &slot);
+        return slot.first_number > first ? slot.first_number : first;
+}
+
+/* Is the number behind the tail, although a segment begins with it? A crash may leave such a
+ * segment, to which its predecessor's frames do not lead. */
+static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
+{
+        struct logstore *store = cursor->store;
+        uint64_t tail;
+        int r;
+
+        *ret = false;
+        if (cursor->snapshot || store->writer || cursor->at.number <= reader_durable(store))
+                return 0;
+        r = reader_tail(store, &tail);
+        *ret = r == 0 && cursor->at.number > tail;
+        return r;
+}
+
+/* Does the log go on in the segment @next? A broken link is judged first, since numbers need not
+ * rise behind it. */
+static int check_next(struct logstore_cursor *cursor, const struct segment *next)
+{
+        const struct segment *segment = cursor->segment;
+        bool broken = catalog_fault_before(cursor->catalog, next->brief.id, NULL);
+        bool beyond = false;
+        int r = broken ? 0 : beyond_tail(cursor, &beyond);
+
+        if (r < 0)
+                return r;
+        if (beyond)
+                return cursor_end_of_log(cursor);
+        if (!broken && next->brief.start.first_number == cursor->at.number &&
+            next->brief.start.previous_id == segment->brief.id)
+                return 0;
+        if (cursor->at.number < cursor_first_now(cursor))
+                return cursor_stale(cursor->at.number, "trimmed");
+        if (!broken && next->brief.start.previous_id == segment->brief.id)
+                return segment_damage(segment, cursor->offset, cursor->at.number,
+                                      "the next segment tells another number of records");
+        r = catalog_tell_before(cursor->catalog, next->brief.id, cursor->at.number);
+        return r < 0 ? r : cursor_end_of_log(cursor);
+}
+
+/* Does the segment hold nothing more? The log leaves it at an offset, too: behind the last number
+ * only pads lead there. */
+static bool is_left(const struct logstore_cursor *cursor)
+{
+        const struct segment *segment = cursor->segment;
+
+        return cursor->at.number >
+                       atomic_load_explicit(&segment->last_number, memory_order_acquire) &&
+               cursor->offset >= atomic_load(&segment->end);
+}
+
+/* The last frame passed is part of a batch that does not go on here. */
+static int batch_ends(struct logstore_cursor *cursor)
+{
+        return reader_judge(cursor->store, cursor->segment, cursor->offset, cursor->at.number,
+                            cursor->in_batch, "its batch is not complete");
+}
+
+/* The segment holds nothing more. Stand at the start of the next one. */
+static int hop(struct logstore_cursor *cursor)
+{
+        struct catalog *catalog = cursor->catalog;
+        struct segment *next;
+        int r = cursor->in_batch ? batch_ends(cursor) : 0;
+
+        if (r == 0)
+                r = catalog_pin_next(catalog, cursor->segment, &next);
+        if (r == -ENOENT)
+                return cursor_end_of_log(cursor);
+        if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->at.number))
+                return cursor_stale(cursor->at.number, "trimmed");
+        if (r < 0)
+                return r;
+        r = check_next(cursor, next);
+        if (r < 0) {
+                catalog_unpin(catalog, next);
+                return r;
+        }
+        r = cursor_enter(cursor, next, cursor->at.number);
+        if (r < 0) {
+                catalog_unpin(catalog, next);
+                return r;
+        }
+        cursor_leave(cursor);
+        cursor->segment = next;
+        cursor->offset = FRAMES_OFFSET;
+        return 0;
+}
+
+/* No frame is committed where the next one would be. */
+static int at_gap(struct logstore_cursor *cursor)
+{
+        struct logstore *store = cursor->store;
+        const struct segment_brief *brief = &cursor->segment->brief;
+        struct record_view view;
+        /* Before the look at the chain: whatever is durable by now has a segment in it. */
+        uint64_t durable = store->writer ? 0 : reader_durable(store);
+        uint64_t last;
+        bool known;
+        int r = 0;
+
+        if (!store->writer && !cursor->snapshot)
+                r = catalog_refresh(&store->catalog);
+        if (r < 0)
+                return r;
+        known = catalog_find_end(cursor->catalog, cursor->segment);
+        last = atomic_load(&cursor->segment->last_number);
+        if (is_left(cursor))
+                return hop(cursor);
+        if (cursor->at.number < cursor_first_now(cursor))
+                return cursor_stale(cursor->at.number, "trimmed");
+        /* Where a link is broken, another segment may claim the number. */
+        if (!store->writer && !reader_is_sealed(cursor->segment, cursor->offset, cursor->at.number))
+                r = catalog_tell_behind(cursor->catalog, brief->id, cursor->at.number);
+        if (r < 0)
+                return r;
+        if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
+                return segment_damage(cursor->segment, cursor->offset, cursor->at.number,
+                                      "the next segment says that more records are here");
+        if (!known) /* trimmed, or an empty head that a recovery dropped; its end is not known */
+                return find_and_enter(cursor);
+        if (store->writer || cursor->at.number - cursor->in_batch <= durable ||
+            reader_is_missed(store, cursor->at.number) ||
+            (brief->sealed && cursor->offset < brief->seal.end)) {
+                /* The frame may have been committed, and synced or sealed, since the caller
+                 * looked. */
+                if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
+                        return 0;
+                return reader_judge(store, cursor->segment, cursor->offset, cursor->at.number,
+                                    cursor->in_batch, "no frame is committed here");
+        }
+        return cursor_end_of_log(cursor);
+}
+
+uint64_t cursor_last(struct logstore_cursor *cursor)
+{
+        if (cursor->snapshot)
+                return snapshot_bounds(cursor->snapshot)->tail;
+        return cursor->store->writer ? head_tail_number(&cursor->store->head, cursor->at.number)
+                                     : UINT64_MAX;
+}
+
+/* Is what looks damaged merely cut or trimmed? The chain is cut before the control page says so. A
+ * segment that was unlinked between two looks cannot be seen to grow. 0: look again where the index
+ * now leads. -ESTALE. */
+static int cut_meanwhile(struct logstore_cursor *cursor)
+{
+        uint64_t rewound, first;
+
+        if (cursor->snapshot ||
+            (!cursor->store->writer && catalog_refresh(&cursor->store->catalog) < 0))
+                return 0;
+        rewound = rewound_to(cursor);
+        first = cursor_first_now(cursor);
+        if (rewound == UINT64_MAX && cursor->segment &&
+            (first <= cursor->segment->brief.start.first_number ||
+             catalog_find_end(cursor->catalog, cursor->segment)))
+                return 0; /* neither: the damage is there */
+        cursor_leave(cursor);
+        cursor->at.cut |= cursor->at.number > rewound;
+        if (cursor->at.cut)
+                return cursor_stale(cursor->at.number, "truncated away");
+        return cursor->at.number < first ? cursor_stale(cursor->at.number, "trimmed") : 0;
+}
+
+/* Does the segment have the number, by its successor or, before a broken link, by its seal? */
+static int check_number(const struct logstore_cursor *cursor, const struct place *place)
+{
+        int r;
+
+        if (__builtin_expect(cursor->at.number <= atomic_load(&place->segment->last_number), 1))
+                return 0;
+        r = catalog_tell_behind(cursor->catalog, place->segment->brief.id, cursor->at.number);
+        return r < 0 ? r
+                     : segment_damage(place->segment, place->offset, cursor->at.number,
+                                      "the next segment tells another number of records");
+}
+
+static int stand(struct logstore_cursor *cursor, struct place *ret)
+{
+        int r = cursor_check_epoch(cursor);
+
+        if (r < 0)
+                return r;
+        if (cursor->at.number > cursor_last(cursor))
+                return cursor_end_of_log(cursor);
+        if (!cursor->segment && (r = find_and_enter(cursor)) < 0)
+                return r;
+        for (;;) {
+                if (is_left(cursor)) {
+                        r = hop(cursor);
+                        if (r < 0)
+                                return r;
+                }
+                r = segment_peek(cursor->segment, cursor->offset, &ret->view);
+                if (r == -EAGAIN) {
+                        r = at_gap(cursor);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                ret->segment = cursor->segment;
+                ret->offset = cursor->offset;
+                if (r == 0 && ret->view.kind != FRAME_PAD &&
+                    segment_number(cursor->segment, ret->view.ordinal) != cursor->at.number)
+                        r = -EBADMSG;
+                if (r < 0)
+                        return reader_judge(cursor->store, cursor->segment, cursor->offset,
+                                            cursor->at.number, cursor->in_batch,
+                                            "the frame's header is impossible");
+                if (cursor->in_batch &&
+                    (ret->view.kind == FRAME_PAD || ret->view.kind == FRAME_VOID))
+                        return batch_ends(cursor);
+                if (ret->view.kind != FRAME_PAD)
+                        return check_number(cursor, ret);
+                r = reader_verify(cursor->store, ret, cursor->at.number);
+                if (r < 0)
+                        return r;
+                cursor->offset += ret->view.frame_bytes;
+        }
+}
+
+int cursor_stand(struct logstore_cursor *cursor, struct place *ret)
+{
+        int r = stand(cursor, ret);
+
+        if (__builtin_expect(r != -EBADMSG, 1))
+                return r;
+        r = cut_meanwhile(cursor);
+        return r < 0 ? r : stand(cursor, ret); /* the same error, or the right place */
+}

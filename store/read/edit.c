@@ -1,0 +1,138 @@
+/*
+ * edit.c - reading and editing through a private snapshot
+ */
+#include <errno.h>
+
+#include "read/cursor.h"
+#include "read/reader.h"
+#include "snapshot/snapshot.h"
+
+static int enter(struct logstore_snapshot *snapshot)
+{
+        return store_enter(snapshot ? snapshot_store(snapshot) : NULL);
+}
+
+/* 1: the log was cut since its newest segment was one of @epoch. If the snapshot's chain says so,
+ * read the store's chain anew: the process that cut the log may have died before it announced
+ * that. */
+static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_snapshot *taken)
+{
+        int r = 0;
+
+        if (!taken || catalog_newest_epoch(snapshot_catalog(taken)) <= epoch)
+                return catalog_newest_epoch(&store->catalog) != epoch;
+        if (!store->writer)
+                r = catalog_load(&store->catalog);
+        return r < 0 ? r : 1;
+}
+
+/* Look at the bounds, then read the chain, then map it. 1: try again. The log was cut meanwhile, so
+ * the three may be of different logs; or it was trimmed below what was wanted. */
+static int open_once(struct logstore *store, uint64_t budget_bytes, struct logstore_snapshot **ret)
+{
+        uint64_t epoch = catalog_newest_epoch(&store->catalog);
+        struct logstore_snapshot *taken = NULL;
+        struct logstore_bounds bounds, now;
+        int r = logstore_bounds(store, &bounds), again;
+
+        if (r < 0)
+                return r;
+        r = snapshot_new(store, &bounds, budget_bytes, &taken);
+        if (r < 0 && r != -EBADMSG && r != -ESTALE && r != -EAGAIN)
+                return r;
+        again = logstore_bounds(store, &now);
+        if (again == 0)
+                again = cut_since(store, epoch, taken);
+        if (again == 0 && r < 0)
+                again = now.first != bounds.first;
+        if (again == 0 && r == 0)
+                *ret = taken;
+        else
+                logstore_snapshot_close(taken);
+        return again ? again : r;
+}
+
+int logstore_snapshot_open(struct logstore *store, uint64_t budget_bytes,
+                           struct logstore_snapshot **ret)
+{
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        r = ret ? 1 : detail(-EINVAL, "ret is NULL");
+        while (r == 1) /* another thread or process trims or truncates */
+                r = open_once(store, budget_bytes, ret);
+        store_leave();
+        return r;
+}
+
+int logstore_snapshot_cursor(struct logstore_snapshot *snapshot, uint32_t flags,
+                             struct logstore_cursor **ret)
+{
+        int r = enter(snapshot);
+
+        if (r < 0)
+                return r;
+        r = ret ? cursor_new(snapshot_store(snapshot), snapshot, flags, ret)
+                : detail(-EINVAL, "ret is NULL");
+        store_leave();
+        return r;
+}
+
+static int find_checked(struct logstore_snapshot *snapshot, uint64_t number, struct place *place)
+{
+        int r = reader_find(snapshot_store(snapshot), snapshot, number, place);
+
+        if (r < 0)
+                return r;
+        /* The snapshot itself pins all its segments. */
+        catalog_unpin(snapshot_catalog(snapshot), place->segment);
+        if (!snapshot_is_edited(snapshot, number)) /* else it stays as the caller left it */
+                r = reader_verify(snapshot_store(snapshot), place, number);
+        if (r == 0 && place->view.kind == FRAME_VOID)
+                return detail(-ENODATA, "record %llu is void: its claim was aborted",
+                              (unsigned long long)number);
+        return r;
+}
+
+int logstore_snapshot_get(struct logstore_snapshot *snapshot, uint64_t number,
+                          struct logstore_record *ret)
+{
+        struct place place;
+        int r = enter(snapshot);
+
+        if (r < 0)
+                return r;
+        r = ret ? find_checked(snapshot, number, &place) : detail(-EINVAL, "ret is NULL");
+        if (r == 0)
+                reader_describe(&place, number, ret);
+        store_leave();
+        return r;
+}
+
+int logstore_snapshot_edit(struct logstore_snapshot *snapshot, uint64_t number, void **ret_data,
+                           size_t *ret_size)
+{
+        struct snapshot_edit edit = { .number = number };
+        struct place place;
+        int r = enter(snapshot);
+
+        if (r < 0)
+                return r;
+        r = ret_data && ret_size ? find_checked(snapshot, number, &place)
+                                 : detail(-EINVAL, "ret_data or ret_size is NULL");
+        if (r == 0) {
+                edit.segment = place.segment;
+                edit.offset = place.offset + FRAME_HEADER_BYTES;
+                edit.size = place.view.size;
+                r = snapshot_add_edit(snapshot, &edit);
+        }
+        if (r == 0 && map_faulted(&edit.segment->map))
+                r = segment_damage(edit.segment, edit.offset, number, "");
+        if (r == 0) {
+                *ret_data = (uint8_t *)edit.segment->map.base + edit.offset;
+                *ret_size = edit.size;
+        }
+        store_leave();
+        return r;
+}

@@ -1,0 +1,322 @@
+/*
+ * reader.c - finding and judging one record, in the writer's process or another
+ *
+ * In the writer's process a record is there if it is not beyond the tail, and a frame that does not
+ * validate is damage. A reading process has only the files. To it a frame is there if its commit
+ * word is set and its check holds. A frame that does not validate is damage in a sealed segment and
+ * up to the mark. Beyond the mark it is a tail that a crash tore, which is not part of the log.
+ */
+#include "read/reader.h"
+
+#include <errno.h>
+
+#include "segment/salvage.h"
+#include "snapshot/snapshot.h"
+#include "verify/verdict.h"
+
+uint64_t reader_durable(struct logstore *store)
+{
+        struct control_slot slot;
+
+        if (store->writer)
+                return sync_durable(&store->sync);
+        catalog_slot(&store->catalog, &slot);
+        return slot.mark_number;
+}
+
+uint64_t reader_first(struct logstore *store)
+{
+        uint64_t first;
+
+        pthread_mutex_lock(&store->catalog.lock);
+        first = store->catalog.first_number;
+        pthread_mutex_unlock(&store->catalog.lock);
+        return first;
+}
+
+bool reader_is_sealed(const struct segment *segment, uint64_t offset, uint64_t number)
+{
+        return segment->brief.sealed && offset < segment->brief.seal.end &&
+               number <= segment->brief.seal.last_number;
+}
+
+int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
+                 bool in_batch, const char *what)
+{
+        struct control_slot slot;
+
+        catalog_slot(&store->catalog, &slot);
+        if (!store->writer && !reader_is_sealed(segment, offset, number)) {
+                int r = catalog_tell_behind(&store->catalog, segment->brief.id, number);
+                if (r < 0)
+                        return r;
+        }
+        if (!store->writer && !segment->brief.sealed && !reader_is_missed(store, number) &&
+            salvage_is_end(segment, &slot, offset, number - in_batch)) {
+                /* The tail is torn, but a newer segment may be damaged all the same. */
+                int r = catalog_tell_at(&store->catalog, number, false);
+                if (r < 0)
+                        return r;
+                return detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
+                              (unsigned long long)number, what, segment->name,
+                              (unsigned long long)offset);
+        }
+        return segment_damage(segment, offset, number, what);
+}
+
+static bool is_valid(const struct place *place)
+{
+        return record_valid(&place->segment->key, place->segment->map.base, place->offset,
+                            &place->view) &&
+               !map_faulted(&place->segment->map);
+}
+
+int reader_verify(struct logstore *store, struct place *place, uint64_t number)
+{
+        struct place again = *place;
+        uint64_t ordinal = number - place->segment->brief.start.first_number + 1;
+
+        if (__builtin_expect(is_valid(place), 1))
+                return 0;
+        if (segment_relocate(place->segment, (uint32_t)ordinal, &again.offset, &again.view) == 0 &&
+            is_valid(&again)) {
+                *place = again;
+                return 0;
+        }
+        return reader_judge(store, place->segment, place->offset, number, false,
+                            "the frame's checksum does not hold");
+}
+
+int reader_check_joint(struct logstore *store, struct segment *segment, uint64_t offset,
+                       uint64_t number, uint64_t until, const char *what)
+{
+        struct place place = { segment, offset, { 0 } };
+        int r = segment_peek(segment, offset, &place.view);
+        bool in_batch = r == 0 && place.view.kind == FRAME_MORE;
+
+        if (r < 0)
+                return 0; /* a read of the number before tells of it */
+        place.offset += place.view.frame_bytes;
+        while (place.offset < until && !in_batch) {
+                r = segment_peek(segment, place.offset, &place.view);
+                if (r < 0 || place.view.kind != FRAME_PAD)
+                        break;
+                r = reader_verify(store, &place, number);
+                if (r < 0)
+                        return r;
+                place.offset += place.view.frame_bytes;
+        }
+        if (in_batch && place.offset == until && until < atomic_load(&segment->end))
+                in_batch = segment_peek(segment, until, &place.view) < 0 ||
+                           place.view.kind == FRAME_PAD || place.view.kind == FRAME_VOID;
+        if (place.offset == until && !in_batch)
+                return 0;
+        return reader_judge(store, segment, place.offset, number, in_batch, what);
+}
+
+int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)
+{
+        int r = 0;
+
+        if (!store->writer && !snapshot) { /* numbers need not rise over a broken link */
+                if (number <= reader_first(store))
+                        r = reader_check_first(store);
+                if (r == 0)
+                        r = reader_tell_end(store, number);
+                if (r == 0)
+                        r = reader_judge_end(store);
+        }
+        if (r == 0 && !store->writer) /* a broken chain is more than an end */
+                r = catalog_tell_at(snapshot ? snapshot_catalog(snapshot) : &store->catalog, number,
+                                    false);
+        if (r < 0)
+                return r;
+        return detail_number(-EAGAIN, "record ", number, " was not appended yet");
+}
+
+static int locate(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
+                  bool seen, struct place *place)
+{
+        uint64_t ordinal = number - place->segment->brief.start.first_number + 1;
+        int r;
+
+        place->offset = 0;
+        if (ordinal > UINT32_MAX) /* no segment has so many: look where its frames stop */
+                ordinal = UINT32_MAX;
+        r = segment_locate(place->segment, (uint32_t)ordinal, &place->offset, &place->view);
+        if (r < 0)
+                r = salvage_from_first(place->segment, reader_first(store), number, r,
+                                       &place->offset, &place->view);
+
+        /* The follower reached the record from the mark. So frames before the mark do not lead to
+         * it. */
+        if ((r == -EAGAIN || r == -EBADMSG) && seen)
+                return segment_damage(place->segment, place->offset, number,
+                                      "no valid frame leads to the record");
+        if (r == -EAGAIN && !place->segment->brief.sealed && !store->writer &&
+            number > reader_durable(store))
+                return reader_beyond_tail(store, snapshot, number);
+        if (r == -EAGAIN || r == -EBADMSG)
+                return reader_judge(store, place->segment, place->offset, number, false,
+                                    "no valid frame leads to the record");
+        return r;
+}
+
+bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)
+{
+        struct fault told;
+        bool overtaken;
+
+        fault_last(-EBADMSG, &told);
+        overtaken = !snapshot && !store->writer && catalog_refresh(&store->catalog) == 0 &&
+                    number < reader_first(store);
+        if (!overtaken) /* the look has left its own detail */
+                fault_tell(&told);
+        return overtaken;
+}
+
+/* @number cannot be read. If the log begins with it, tell what is wrong before it. */
+static int tell_first(struct logstore *store, uint64_t number)
+{
+        return store->writer || number != reader_first(store) ? -EBADMSG
+                                                              : verify_tell_first(store, -EBADMSG);
+}
+
+static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
+                struct place *ret)
+{
+        struct catalog *catalog = snapshot ? snapshot_catalog(snapshot) : &store->catalog;
+        uint64_t tail = UINT64_MAX;
+        struct place place;
+        int r = 0;
+
+        if (number == 0)
+                return detail(-EINVAL, "record numbers start at 1");
+        if (snapshot && number > snapshot_bounds(snapshot)->tail)
+                return reader_beyond_tail(store, snapshot, number);
+        if (!snapshot && store->writer && head_tail_number(&store->head, number) < number)
+                return reader_beyond_tail(store, snapshot, number);
+        if (!snapshot && !store->writer) {
+                r = number > reader_durable(store) ? reader_tail(store, &tail)
+                                                   : catalog_refresh(catalog);
+                if (r == 0 && number > tail)
+                        return reader_beyond_tail(store, snapshot, number);
+        }
+        if (r == 0)
+                r = catalog_pin(catalog, number, &place.segment);
+        if (r == -EBADMSG && reader_overtaken(store, snapshot, number))
+                return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
+        if (r < 0)
+                return r;
+        r = locate(store, snapshot, number, tail != UINT64_MAX && number <= tail, &place);
+        if (r < 0) {
+                catalog_unpin(catalog, place.segment);
+                return r;
+        }
+        *ret = place;
+        return 0;
+}
+
+/* A truncation between finding the segment and looking into it makes a record seem damaged. So look
+ * again for what seems damaged, until nothing was cut meanwhile. */
+int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
+                struct place *ret)
+{
+        int r = find(store, snapshot, number, ret);
+        bool cut = true;
+
+        while (__builtin_expect(r == -EBADMSG, 0) && !snapshot && cut) {
+                uint64_t epoch = catalog_newest_epoch(&store->catalog);
+                r = find(store, NULL, number, ret);
+                cut = catalog_newest_epoch(&store->catalog) != epoch;
+        }
+        return __builtin_expect(r == -EBADMSG, 0) && !snapshot ? tell_first(store, number) : r;
+}
+
+void reader_describe(const struct place *place, uint64_t number, struct logstore_record *ret)
+{
+        const struct frame *frame = segment_frame(place->segment, place->offset);
+
+        *ret = (struct logstore_record){
+                .number = number,
+                .time_ns = frame->time_ns,
+                .data = frame->payload,
+                .size = place->view.size,
+        };
+}
+
+int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
+{
+        struct logstore_bounds bounds;
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        bounds.durable = reader_durable(store); /* before the tail, which is never below it */
+        r = ret ? reader_tail(store, &bounds.tail) : detail(-EINVAL, "ret is NULL");
+        if (r == 0) {
+                if (bounds.durable > bounds.tail) /* the log was cut in between */
+                        bounds.durable = bounds.tail;
+                bounds.first = reader_first(store);
+                if (bounds.tail + 1 < bounds.first)
+                        bounds.tail = bounds.first - 1;
+                if (bounds.durable + 1 < bounds.first) /* what was trimmed counts as safe */
+                        bounds.durable = bounds.first - 1;
+                bounds.epoch = store->catalog.epoch;
+                if (store->writer)
+                        bounds.epoch = store->control.epoch;
+                *ret = bounds;
+        }
+        store_leave();
+        return r;
+}
+
+static int copy_out(struct logstore *store, struct place *place, uint64_t number, void *buffer,
+                    size_t capacity, struct logstore_record *ret)
+{
+        struct logstore_record record;
+        uint64_t whole_until;
+        int r;
+
+        whole_until = store->writer ? number : reader_followed(store, place->segment);
+        r = reader_verify(store, place,
+                          number); /* before anything that the frame says is believed */
+        if (r == 0)
+                r = reader_check_batch(store, place, number, &whole_until);
+        if (r < 0)
+                return r;
+        if (place->view.kind == FRAME_VOID)
+                return detail(-ENODATA, "record %llu is void: its claim was aborted",
+                              (unsigned long long)number);
+        if (place->view.size > capacity) {
+                ret->size = place->view.size;
+                return detail(-ENOBUFS, "record %llu has %u bytes, the buffer %zu",
+                              (unsigned long long)number, place->view.size, capacity);
+        }
+        reader_describe(place, number, &record);
+        if (record.size)
+                memcpy(buffer, record.data, record.size);
+        if (map_faulted(&place->segment->map))
+                return segment_damage(place->segment, place->offset, number, "");
+        record.data = buffer;
+        *ret = record;
+        return 0;
+}
+
+int logstore_get(struct logstore *store, uint64_t number, void *buffer, size_t capacity,
+                 struct logstore_record *ret)
+{
+        struct place place;
+        int r = store_enter(store);
+
+        if (r < 0)
+                return r;
+        r = !ret || (!buffer && capacity) ? detail(-EINVAL, "buffer or ret is NULL")
+                                          : reader_find(store, NULL, number, &place);
+        if (r == 0) {
+                r = copy_out(store, &place, number, buffer, capacity, ret);
+                catalog_unpin(&store->catalog, place.segment);
+        }
+        store_leave();
+        return r;
+}

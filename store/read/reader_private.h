@@ -1,0 +1,20 @@
+/*
+ * reader_private.h - the follower, shared by the files of reader
+ */
+#ifndef LOGSTORE_READER_PRIVATE_H
+#define LOGSTORE_READER_PRIVATE_H
+
+#include "read/reader.h"
+
+/* Walk on to where the log ends now. Under follower.lock. */
+int reader_follow(struct logstore *store);
+
+/* The tail of a follower that is locked. */
+uint64_t reader_told_tail(const struct follower *follower);
+
+/* Go on from @at, the frame of *@number, to the last frame of its batch. Returns false if the batch
+ * is not complete: a crash beyond the mark may have torn it, or the log leaves the segment inside
+ * it. @at and *@number are then where the missing frame should be. */
+bool reader_batch_whole(struct place *at, uint64_t *number);
+
+#endif

@@ -1,0 +1,319 @@
+/*
+ * reader_tail.c - where the log ends for a reading process
+ *
+ * It has only the files. From the mark on it steps over frame after frame, and over a batch only as
+ * a whole, until nothing more is committed. A reader in the writer's process asks the head.
+ */
+#include <errno.h>
+
+#include "read/reader_private.h"
+
+bool reader_batch_whole(struct place *at, uint64_t *number)
+{
+        while (at->view.kind == FRAME_MORE) {
+                at->offset += at->view.frame_bytes;
+                ++*number;
+                if (at->offset >= atomic_load(&at->segment->end) ||
+                    segment_peek(at->segment, at->offset, &at->view) < 0 ||
+                    at->view.kind == FRAME_PAD || at->view.kind == FRAME_VOID ||
+                    segment_number(at->segment, at->view.ordinal) != *number ||
+                    !record_valid(&at->segment->key, at->segment->map.base, at->offset, &at->view))
+                        return false;
+        }
+        return true;
+}
+
+int reader_check_batch(struct logstore *store, const struct place *place, uint64_t number,
+                       uint64_t *whole_until)
+{
+        struct place at = *place;
+        uint64_t last = number;
+
+        if (store->writer || place->view.kind != FRAME_MORE || number <= *whole_until ||
+            place->segment->brief.sealed || number <= reader_durable(store))
+                return 0; /* what was durable was whole */
+        /* Judge it where it is torn: its own good frames prove nothing. */
+        if (!reader_batch_whole(&at, &last)) {
+                if (reader_tail(store, &last) == 0 &&
+                    number <= reader_followed(store, place->segment))
+                        return 0; /* a mark is inside it */
+                return reader_judge(store, at.segment, at.offset, number, false,
+                                    "its batch is not complete");
+        }
+        *whole_until = last;
+        return 0;
+}
+
+/* Start behind the mark; what lies before it needs no look. */
+static void follower_restart(struct logstore *store, uint64_t epoch)
+{
+        struct follower *follower = &store->follower;
+        struct control_slot slot;
+
+        catalog_slot(&store->catalog, &slot);
+        follower->epoch = epoch;
+        follower->number = follower->trusted = slot.mark_number;
+        follower->missed = 0;
+        follower->segment_id = slot.mark_id;
+        follower->offset = slot.mark_offset;
+        if (follower->number + 1 < reader_first(store)) {
+                follower->number = reader_first(store) - 1;
+                follower->segment_id = 0; /* the mark lags behind an emptied log */
+        }
+}
+
+/* Step over one frame, or one whole batch. Returns 1 if it counts. */
+static int follow_frame(struct logstore *store, struct segment *segment)
+{
+        struct follower *follower = &store->follower;
+        struct place place = { segment, follower->offset, { 0 } };
+        uint64_t number = follower->number + 1;
+        uint64_t limit = atomic_load(&segment->last_number); /* as the next segment's link says */
+        int r = segment_peek(segment, place.offset, &place.view);
+
+        if (r < 0)
+                return 0;
+        if (!record_valid(&segment->key, segment->map.base, place.offset, &place.view))
+                return 0;
+        if (place.view.kind == FRAME_PAD) {
+                follower->offset += place.view.frame_bytes;
+                return 1;
+        }
+        /* In a sealed segment a batch is whole, but its seal may tell a wrong end. */
+        if (segment_number(segment, place.view.ordinal) != number ||
+            (!segment->brief.sealed && !reader_batch_whole(&place, &number)) || number > limit)
+                return 0;
+        follower->offset = place.offset + place.view.frame_bytes;
+        follower->number = number;
+        return 1;
+}
+
+/* Step over all that a seal covers: it was durable as a whole. Damage in it does not end the log; a
+ * read there tells of it. If the log leaves the segment elsewhere than the seal says, walk the
+ * frames. */
+static int follow_seal(struct logstore *store, struct segment *segment)
+{
+        struct follower *follower = &store->follower;
+        const struct segment_brief *brief = &segment->brief;
+
+        if (!brief->sealed || follower->number >= brief->seal.last_number)
+                return 0;
+        if (atomic_load(&segment->end) != brief->seal.end)
+                return 0;
+        follower->number = follower->trusted = brief->seal.last_number;
+        follower->offset = brief->seal.end;
+        return 1;
+}
+
+/* At the end of a segment: go on to the next, if the log really goes on there. */
+static int follow_segment(struct logstore *store, struct segment **segment)
+{
+        struct follower *follower = &store->follower;
+        struct segment *next;
+
+        if (catalog_pin_next(&store->catalog, *segment, &next) < 0)
+                return 0;
+        if (catalog_fault_before(&store->catalog, next->brief.id, NULL) ||
+            next->brief.start.previous_id != (*segment)->brief.id ||
+            next->brief.start.previous_end != follower->offset ||
+            next->brief.start.first_number != follower->number + 1) {
+                catalog_unpin(&store->catalog, next);
+                return 0;
+        }
+        catalog_unpin(&store->catalog, *segment);
+        *segment = next;
+        catalog_find_end(&store->catalog, next);
+        follower->segment_id = next->brief.id;
+        follower->offset = FRAMES_OFFSET;
+        return 1;
+}
+
+/* Do the frames of the segment before lead to this one? If that is sealed, a read there tells. */
+static bool is_led_to(struct logstore *store, const struct segment *segment)
+{
+        const struct start_payload *start = &segment->brief.start;
+        struct segment *previous;
+        struct record_view view;
+        bool leads;
+
+        if (start->previous_records == 0 || start->first_number <= reader_first(store) ||
+            catalog_pin_id(&store->catalog, start->previous_id, &previous) < 0)
+                return true;
+        leads = previous->brief.sealed ||
+                segment_ends_with(previous, start->previous_end, start->previous_records, &view);
+        catalog_unpin(&store->catalog, previous);
+        return leads;
+}
+
+/* Can the mark's record end where the control page says? The page may be an old copy, put back. */
+static bool is_mark(struct logstore *store, struct segment *segment)
+{
+        const struct follower *follower = &store->follower;
+        uint64_t numbers = follower->number + 1 - segment->brief.start.first_number;
+        struct record_view view;
+
+        if (follower->number + 1 < segment->brief.start.first_number ||
+            follower->number > atomic_load(&segment->last_number) ||
+            follower->offset < FRAMES_OFFSET || follower->offset > segment->end ||
+            numbers > (follower->offset - FRAMES_OFFSET) / FRAME_HEADER_BYTES)
+                return false;
+        if (numbers == 0)
+                return follower->offset == FRAMES_OFFSET && is_led_to(store, segment);
+        if (segment_peek(segment, follower->offset, &view) == 0 && view.kind != FRAME_PAD)
+                return view.ordinal == numbers + 1;
+        return segment_ends_with(segment, follower->offset, numbers, &view);
+}
+
+/* No writer leaves its mark inside a batch. Because that batch was durable as a whole, its frames
+ * count one by one, and where they stop is damage. Returns the number that is missing there, or
+ * 0. */
+static uint64_t follow_marked_batch(struct logstore *store, struct segment *segment)
+{
+        struct follower *follower = &store->follower;
+        uint32_t ordinal = (uint32_t)(follower->number + 1 - segment->brief.start.first_number);
+        struct record_view view;
+        uint64_t offset;
+
+        if (segment->brief.sealed || ordinal == 0 ||
+            segment_peek(segment, follower->offset, &view) < 0)
+                return 0; /* an end without a torn frame is looked at when a read asks for more */
+        if (!segment_ends_with(segment, follower->offset, ordinal, &view) &&
+            segment_locate(segment, ordinal, &offset, &view) < 0)
+                return 0;
+        while (view.kind == FRAME_MORE) {
+                if (segment_peek(segment, follower->offset, &view) < 0 ||
+                    view.ordinal != ++ordinal || view.kind == FRAME_VOID ||
+                    !record_valid(&segment->key, segment->map.base, follower->offset, &view))
+                        return follower->number + 1;
+                follower->offset += view.frame_bytes;
+                follower->number++;
+        }
+        return 0;
+}
+
+/* Is the mark off the chain: in a segment that other links have left out, or behind damage? Where
+ * the slot is merely newer than this look at the chain, the chain is whole and the mark's segment
+ * comes behind it. */
+static bool is_beside(struct logstore *store, uint64_t mark_id)
+{
+        struct catalog_entry newest = { 0 };
+
+        catalog_entry_before(&store->catalog, UINT64_MAX, &newest);
+        /* A mark in no segment, below the first number: nothing was synced, or all of it is
+         * trimmed. */
+        return (mark_id != 0 || store->follower.number >= reader_first(store)) &&
+               (mark_id < newest.id || catalog_fault_before(&store->catalog, UINT64_MAX, NULL));
+}
+
+/* What was sealed was durable: begin behind the newest seal, or else where the log begins. */
+static int follow_from_seal(struct logstore *store, struct segment **ret)
+{
+        struct follower *follower = &store->follower;
+        struct control_slot sealed;
+        int r;
+
+        catalog_sealed(&store->catalog, &sealed);
+        r = sealed.mark_id ? catalog_pin_id(&store->catalog, sealed.mark_id, ret) : -ESTALE;
+        if (r == 0) {
+                follower->number = follower->trusted = sealed.mark_number;
+                follower->segment_id = sealed.mark_id;
+                follower->offset = sealed.mark_offset;
+                return 0;
+        }
+        if (r == -ESTALE)
+                r = catalog_pin(&store->catalog, reader_first(store), ret);
+        if (r < 0)
+                return r;
+        follower->segment_id = (*ret)->brief.id;
+        follower->number = (*ret)->brief.start.first_number - 1;
+        follower->offset = FRAMES_OFFSET;
+        return 0;
+}
+
+int reader_follow(struct logstore *store)
+{
+        struct follower *follower = &store->follower;
+        struct segment *segment;
+        bool restarted = false;
+        uint64_t epoch, marked = 0, durable = 0;
+        int r = catalog_refresh(&store->catalog);
+
+        if (r < 0)
+                return r;
+        /* Take the epoch of the chain that is walked. A slot may be newer or, cut short, older. */
+        epoch = catalog_newest_epoch(&store->catalog);
+        if (follower->number == 0 || follower->epoch != epoch ||
+            follower->number + 1 < reader_first(store)) {
+                follower_restart(store, epoch);
+                restarted = true;
+        }
+        if (catalog_is_empty(&store->catalog)) { /* the slot may be newer than this look */
+                follower->number = follower->missed = 0;
+                return r;
+        }
+        r = catalog_pin_id(&store->catalog, follower->segment_id, &segment);
+        if (r == -ESTALE) { /* trimmed, off the chain, or nothing was ever synced */
+                if (restarted && is_beside(store, follower->segment_id))
+                        durable = follower->number;
+                r = follow_from_seal(store, &segment);
+        } else if (r == 0 && restarted && !is_mark(store, segment)) {
+                durable = follower->number;
+                catalog_unpin(&store->catalog, segment);
+                r = follow_from_seal(store, &segment);
+        } else if (r == 0 && restarted) {
+                marked = follower->number;
+        }
+        if (r < 0)
+                return reader_is_damage(r) ? 0 : r; /* a read there tells */
+        catalog_find_end(&store->catalog, segment); /* no step beyond where the log leaves it */
+        while (follow_seal(store, segment) || follow_frame(store, segment) ||
+               follow_segment(store, &segment))
+                ;
+        if (marked && follower->number == marked)
+                durable = follow_marked_batch(store, segment);
+        catalog_unpin(&store->catalog, segment);
+        if (restarted)
+                follower->missed = durable;
+        return 0;
+}
+
+uint64_t reader_told_tail(const struct follower *follower)
+{
+        return follower->number > follower->missed ? follower->number : follower->missed;
+}
+
+bool reader_is_missed(struct logstore *store, uint64_t number)
+{
+        bool missed;
+
+        pthread_mutex_lock(&store->follower.lock);
+        missed = number > store->follower.number && number <= store->follower.missed;
+        pthread_mutex_unlock(&store->follower.lock);
+        return missed;
+}
+
+uint64_t reader_followed(struct logstore *store, const struct segment *segment)
+{
+        struct follower *follower = &store->follower;
+        uint64_t until;
+
+        pthread_mutex_lock(&follower->lock);
+        until = follower->segment_id == segment->brief.id ? follower->number : 0;
+        pthread_mutex_unlock(&follower->lock);
+        return until;
+}
+
+int reader_tail(struct logstore *store, uint64_t *ret)
+{
+        int r = 0;
+
+        if (store->writer) {
+                *ret = head_tail_number(&store->head, UINT64_MAX);
+                return 0;
+        }
+        pthread_mutex_lock(&store->follower.lock);
+        r = reader_follow(store);
+        *ret = reader_told_tail(&store->follower);
+        pthread_mutex_unlock(&store->follower.lock);
+        return r;
+}

@@ -1,0 +1,358 @@
+/*
+ * head_ready.c - making space ready for claims: blocks reserved, pages in memory
+ *
+ * A limit rises only over ready space. So a claim within it can be filled without a full disk, a
+ * signal or, as a rule, a fault. *Ahead* makes space ready in steps. An append does so itself where
+ * *ahead* has not come far enough. One thread at a time does so in a store, and without head->lock,
+ * because a step takes as long as the kernel needs.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "logstore.h"
+#include "os/detail.h"
+#include "writer/head_private.h"
+
+/*
+ * Zeros are written in aligned pieces, so that each can become one folio. Long appends use large
+ * ones: their pages come from memory that was written and let go. A burst takes free memory. A
+ * virtual machine may have handed free blocks of 2 MiB back to its host, and to touch those is
+ * slow; so a burst uses small pieces.
+ */
+#define BURST_FOLIO_BYTES (UINT64_C(256) << 10)
+#define BURST_BYTES (UINT64_C(512) << 20)       /* a burst: so much made ready since the open */
+#define READY_STEP_MAX (UINT64_C(1) << 20)      /* made ready ahead by one step */
+#define READY_AHEAD_MAX (UINT64_C(8) << 20)     /* kept ready by *ahead*, unless told */
+#define POKE_BYTES (UINT64_C(2) << 20)          /* so far before the limit *ahead* is poked */
+#define OFTEN_AHEAD_LEAST (UINT64_C(256) << 10) /* where syncs are frequent: zeros cost as much */
+#define BULK_BYTES (UINT64_C(1) << 20)
+#define OVERWRITE_BYTES (UINT64_C(48) << 10)
+#define DIRTY_PAUSE_NS 1000000
+#define TYPICAL_FRAME_BYTES 128 /* assumed until there is a record */
+
+/* A reader polls the commit word behind the last frame. So the limit stays a page short of what is
+ * ready, until the segment's end is. */
+static uint64_t limit_of(const struct segment *segment, uint64_t ready)
+{
+        uint64_t page = os_page_bytes();
+
+        if (ready >= segment->brief.bytes)
+                return ready / 8;
+        return ready > page ? (ready - page) / 8 : 0; /* opened on a full disk: nothing is ready */
+}
+
+static int write_zeros(int fd, uint64_t from, uint64_t to, uint64_t piece)
+{
+        /* Nobody stores to it, so it stays the kernel's one page of zeros. Aligned for
+         * OS_DIRECT. */
+        static _Alignas(4096) char zeros[LONG_FOLIO_BYTES];
+        int r = 0;
+
+        for (; r == 0 && from < to; from += piece)
+                r = os_write(fd, zeros, to - from < piece ? to - from : piece, from);
+        return r;
+}
+
+static bool in_folios(enum ready how)
+{
+        return how == READY_BULK || how == READY_LONG;
+}
+
+static uint64_t piece_of(enum ready how)
+{
+        return how == READY_BULK ? BURST_FOLIO_BYTES : LONG_FOLIO_BYTES;
+}
+
+static int ready_range(struct segment *segment, uint64_t from, uint64_t to, enum ready how)
+{
+        int r = 0, direct = -1;
+
+        if (how == READY_OVERWRITE)
+                direct = os_open(segment->directory, segment->name, OS_WRITE | OS_DIRECT, 0);
+        if (direct >= 0) { /* where that fails, as on tmpfs, nothing is lost */
+                r = write_zeros(direct, from, to, piece_of(how));
+                os_close(direct); /* the write has told of a failure */
+        } else if (in_folios(how)) {
+                r = write_zeros(segment->fd, from, to, piece_of(how));
+        }
+        if (r == 0)
+                r = os_grow(segment->fd, to);
+        if (r == 0)
+                r = os_populate((char *)segment->map.base + from, to - from);
+        if (r == 0)
+                atomic_store(&segment->file_bytes, to);
+        return r;
+}
+
+int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uint64_t ahead,
+                  enum ready how)
+{
+        uint64_t unit = GROW_BYTES > os_page_bytes() ? GROW_BYTES : os_page_bytes();
+        uint64_t larger = in_folios(how) ? piece_of(how) : unit;
+        uint64_t least, most;
+        int r = 0;
+
+        wanted += os_page_bytes();
+        least = (wanted + unit - 1) / unit * unit;
+        most = (wanted + ahead + larger - 1) / larger * larger;
+        least = least < segment->brief.bytes ? least : segment->brief.bytes;
+        most = most < segment->brief.bytes ? most : segment->brief.bytes;
+        if (most > *ready) {
+                r = ready_range(segment, *ready, most, how);
+                if (os_is_full(r) && least < most && least > *ready) {
+                        most = least;
+                        r = ready_range(segment, *ready, most, how);
+                }
+                if (r == 0)
+                        *ready = most;
+                else if (least <= *ready)
+                        r = 0;
+        }
+        if (r < 0)
+                return detail(r,
+                              "%s: offset %llu: no space for %llu bytes: %s: make room, then "
+                              "append again",
+                              segment->name, (unsigned long long)*ready,
+                              (unsigned long long)(least - *ready), logstore_error_text(r));
+        return 0;
+}
+
+void head_keep_ready(struct head *head, uint64_t bytes)
+{
+        head->ready_bytes = bytes < SEGMENT_BYTES_MAX ? bytes : SEGMENT_BYTES_MAX;
+}
+
+static bool synced_often(struct head *head)
+{
+        return atomic_load(&head->last_sync_bytes) < BULK_BYTES;
+}
+
+static uint64_t ahead_of(uint64_t used, uint64_t most)
+{
+        return used < GROW_BYTES ? GROW_BYTES / 2 : used < most ? used : most;
+}
+
+/* What to keep ready where syncs are frequent: 60 ms of one thread's syncs, or four large ones. */
+static uint64_t often_ahead(struct head *head)
+{
+        uint64_t syncs = 4 * atomic_load(&head->last_sync_bytes);
+
+        return syncs > OFTEN_AHEAD_LEAST ? syncs : OFTEN_AHEAD_LEAST;
+}
+
+/* How much *ahead* keeps ready once @used bytes were appended. */
+static uint64_t keep_ahead(struct head *head, uint64_t used)
+{
+        if (head->ready_bytes)
+                return head->ready_bytes;
+        return ahead_of(used, synced_often(head) ? often_ahead(head) : READY_AHEAD_MAX);
+}
+
+/* Where a claim pokes *ahead*, in units of 8 bytes. */
+static uint64_t poke_place(struct head *head, const struct slot *slot)
+{
+        uint64_t limit = limit_of(slot->segment, slot->ready), before = POKE_BYTES;
+
+        if (slot->ready >= slot->segment->brief.bytes)
+                return limit;
+        if (head->ready_bytes / 2 > before)
+                before = head->ready_bytes / 2;
+        else if (head->ready_bytes == 0 && synced_often(head))
+                before = often_ahead(head) / 2;
+        return before / 8 < limit ? limit - before / 8 : limit / 2;
+}
+
+void ready_raise_limit(struct head *head, struct slot *slot)
+{
+        atomic_store(&slot->poke, poke_place(head, slot));
+        atomic_store(&slot->limit, limit_of(slot->segment, slot->ready));
+        /* Pairs with head_fail(), which stores in the other order. */
+        if (atomic_load(&head->failed))
+                atomic_store(&slot->limit, 0);
+}
+
+/*
+ * Do the unsealed segments have more pages dirty, or under writeback, than is allowed? Under
+ * head->lock. cachestat(2) takes long for much memory, so ask only when the last answer and what
+ * was made ready since could exceed the limit. On a kernel without it nothing counts as dirty.
+ */
+static bool too_dirty(struct head *head)
+{
+        uint64_t pages = 0;
+
+        if (head->dirty_seen + (head->readied - head->readied_seen) <= head->dirty_hard_bytes)
+                return false;
+        for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++) {
+                struct slot *slot = head_slot(head, turn);
+                struct os_cachestat stat;
+                if (os_cachestat(slot->segment->fd, 0, slot->ready, &stat) == 0)
+                        pages += stat.dirty + stat.writeback;
+        }
+        head->dirty_seen = pages * os_page_bytes();
+        head->readied_seen = head->readied;
+        return head->dirty_seen > head->dirty_hard_bytes;
+}
+
+/* Before an append makes more ready: start writeback and wait until enough is written, or
+ * refuse. */
+static int wait_clean(struct head *head)
+{
+        int r = 0;
+
+        while (r == 0 && too_dirty(head)) {
+                if (head->dirty_refuses)
+                        return detail(-EAGAIN,
+                                      "more than %llu bytes wait to be written: sync, or "
+                                      "append again later",
+                                      (unsigned long long)head->dirty_hard_bytes);
+                for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++)
+                        os_start_writeback(head_slot(head, turn)->segment->fd, 0,
+                                           head_slot(head, turn)->ready);
+                pthread_mutex_unlock(&head->lock);
+                os_sleep(DIRTY_PAUSE_NS);
+                pthread_mutex_lock(&head->lock);
+                r = head_failure(head);
+        }
+        return r;
+}
+
+/* How much was appended to a segment up to @end since it was started or opened. What lay there
+ * before says nothing about what is to come. */
+static uint64_t appended(const struct slot *slot, uint64_t end)
+{
+        return end - slot->begun;
+}
+
+/* Choose by how much was appended, how often it is synced and how much is to be kept ready. */
+static enum ready ready_how(struct head *head, uint64_t used)
+{
+        if (synced_often(head))
+                return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
+        if (used < BULK_BYTES && head->ready_bytes < BULK_BYTES)
+                return READY_PAGES;
+        return head->readied < BURST_BYTES ? READY_BULK : READY_LONG;
+}
+
+/* Take memory for the index of all records that fit in what is ready, if they are as long as those
+ * so far. */
+static void populate_index(struct slot *slot, uint64_t ready)
+{
+        uint64_t word = atomic_load(&slot->word), used = word_end(word) - FRAMES_OFFSET;
+        uint32_t records = word_records(slot, word);
+        uint64_t each = records ? used / records : TYPICAL_FRAME_BYTES;
+
+        index_populate(slot->index, (ready - FRAMES_OFFSET) / each);
+}
+
+/* Make the active slot ready further; one thread at a time does so. Under head->lock, which is let
+ * go of meanwhile: appends go on in what is ready, and nothing rolls. */
+static int extend_slot(struct head *head, struct slot *slot, uint64_t wanted, uint64_t ahead,
+                       enum ready how)
+{
+        uint64_t ready = slot->ready;
+        int r;
+
+        /* After an open on a full disk frames lie beyond @ready: write no zeros over them. */
+        if (ready < word_end(atomic_load(&slot->word)))
+                how = READY_PAGES;
+        head->readying = true;
+        pthread_mutex_unlock(&head->lock);
+        r = ready_segment(slot->segment, &ready, wanted, ahead, how);
+        if (r == 0 && in_folios(how))
+                populate_index(slot, ready);
+        pthread_mutex_lock(&head->lock);
+        head->readying = false;
+        head->readied += ready - slot->ready;
+        slot->ready = ready;
+        if (r == 0)
+                ready_raise_limit(head, slot);
+        pthread_cond_broadcast(&head->changed);
+        return r;
+}
+
+int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
+{
+        bool again = true;
+        int r = head_failure(head);
+
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&head->lock);
+        while (r == 0 && again) {
+                struct slot *slot;
+                uint64_t word, end;
+
+                *ret_turn = head->newest;
+                slot = head_slot(head, head->newest);
+                word = atomic_load(&slot->word);
+                end = word_end(word) + bytes;
+                end += head_gap(head, end, bytes);
+                again = false;
+                if (word & HEAD_CLOSED || end > slot->segment->brief.bytes) {
+                        r = 1;
+                } else if (end / 8 > atomic_load(&slot->limit)) {
+                        again = head->readying || too_dirty(head);
+                        if (head->readying)
+                                head_wait_changed(head);
+                        else if (again)
+                                r = wait_clean(head);
+                        else
+                                r = extend_slot(head, slot, end,
+                                                ahead_of(appended(slot, end), READY_STEP_MAX),
+                                                ready_how(head, appended(slot, end)));
+                }
+        }
+        pthread_mutex_unlock(&head->lock);
+        return r;
+}
+
+/* Take the next step of keeping space ready ahead of the claims. Returns 1: there is none. Under
+ * head->lock. */
+static int step_ahead(struct head *head)
+{
+        struct slot *slot = head_slot(head, head->newest);
+        uint64_t used = word_end(atomic_load(&slot->word));
+        uint64_t until = used + keep_ahead(head, appended(slot, used));
+        uint64_t step = slot->ready + READY_STEP_MAX, page = os_page_bytes();
+
+        if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head)) {
+                uint64_t poke = poke_place(head, slot);
+
+                if (used / 8 < poke) /* we were poked early: ask for another poke, in time */
+                        atomic_store(&slot->poke, poke);
+                return 1;
+        }
+        until = step < until ? step : until;
+        /* ready_segment() adds a page to what is wanted. */
+        return extend_slot(head, slot, until > page ? until - page : 0, 0,
+                           ready_how(head, appended(slot, used)));
+}
+
+int head_ready_ahead(struct head *head)
+{
+        int r = head_failure(head);
+
+        pthread_mutex_lock(&head->lock);
+        while (r == 0) {
+                if (head->readying) /* an append that could not wait is at it */
+                        head_wait_changed(head);
+                else
+                        r = step_ahead(head);
+        }
+        pthread_mutex_unlock(&head->lock);
+        return r == 1 ? 0 : r;
+}
+
+void head_unmap_ready(struct head *head)
+{
+        uint64_t page = os_page_bytes(), from, to;
+        struct segment *segment;
+
+        if (head_pin(head, atomic_load(&head->newest), &segment, &from) < 0)
+                return; /* sealed meanwhile: nothing of it is ready */
+        from = (from + page) & ~(page - 1);
+        to = atomic_load(&segment->file_bytes);
+        if (from < to)
+                os_zap((char *)segment->map.base + from, to - from);
+        catalog_unpin(head->catalog, segment);
+}

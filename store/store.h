@@ -6,16 +6,16 @@
 
 #include <stdbool.h>
 
-#include "chain/catalog.h"
+#include "chain/chain.h"
 #include "chain/wake.h"
 #include "logstore.h"
 #include "os/detail.h"
 #include "os/guard.h"
 #include "writer/claims.h"
-#include "writer/head.h"
 #include "writer/keeper.h"
 #include "writer/retention.h"
 #include "writer/sync.h"
+#include "writer/writer.h"
 
 /* How far a reading process has found valid frames. */
 struct follower {
@@ -35,7 +35,7 @@ struct logstore {
         struct map alive_page; /* reads as 0 in a fork's child */
         volatile uint32_t *alive;
         struct logstore_options options;
-        bool writer;
+        bool writes;
         bool imagines; /* a lost control file is made up, in memory */
         struct memory memory;
         int directory;
@@ -43,11 +43,11 @@ struct logstore {
         char *path;
         struct control control;
         struct wake wake;
-        struct catalog catalog;
+        struct chain chain;
         _Atomic uint64_t children; /* open cursors and snapshots */
         struct follower follower;  /* in a reading process */
         /* Writer */
-        struct head head;
+        struct writer writer;
         struct claims claims;
         struct sync sync;
         struct retention retention;
@@ -96,7 +96,7 @@ static inline int store_enter_writer(struct logstore *store)
 {
         int r = store_enter(store);
 
-        if (__builtin_expect(r == 0 && !store->writer, 0)) {
+        if (__builtin_expect(r == 0 && !store->writes, 0)) {
                 store_leave();
                 return detail(-EROFS, "the store was opened read-only");
         }

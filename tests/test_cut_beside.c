@@ -1,16 +1,16 @@
 /*
  * test_cut_beside.c - who looks while the log is cut or trimmed: a sound store is never called damaged
  *
- * Linked with --wrap of catalog_pin and os_stat_name, so that something happens right before the look, and
- * of catalog_add, so that one happens in the middle of a truncation.
+ * Linked with --wrap of chain_pin and os_stat_name, so that something happens right before the look, and
+ * of chain_add, so that one happens in the middle of a truncation.
  */
 #include "store.h"
 #include "test_threads_support.h"
 
-void __real_catalog_add(struct catalog *catalog, struct segment *segment);
-void __wrap_catalog_add(struct catalog *catalog, struct segment *segment);
-int __real_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
-int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
+void __real_chain_add(struct chain *chain, struct segment *segment);
+void __wrap_chain_add(struct chain *chain, struct segment *segment);
+int __real_chain_pin(struct chain *chain, uint64_t number, struct segment **ret);
+int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret);
 int __real_os_stat_name(int directory, const char *name, struct os_stat *ret);
 int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret);
 
@@ -18,11 +18,11 @@ static uint64_t cut_after, go_on; /* before the pin that is so many pins away, i
 static _Atomic unsigned pins_left;
 static _Atomic uint64_t trim_beside, cut_beside; /* before the next look at a file */
 
-int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)
+int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret)
 {
         if (pins_left > 0 && --pins_left == 0)
                 ck_assert_int_eq(logstore_truncate_after(store, cut_after, go_on), 0);
-        return __real_catalog_pin(catalog, number, ret);
+        return __real_chain_pin(chain, number, ret);
 }
 
 int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret)
@@ -62,10 +62,10 @@ static void look_now(int where)
                 sleep_ms(1);
 }
 
-void __wrap_catalog_add(struct catalog *catalog, struct segment *segment)
+void __wrap_chain_add(struct chain *chain, struct segment *segment)
 {
         look_now(1);
-        __real_catalog_add(catalog, segment);
+        __real_chain_add(chain, segment);
         look_now(2);
 }
 

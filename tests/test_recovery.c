@@ -5,7 +5,7 @@
 #include "writer/recovery.h"
 
 static struct control control;
-static struct catalog catalog;
+static struct chain chain;
 static struct recovery found;
 static struct draft draft; /* the newest segment */
 
@@ -40,17 +40,17 @@ static void scan_log(void)
 {
         struct control_slot slot;
 
-        catalog_init(&catalog, &memory, &control, directory, 8);
-        expect_ok(catalog_load(&catalog));
-        ck_assert_int_eq(catalog.fault, 0);
-        catalog_slot(&catalog, &slot);
-        expect_ok(recovery_scan(&catalog, &slot, true, &found));
+        chain_init(&chain, &memory, &control, directory, 8);
+        expect_ok(chain_load(&chain));
+        ck_assert_int_eq(chain.fault, 0);
+        chain_slot(&chain, &slot);
+        expect_ok(recovery_scan(&chain, &slot, true, &found));
 }
 
 static void forget_log(void)
 {
-        recovery_free(&catalog, &found);
-        catalog_free(&catalog);
+        recovery_free(&chain, &found);
+        chain_free(&chain);
 }
 
 static uint8_t *byte_of(uint64_t number, uint64_t offset)
@@ -142,7 +142,7 @@ START_TEST(going_on_starts_a_segment_that_says_where_the_log_ended)
         *byte_of(12, 30) ^= 1;
         scan_log();
         before = load_file(scratch("0000000002.log"));
-        expect_ok(recovery_start(&catalog, &control, &found, &segment, &tail));
+        expect_ok(recovery_start(&chain, &control, &found, &segment, &tail));
         ck_assert_uint_eq(tail.number, 11);
         ck_assert_uint_eq(tail.offset, FRAMES_OFFSET);
         ck_assert_uint_eq(segment->brief.id, 3);
@@ -161,7 +161,7 @@ START_TEST(going_on_starts_a_segment_that_says_where_the_log_ended)
         ck_assert_mem_eq(before.data, after.data, SECTOR_BYTES);
         ck_assert_mem_eq(before.data + 2 * SECTOR_BYTES, after.data + 2 * SECTOR_BYTES,
                          before.size - 2 * SECTOR_BYTES);
-        catalog_unpin(&catalog, segment);
+        chain_unpin(&chain, segment);
 }
 END_TEST
 
@@ -176,10 +176,10 @@ START_TEST(an_empty_head_is_replaced)
         for (int crash = 0; crash < 5; crash++) {
                 scan_log();
                 ck_assert_uint_eq(found.tail.number, 15);
-                expect_ok(recovery_start(&catalog, &control, &found, &segment, &tail));
-                catalog_forget(&catalog, segment);
-                catalog_unpin(&catalog, segment);
-                ck_assert_uint_eq(catalog.count, _i && crash > 0 ? 1 : 3);
+                expect_ok(recovery_start(&chain, &control, &found, &segment, &tail));
+                chain_forget(&chain, segment);
+                chain_unpin(&chain, segment);
+                ck_assert_uint_eq(chain.count, _i && crash > 0 ? 1 : 3);
                 forget_log();
                 if (_i)
                         control_set_head(&control, control.epoch, 16, 15, tail.segment_id,
@@ -204,15 +204,15 @@ START_TEST(what_a_recovery_cannot_remove_does_not_stand_on_the_chain_later)
         start.epoch = 2;
         chain_segment(3, &start, 3, false); /* in the place of 2 */
         scan_log();
-        ck_assert_uint_eq(catalog.leftover_count, 1);
+        ck_assert_uint_eq(chain.leftover_count, 1);
         unlinks_fail = true;
-        ck_assert_int_eq(recovery_start(&catalog, &control, &found, &segment, &tail), -EIO);
+        ck_assert_int_eq(recovery_start(&chain, &control, &found, &segment, &tail), -EIO);
         unlinks_fail = false;
         forget_log();
         scan_log();
         ck_assert(file_exists(scratch("0000000002.log")));
-        ck_assert_uint_eq(catalog.leftover_count, 1);
-        ck_assert_uint_eq(catalog.leftovers[0], 2);
+        ck_assert_uint_eq(chain.leftover_count, 1);
+        ck_assert_uint_eq(chain.leftovers[0], 2);
         ck_assert_uint_eq(found.tail.number, 8);
         forget_log();
 }
@@ -224,9 +224,9 @@ static int resume(uint32_t *ret_records)
         struct tail tail;
         int r;
 
-        catalog_init(&catalog, &memory, &control, directory, 8);
-        expect_ok(catalog_load(&catalog));
-        r = recovery_resume(&catalog, &control.current, &segment, &tail, ret_records);
+        chain_init(&chain, &memory, &control, directory, 8);
+        expect_ok(chain_load(&chain));
+        r = recovery_resume(&chain, &control.current, &segment, &tail, ret_records);
         if (r == 0) {
                 ck_assert_uint_eq(tail.number, 15);
                 ck_assert_uint_eq(tail.offset, offsets[16]);

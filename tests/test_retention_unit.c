@@ -81,7 +81,7 @@ static void make_six(void)
         ck_assert_int_eq(logstore_sync(store, 0), 0);
         while (sync_seal(&store->sync) == 0)
                 ;
-        ck_assert_uint_eq(store->catalog.count, 6);
+        ck_assert_uint_eq(store->chain.count, 6);
         retention = &store->retention;
         control_syncs = unlinks = unlinks_before_sync = 0;
 }
@@ -288,26 +288,25 @@ START_TEST(the_work_of_a_trim_grows_with_the_segments_alone)
         struct control_page page = { 0 };
         struct control control = { .page = &page };
         struct memory memory = { 0 };
-        struct catalog catalog;
+        struct chain chain;
 
-        catalog_init(&catalog, &memory, &control, -1, 8);
+        chain_init(&chain, &memory, &control, -1, 8);
         for (uint64_t id = 1; id <= MANY; id++) {
-                ck_assert_int_eq(catalog_reserve(&catalog), 0);
-                catalog.entries[catalog.count++] =
-                        (struct catalog_entry){ .id = id, .first_number = id };
+                ck_assert_int_eq(chain_reserve(&chain), 0);
+                chain.entries[chain.count++] = (struct chain_entry){ .id = id, .first_number = id };
         }
-        catalog.first_number = 1;
+        chain.first_number = 1;
         no_files = true;
         moved_bytes = 0;
-        ck_assert_uint_eq(catalog_trim(&catalog, MANY - 10), MANY - 10);
-        while (catalog_drop_some(&catalog, 1) == 1)
+        ck_assert_uint_eq(chain_trim(&chain, MANY - 10), MANY - 10);
+        while (chain_drop_some(&chain, 1) == 1)
                 ;
-        ck_assert_msg(moved_bytes <= MANY * sizeof(struct catalog_entry), "%" PRIu64 " bytes moved",
+        ck_assert_msg(moved_bytes <= MANY * sizeof(struct chain_entry), "%" PRIu64 " bytes moved",
                       moved_bytes);
-        ck_assert_uint_eq(catalog.entries[0].id, MANY - 10);
-        ck_assert_uint_eq(catalog.count, 11);
+        ck_assert_uint_eq(chain.entries[0].id, MANY - 10);
+        ck_assert_uint_eq(chain.count, 11);
         no_files = false;
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 

@@ -1,7 +1,7 @@
 /*
  * test_snapshot_beside.c - a snapshot stays what it was while the log is appended to, trimmed and cut
  */
-#include "chain/catalog.h"
+#include "chain/chain.h"
 #include "test_public_support.h"
 
 static struct logstore_snapshot *snapshot;
@@ -18,22 +18,22 @@ static void happen(void (**once)(void))
                 what();
 }
 
-int __real_catalog_load(struct catalog *catalog);
-int __wrap_catalog_load(struct catalog *catalog);
-int __wrap_catalog_load(struct catalog *catalog)
+int __real_chain_load(struct chain *chain);
+int __wrap_chain_load(struct chain *chain);
+int __wrap_chain_load(struct chain *chain)
 {
-        if (catalog->kind == OS_PRIVATE)
+        if (chain->kind == OS_PRIVATE)
                 happen(&before_load);
-        return __real_catalog_load(catalog);
+        return __real_chain_load(chain);
 }
 
-int __real_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
-int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
-int __wrap_catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret)
+int __real_chain_pin(struct chain *chain, uint64_t number, struct segment **ret);
+int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret);
+int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret)
 {
-        if (catalog->kind == OS_PRIVATE)
+        if (chain->kind == OS_PRIVATE)
                 happen(&before_pin);
-        return __real_catalog_pin(catalog, number, ret);
+        return __real_chain_pin(chain, number, ret);
 }
 
 static void append_at(int64_t time_ns)

@@ -160,13 +160,13 @@ START_TEST(a_sync_covers_every_byte_up_to_the_tail)
         begin(0);
         for (int i = 0; i < 20; i++) {
                 uint64_t number = append_filled(1500, 'x');
-                struct segment *segment = atomic_load(&store->head.active)->segment;
+                struct segment *segment = atomic_load(&store->writer.active)->segment;
                 uint64_t synced = store->sync.synced.offset;
 
                 atomic_store(&call_count, 0);
                 ck_assert_int_eq(logstore_sync(store, number), 0);
                 ck_assert_uint_eq(call_count, 1);
-                head_tail(&store->head, &tail);
+                writer_tail(&store->writer, &tail);
                 from = calls[0].base;
                 ck_assert(from <= (char *)segment->map.base + synced);
                 ck_assert(from + calls[0].bytes >= (char *)segment->map.base + tail.offset);
@@ -220,8 +220,8 @@ START_TEST(a_failed_seal_leaves_no_seal_and_fails_the_store)
 
         begin(0);
         append_text("one");
-        full = atomic_load(&store->head.active)->segment;
-        ck_assert_int_eq(head_roll(&store->head, store->head.newest), 0);
+        full = atomic_load(&store->writer.active)->segment;
+        ck_assert_int_eq(writer_roll(&store->writer, store->writer.newest), 0);
         atomic_store(&failing, true);
         expect_failure(sync_seal(&store->sync), -EIO);
         ck_assert_mem_ne((char *)full->map.base + SECTOR_BYTES, SEAL_MAGIC, 8);
@@ -240,9 +240,9 @@ START_TEST(a_seal_syncs_data_then_the_seal_then_the_control_page)
 
         begin(0);
         append_text("one");
-        full = atomic_load(&store->head.active)->base; /* the segment is closed by its seal */
-        ck_assert_int_eq(head_roll(&store->head, store->head.newest), 0);
-        active = atomic_load(&store->head.active)->segment;
+        full = atomic_load(&store->writer.active)->base; /* the segment is closed by its seal */
+        ck_assert_int_eq(writer_roll(&store->writer, store->writer.newest), 0);
+        active = atomic_load(&store->writer.active)->segment;
         append_text("two");
         atomic_store(&call_count, 0);
         ck_assert_int_eq(sync_seal(&store->sync), 0);
@@ -352,7 +352,7 @@ START_TEST(a_started_sync_behind_an_open_claim_rests_until_it_is_resolved)
 
         open_store(LOGSTORE_CREATE | forms[_i]);
         ck_assert_int_eq(pthread_create(&thread, NULL, hold_a_claim, NULL), 0);
-        while (head_claimed(&store->head) == 0)
+        while (writer_claimed(&store->writer) == 0)
                 os_sleep(100000);
         number = append_text("behind");
         poll_fd.fd = logstore_sync_fd(store);
@@ -486,7 +486,7 @@ START_TEST(a_timed_sync_ends_beside_a_started_one_behind_a_claim)
         begin(LOGSTORE_NO_RING);
         number = append_text("before the claim");
         ck_assert_int_eq(pthread_create(&thread, NULL, hold_a_claim, NULL), 0);
-        while (head_claimed(&store->head) == number)
+        while (writer_claimed(&store->writer) == number)
                 os_sleep(100000);
         ck_assert_int_eq(logstore_sync_start(store, 0), 0);
         ck_assert_int_eq(logstore_sync_timed(store, number, 60000), 0);
@@ -530,7 +530,7 @@ START_TEST(a_failure_in_the_ring_is_told_in_its_own_words)
 
         begin(0);
         append_text("one");
-        ck_assert_int_eq(head_roll(&store->head, store->head.newest), 0);
+        ck_assert_int_eq(writer_roll(&store->writer, store->writer.newest), 0);
         append_text("two");
         atomic_store(&reaps_left, 1);
         atomic_store(&reaps_to_fail, 1);
@@ -541,7 +541,7 @@ START_TEST(a_failure_in_the_ring_is_told_in_its_own_words)
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
         expect_failure(logstore_get(store, 77, &byte, 1, &record), -EAGAIN);
         atomic_store(&reaps_left, 1000000);
-        while (atomic_load(&store->head.failed) == 0)
+        while (atomic_load(&store->writer.failed) == 0)
                 logstore_durable(store, &number);
         expect_failure(logstore_sync(store, 0), -EIO);
         ck_assert_msg(strstr(logstore_detail(), "an asynchronous sync failed"), "%s",

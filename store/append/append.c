@@ -1,7 +1,7 @@
 /*
  * append.c - claim, fill, commit: one record
  *
- * Path: append_claim -> memcpy -> record_encode -> head_publish. It takes no lock, allocates
+ * Path: append_claim -> memcpy -> record_encode -> writer_publish. It takes no lock, allocates
  *       nothing and makes no system call. append_claim_slowly() does what is rare: growing,
  *       rolling, a full disk, a failed store.
  */
@@ -16,7 +16,7 @@ int append_too_large(struct logstore *store, uint64_t size)
                       (unsigned long long)size, (long long)logstore_max_record(store));
 }
 
-/* No slot is left. If another thread is inside an append, wait for it, at most @waits times 1 ms.
+/* No gate is left. If another thread is inside an append, wait for it, at most @waits times 1 ms.
  * An open claim may stay for ever, so refuse at once. */
 static int stalled(struct logstore *store, int *waits)
 {
@@ -26,7 +26,7 @@ static int stalled(struct logstore *store, int *waits)
         uint64_t number = claims_oldest(&store->claims, &count, &age_ns, &thread);
         struct tail tail;
 
-        head_tail(&store->head, &tail);
+        writer_tail(&store->writer, &tail);
         if (number != tail.number + 1 && (*waits)-- > 0) {
                 os_sleep(1000000);
                 return 0;
@@ -35,26 +35,26 @@ static int stalled(struct logstore *store, int *waits)
                 return detail(-EAGAIN,
                               "%d full segments wait for record %llu, which another thread is "
                               "appending",
-                              HEAD_SLOTS - 1, (unsigned long long)(tail.number + 1));
+                              WRITER_GATES - 1, (unsigned long long)(tail.number + 1));
         return detail(-EAGAIN,
                       "%d full segments wait for the claim of record %llu, open for %lld ms "
                       "in thread %d: commit or abort it",
-                      HEAD_SLOTS - 1, (unsigned long long)number, (long long)(age_ns / 1000000),
+                      WRITER_GATES - 1, (unsigned long long)number, (long long)(age_ns / 1000000),
                       thread);
 }
 
 /* Seal the full segments before the next one begins; that bounds what a recovery reads. A segment
- * behind a stalled claim cannot be sealed: the log then goes on as long as there are slots. */
+ * behind a stalled claim cannot be sealed: the log then goes on as long as there are gates. */
 static int roll(struct logstore *store, uint32_t turn, int *waits)
 {
         int r = 0;
 
-        while (r == 0 && store->head.oldest != turn)
+        while (r == 0 && store->writer.oldest != turn)
                 r = sync_seal(&store->sync);
         if (r == -EAGAIN) /* no round has come this far, and the chain must not lose a link */
                 r = sync_started(&store->sync, turn);
         if (r == 0)
-                r = head_roll(&store->head, turn);
+                r = writer_roll(&store->writer, turn);
         return r == -EAGAIN ? stalled(store, waits) : r;
 }
 
@@ -67,11 +67,11 @@ int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, 
         do {
                 if (!store->keeper.started)
                         keeper_round(&store->keeper);
-                r = head_extend(&store->head, bytes, &turn);
+                r = writer_extend(&store->writer, bytes, &turn);
                 if (r == 1)
                         r = roll(store, turn, &waits);
                 if (r == 0)
-                        claimed = head_claim(&store->head, bytes, count, ret);
+                        claimed = writer_claim(&store->writer, bytes, count, ret);
         } while (r == 0 && claimed < 0); /* other threads took what was made ready: try again */
         pthread_setcancelstate(cancel, NULL);
         return r;
@@ -80,7 +80,7 @@ int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, 
 int append_check_own(struct logstore *store, uint64_t number)
 {
         if (store->options.sync_policy != LOGSTORE_SYNC_EACH ||
-            atomic_load(&store->head.failed) || /* the failure is told instead; nothing waits */
+            atomic_load(&store->writer.failed) || /* the failure is told instead; nothing waits */
             !claims_mine(&store->claims, number))
                 return 0;
         return detail(-EDEADLK, "each record is synced, which would wait for a claim that this "
@@ -89,7 +89,8 @@ int append_check_own(struct logstore *store, uint64_t number)
 
 int append_faulted(struct logstore *store)
 {
-        return head_give_up(&store->head, "the disk, or the file's length, failed under an append");
+        return writer_give_up(&store->writer,
+                              "the disk, or the file's length, failed under an append");
 }
 
 int64_t logstore_max_record(const struct logstore *store)
@@ -116,11 +117,11 @@ static inline int publish_one(struct logstore *store, const struct claim *claim,
         struct frame *frame = append_frame(claim, claim->offset);
         int r;
 
-        record_encode(&claim->slot->segment->key, frame, claim->offset, word, claim->ordinal,
+        record_encode(&claim->gate->segment->key, frame, claim->offset, word, claim->ordinal,
                       append_now(store));
-        index_set(claim->slot->index, claim->ordinal, claim->offset);
+        index_set(claim->gate->index, claim->ordinal, claim->offset);
         r = append_check_fault(store, claim);
-        head_publish(&store->head, frame, word);
+        writer_publish(&store->writer, frame, word);
         if (r == 0)
                 r = append_done(store, claim->number);
         if (r == 0 && ret_number)

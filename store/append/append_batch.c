@@ -87,7 +87,7 @@ static void fetch_ahead(struct filling *fill)
 /* The payloads are in place. Complete @count frames, and commit each but the first of the batch. */
 static void encode_frames(struct filling *fill, const struct logstore_entry *entries, size_t count)
 {
-        struct slot *slot = fill->claim->slot;
+        struct gate *gate = fill->claim->gate;
         struct filling at = *fill;
 
         for (size_t i = 0; i < count; i++, at.ordinal++) {
@@ -98,8 +98,8 @@ static void encode_frames(struct filling *fill, const struct logstore_entry *ent
 
                 if (__builtin_expect(time_ns == LOGSTORE_TIME_ZERO, 0))
                         time_ns = 0;
-                record_encode(&slot->segment->key, frame, at.offset, word, at.ordinal, time_ns);
-                index_set(slot->index, at.ordinal, at.offset);
+                record_encode(&gate->segment->key, frame, at.offset, word, at.ordinal, time_ns);
+                index_set(gate->index, at.ordinal, at.offset);
                 if (time_ns > at.greatest_ns)
                         at.greatest_ns = time_ns;
                 if (at.ordinal == at.claim->ordinal)
@@ -116,7 +116,7 @@ static void encode_frames(struct filling *fill, const struct logstore_entry *ent
 static int fill_batch(struct logstore *store, const struct claim *claim, uint64_t bytes,
                       const struct logstore_entry *entries, size_t count)
 {
-        uint64_t place = batch_place(claim->slot->segment->brief.id, claim->offset);
+        uint64_t place = batch_place(claim->gate->segment->brief.id, claim->offset);
         struct filling fill = {
                 .claim = claim,
                 .offset = claim->offset,
@@ -138,11 +138,11 @@ static int fill_batch(struct logstore *store, const struct claim *claim, uint64_
         }
         r = append_check_fault(store, claim);
         if (r == 0 && count >= BATCH_NOTE_RECORDS)
-                batch_note_put(store->head.batch_notes, place, bytes, (uint32_t)count,
+                batch_note_put(store->writer.batch_notes, place, bytes, (uint32_t)count,
                                fill.greatest_ns);
-        head_publish(&store->head, append_frame(claim, claim->offset), fill.first_word);
+        writer_publish(&store->writer, append_frame(claim, claim->offset), fill.first_word);
         if (count >= BATCH_NOTE_RECORDS)
-                head_follow(&store->head, claim->number + count - 1, count);
+                writer_follow(&store->writer, claim->number + count - 1, count);
         return r;
 }
 

@@ -27,7 +27,7 @@ static inline bool append_fits(struct logstore *store, uint64_t frame_bytes, uin
 static inline int append_claim(struct logstore *store, uint64_t bytes, uint32_t count,
                                struct claim *ret)
 {
-        int r = head_claim(&store->head, bytes, count, ret);
+        int r = writer_claim(&store->writer, bytes, count, ret);
 
         return __builtin_expect(r == 0, 1) ? 0 : append_claim_slowly(store, bytes, count, ret);
 }
@@ -46,7 +46,7 @@ static inline int append_begin(struct logstore *store, uint64_t bytes, uint32_t 
 
 static inline int64_t append_now(const struct logstore *store)
 {
-        return store->head.fine_time ? os_now() : os_now_coarse();
+        return store->writer.fine_time ? os_now() : os_now_coarse();
 }
 
 /* Do what the sync policy demands once the records up to @number are there. */
@@ -63,13 +63,13 @@ static inline int append_done(struct logstore *store, uint64_t number)
 
 static inline int append_check_fault(struct logstore *store, const struct claim *claim)
 {
-        return __builtin_expect(map_faulted(&claim->slot->segment->map), 0) ? append_faulted(store)
+        return __builtin_expect(map_faulted(&claim->gate->segment->map), 0) ? append_faulted(store)
                                                                             : 0;
 }
 
 static inline struct frame *append_frame(const struct claim *claim, uint64_t offset)
 {
-        return (struct frame *)(claim->slot->base + offset);
+        return (struct frame *)(claim->gate->base + offset);
 }
 
 #endif

@@ -12,7 +12,7 @@ static int sync_deadline(struct logstore *store, uint64_t number, int64_t deadli
         if (r < 0)
                 return r;
         if (number == 0)
-                number = head_claimed(&store->head);
+                number = writer_claimed(&store->writer);
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
         r = sync_until(&store->sync, number, deadline_ns);
         /* Touching the files may wait for a journal. A call with a deadline leaves that to another
@@ -42,7 +42,7 @@ int logstore_sync_start(struct logstore *store, uint64_t number)
         if (r < 0)
                 return r;
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-        r = sync_start(&store->sync, number ? number : head_claimed(&store->head));
+        r = sync_start(&store->sync, number ? number : writer_claimed(&store->writer));
         pthread_setcancelstate(cancel, NULL);
         store_leave();
         return r;

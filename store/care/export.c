@@ -60,7 +60,7 @@ static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
 /* Fill in what the options leave open, as it is in the store. */
 static int complete(struct logstore_snapshot *snapshot, struct logstore_options *create)
 {
-        const struct control *control = snapshot_catalog(snapshot)->control;
+        const struct control *control = snapshot_chain(snapshot)->control;
 
         create->flags |= LOGSTORE_CREATE;
         create->first_number = snapshot_bounds(snapshot)->first;

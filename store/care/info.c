@@ -34,14 +34,14 @@ static void describe_writer(struct logstore *store, struct logstore_info *info)
         info->dropped_records = store->dropped_records;
         info->dropped_bytes = store->dropped_bytes;
         info->syncs = atomic_load(&store->sync.rounds);
-        info->failed = atomic_load(&store->head.failed) != 0;
+        info->failed = atomic_load(&store->writer.failed) != 0;
         info->clean = !info->failed;
 }
 
 /* The lock decides. The pid stays in the control page when its process is gone. */
 static void describe_lock(struct logstore *store, struct logstore_info *info)
 {
-        int r = store->writer ? 1 : directory_locked(store->directory);
+        int r = store->writes ? 1 : directory_locked(store->directory);
 
         info->locked = r < 0 ? -1 : r;
         if (info->locked == 1)
@@ -52,7 +52,7 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
 {
         struct logstore_info info = { 0 };
         struct control_slot slot;
-        struct catalog_entry entry = { 0 };
+        struct chain_entry entry = { 0 };
         int r = store_enter(store);
 
         if (r < 0)
@@ -64,7 +64,7 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
         r = logstore_bounds(store, &info.bounds);
         if (r == 0) {
                 const struct control_static *fixed = &store->control.page->fixed;
-                catalog_slot(&store->catalog, &slot);
+                chain_slot(&store->chain, &slot);
                 info.struct_bytes = sizeof(info);
                 info.version = fixed->version;
                 memcpy(info.uuid, fixed->uuid, sizeof(info.uuid));
@@ -73,12 +73,12 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
                 info.clean = !!(slot.flags & CONTROL_CLEAN);
                 info.failed = !!(slot.flags & CONTROL_FAILED);
                 describe_lock(store, &info);
-                while (catalog_entry_after(&store->catalog, entry.id, &entry) != -ENOENT) {
+                while (chain_entry_after(&store->chain, entry.id, &entry) != -ENOENT) {
                         info.segments++;
                         info.disk_bytes += disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, NULL) +
                                            disk_bytes(store, entry.id, INDEX_NAME_FORMAT, NULL);
                 }
-                if (store->writer)
+                if (store->writes)
                         describe_writer(store, &info);
                 *ret = info;
         }
@@ -98,7 +98,7 @@ static void count_unsealed(struct logstore *store, const struct segment_brief *b
         info->used_bytes = FRAMES_OFFSET;
         if (info->records > 0 && reader_find(store, NULL, tail, &place) == 0) {
                 info->used_bytes = place.offset + place.view.frame_bytes;
-                catalog_unpin(&store->catalog, place.segment);
+                chain_unpin(&store->chain, place.segment);
         }
 }
 
@@ -106,12 +106,12 @@ static void count_unsealed(struct logstore *store, const struct segment_brief *b
  * learns of that when it looks at the control page again. Returns 1 if it has. */
 static int let_go(struct logstore *store, uint64_t id)
 {
-        struct catalog_entry entry;
-        int r = store->writer ? 0 : catalog_refresh(&store->catalog);
+        struct chain_entry entry;
+        int r = store->writes ? 0 : chain_refresh(&store->chain);
 
         if (r < 0)
                 return r;
-        return catalog_entry_after(&store->catalog, id - 1, &entry) == -ENOENT || entry.id != id;
+        return chain_entry_after(&store->chain, id - 1, &entry) == -ENOENT || entry.id != id;
 }
 
 /* Describe the segment behind @after_id. Returns 1: it was trimmed or cut meanwhile. -ENOENT:
@@ -120,11 +120,11 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
                             struct logstore_segment_info *ret)
 {
         struct logstore_segment_info info = { 0 };
-        struct catalog_entry entry, next;
+        struct chain_entry entry, next;
         struct segment_brief brief;
-        int r = catalog_entry_after(&store->catalog, after_id, &entry), has_next;
-        uint64_t damaged = catalog_damaged_between(&store->catalog, after_id,
-                                                   r == -ENOENT ? UINT64_MAX : entry.id);
+        int r = chain_entry_after(&store->chain, after_id, &entry), has_next;
+        uint64_t damaged = chain_damaged_between(&store->chain, after_id,
+                                                 r == -ENOENT ? UINT64_MAX : entry.id);
 
         if (damaged)
                 entry.id = damaged; /* the chain needs it, but has no entry for it */
@@ -139,14 +139,14 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
                 *ret = info;
                 return os_stat_name(store->directory, info.name, &(struct os_stat){ 0 }) == -ENOENT;
         }
-        r = segment_brief_read(store->directory, store->catalog.uuid, entry.id, &brief);
+        r = segment_brief_read(store->directory, store->chain.uuid, entry.id, &brief);
         info.state = LOGSTORE_SEGMENT_DAMAGED;
         *ret = info;
         if (r == -ENOENT)
                 return let_go(store, entry.id);
         if (r < 0 || !brief.started)
                 return 0;
-        has_next = catalog_entry_after(&store->catalog, entry.id, &next) == 0 &&
+        has_next = chain_entry_after(&store->chain, entry.id, &next) == 0 &&
                    next.previous_id == entry.id;
         info.first_number = brief.start.first_number;
         info.created_ns = brief.created_ns;
@@ -204,8 +204,8 @@ int logstore_durable(struct logstore *store, uint64_t *ret_number)
                 r = detail(-EINVAL, "ret_number is NULL");
         } else {
                 uint64_t durable = reader_durable(store);
-                if (store->writer)
-                        r = head_failure(&store->head);
+                if (store->writes)
+                        r = writer_failure(&store->writer);
                 if (r == 0)
                         *ret_number = durable;
         }

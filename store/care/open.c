@@ -105,7 +105,7 @@ static int check_same(struct logstore *store)
 /* Make sure that there is a control file, and lock it if @lock says so. */
 static int open_control(struct logstore *store, bool lock)
 {
-        bool create = store->options.flags & LOGSTORE_CREATE && store->writer;
+        bool create = store->options.flags & LOGSTORE_CREATE && store->writes;
         struct fault fault;
         int r = directory_is_store(store->directory);
 
@@ -116,7 +116,7 @@ static int open_control(struct logstore *store, bool lock)
         if (r >= 0 && lock)
                 r = take_lock(store);
         if (r >= 0)
-                r = control_open(&store->memory, store->directory, store->writer, &store->control);
+                r = control_open(&store->memory, store->directory, store->writes, &store->control);
         if (r == -EMEDIUMTYPE && directory_has_segments(store->directory)) {
                 fault_last(-EBADMSG, &fault); /* the directory was a store */
                 r = fault_tell(&fault);
@@ -131,15 +131,15 @@ static int open_control(struct logstore *store, bool lock)
 static void free_store(struct logstore *store)
 {
         keeper_stop(&store->keeper);
-        if (store->writer && store->sync.head) {
-                if (store->claims.head)
+        if (store->writes && store->sync.writer) {
+                if (store->claims.writer)
                         claims_free(&store->claims);
                 sync_free(&store->sync);
-                head_free(&store->head);
+                writer_free(&store->writer);
         }
         ring_free(store->get_ring);
-        if (store->catalog.memory)
-                catalog_free(&store->catalog);
+        if (store->chain.memory)
+                chain_free(&store->chain);
         wake_close(&store->wake);
         control_close(&store->control);
         map_close(&store->alive_page);
@@ -168,10 +168,10 @@ static int open_rest(struct logstore *store, bool lock)
                 r = open_control(store, lock);
         if (r < 0)
                 return r;
-        catalog_init(&store->catalog, &store->memory, &store->control, store->directory,
-                     store->options.mapped_segments);
-        store->catalog.writer = store->writer;
-        if (store->writer) { /* write nothing before store_open_writer() finds no fault */
+        chain_init(&store->chain, &store->memory, &store->control, store->directory,
+                   store->options.mapped_segments);
+        store->chain.writes = store->writes;
+        if (store->writes) { /* write nothing before store_open_writer() finds no fault */
                 r = wake_check(store->directory, &store->wake);
                 if (r == 0)
                         r = control_believe_disk(&store->control, store->directory);
@@ -180,8 +180,8 @@ static int open_rest(struct logstore *store, bool lock)
                               control_file_mode(store->control.page), &store->wake);
         }
         if (r == 0)
-                r = catalog_load(&store->catalog);
-        if (r == 0 && store->writer) {
+                r = chain_load(&store->chain);
+        if (r == 0 && store->writes) {
                 r = store_open_writer(store);
                 if (r == -EBADMSG) /* tell it as verify does */
                         r = verify_tell_first(store, r);
@@ -210,7 +210,7 @@ static int open_path(const char *path, const struct logstore_options *given, boo
         }
         store->options = options;
         store->imagines = imagine;
-        store->writer = !(options.flags & LOGSTORE_READ_ONLY);
+        store->writes = !(options.flags & LOGSTORE_READ_ONLY);
         store->directory = store->lock_fd = store->control.fd = -1;
         memory_init(&store->memory);
         store->memory.anonymous_budget_bytes = options.anonymous_budget_bytes;
@@ -218,7 +218,7 @@ static int open_path(const char *path, const struct logstore_options *given, boo
         pthread_mutex_init(&store->ring_lock, NULL);
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
         guard_enter();
-        r = open_rest(store, lock || store->writer);
+        r = open_rest(store, lock || store->writes);
         if (r < 0) {
                 detail_prefix(r, "%s", path);
                 free_store(store);
@@ -276,10 +276,10 @@ static int check_busy(struct logstore *store)
         if (children > 0)
                 return detail(-EBUSY, "%llu cursors or snapshots are open: close them first",
                               (unsigned long long)children);
-        if (!store->writer)
+        if (!store->writes)
                 return 0;
-        head_tail(&store->head, &tail);
-        if (tail.number != head_claimed(&store->head) && !atomic_load(&store->head.failed))
+        writer_tail(&store->writer, &tail);
+        if (tail.number != writer_claimed(&store->writer) && !atomic_load(&store->writer.failed))
                 return detail(-EBUSY, "record %llu: a claim is open: commit, abort or cancel it",
                               (unsigned long long)(tail.number + 1));
         return 0;
@@ -288,14 +288,14 @@ static int check_busy(struct logstore *store)
 /* Make everything durable, seal what is full, then store the flag that says so. */
 static int close_writer(struct logstore *store)
 {
-        int r = sync_until(&store->sync, head_claimed(&store->head), -1);
+        int r = sync_until(&store->sync, writer_claimed(&store->writer), -1);
 
         while (r == 0) /* so that the next open need not read it */
                 r = sync_seal(&store->sync);
         if (r == -EAGAIN) {
                 /* The next open unlinks what cannot be unlinked here. A failed sync is sticky. */
                 retention_unlink_all(&store->retention);
-                r = head_failure(&store->head);
+                r = writer_failure(&store->writer);
         }
         if (r == 0)
                 r = control_held(&store->control);
@@ -319,7 +319,7 @@ int logstore_close(struct logstore *store)
         r = check_busy(store);
         if (r == 0) {
                 keeper_stop(&store->keeper);
-                if (store->writer)
+                if (store->writes)
                         r = close_writer(store);
                 free_store(store);
         }

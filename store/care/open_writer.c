@@ -15,23 +15,23 @@
 static int refuse_fault(struct logstore *store)
 {
         struct fault fault = { 0 };
-        size_t count = store->catalog.fault_count;
+        size_t count = store->chain.fault_count;
 
         if (count == 0)
                 return 0;
-        fault = store->catalog.faults[count - 1].fault; /* the oldest */
-        fault.error = store->catalog.fault;
+        fault = store->chain.faults[count - 1].fault; /* the oldest */
+        fault.error = store->chain.fault;
         return fault_tell(&fault);
 }
 
 /* A log that ends before it begins is damage. We look before anything is written. */
 static int check_begin(struct logstore *store, uint64_t tail)
 {
-        if (store->catalog.first_number <= tail + 1)
+        if (store->chain.first_number <= tail + 1)
                 return 0;
         return damaged(-EBADMSG, CONTROL_NAME, 0, tail + 1,
                        "the first number, %llu, lies beyond the log",
-                       (unsigned long long)store->catalog.first_number);
+                       (unsigned long long)store->chain.first_number);
 }
 
 /* There is no space for a new segment. Go on in the segment in which the log ends, if nothing torn
@@ -45,17 +45,17 @@ static int recover_in_place(struct logstore *store, const struct control_slot *s
         struct control_slot in_place;
         int r;
 
-        if (slot->flags & CONTROL_FAILED || store->catalog.copied_back ||
-            !recovery_in_place(&store->catalog, slot, recovery, &in_place))
+        if (slot->flags & CONTROL_FAILED || store->chain.copied_back ||
+            !recovery_in_place(&store->chain, slot, recovery, &in_place))
                 return full;
-        r = recovery_resume(&store->catalog, &in_place, ret, ret_tail, ret_records);
+        r = recovery_resume(&store->chain, &in_place, ret, ret_tail, ret_records);
         if (r == -EBUSY)
                 return full;
         if (r != 0)
                 return r < 0 ? r : detail(-EBADMSG, "the log ends elsewhere than was just read");
         ret_tail->greatest_ns = recovery->tail.greatest_ns;
-        if (first < store->catalog.first_number)
-                first = store->catalog.first_number;
+        if (first < store->chain.first_number)
+                first = store->chain.first_number;
         control_set_head(&store->control, slot->epoch, first, ret_tail->number,
                          ret_tail->segment_id, ret_tail->offset);
         return control_sync(&store->control);
@@ -65,7 +65,7 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
                    struct tail *ret_tail, uint32_t *ret_records)
 {
         struct recovery recovery = { 0 };
-        int r = recovery_scan(&store->catalog, slot, !(store->options.flags & LOGSTORE_NO_RING),
+        int r = recovery_scan(&store->chain, slot, !(store->options.flags & LOGSTORE_NO_RING),
                               &recovery);
 
         if (r == 0 && recovery.damage)
@@ -73,25 +73,25 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
         else if (r == 0)
                 r = check_begin(store, recovery.tail.number);
         if (r == 0)
-                r = recovery_start(&store->catalog, &store->control, &recovery, ret, ret_tail);
+                r = recovery_start(&store->chain, &store->control, &recovery, ret, ret_tail);
         if (r == 0) {
                 store->dropped_records = recovery.dropped_records;
                 store->dropped_bytes = recovery.dropped_bytes;
         } else if (os_is_full(r)) {
                 r = recover_in_place(store, slot, &recovery, r, ret, ret_tail, ret_records);
         }
-        recovery_free(&store->catalog, &recovery);
+        recovery_free(&store->chain, &recovery);
         return r;
 }
 
 static int find_active(struct logstore *store, const struct control_slot *slot,
                        struct segment **ret, struct tail *ret_tail, uint32_t *ret_records)
 {
-        struct catalog *catalog = &store->catalog;
+        struct chain *chain = &store->chain;
         int r = 1;
 
         *ret_records = 0;
-        if (catalog->count == 0) {
+        if (chain->count == 0) {
                 /* Sync the names of the control file and of the directory: the process that made
                  * them may have died before it did. Once there is a segment, they are durable. */
                 r = os_sync_directory(store->directory);
@@ -99,20 +99,20 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                         return detail(r, "%s: cannot sync the directory: %s", store->path,
                                       logstore_error_text(r));
                 r = directory_sync_parent(store->path);
-                return r < 0 ? r : recovery_start(catalog, &store->control, NULL, ret, ret_tail);
+                return r < 0 ? r : recovery_start(chain, &store->control, NULL, ret, ret_tail);
         }
-        if (catalog_closed_cleanly(catalog, slot) && slot->mark_number + 1 >= catalog->first_number)
-                r = recovery_resume(catalog, slot, ret, ret_tail, ret_records);
+        if (chain_closed_cleanly(chain, slot) && slot->mark_number + 1 >= chain->first_number)
+                r = recovery_resume(chain, slot, ret, ret_tail, ret_records);
         if (r == 0)
-                r = directory_clean(catalog->directory);
+                r = directory_clean(chain->directory);
         if (r == 1 || r == -EBUSY) {
                 *ret_records = 0;
                 r = recover(store, slot, ret, ret_tail, ret_records);
         }
         if (r == 0)
-                r = catalog_drop_leftovers(catalog);
+                r = chain_drop_leftovers(chain);
         if (r == 0)
-                catalog_drop_indexes(catalog);
+                chain_drop_indexes(chain);
         return r;
 }
 
@@ -124,15 +124,15 @@ static int begin_head(struct logstore *store, const struct control_slot *slot)
         int r = find_active(store, slot, &segment, &tail, &records);
 
         if (r == 0)
-                r = head_begin(&store->head, segment, &tail, records);
+                r = writer_begin(&store->writer, segment, &tail, records);
         if (r < 0) {
                 if (segment) {
-                        catalog_forget(&store->catalog, segment);
-                        catalog_unpin(&store->catalog, segment);
+                        chain_forget(&store->chain, segment);
+                        chain_unpin(&store->chain, segment);
                 }
                 return r;
         }
-        sync_begin(&store->sync, &store->head.tail);
+        sync_begin(&store->sync, &store->writer.tail);
         return 0;
 }
 
@@ -143,7 +143,7 @@ static int start_keeper(struct logstore *store)
         int r = 0;
 
         *keeper = (struct keeper){
-                .head = &store->head,
+                .writer = &store->writer,
                 .sync = &store->sync,
                 .retention = &store->retention,
                 .writeback_bytes = options->dirty_soft_bytes,
@@ -172,31 +172,31 @@ int store_open_writer(struct logstore *store)
         struct control_slot slot;
         int r = refuse_fault(store);
 
-        if (r == 0 && store->catalog.unsealed) /* a copy put back, or a recovery on a full disk */
+        if (r == 0 && store->chain.unsealed) /* a copy put back, or a recovery on a full disk */
                 r = verify_unsealed(store);
 
         if (r < 0)
                 return r;
-        catalog_slot(&store->catalog, &slot);
+        chain_slot(&store->chain, &slot);
         /* After a crash the chain may have an epoch whose slot was never stored. */
-        if (slot.epoch < catalog_newest_epoch(&store->catalog))
-                slot.epoch = catalog_newest_epoch(&store->catalog);
+        if (slot.epoch < chain_newest_epoch(&store->chain))
+                slot.epoch = chain_newest_epoch(&store->chain);
         r = control_check_counts(&slot);
         if (r < 0)
                 return r;
         control_adopt(&store->control, &slot);
-        head_init(&store->head, &store->catalog, &store->control, &store->wake);
-        store->head.dirty_hard_bytes = store->options.dirty_hard_bytes;
-        head_keep_ready(&store->head, store->options.ready_bytes);
-        store->head.dirty_refuses = store->options.flags & LOGSTORE_DIRTY_EAGAIN;
-        store->head.fine_time = store->options.flags & LOGSTORE_FINE_TIME;
-        sync_init(&store->sync, &store->head, &store->claims,
+        writer_init(&store->writer, &store->chain, &store->control, &store->wake);
+        store->writer.dirty_hard_bytes = store->options.dirty_hard_bytes;
+        writer_keep_ready(&store->writer, store->options.ready_bytes);
+        store->writer.dirty_refuses = store->options.flags & LOGSTORE_DIRTY_EAGAIN;
+        store->writer.fine_time = store->options.flags & LOGSTORE_FINE_TIME;
+        sync_init(&store->sync, &store->writer, &store->claims,
                   store->options.flags & LOGSTORE_NO_RING);
-        retention_init(&store->retention, &store->sync, &store->catalog, &store->control);
+        retention_init(&store->retention, &store->sync, &store->chain, &store->control);
         store->retention.keep_bytes = store->options.keep_bytes;
         store->retention.keep_records = store->options.keep_records;
         store->retention.keep_ns = store->options.keep_ns;
-        r = claims_init(&store->claims, &store->head);
+        r = claims_init(&store->claims, &store->writer);
         if (r == 0)
                 r = begin_head(store, &slot);
         if (r == 0)

@@ -24,8 +24,8 @@
 static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_went)
 {
         struct logstore *store = repair->store;
-        struct catalog *catalog = &store->catalog;
-        uint64_t head = catalog->count ? catalog->entries[catalog->count - 1].id : 0;
+        struct chain *chain = &store->chain;
+        uint64_t head = chain->count ? chain->entries[chain->count - 1].id : 0;
         uint64_t from = id == repair->keep.tail.segment_id ? repair->keep.tail.offset : 0;
         uint64_t used = 0;
         struct os_stat st;
@@ -46,7 +46,7 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_we
         if (id > head || !st.regular)
                 return quarantine_move(store->directory, name);
         /* A sealed segment is durable, and nobody writes to it any more. */
-        if (from == 0 && segment_is_sealed(store->directory, catalog->uuid, id))
+        if (from == 0 && segment_is_sealed(store->directory, chain->uuid, id))
                 return quarantine_link(store->directory, name);
         return quarantine_copy(store->directory, name);
 }
@@ -78,23 +78,23 @@ static int each_cut_file(struct repair *repair, bool aside)
 /* Count or put aside what is older than a log that begins later, unreadable as it is. */
 static int each_older_file(struct repair *repair, bool aside)
 {
-        return each_file(repair, 1, repair->store->catalog.entries[0].id, aside);
+        return each_file(repair, 1, repair->store->chain.entries[0].id, aside);
 }
 
 /* Sync what is kept, as a mark is set behind it: a killed writer may have left it in the cache. */
-static int sync_kept(struct repair *repair, struct catalog *catalog)
+static int sync_kept(struct repair *repair, struct chain *chain)
 {
         char name[32];
         int r = 0, fd;
 
-        for (size_t i = 0; r == 0 && i < catalog->count; i++) {
-                uint64_t id = catalog->entries[i].id;
+        for (size_t i = 0; r == 0 && i < chain->count; i++) {
+                uint64_t id = chain->entries[i].id;
 
                 if (id > repair->keep.tail.segment_id ||
-                    segment_is_sealed(catalog->directory, catalog->uuid, id))
+                    segment_is_sealed(chain->directory, chain->uuid, id))
                         continue;
                 segment_name(id, name);
-                fd = file_open(catalog->directory, name, OS_READ, NULL);
+                fd = file_open(chain->directory, name, OS_READ, NULL);
                 r = fd < 0 ? fd : os_sync_file(fd);
                 if (fd >= 0 && os_close(fd) < 0 && r == 0)
                         r = -EIO;
@@ -106,12 +106,12 @@ static int sync_kept(struct repair *repair, struct catalog *catalog)
 
 /* Where the segment at the end of the kept prefix is sealed, have it sealed again as the log now
  * ends. The old seal would bring back what is cut, or contradict the segment that goes on. */
-static void seal_anew(struct repair *repair, struct catalog *catalog)
+static void seal_anew(struct repair *repair, struct chain *chain)
 {
         struct recovery *keep = &repair->keep;
 
         if (keep->records == 0 ||
-            !segment_is_sealed(catalog->directory, catalog->uuid, keep->tail.segment_id))
+            !segment_is_sealed(chain->directory, chain->uuid, keep->tail.segment_id))
                 return;
         repair->anew = (struct unsealed){ keep->tail.segment_id, keep->tail.offset, keep->records,
                                           keep->tail.greatest_ns };
@@ -124,7 +124,7 @@ static int cut(struct repair *repair)
 {
         struct logstore *store = repair->store;
         struct control control;
-        struct catalog catalog;
+        struct chain chain;
         struct segment *segment;
         struct tail tail;
         int r = control_open(&store->memory, store->directory, true, &control);
@@ -139,23 +139,23 @@ static int cut(struct repair *repair)
                 return r;
         }
         control_adopt(&control, &repair->slot);
-        catalog_init(&catalog, &store->memory, &control, store->directory, 8);
-        catalog.highest_id = store->catalog.highest_id; /* also of what was moved away */
-        r = catalog_load(&catalog);
+        chain_init(&chain, &store->memory, &control, store->directory, 8);
+        chain.highest_id = store->chain.highest_id; /* also of what was moved away */
+        r = chain_load(&chain);
         if (r == 0)
-                r = sync_kept(repair, &catalog);
+                r = sync_kept(repair, &chain);
         if (r == 0)
-                seal_anew(repair, &catalog);
+                seal_anew(repair, &chain);
         if (r == 0)
-                r = recovery_start(&catalog, &control,
+                r = recovery_start(&chain, &control,
                                    repair->keep.tail.segment_id ? &repair->keep : NULL, &segment,
                                    &tail);
         if (r == 0) {
                 r = control_sync(&control);
-                catalog_forget(&catalog, segment);
-                catalog_unpin(&catalog, segment);
+                chain_forget(&chain, segment);
+                chain_unpin(&chain, segment);
         }
-        catalog_free(&catalog);
+        chain_free(&chain);
         control_close(&control);
         return r;
 }
@@ -164,7 +164,7 @@ static int begin_later(struct repair *repair, bool apply)
 {
         int r = each_older_file(repair, apply);
 
-        repair->report.lost_records = repair->begin - repair->store->catalog.first_number;
+        repair->report.lost_records = repair->begin - repair->store->chain.first_number;
         return r == 0 && apply ? cut(repair) : r;
 }
 
@@ -172,7 +172,7 @@ static int apply(struct repair *repair)
 {
         int r = 0;
 
-        if (repair->begin > repair->store->catalog.first_number)
+        if (repair->begin > repair->store->chain.first_number)
                 r = each_older_file(repair, true);
         if (r == 0)
                 r = each_cut_file(repair, true);
@@ -207,9 +207,9 @@ static int run(struct repair *repair, uint32_t flags, const char *salvage)
                 repair->keep.tail.number = repair->begin - 1;
         }
         spoilt = verdict.slot.generation == 0 || verdict.misplaced;
-        catalog_slot(&store->catalog, &repair->slot); /* what a later epoch cut off is not lost */
-        if (catalog_newest_epoch(&store->catalog) > repair->slot.epoch)
-                repair->slot.epoch = catalog_newest_epoch(&store->catalog);
+        chain_slot(&store->chain, &repair->slot); /* what a later epoch cut off is not lost */
+        if (chain_newest_epoch(&store->chain) > repair->slot.epoch)
+                repair->slot.epoch = chain_newest_epoch(&store->chain);
         if (verdict.epoch > repair->slot.epoch) /* epochs do not fall along the chain */
                 repair->slot.epoch = verdict.epoch;
         repair->last_known = repair->slot.mark_number;

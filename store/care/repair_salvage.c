@@ -41,8 +41,7 @@ static int open_salvage(struct repair *repair, uint64_t first)
  * salvage begins there. */
 static int fill_missing(struct repair *repair, const char *file, uint64_t until)
 {
-        uint64_t first =
-                repair->salvage ? repair->salvage_next : repair->store->catalog.first_number;
+        uint64_t first = repair->salvage ? repair->salvage_next : repair->store->chain.first_number;
         uint64_t gap = until - first;
         bool fits = gap <= voids_left(repair);
         struct logstore_claim claim;
@@ -126,7 +125,7 @@ static uint64_t find_end(const struct repair *repair, struct segment *segment, u
         const struct segment_brief *brief = &segment->brief;
 
         *ret_end = atomic_load(&segment->end);
-        if (!brief->sealed || repair->store->catalog.fault == 0 || *ret_end != brief->bytes)
+        if (!brief->sealed || repair->store->chain.fault == 0 || *ret_end != brief->bytes)
                 return atomic_load(&segment->last_number);
         *ret_end = brief->seal.end;
         return brief->seal.last_number;
@@ -138,33 +137,33 @@ static int read_segment(struct repair *repair, uint64_t id)
         struct salvage_prefix prefix;
         struct segment *segment;
         uint64_t last, end;
-        int r = catalog_pin_id(&repair->store->catalog, id, &segment);
+        int r = chain_pin_id(&repair->store->chain, id, &segment);
 
         if (r < 0)
                 return r == -EBADMSG || r == -EPERM ? 0 : r;
         last = find_end(repair, segment, &end);
         r = salvage_segment(segment, end, last + 1 - segment->brief.start.first_number,
                             last != UINT64_MAX, &hooks, &prefix);
-        catalog_unpin(&repair->store->catalog, segment);
+        chain_unpin(&repair->store->chain, segment);
         return r;
 }
 
 int repair_read(struct repair *repair)
 {
-        struct catalog *catalog = &repair->store->catalog;
-        struct catalog_entry entry;
+        struct chain *chain = &repair->store->chain;
+        struct chain_entry entry;
         uint64_t bytes;
         int r = 0, closed;
 
-        repair->salvage_next = catalog->first_number;
-        catalog_measure(catalog, &bytes, &repair->disk_bytes);
-        for (size_t at = 0; r == 0 && catalog_entry_at(catalog, at, &entry) != -ENOENT; at++) {
+        repair->salvage_next = chain->first_number;
+        chain_measure(chain, &bytes, &repair->disk_bytes);
+        for (size_t at = 0; r == 0 && chain_entry_at(chain, at, &entry) != -ENOENT; at++) {
                 r = read_segment(repair, entry.id);
                 if (repair->hooks && repair->hooks->progress)
-                        repair->hooks->progress(repair->hooks->context, at + 1, catalog->count);
+                        repair->hooks->progress(repair->hooks->context, at + 1, chain->count);
         }
         if (r == 0 && repair->salvage_path && !repair->salvage) /* there is nothing to save */
-                r = open_salvage(repair, catalog->first_number);
+                r = open_salvage(repair, chain->first_number);
         if (repair->salvage) {
                 closed = logstore_close(repair->salvage);
                 r = r < 0 ? r : closed;

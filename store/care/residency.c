@@ -233,14 +233,14 @@ static int span_of(struct logstore *store, struct segment *segment, uint64_t fro
                 if (r < 0)
                         return r;
                 ret->from = place.offset & ~(page - 1);
-                catalog_unpin(&store->catalog, place.segment);
+                chain_unpin(&store->chain, place.segment);
         }
         if (to < last) {
                 r = reader_find(store, NULL, to, &place);
                 if (r < 0)
                         return r;
                 ret->to = place.offset + place.view.frame_bytes;
-                catalog_unpin(&store->catalog, place.segment);
+                chain_unpin(&store->chain, place.segment);
         }
         ret->to = (ret->to + page - 1) & ~(page - 1);
         return 0;
@@ -293,7 +293,7 @@ static int64_t move_range(struct logstore *store, uint64_t from, uint64_t to,
                 uint64_t last;
                 int fd;
 
-                r = catalog_pin(&store->catalog, from, &segment);
+                r = chain_pin(&store->chain, from, &segment);
                 if (r < 0)
                         break;
                 last = atomic_load(&segment->last_number);
@@ -305,7 +305,7 @@ static int64_t move_range(struct logstore *store, uint64_t from, uint64_t to,
                         os_close(fd); /* only read */
                 }
                 r = fd < 0 ? fd : 0;
-                catalog_unpin(&store->catalog, segment);
+                chain_unpin(&store->chain, segment);
                 if (last >= to)
                         break;
                 from = last + 1;

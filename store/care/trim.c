@@ -28,7 +28,7 @@ int logstore_set_retention(struct logstore *store, uint64_t keep_bytes, uint64_t
                 store->retention.keep_records = keep_records;
                 store->retention.keep_ns = keep_ns;
                 pthread_mutex_unlock(&store->retention.lock);
-                head_poke(&store->head);
+                writer_poke(&store->writer);
         }
         store_leave();
         return r;
@@ -70,7 +70,7 @@ static int plan_of_reader(struct logstore *store, uint64_t *ret_first)
         if (r < 0)
                 return r;
         atomic_store(&sync.durable, tail);
-        retention_init(&retention, &sync, &store->catalog, &control);
+        retention_init(&retention, &sync, &store->chain, &control);
         retention.keep_bytes = store->options.keep_bytes;
         retention.keep_records = store->options.keep_records;
         retention.keep_ns = store->options.keep_ns;
@@ -108,7 +108,7 @@ int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_
 {
         int r;
 
-        if (store && !store->writer)
+        if (store && !store->writes)
                 return apply_of_reader(store, dry_run, ret_first);
         r = store_enter_writer(store);
         if (r < 0)
@@ -130,10 +130,9 @@ struct truncation {
 };
 
 /* The greatest time in the log up to @end of a pinned segment. */
-static int greatest_until(struct catalog *catalog, struct segment *segment, uint64_t end,
-                          int64_t *ret)
+static int greatest_until(struct chain *chain, struct segment *segment, uint64_t end, int64_t *ret)
 {
-        int64_t greatest = catalog_greatest_before(catalog, segment);
+        int64_t greatest = chain_greatest_before(chain, segment);
         uint64_t offset = FRAMES_OFFSET;
         struct record_view view;
         int r = 0;
@@ -169,9 +168,8 @@ static int describe_end(struct truncation *truncation, struct start_payload *sta
         start->previous_salt = place.segment->brief.salt;
         start->previous_end = place.offset + place.view.frame_bytes;
         start->previous_records = place.view.ordinal;
-        r = greatest_until(&store->catalog, place.segment, start->previous_end,
-                           &start->greatest_ns);
-        catalog_unpin(&store->catalog, place.segment);
+        r = greatest_until(&store->chain, place.segment, start->previous_end, &start->greatest_ns);
+        chain_unpin(&store->chain, place.segment);
         if (r == 0 && place.view.kind == FRAME_MORE)
                 return detail(-EINVAL, "record %llu is inside a batch",
                               (unsigned long long)truncation->number);
@@ -183,7 +181,7 @@ static int fail_sync(struct logstore *store, const char *what, int error)
         char why[192];
 
         snprintf(why, sizeof(why), "%s: a sync failed: %s", what, logstore_error_text(error));
-        return head_give_up(&store->head, why);
+        return writer_give_up(&store->writer, why);
 }
 
 /* Once the new head is sealed, or lost, what was cut would be taken for the log. So fail; the next
@@ -193,7 +191,7 @@ static int fail_left_behind(struct logstore *store)
         char why[384];
 
         snprintf(why, sizeof(why), "a truncation cannot remove what it cut: %s", logstore_detail());
-        return head_give_up(&store->head, why);
+        return writer_give_up(&store->writer, why);
 }
 
 /* Seal the segment in which the log now ends, so that nothing that was cut comes back if the new
@@ -201,8 +199,8 @@ static int fail_left_behind(struct logstore *store)
  * leftover. */
 static int retire_active(struct logstore *store, const struct start_payload *start)
 {
-        struct head *head = &store->head;
-        struct segment *segment = head->slots[head->oldest % HEAD_SLOTS].segment;
+        struct writer *writer = &store->writer;
+        struct segment *segment = writer->gates[writer->oldest % WRITER_GATES].segment;
         int r = 0;
 
         if (segment->brief.id == start->previous_id) {
@@ -212,11 +210,11 @@ static int retire_active(struct logstore *store, const struct start_payload *sta
                 if (r < 0)
                         return fail_sync(store, segment->name, r);
         } else if (start->previous_id != 0 &&
-                   catalog_seal(&store->catalog, start->previous_id, start->previous_records,
-                                start->previous_end, start->greatest_ns, false) < 0) {
+                   chain_seal(&store->chain, start->previous_id, start->previous_records,
+                              start->previous_end, start->greatest_ns, false) < 0) {
                 return fail_left_behind(store);
         }
-        head_retire(head, head->oldest);
+        writer_retire(writer, writer->oldest);
         return r;
 }
 
@@ -237,7 +235,7 @@ static int make_durable(void *context, struct segment *next, const struct tail *
                          tail->number, tail->segment_id, tail->offset);
         r = control_sync(&store->control);
         if (r < 0)
-                return head_give_up(&store->head, logstore_detail());
+                return writer_give_up(&store->writer, logstore_detail());
         /* Not before, because the durable number may rise here, and until here what is cut counts.
          * It falls before the tail does, and before a claim is let in. */
         sync_begin(&store->sync, tail);
@@ -249,7 +247,7 @@ static int check_truncation(struct truncation *truncation)
 {
         struct logstore *store = truncation->store;
         uint64_t first = reader_first(store), number = truncation->number;
-        uint64_t tail = head_tail_number(&store->head, UINT64_MAX);
+        uint64_t tail = writer_tail_number(&store->writer, UINT64_MAX);
 
         if (number > tail)
                 return detail(-EAGAIN, "record %llu was not appended yet",
@@ -274,15 +272,15 @@ static int truncate_alone(void *context)
 {
         struct truncation *truncation = context;
         struct logstore *store = truncation->store;
-        struct head *head = &store->head;
+        struct writer *writer = &store->writer;
         struct start_payload start = { .first_number = truncation->number + 1 };
         struct tail tail;
         int r = check_truncation(truncation);
 
         if (r < 0)
                 return r;
-        head_tail(head, &tail);
-        if (tail.number != head_claimed(head))
+        writer_tail(writer, &tail);
+        if (tail.number != writer_claimed(writer))
                 return detail(-EBUSY, "record %llu: a claim is open",
                               (unsigned long long)(tail.number + 1));
         do /* so that only the active segment is left to judge */
@@ -301,11 +299,11 @@ static int truncate_alone(void *context)
                 return r; /* it is to be sealed anew */
         start.epoch = store->control.epoch + 1;
         truncation->start = &start;
-        r = head_fork(head, &start, tail.number, make_durable, truncation);
+        r = writer_fork(writer, &start, tail.number, make_durable, truncation);
         if (r < 0)
                 return r;
         r = retire_active(store, &start);
-        if (r == 0 && catalog_drop_leftovers(&store->catalog) < 0)
+        if (r == 0 && chain_drop_leftovers(&store->chain) < 0)
                 r = fail_left_behind(store);
         return r;
 }
@@ -317,10 +315,10 @@ int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t ne
 
         if (r < 0)
                 return r;
-        if (head_tail_number(&store->head, UINT64_MAX) != head_claimed(&store->head))
+        if (writer_tail_number(&store->writer, UINT64_MAX) != writer_claimed(&store->writer))
                 r = detail(-EBUSY, "a claim is open: commit, abort or cancel it");
         if (r == 0)
-                r = sync_until(&store->sync, head_claimed(&store->head), -1);
+                r = sync_until(&store->sync, writer_claimed(&store->writer), -1);
         if (r == 0) {
                 pthread_mutex_lock(&store->retention.lock);
                 r = sync_alone(&store->sync, truncate_alone, &truncation);

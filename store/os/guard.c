@@ -28,7 +28,7 @@
 
 __thread int guard_depth;
 
-static struct slot {
+static struct gate {
         _Atomic uintptr_t base; /* 0: free */
         _Atomic uintptr_t end;
 } slots[GUARD_SLOTS];
@@ -74,7 +74,7 @@ void guard_unlock(bool forget)
         pthread_mutex_unlock(&slots_lock);
 }
 
-static struct slot *find(uintptr_t address)
+static struct gate *find(uintptr_t address)
 {
         int used = atomic_load(&slots_used);
 
@@ -112,7 +112,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 {
         uintptr_t page = os_page_bytes();
         uintptr_t address = (uintptr_t)info->si_addr;
-        struct slot *slot = guard_depth > 0 ? find(address) : NULL;
+        struct gate *slot = guard_depth > 0 ? find(address) : NULL;
         int saved = errno;
 
         /* Mark the mapping before the zeros: no thread sees the zeros without the mark. */

@@ -26,7 +26,7 @@ int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint3
                 return detail(-ENOMEM, "no memory for a cursor");
         cursor->store = store;
         cursor->snapshot = snapshot;
-        cursor->catalog = snapshot ? snapshot_catalog(snapshot) : &store->catalog;
+        cursor->chain = snapshot ? snapshot_chain(snapshot) : &store->chain;
         cursor->flags = flags;
         cursor->eventfd = -1;
         cursor->waited_ns = INT64_MAX;
@@ -47,8 +47,8 @@ int logstore_cursor_open(struct logstore *store, uint32_t flags, struct logstore
         if (!ret ||
             flags & ~(uint32_t)(LOGSTORE_UNVERIFIED | LOGSTORE_DROP_BEHIND | LOGSTORE_SKIP_DAMAGE))
                 r = detail(-EINVAL, "ret is NULL or a flag is unknown");
-        if (r == 0 && !store->writer)
-                r = catalog_refresh(&store->catalog);
+        if (r == 0 && !store->writes)
+                r = chain_refresh(&store->chain);
         if (r == 0)
                 r = cursor_new(store, NULL, flags, ret);
         store_leave();
@@ -121,7 +121,7 @@ static bool leads_to(struct logstore_cursor *cursor, uint64_t number, uint64_t n
         if (reader_find(cursor->store, cursor->snapshot, number, &place) < 0)
                 return false;
         other = place.segment->brief.id != not_in;
-        catalog_unpin(cursor->catalog, place.segment);
+        chain_unpin(cursor->chain, place.segment);
         return other;
 }
 
@@ -137,7 +137,7 @@ static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uin
                 return number;
         if (++number > tail || leads_to(cursor, number, 0))
                 return number;
-        first = catalog_first_after(cursor->catalog, number);
+        first = chain_first_after(cursor->chain, number);
         return first <= tail ? first : tail + 1; /* a torn tail may have a segment behind it */
 }
 
@@ -205,13 +205,13 @@ static void learn_bounds(struct logstore_cursor *cursor)
         struct logstore *store = cursor->store;
         uint64_t end = atomic_load(&cursor->segment->end);
         uint64_t bytes = atomic_load(&cursor->segment->file_bytes);
-        bool marked = cursor->flags & LOGSTORE_UNVERIFIED || !store->writer;
+        bool marked = cursor->flags & LOGSTORE_UNVERIFIED || !store->writes;
 
         cursor->fast_until = atomic_load(&cursor->segment->last_number);
         if (cursor->snapshot || cursor->flags & LOGSTORE_DROP_BEHIND)
                 cursor->fast_until = 0;
-        else if (store->writer && atomic_load(&store->head.tail_number) < cursor->fast_until)
-                cursor->fast_until = atomic_load(&store->head.tail_number);
+        else if (store->writes && atomic_load(&store->writer.tail_number) < cursor->fast_until)
+                cursor->fast_until = atomic_load(&store->writer.tail_number);
         if (cursor->fast_until && marked && reader_durable(store) < cursor->fast_until)
                 cursor->fast_until = reader_durable(store);
         cursor->fast_end = end < bytes ? end : bytes;
@@ -283,7 +283,7 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
                 return detail(-EAGAIN, "record %llu was not appended yet: the last is %llu",
                               (unsigned long long)to.number, (unsigned long long)tail);
         if (to.number > first && !cursor->snapshot) {
-                to.passed_id = catalog_id_of(cursor->catalog, to.number - 1);
+                to.passed_id = chain_id_of(cursor->chain, to.number - 1);
                 to.passed_number = to.number;
         }
         if (to.number != cursor->at.number || cursor->at.cut || to.epoch != cursor->at.epoch)
@@ -308,7 +308,7 @@ int logstore_cursor_seek(struct logstore_cursor *cursor, uint64_t number)
 /* Is @number known to be in the log without a look at the tail? */
 static bool is_bounded(struct logstore_cursor *cursor, uint64_t number)
 {
-        return cursor->snapshot || cursor->store->writer || number <= reader_durable(cursor->store);
+        return cursor->snapshot || cursor->store->writes || number <= reader_durable(cursor->store);
 }
 
 /* Stand on @number. The pinned segment's index leads there, if it is the right segment. */

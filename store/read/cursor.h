@@ -19,7 +19,7 @@ struct stand {
 struct logstore_cursor {
         struct logstore *store;
         struct logstore_snapshot *snapshot; /* or NULL */
-        struct catalog *catalog;            /* the store's or the snapshot's */
+        struct chain *chain;                /* the store's or the snapshot's */
         uint32_t flags;
         struct stand at;
         /* The place of that number, in a pinned segment. NULL: not known. */

@@ -14,7 +14,7 @@ static bool leads_to(struct logstore_cursor *cursor, uint64_t number)
         int r = reader_find(cursor->store, cursor->snapshot, number, &place);
 
         if (r == 0)
-                catalog_unpin(cursor->catalog, place.segment);
+                chain_unpin(cursor->chain, place.segment);
         return r == 0;
 }
 
@@ -27,7 +27,7 @@ static uint64_t find_before(struct logstore_cursor *cursor, uint64_t number)
         for (unsigned tries = 0; tries < STEPS_BACK; tries++, number--)
                 if (number <= first || leads_to(cursor, number - 1))
                         return number;
-        last = catalog_last_before(cursor->catalog, number, &low);
+        last = chain_last_before(cursor->chain, number, &low);
         if (last < first)
                 return first;
         if (last < number - 1)
@@ -73,19 +73,19 @@ static int check_break(struct logstore_cursor *cursor)
         uint64_t tail;
         int r;
 
-        if (cursor->store->writer || was_told(cursor, cursor->at.number) ||
+        if (cursor->store->writes || was_told(cursor, cursor->at.number) ||
             (cursor->segment && cursor->at.number != cursor->segment->brief.start.first_number))
                 return 0;
         r = cursor_find_tail(cursor, &tail);
         if (r < 0)
                 return r;
         if (cursor->at.number <= tail) {
-                r = catalog_tell_at(cursor->catalog, cursor->at.number, true);
+                r = chain_tell_at(cursor->chain, cursor->at.number, true);
         } else { /* tell what a cursor that comes to the end is told */
                 r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
                 if (r == 0) {
                         r = reader_verify(cursor->store, &place, cursor->at.number);
-                        catalog_unpin(cursor->catalog, place.segment);
+                        chain_unpin(cursor->chain, place.segment);
                 }
                 if (r == -EAGAIN || r == -ESTALE)
                         r = 0;
@@ -119,13 +119,13 @@ static int check_hop(struct logstore_cursor *cursor, uint64_t number, uint64_t f
         uint64_t tail = 0;
         int r = 0;
 
-        if (cursor->store->writer || (from == 0 && cursor->snapshot))
+        if (cursor->store->writes || (from == 0 && cursor->snapshot))
                 return 0;
         if (from == 0 && number <= atomic_load(&segment->last_number))
                 r = cursor_find_tail(cursor, &tail);
         if (r < 0 || number <= tail)
                 return r;
-        r = catalog_tell_behind(cursor->catalog, segment->brief.id, number);
+        r = chain_tell_behind(cursor->chain, segment->brief.id, number);
         return r == 0 ? check_rest(cursor, number) : r;
 }
 
@@ -160,7 +160,7 @@ static int come_from(struct logstore_cursor *cursor, bool *ret_same)
 static int check_way(struct logstore_cursor *cursor, const struct stand *was)
 {
         if (cursor->snapshot || cursor->at.epoch == was->epoch ||
-            was->number <= catalog_rewound(cursor->catalog, was->known_epoch, was->passed_id))
+            was->number <= chain_rewound(cursor->chain, was->known_epoch, was->passed_id))
                 return 0;
         cursor->at.cut = true;
         return cursor_stale(was->number, "truncated away");

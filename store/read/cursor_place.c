@@ -23,7 +23,7 @@ void cursor_leave(struct logstore_cursor *cursor)
 {
         cursor->at = cursor_where(cursor);
         if (cursor->segment)
-                catalog_unpin(cursor->catalog, cursor->segment);
+                chain_unpin(cursor->chain, cursor->segment);
         cursor->segment = NULL;
         cursor->in_batch = false;
         cursor->fast_until = 0; /* the bounds belong to this segment */
@@ -39,19 +39,18 @@ void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was)
 
 uint64_t cursor_known_epoch(struct logstore *store)
 {
-        uint64_t chain = catalog_newest_epoch(&store->catalog);
+        uint64_t newest = chain_newest_epoch(&store->chain);
 
-        if (store->writer) /* its control page has the next epoch before the chain has it */
-                return chain;
+        if (store->writes) /* its control page has the next epoch before the chain has it */
+                return newest;
         /* The control file may be an old copy, put back. */
-        return chain > store->catalog.epoch ? chain : store->catalog.epoch;
+        return newest > store->chain.epoch ? newest : store->chain.epoch;
 }
 
 /* Up to which number nothing was cut since the cursor's last look. */
 static uint64_t rewound_to(const struct logstore_cursor *cursor)
 {
-        return catalog_rewound(cursor->catalog, cursor->at.known_epoch,
-                               cursor_where(cursor).passed_id);
+        return chain_rewound(cursor->chain, cursor->at.known_epoch, cursor_where(cursor).passed_id);
 }
 
 int cursor_stale(uint64_t number, const char *how)
@@ -71,8 +70,8 @@ int cursor_check_epoch(struct logstore_cursor *cursor)
         if (__builtin_expect(now == cursor->at.epoch || cursor->snapshot, 1))
                 return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
         cursor_leave(cursor);
-        if (!store->writer)
-                r = catalog_refresh(&store->catalog);
+        if (!store->writes)
+                r = chain_refresh(&store->chain);
         if (r < 0)
                 return r;
         known = cursor_known_epoch(store); /* first, so that a cut meanwhile is looked at again */
@@ -135,14 +134,14 @@ uint64_t cursor_first(struct logstore_cursor *cursor)
 }
 
 /* The first number now. A reading process asks the control page, which has it before the first file
- * is gone. The catalog may be older. */
+ * is gone. The chain may be older. */
 uint64_t cursor_first_now(struct logstore_cursor *cursor)
 {
         struct control_slot slot = { 0 };
         uint64_t first = cursor_first(cursor);
 
-        if (!cursor->snapshot && !cursor->store->writer)
-                catalog_slot(&cursor->store->catalog, &slot);
+        if (!cursor->snapshot && !cursor->store->writes)
+                chain_slot(&cursor->store->chain, &slot);
         return slot.first_number > first ? slot.first_number : first;
 }
 
@@ -155,7 +154,7 @@ static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
         int r;
 
         *ret = false;
-        if (cursor->snapshot || store->writer || cursor->at.number <= reader_durable(store))
+        if (cursor->snapshot || store->writes || cursor->at.number <= reader_durable(store))
                 return 0;
         r = reader_tail(store, &tail);
         *ret = r == 0 && cursor->at.number > tail;
@@ -167,7 +166,7 @@ static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
 static int check_next(struct logstore_cursor *cursor, const struct segment *next)
 {
         const struct segment *segment = cursor->segment;
-        bool broken = catalog_fault_before(cursor->catalog, next->brief.id, NULL);
+        bool broken = chain_fault_before(cursor->chain, next->brief.id, NULL);
         bool beyond = false;
         int r = broken ? 0 : beyond_tail(cursor, &beyond);
 
@@ -183,7 +182,7 @@ static int check_next(struct logstore_cursor *cursor, const struct segment *next
         if (!broken && next->brief.start.previous_id == segment->brief.id)
                 return segment_damage(segment, cursor->offset, cursor->at.number,
                                       "the next segment tells another number of records");
-        r = catalog_tell_before(cursor->catalog, next->brief.id, cursor->at.number);
+        r = chain_tell_before(cursor->chain, next->brief.id, cursor->at.number);
         return r < 0 ? r : cursor_end_of_log(cursor);
 }
 
@@ -208,12 +207,12 @@ static int batch_ends(struct logstore_cursor *cursor)
 /* The segment holds nothing more. Stand at the start of the next one. */
 static int hop(struct logstore_cursor *cursor)
 {
-        struct catalog *catalog = cursor->catalog;
+        struct chain *chain = cursor->chain;
         struct segment *next;
         int r = cursor->in_batch ? batch_ends(cursor) : 0;
 
         if (r == 0)
-                r = catalog_pin_next(catalog, cursor->segment, &next);
+                r = chain_pin_next(chain, cursor->segment, &next);
         if (r == -ENOENT)
                 return cursor_end_of_log(cursor);
         if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->at.number))
@@ -222,12 +221,12 @@ static int hop(struct logstore_cursor *cursor)
                 return r;
         r = check_next(cursor, next);
         if (r < 0) {
-                catalog_unpin(catalog, next);
+                chain_unpin(chain, next);
                 return r;
         }
         r = cursor_enter(cursor, next, cursor->at.number);
         if (r < 0) {
-                catalog_unpin(catalog, next);
+                chain_unpin(chain, next);
                 return r;
         }
         cursor_leave(cursor);
@@ -243,24 +242,24 @@ static int at_gap(struct logstore_cursor *cursor)
         const struct segment_brief *brief = &cursor->segment->brief;
         struct record_view view;
         /* Before the look at the chain: whatever is durable by now has a segment in it. */
-        uint64_t durable = store->writer ? 0 : reader_durable(store);
+        uint64_t durable = store->writes ? 0 : reader_durable(store);
         uint64_t last;
         bool known;
         int r = 0;
 
-        if (!store->writer && !cursor->snapshot)
-                r = catalog_refresh(&store->catalog);
+        if (!store->writes && !cursor->snapshot)
+                r = chain_refresh(&store->chain);
         if (r < 0)
                 return r;
-        known = catalog_find_end(cursor->catalog, cursor->segment);
+        known = chain_find_end(cursor->chain, cursor->segment);
         last = atomic_load(&cursor->segment->last_number);
         if (is_left(cursor))
                 return hop(cursor);
         if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
         /* Where a link is broken, another segment may claim the number. */
-        if (!store->writer && !reader_is_sealed(cursor->segment, cursor->offset, cursor->at.number))
-                r = catalog_tell_behind(cursor->catalog, brief->id, cursor->at.number);
+        if (!store->writes && !reader_is_sealed(cursor->segment, cursor->offset, cursor->at.number))
+                r = chain_tell_behind(cursor->chain, brief->id, cursor->at.number);
         if (r < 0)
                 return r;
         if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
@@ -268,7 +267,7 @@ static int at_gap(struct logstore_cursor *cursor)
                                       "the next segment says that more records are here");
         if (!known) /* trimmed, or an empty head that a recovery dropped; its end is not known */
                 return find_and_enter(cursor);
-        if (store->writer || cursor->at.number - cursor->in_batch <= durable ||
+        if (store->writes || cursor->at.number - cursor->in_batch <= durable ||
             reader_is_missed(store, cursor->at.number) ||
             (brief->sealed && cursor->offset < brief->seal.end)) {
                 /* The frame may have been committed, and synced or sealed, since the caller
@@ -285,7 +284,7 @@ uint64_t cursor_last(struct logstore_cursor *cursor)
 {
         if (cursor->snapshot)
                 return snapshot_bounds(cursor->snapshot)->tail;
-        return cursor->store->writer ? head_tail_number(&cursor->store->head, cursor->at.number)
+        return cursor->store->writes ? writer_tail_number(&cursor->store->writer, cursor->at.number)
                                      : UINT64_MAX;
 }
 
@@ -297,13 +296,13 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
         uint64_t rewound, first;
 
         if (cursor->snapshot ||
-            (!cursor->store->writer && catalog_refresh(&cursor->store->catalog) < 0))
+            (!cursor->store->writes && chain_refresh(&cursor->store->chain) < 0))
                 return 0;
         rewound = rewound_to(cursor);
         first = cursor_first_now(cursor);
         if (rewound == UINT64_MAX && cursor->segment &&
             (first <= cursor->segment->brief.start.first_number ||
-             catalog_find_end(cursor->catalog, cursor->segment)))
+             chain_find_end(cursor->chain, cursor->segment)))
                 return 0; /* neither: the damage is there */
         cursor_leave(cursor);
         cursor->at.cut |= cursor->at.number > rewound;
@@ -319,7 +318,7 @@ static int check_number(const struct logstore_cursor *cursor, const struct place
 
         if (__builtin_expect(cursor->at.number <= atomic_load(&place->segment->last_number), 1))
                 return 0;
-        r = catalog_tell_behind(cursor->catalog, place->segment->brief.id, cursor->at.number);
+        r = chain_tell_behind(cursor->chain, place->segment->brief.id, cursor->at.number);
         return r < 0 ? r
                      : segment_damage(place->segment, place->offset, cursor->at.number,
                                       "the next segment tells another number of records");

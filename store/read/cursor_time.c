@@ -11,29 +11,29 @@
 
 /* Give what a segment's first page says. For a snapshot it is the page as it was mapped: since then
  * a trim may have unlinked the file, and a truncation sealed another end. */
-static int read_brief(const struct catalog *catalog, const struct catalog_entry *entry,
+static int read_brief(const struct chain *chain, const struct chain_entry *entry,
                       struct segment_brief *ret)
 {
-        if (catalog->kind != OS_PRIVATE || !entry->segment)
-                return segment_brief_read(catalog->directory, catalog->uuid, entry->id, ret);
+        if (chain->kind != OS_PRIVATE || !entry->segment)
+                return segment_brief_read(chain->directory, chain->uuid, entry->id, ret);
         *ret = entry->segment->brief;
         return 0;
 }
 
 /* Find the first segment whose greatest time reaches @time_ns. Greatest times are sorted. */
-static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_first,
+static int find_segment(struct chain *chain, int64_t time_ns, uint64_t *ret_first,
                         bool *ret_reached)
 {
-        struct catalog_entry entry;
+        struct chain_entry entry;
         struct segment_brief brief;
         size_t low = 0, high;
         int r = 0;
 
-        pthread_mutex_lock(&catalog->lock);
-        high = catalog->count;
+        pthread_mutex_lock(&chain->lock);
+        high = chain->count;
         while (r == 0 && low < high) {
                 size_t middle = low + (high - low) / 2;
-                r = read_brief(catalog, &catalog->entries[middle], &brief);
+                r = read_brief(chain, &chain->entries[middle], &brief);
                 if (r == -ENOENT) { /* trimmed meanwhile */
                         r = 0;
                         low = middle + 1;
@@ -42,14 +42,14 @@ static int find_segment(struct catalog *catalog, int64_t time_ns, uint64_t *ret_
                 else
                         high = middle;
         }
-        pthread_mutex_unlock(&catalog->lock);
+        pthread_mutex_unlock(&chain->lock);
         if (r < 0)
                 return r;
-        r = catalog_entry_at(catalog, low, &entry);
+        r = chain_entry_at(chain, low, &entry);
         *ret_first = r == 0 ? entry.first_number : UINT64_MAX;
         *ret_reached = false;
         if (r == 0 && low == 0) { /* the trimmed part may already have reached it */
-                r = read_brief(catalog, &entry, &brief);
+                r = read_brief(chain, &entry, &brief);
                 *ret_reached = r == 0 && brief.start.greatest_ns != 0 &&
                                brief.start.greatest_ns >= time_ns;
         }
@@ -67,10 +67,10 @@ int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
         if (r < 0)
                 return r;
         was = cursor_where(cursor);
-        if (!cursor->snapshot && !cursor->store->writer)
-                r = catalog_refresh(&cursor->store->catalog);
+        if (!cursor->snapshot && !cursor->store->writes)
+                r = chain_refresh(&cursor->store->chain);
         if (r == 0)
-                r = find_segment(cursor->catalog, time_ns, &number, &reached);
+                r = find_segment(cursor->chain, time_ns, &number, &reached);
         if (r == 0 && number != UINT64_MAX && number < cursor_first(cursor))
                 number = 0;
         if (cursor->snapshot && number > snapshot_bounds(cursor->snapshot)->tail)

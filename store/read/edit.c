@@ -19,10 +19,10 @@ static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_sna
 {
         int r = 0;
 
-        if (!taken || catalog_newest_epoch(snapshot_catalog(taken)) <= epoch)
-                return catalog_newest_epoch(&store->catalog) != epoch;
-        if (!store->writer)
-                r = catalog_load(&store->catalog);
+        if (!taken || chain_newest_epoch(snapshot_chain(taken)) <= epoch)
+                return chain_newest_epoch(&store->chain) != epoch;
+        if (!store->writes)
+                r = chain_load(&store->chain);
         return r < 0 ? r : 1;
 }
 
@@ -30,7 +30,7 @@ static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_sna
  * the three may be of different logs; or it was trimmed below what was wanted. */
 static int open_once(struct logstore *store, uint64_t budget_bytes, struct logstore_snapshot **ret)
 {
-        uint64_t epoch = catalog_newest_epoch(&store->catalog);
+        uint64_t epoch = chain_newest_epoch(&store->chain);
         struct logstore_snapshot *taken = NULL;
         struct logstore_bounds bounds, now;
         int r = logstore_bounds(store, &bounds), again;
@@ -86,7 +86,7 @@ static int find_checked(struct logstore_snapshot *snapshot, uint64_t number, str
         if (r < 0)
                 return r;
         /* The snapshot itself pins all its segments. */
-        catalog_unpin(snapshot_catalog(snapshot), place->segment);
+        chain_unpin(snapshot_chain(snapshot), place->segment);
         if (!snapshot_is_edited(snapshot, number)) /* else it stays as the caller left it */
                 r = reader_verify(snapshot_store(snapshot), place, number);
         if (r == 0 && place->view.kind == FRAME_VOID)

@@ -59,14 +59,14 @@ static bool pinned_before(const struct many *many, unsigned at, const struct seg
  * full. */
 static bool want(struct many *many, uint64_t number, unsigned at)
 {
-        struct catalog *catalog = &many->store->catalog;
+        struct chain *chain = &many->store->chain;
         struct wanted *wanted = &many->wanted[at];
         struct segment *segment;
         bool room = true;
         uint64_t bytes;
         int fd;
 
-        if (number == 0 || catalog_pin(catalog, number, &segment) < 0)
+        if (number == 0 || chain_pin(chain, number, &segment) < 0)
                 return true;
         if (segment_span(segment, number, &wanted->span) == 0 &&
             (bytes = wanted->span.end - wanted->span.offset) <= SPAN_BYTES_MAX &&
@@ -75,7 +75,7 @@ static bool want(struct many *many, uint64_t number, unsigned at)
 
                 wanted->bytes = many->arena + many->used;
                 room = record_align(bytes) <= ARENA_BYTES - many->used &&
-                       (!more || many->pinned < catalog->mapped_limit);
+                       (!more || many->pinned < chain->mapped_limit);
                 if (room &&
                     ring_read(many->ring, fd, wanted->bytes, bytes, wanted->span.offset, at) == 0) {
                         wanted->segment = segment;
@@ -85,7 +85,7 @@ static bool want(struct many *many, uint64_t number, unsigned at)
                         return true;
                 }
         }
-        catalog_unpin(catalog, segment);
+        chain_unpin(chain, segment);
         return room;
 }
 
@@ -199,7 +199,7 @@ int logstore_get_many(struct logstore *store, const uint64_t *numbers, size_t co
                 return detail(-EINVAL, "numbers, buffer or ret_records is NULL");
         }
         /* If the look at what the writer changed fails, logstore_get() tells why. */
-        many.plain = !store->writer && catalog_refresh(&store->catalog) < 0;
+        many.plain = !store->writes && chain_refresh(&store->chain) < 0;
         while (r == 0 && done < count) {
                 unsigned group = read_group(&many, numbers + done, count - done);
 
@@ -215,7 +215,7 @@ int logstore_get_many(struct logstore *store, const uint64_t *numbers, size_t co
                                 done++;
                         }
                         if (wanted->segment)
-                                catalog_unpin(&store->catalog, wanted->segment);
+                                chain_unpin(&store->chain, wanted->segment);
                 }
         }
         if (!many.lost)

@@ -18,9 +18,9 @@ uint64_t reader_durable(struct logstore *store)
 {
         struct control_slot slot;
 
-        if (store->writer)
+        if (store->writes)
                 return sync_durable(&store->sync);
-        catalog_slot(&store->catalog, &slot);
+        chain_slot(&store->chain, &slot);
         return slot.mark_number;
 }
 
@@ -28,9 +28,9 @@ uint64_t reader_first(struct logstore *store)
 {
         uint64_t first;
 
-        pthread_mutex_lock(&store->catalog.lock);
-        first = store->catalog.first_number;
-        pthread_mutex_unlock(&store->catalog.lock);
+        pthread_mutex_lock(&store->chain.lock);
+        first = store->chain.first_number;
+        pthread_mutex_unlock(&store->chain.lock);
         return first;
 }
 
@@ -45,16 +45,16 @@ int reader_judge(struct logstore *store, struct segment *segment, uint64_t offse
 {
         struct control_slot slot;
 
-        catalog_slot(&store->catalog, &slot);
-        if (!store->writer && !reader_is_sealed(segment, offset, number)) {
-                int r = catalog_tell_behind(&store->catalog, segment->brief.id, number);
+        chain_slot(&store->chain, &slot);
+        if (!store->writes && !reader_is_sealed(segment, offset, number)) {
+                int r = chain_tell_behind(&store->chain, segment->brief.id, number);
                 if (r < 0)
                         return r;
         }
-        if (!store->writer && !segment->brief.sealed && !reader_is_missed(store, number) &&
+        if (!store->writes && !segment->brief.sealed && !reader_is_missed(store, number) &&
             salvage_is_end(segment, &slot, offset, number - in_batch)) {
                 /* The tail is torn, but a newer segment may be damaged all the same. */
-                int r = catalog_tell_at(&store->catalog, number, false);
+                int r = chain_tell_at(&store->chain, number, false);
                 if (r < 0)
                         return r;
                 return detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
@@ -118,7 +118,7 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
 {
         int r = 0;
 
-        if (!store->writer && !snapshot) { /* numbers need not rise over a broken link */
+        if (!store->writes && !snapshot) { /* numbers need not rise over a broken link */
                 if (number <= reader_first(store))
                         r = reader_check_first(store);
                 if (r == 0)
@@ -126,9 +126,9 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
                 if (r == 0)
                         r = reader_judge_end(store);
         }
-        if (r == 0 && !store->writer) /* a broken chain is more than an end */
-                r = catalog_tell_at(snapshot ? snapshot_catalog(snapshot) : &store->catalog, number,
-                                    false);
+        if (r == 0 && !store->writes) /* a broken chain is more than an end */
+                r = chain_tell_at(snapshot ? snapshot_chain(snapshot) : &store->chain, number,
+                                  false);
         if (r < 0)
                 return r;
         return detail_number(-EAGAIN, "record ", number, " was not appended yet");
@@ -153,7 +153,7 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
         if ((r == -EAGAIN || r == -EBADMSG) && seen)
                 return segment_damage(place->segment, place->offset, number,
                                       "no valid frame leads to the record");
-        if (r == -EAGAIN && !place->segment->brief.sealed && !store->writer &&
+        if (r == -EAGAIN && !place->segment->brief.sealed && !store->writes &&
             number > reader_durable(store))
                 return reader_beyond_tail(store, snapshot, number);
         if (r == -EAGAIN || r == -EBADMSG)
@@ -168,7 +168,7 @@ bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot
         bool overtaken;
 
         fault_last(-EBADMSG, &told);
-        overtaken = !snapshot && !store->writer && catalog_refresh(&store->catalog) == 0 &&
+        overtaken = !snapshot && !store->writes && chain_refresh(&store->chain) == 0 &&
                     number < reader_first(store);
         if (!overtaken) /* the look has left its own detail */
                 fault_tell(&told);
@@ -178,14 +178,14 @@ bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot
 /* @number cannot be read. If the log begins with it, tell what is wrong before it. */
 static int tell_first(struct logstore *store, uint64_t number)
 {
-        return store->writer || number != reader_first(store) ? -EBADMSG
+        return store->writes || number != reader_first(store) ? -EBADMSG
                                                               : verify_tell_first(store, -EBADMSG);
 }
 
 static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
                 struct place *ret)
 {
-        struct catalog *catalog = snapshot ? snapshot_catalog(snapshot) : &store->catalog;
+        struct chain *chain = snapshot ? snapshot_chain(snapshot) : &store->chain;
         uint64_t tail = UINT64_MAX;
         struct place place;
         int r = 0;
@@ -194,23 +194,23 @@ static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint
                 return detail(-EINVAL, "record numbers start at 1");
         if (snapshot && number > snapshot_bounds(snapshot)->tail)
                 return reader_beyond_tail(store, snapshot, number);
-        if (!snapshot && store->writer && head_tail_number(&store->head, number) < number)
+        if (!snapshot && store->writes && writer_tail_number(&store->writer, number) < number)
                 return reader_beyond_tail(store, snapshot, number);
-        if (!snapshot && !store->writer) {
+        if (!snapshot && !store->writes) {
                 r = number > reader_durable(store) ? reader_tail(store, &tail)
-                                                   : catalog_refresh(catalog);
+                                                   : chain_refresh(chain);
                 if (r == 0 && number > tail)
                         return reader_beyond_tail(store, snapshot, number);
         }
         if (r == 0)
-                r = catalog_pin(catalog, number, &place.segment);
+                r = chain_pin(chain, number, &place.segment);
         if (r == -EBADMSG && reader_overtaken(store, snapshot, number))
                 return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
         if (r < 0)
                 return r;
         r = locate(store, snapshot, number, tail != UINT64_MAX && number <= tail, &place);
         if (r < 0) {
-                catalog_unpin(catalog, place.segment);
+                chain_unpin(chain, place.segment);
                 return r;
         }
         *ret = place;
@@ -226,9 +226,9 @@ int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint
         bool cut = true;
 
         while (__builtin_expect(r == -EBADMSG, 0) && !snapshot && cut) {
-                uint64_t epoch = catalog_newest_epoch(&store->catalog);
+                uint64_t epoch = chain_newest_epoch(&store->chain);
                 r = find(store, NULL, number, ret);
-                cut = catalog_newest_epoch(&store->catalog) != epoch;
+                cut = chain_newest_epoch(&store->chain) != epoch;
         }
         return __builtin_expect(r == -EBADMSG, 0) && !snapshot ? tell_first(store, number) : r;
 }
@@ -262,8 +262,8 @@ int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
                         bounds.tail = bounds.first - 1;
                 if (bounds.durable + 1 < bounds.first) /* what was trimmed counts as safe */
                         bounds.durable = bounds.first - 1;
-                bounds.epoch = store->catalog.epoch;
-                if (store->writer)
+                bounds.epoch = store->chain.epoch;
+                if (store->writes)
                         bounds.epoch = store->control.epoch;
                 *ret = bounds;
         }
@@ -278,7 +278,7 @@ static int copy_out(struct logstore *store, struct place *place, uint64_t number
         uint64_t whole_until;
         int r;
 
-        whole_until = store->writer ? number : reader_followed(store, place->segment);
+        whole_until = store->writes ? number : reader_followed(store, place->segment);
         r = reader_verify(store, place,
                           number); /* before anything that the frame says is believed */
         if (r == 0)
@@ -315,7 +315,7 @@ int logstore_get(struct logstore *store, uint64_t number, void *buffer, size_t c
                                           : reader_find(store, NULL, number, &place);
         if (r == 0) {
                 r = copy_out(store, &place, number, buffer, capacity, ret);
-                catalog_unpin(&store->catalog, place.segment);
+                chain_unpin(&store->chain, place.segment);
         }
         store_leave();
         return r;

@@ -40,7 +40,7 @@ int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapsho
 bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number);
 
 /* Find the frame of @number, of whatever kind; it is not verified. Its segment is pinned in the
- * catalog that was searched: the store's, or that of @snapshot. -EINVAL, -EAGAIN, -ESTALE,
+ * chain that was searched: the store's, or that of @snapshot. -EINVAL, -EAGAIN, -ESTALE,
  * -EBADMSG, -EIO. */
 int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
                 struct place *ret);

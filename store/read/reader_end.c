@@ -17,7 +17,7 @@ static int judge_end(struct logstore *store, const struct control_slot *slot)
         struct place at = { .offset = follower->offset };
         uint64_t number = follower->number + 1, due = number;
         bool whole = true;
-        int r = catalog_pin_id(&store->catalog, follower->segment_id, &at.segment);
+        int r = chain_pin_id(&store->chain, follower->segment_id, &at.segment);
 
         if (r < 0) /* no segment, or a damaged one, of which a read there tells */
                 return 0;
@@ -30,7 +30,7 @@ static int judge_end(struct logstore *store, const struct control_slot *slot)
                                    "no valid frame is here, but the log goes on behind");
         else
                 follower->ended = number;
-        catalog_unpin(&store->catalog, at.segment);
+        chain_unpin(&store->chain, at.segment);
         return r;
 }
 
@@ -56,7 +56,7 @@ int reader_check_first(struct logstore *store)
         last = follower->number;
         looked = last >= first || (last + 1 == first && (last == 0 || follower->trusted != last));
         pthread_mutex_unlock(&follower->lock);
-        if (r < 0 || catalog_is_empty(&store->catalog) || looked)
+        if (r < 0 || chain_is_empty(&store->chain) || looked)
                 return r;
         r = verify_first(store); /* no reader reads the frames below it */
         if (r == 0)
@@ -69,7 +69,7 @@ int reader_judge_end(struct logstore *store)
         struct control_slot slot;
         int r;
 
-        catalog_slot(&store->catalog, &slot);
+        chain_slot(&store->chain, &slot);
         if (slot.generation != 0)
                 return 0;
         pthread_mutex_lock(&store->follower.lock);
@@ -105,7 +105,7 @@ static int judge_trusted(struct logstore *store, uint64_t number, uint64_t stand
         uint64_t offset, until;
         int r = 0;
 
-        if (catalog_pin(&store->catalog, number, &segment) < 0)
+        if (chain_pin(&store->chain, number, &segment) < 0)
                 return 0; /* it is trimmed, or a read there tells */
         if (!ends_well(segment, stands, number) &&
             segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
@@ -115,7 +115,7 @@ static int judge_trusted(struct logstore *store, uint64_t number, uint64_t stand
                 r = reader_check_joint(store, segment, offset, number + 1, until,
                                        "no frame leads on from here");
         }
-        catalog_unpin(&store->catalog, segment);
+        chain_unpin(&store->chain, segment);
         return r;
 }
 
@@ -133,7 +133,7 @@ int reader_tell_end(struct logstore *store, uint64_t number)
         pthread_mutex_unlock(&follower->lock);
         if (id == 0)
                 return 0;
-        r = catalog_tell_behind(&store->catalog, id, number);
+        r = chain_tell_behind(&store->chain, id, number);
         if (r < 0 || !trusted)
                 return r;
         r = judge_trusted(store, number - 1, stands);

@@ -2,7 +2,7 @@
  * reader_tail.c - where the log ends for a reading process
  *
  * It has only the files. From the mark on it steps over frame after frame, and over a batch only as
- * a whole, until nothing more is committed. A reader in the writer's process asks the head.
+ * a whole, until nothing more is committed. A reader in the writer's process asks the writer.
  */
 #include <errno.h>
 
@@ -29,7 +29,7 @@ int reader_check_batch(struct logstore *store, const struct place *place, uint64
         struct place at = *place;
         uint64_t last = number;
 
-        if (store->writer || place->view.kind != FRAME_MORE || number <= *whole_until ||
+        if (store->writes || place->view.kind != FRAME_MORE || number <= *whole_until ||
             place->segment->brief.sealed || number <= reader_durable(store))
                 return 0; /* what was durable was whole */
         /* Judge it where it is torn: its own good frames prove nothing. */
@@ -50,7 +50,7 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
         struct follower *follower = &store->follower;
         struct control_slot slot;
 
-        catalog_slot(&store->catalog, &slot);
+        chain_slot(&store->chain, &slot);
         follower->epoch = epoch;
         follower->number = follower->trusted = slot.mark_number;
         follower->missed = 0;
@@ -111,18 +111,18 @@ static int follow_segment(struct logstore *store, struct segment **segment)
         struct follower *follower = &store->follower;
         struct segment *next;
 
-        if (catalog_pin_next(&store->catalog, *segment, &next) < 0)
+        if (chain_pin_next(&store->chain, *segment, &next) < 0)
                 return 0;
-        if (catalog_fault_before(&store->catalog, next->brief.id, NULL) ||
+        if (chain_fault_before(&store->chain, next->brief.id, NULL) ||
             next->brief.start.previous_id != (*segment)->brief.id ||
             next->brief.start.previous_end != follower->offset ||
             next->brief.start.first_number != follower->number + 1) {
-                catalog_unpin(&store->catalog, next);
+                chain_unpin(&store->chain, next);
                 return 0;
         }
-        catalog_unpin(&store->catalog, *segment);
+        chain_unpin(&store->chain, *segment);
         *segment = next;
-        catalog_find_end(&store->catalog, next);
+        chain_find_end(&store->chain, next);
         follower->segment_id = next->brief.id;
         follower->offset = FRAMES_OFFSET;
         return 1;
@@ -137,11 +137,11 @@ static bool is_led_to(struct logstore *store, const struct segment *segment)
         bool leads;
 
         if (start->previous_records == 0 || start->first_number <= reader_first(store) ||
-            catalog_pin_id(&store->catalog, start->previous_id, &previous) < 0)
+            chain_pin_id(&store->chain, start->previous_id, &previous) < 0)
                 return true;
         leads = previous->brief.sealed ||
                 segment_ends_with(previous, start->previous_end, start->previous_records, &view);
-        catalog_unpin(&store->catalog, previous);
+        chain_unpin(&store->chain, previous);
         return leads;
 }
 
@@ -196,13 +196,13 @@ static uint64_t follow_marked_batch(struct logstore *store, struct segment *segm
  * comes behind it. */
 static bool is_beside(struct logstore *store, uint64_t mark_id)
 {
-        struct catalog_entry newest = { 0 };
+        struct chain_entry newest = { 0 };
 
-        catalog_entry_before(&store->catalog, UINT64_MAX, &newest);
+        chain_entry_before(&store->chain, UINT64_MAX, &newest);
         /* A mark in no segment, below the first number: nothing was synced, or all of it is
          * trimmed. */
         return (mark_id != 0 || store->follower.number >= reader_first(store)) &&
-               (mark_id < newest.id || catalog_fault_before(&store->catalog, UINT64_MAX, NULL));
+               (mark_id < newest.id || chain_fault_before(&store->chain, UINT64_MAX, NULL));
 }
 
 /* What was sealed was durable: begin behind the newest seal, or else where the log begins. */
@@ -212,8 +212,8 @@ static int follow_from_seal(struct logstore *store, struct segment **ret)
         struct control_slot sealed;
         int r;
 
-        catalog_sealed(&store->catalog, &sealed);
-        r = sealed.mark_id ? catalog_pin_id(&store->catalog, sealed.mark_id, ret) : -ESTALE;
+        chain_sealed(&store->chain, &sealed);
+        r = sealed.mark_id ? chain_pin_id(&store->chain, sealed.mark_id, ret) : -ESTALE;
         if (r == 0) {
                 follower->number = follower->trusted = sealed.mark_number;
                 follower->segment_id = sealed.mark_id;
@@ -221,7 +221,7 @@ static int follow_from_seal(struct logstore *store, struct segment **ret)
                 return 0;
         }
         if (r == -ESTALE)
-                r = catalog_pin(&store->catalog, reader_first(store), ret);
+                r = chain_pin(&store->chain, reader_first(store), ret);
         if (r < 0)
                 return r;
         follower->segment_id = (*ret)->brief.id;
@@ -236,42 +236,42 @@ int reader_follow(struct logstore *store)
         struct segment *segment;
         bool restarted = false;
         uint64_t epoch, marked = 0, durable = 0;
-        int r = catalog_refresh(&store->catalog);
+        int r = chain_refresh(&store->chain);
 
         if (r < 0)
                 return r;
         /* Take the epoch of the chain that is walked. A slot may be newer or, cut short, older. */
-        epoch = catalog_newest_epoch(&store->catalog);
+        epoch = chain_newest_epoch(&store->chain);
         if (follower->number == 0 || follower->epoch != epoch ||
             follower->number + 1 < reader_first(store)) {
                 follower_restart(store, epoch);
                 restarted = true;
         }
-        if (catalog_is_empty(&store->catalog)) { /* the slot may be newer than this look */
+        if (chain_is_empty(&store->chain)) { /* the slot may be newer than this look */
                 follower->number = follower->missed = 0;
                 return r;
         }
-        r = catalog_pin_id(&store->catalog, follower->segment_id, &segment);
+        r = chain_pin_id(&store->chain, follower->segment_id, &segment);
         if (r == -ESTALE) { /* trimmed, off the chain, or nothing was ever synced */
                 if (restarted && is_beside(store, follower->segment_id))
                         durable = follower->number;
                 r = follow_from_seal(store, &segment);
         } else if (r == 0 && restarted && !is_mark(store, segment)) {
                 durable = follower->number;
-                catalog_unpin(&store->catalog, segment);
+                chain_unpin(&store->chain, segment);
                 r = follow_from_seal(store, &segment);
         } else if (r == 0 && restarted) {
                 marked = follower->number;
         }
         if (r < 0)
                 return reader_is_damage(r) ? 0 : r; /* a read there tells */
-        catalog_find_end(&store->catalog, segment); /* no step beyond where the log leaves it */
+        chain_find_end(&store->chain, segment);     /* no step beyond where the log leaves it */
         while (follow_seal(store, segment) || follow_frame(store, segment) ||
                follow_segment(store, &segment))
                 ;
         if (marked && follower->number == marked)
                 durable = follow_marked_batch(store, segment);
-        catalog_unpin(&store->catalog, segment);
+        chain_unpin(&store->chain, segment);
         if (restarted)
                 follower->missed = durable;
         return 0;
@@ -307,8 +307,8 @@ int reader_tail(struct logstore *store, uint64_t *ret)
 {
         int r = 0;
 
-        if (store->writer) {
-                *ret = head_tail_number(&store->head, UINT64_MAX);
+        if (store->writes) {
+                *ret = writer_tail_number(&store->writer, UINT64_MAX);
                 return 0;
         }
         pthread_mutex_lock(&store->follower.lock);

@@ -38,8 +38,8 @@ static bool ready(const struct awaited *awaited)
 
         if (atomic_load(&store->control.page->writer_epoch) != awaited->epoch)
                 return true;
-        if (store->writer)
-                return head_tail_number(&store->head, awaited->number) >= awaited->number;
+        if (store->writes)
+                return writer_tail_number(&store->writer, awaited->number) >= awaited->number;
         return reader_tail(store, &tail) < 0 || tail >= awaited->number;
 }
 

@@ -43,8 +43,8 @@ struct segment {
         _Atomic uint64_t file_bytes;  /* as last seen; grows while unsealed */
         _Atomic uint64_t last_number; /* UINT64_MAX while nothing follows the segment */
         _Atomic uint64_t end;         /* where its frames end; brief.bytes while unknown */
-        uint32_t pins;                /* these three under the catalog's lock */
-        bool forgotten;               /* not in the catalog any more: close at the last unpin */
+        uint32_t pins;                /* these three under the chain's lock */
+        bool forgotten;               /* not in the chain any more: close at the last unpin */
         uint64_t used;                /* when last pinned, in pins */
 
         /* Index: the writer's own is complete up to the tail; a reader's is extended on demand. */

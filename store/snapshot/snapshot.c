@@ -1,7 +1,7 @@
 /*
  * snapshot.c - a fixed range of the log, mapped privately
  *
- * A snapshot is a catalog of its own. It maps its segments MAP_PRIVATE, one mapping each and all at
+ * A snapshot is a chain of its own. It maps its segments MAP_PRIVATE, one mapping each and all at
  * once, so deleting the files takes nothing away. MAP_PRIVATE alone would be no snapshot: a page
  * that is not copied yet shows later writes to the file. The range is fixed because it ends at the
  * tail, and bytes before the tail never change.
@@ -15,9 +15,9 @@ struct logstore *snapshot_store(struct logstore_snapshot *snapshot)
         return snapshot->store;
 }
 
-struct catalog *snapshot_catalog(struct logstore_snapshot *snapshot)
+struct chain *snapshot_chain(struct logstore_snapshot *snapshot)
 {
-        return &snapshot->catalog;
+        return &snapshot->chain;
 }
 
 const struct logstore_bounds *snapshot_bounds(const struct logstore_snapshot *snapshot)
@@ -28,13 +28,13 @@ const struct logstore_bounds *snapshot_bounds(const struct logstore_snapshot *sn
 /* Pin every segment of the range, for as long as the snapshot lives. */
 static int map_all(struct logstore_snapshot *snapshot)
 {
-        struct catalog *catalog = &snapshot->catalog;
+        struct chain *chain = &snapshot->chain;
         uint64_t number = snapshot->bounds.first;
         int r = 0;
 
         while (r == 0 && number <= snapshot->bounds.tail) {
                 struct segment *segment;
-                r = catalog_pin(catalog, number, &segment);
+                r = chain_pin(chain, number, &segment);
                 if (r == 0) {
                         uint64_t last = atomic_load(&segment->last_number);
                         if (last >= snapshot->bounds.tail)
@@ -56,14 +56,13 @@ int snapshot_new(struct logstore *store, const struct logstore_bounds *bounds,
         snapshot->store = store;
         snapshot->bounds = *bounds;
         snapshot->budget_bytes = budget_bytes ? budget_bytes : store->options.private_budget_bytes;
-        catalog_init(&snapshot->catalog, &store->memory, &store->control, store->directory,
-                     SIZE_MAX);
-        snapshot->catalog.kind = OS_PRIVATE;
-        r = catalog_load(&snapshot->catalog);
+        chain_init(&snapshot->chain, &store->memory, &store->control, store->directory, SIZE_MAX);
+        snapshot->chain.kind = OS_PRIVATE;
+        r = chain_load(&snapshot->chain);
         if (r == 0)
                 r = map_all(snapshot);
         if (r < 0) {
-                catalog_free(&snapshot->catalog);
+                chain_free(&snapshot->chain);
                 memory_free(&store->memory, snapshot);
                 return r;
         }
@@ -84,7 +83,7 @@ void logstore_snapshot_close(struct logstore_snapshot *snapshot)
         memory_free(&store->memory, snapshot->copies);
         memory_free(&store->memory, snapshot->edits);
         atomic_fetch_sub(&store->memory.copied_bytes, snapshot->copied_bytes);
-        catalog_free(&snapshot->catalog);
+        chain_free(&snapshot->chain);
         atomic_fetch_sub(&store->children, 1);
         memory_free(&store->memory, snapshot);
 }

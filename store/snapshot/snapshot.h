@@ -20,7 +20,7 @@ int snapshot_new(struct logstore *store, const struct logstore_bounds *bounds,
 int snapshot_add_edit(struct logstore_snapshot *snapshot, const struct snapshot_edit *edit);
 
 struct logstore *snapshot_store(struct logstore_snapshot *snapshot);
-struct catalog *snapshot_catalog(struct logstore_snapshot *snapshot);
+struct chain *snapshot_chain(struct logstore_snapshot *snapshot);
 const struct logstore_bounds *snapshot_bounds(const struct logstore_snapshot *snapshot);
 bool snapshot_is_edited(const struct logstore_snapshot *snapshot, uint64_t number);
 

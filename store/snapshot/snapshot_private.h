@@ -14,7 +14,7 @@ struct copies {
 
 struct logstore_snapshot {
         struct logstore *store;
-        struct catalog catalog;
+        struct chain chain;
         struct logstore_bounds bounds;
         uint64_t budget_bytes, copied_bytes;
         struct snapshot_edit *edits; /* sorted by number, and so by segment and offset */

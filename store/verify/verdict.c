@@ -28,18 +28,18 @@ static bool truncated_since(struct verification *v)
 static bool recovered_since(struct verification *v)
 {
         struct control_slot slot;
-        struct catalog now;
+        struct chain now;
         bool since;
 
-        catalog_init(&now, &v->store->memory, &v->store->control, v->store->directory, 1);
-        since = catalog_load_slot(&now, &slot) > 0 && now.fault == 0;
-        catalog_free(&now);
+        chain_init(&now, &v->store->memory, &v->store->control, v->store->directory, 1);
+        since = chain_load_slot(&now, &slot) > 0 && now.fault == 0;
+        chain_free(&now);
         return since;
 }
 
 /* The file of @entry is gone. Is all that it held below the first number as it is now? */
-bool verdict_trimmed_since(struct verification *v, const struct catalog_entry *entry,
-                           const struct catalog_entry *next)
+bool verdict_trimmed_since(struct verification *v, const struct chain_entry *entry,
+                           const struct chain_entry *next)
 {
         uint64_t behind = next->id ? next->first_number : entry->first_number + 1;
         struct control_slot now;
@@ -80,7 +80,7 @@ static void tell_fault(struct verification *v, const struct fault *fault, bool f
  * the frames of its end are still there. */
 static uint64_t not_served(const struct verification *v, uint64_t number)
 {
-        uint64_t first = v->catalog->first_number;
+        uint64_t first = v->chain->first_number;
 
         return number != 0 && number < first ? first : number;
 }
@@ -113,7 +113,7 @@ void verdict_tell_break(struct verification *v, uint64_t id)
 {
         struct fault fault;
 
-        if (!catalog_fault_before(v->catalog, id, &fault))
+        if (!chain_fault_before(v->chain, id, &fault))
                 return;
         if (fault.number == 0)
                 fault.number = not_served(v, v->next_number ? v->next_number : 1);
@@ -126,13 +126,13 @@ void verdict_tell_break(struct verification *v, uint64_t id)
  * no damage. */
 static void check_names(struct verification *v)
 {
-        const struct catalog *catalog = v->catalog;
+        const struct chain *chain = v->chain;
         const char *names[] = { CONTROL_NAME, WAKE_NAME, NULL };
         struct os_stat st;
         char head[32];
 
-        if (catalog->count) {
-                segment_name(catalog->entries[catalog->count - 1].id, head);
+        if (chain->count) {
+                segment_name(chain->entries[chain->count - 1].id, head);
                 names[2] = head;
         }
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -167,27 +167,27 @@ static void verify_end(struct verification *v)
 
 static int verify_once(struct verification *v)
 {
-        struct catalog *catalog = v->catalog;
+        struct chain *chain = v->chain;
         uint64_t on_disk;
-        int known = catalog_load_slot(catalog, &v->found.slot);
+        int known = chain_load_slot(chain, &v->found.slot);
 
         if (known < 0)
                 return known;
         v->epoch = v->found.slot.epoch;
-        v->clean = catalog_closed_cleanly(catalog, &v->found.slot);
-        v->found.begin = catalog->first_number;
-        v->found.keep.tail.number = catalog->first_number - 1;
+        v->clean = chain_closed_cleanly(chain, &v->found.slot);
+        v->found.begin = chain->first_number;
+        v->found.keep.tail.number = chain->first_number - 1;
         if (!known)
                 verdict_tell(
                         v, CONTROL_NAME, SECTOR_BYTES, 0, 0, false,
                         "neither slot is valid: what was durable is not known; the next open for "
                         "writing makes it good");
-        if (catalog->copied_back)
+        if (chain->copied_back)
                 verdict_tell(
                         v, CONTROL_NAME, 0, 0, 0, false,
                         "closed in an older segment: a backup was copied over a longer log; newer "
                         "segments are not of it, the next open for writing drops them");
-        catalog_measure(catalog, &v->total_bytes, &on_disk);
+        chain_measure(chain, &v->total_bytes, &on_disk);
         check_names(v);
         for (size_t at = 0; !v->overtaken && !(v->first_only && v->found.first.error) &&
                             verdict_segment(v, at) != -ENOENT;
@@ -204,7 +204,7 @@ static int verify_once(struct verification *v)
 }
 
 /* Verify, and begin again if the log was truncated meanwhile. */
-static int verify_again(struct logstore *store, struct catalog *catalog,
+static int verify_again(struct logstore *store, struct chain *chain,
                         const struct logstore_verify_hooks *hooks, bool first_only,
                         struct verdict *ret)
 {
@@ -213,7 +213,7 @@ static int verify_again(struct logstore *store, struct catalog *catalog,
 
         for (int i = 0; r == -EAGAIN && i < VERIFY_TRIES; i++) {
                 v = (struct verification){
-                        .store = store, .catalog = catalog, .hooks = hooks, .first_only = first_only
+                        .store = store, .chain = chain, .hooks = hooks, .first_only = first_only
                 };
                 r = verify_once(&v);
         }
@@ -226,12 +226,12 @@ static int verify_again(struct logstore *store, struct catalog *catalog,
 int verify_store(struct logstore *store, const struct logstore_verify_hooks *hooks,
                  struct verdict *ret)
 {
-        return verify_again(store, &store->catalog, hooks, false, ret);
+        return verify_again(store, &store->chain, hooks, false, ret);
 }
 
 int verify_unsealed(struct logstore *store)
 {
-        struct verification v = { .store = store, .catalog = &store->catalog, .unsealed = true };
+        struct verification v = { .store = store, .chain = &store->chain, .unsealed = true };
         int r = verify_once(&v);
 
         return r == -EBADMSG ? fault_tell(&v.found.first) : r;
@@ -240,13 +240,13 @@ int verify_unsealed(struct logstore *store)
 /* Other threads read the store meanwhile, so this look has a chain of its own. */
 static int find_first(struct logstore *store, struct verdict *ret)
 {
-        struct catalog catalog;
+        struct chain chain;
         int r;
 
-        catalog_init(&catalog, &store->memory, &store->control, store->directory,
-                     store->catalog.mapped_limit);
-        r = verify_again(store, &catalog, NULL, true, ret);
-        catalog_free(&catalog);
+        chain_init(&chain, &store->memory, &store->control, store->directory,
+                   store->chain.mapped_limit);
+        r = verify_again(store, &chain, NULL, true, ret);
+        chain_free(&chain);
         return r;
 }
 

@@ -20,7 +20,7 @@ struct verdict {
         bool misplaced; /* the mark is not where its record ends, but all frames are good */
 };
 
-/* Check all of @store, whose catalog only this thread uses. Tell each fault to @hooks (may be
+/* Check all of @store, whose chain only this thread uses. Tell each fault to @hooks (may be
  * NULL), in the order of the log. Returns 0 if it is healthy, -EBADMSG, -EPROTONOSUPPORT, or
  * -EAGAIN: it is truncated without pause. */
 int verify_store(struct logstore *store, const struct logstore_verify_hooks *hooks,

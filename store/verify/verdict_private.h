@@ -8,7 +8,7 @@
 
 struct verification {
         struct logstore *store;
-        struct catalog *catalog; /* of this look alone: it is read without its lock */
+        struct chain *chain; /* of this look alone: it is read without its lock */
         const struct logstore_verify_hooks *hooks;
         struct verdict found;
         uint64_t epoch; /* when the chain was read */
@@ -40,7 +40,7 @@ void verdict_tell_last(struct verification *v, const char *name, uint64_t number
 void verdict_tell_break(struct verification *v, uint64_t id);
 
 /* The file of @entry is gone. Is all that it held below the first number as it is now? */
-bool verdict_trimmed_since(struct verification *v, const struct catalog_entry *entry,
-                           const struct catalog_entry *next);
+bool verdict_trimmed_since(struct verification *v, const struct chain_entry *entry,
+                           const struct chain_entry *next);
 
 #endif

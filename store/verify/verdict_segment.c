@@ -70,11 +70,11 @@ static bool goes_on(struct verification *v, const struct segment_brief *brief,
         struct segment *segment;
         bool end;
 
-        if (catalog_pin_id(v->catalog, brief->id, &segment) < 0)
+        if (chain_pin_id(v->chain, brief->id, &segment) < 0)
                 return false;
         end = salvage_is_end(segment, &v->found.slot, scan->stop,
                              brief->start.first_number + scan->records);
-        catalog_unpin(v->catalog, segment);
+        chain_unpin(v->chain, segment);
         return !end;
 }
 
@@ -103,11 +103,11 @@ static void tell_torn(struct verification *v, uint64_t id, const struct torn *to
         char text[160], name[32];
         bool none;
 
-        if (catalog_pin_id(v->catalog, id, &segment) < 0)
+        if (chain_pin_id(v->chain, id, &segment) < 0)
                 return;
         salvage_count(segment, torn->from, torn->number, torn->limit, &dropped);
         none = torn->gap && (dropped.bytes == 0 || is_written(v, segment, torn->from));
-        catalog_unpin(v->catalog, segment);
+        chain_unpin(v->chain, segment);
         if (none)
                 return;
         v->found.report.torn_bytes += dropped.bytes;
@@ -139,7 +139,7 @@ static void judge_stop(struct verification *v, const char *name, const struct sc
         bool known = v->found.slot.generation != 0;
         /* Without a slot the mark is that of the newest seal, if there is one. */
         bool durable = brief->sealed || number <= v->found.slot.mark_number;
-        bool broken = catalog_fault_before(v->catalog, next_id, NULL);
+        bool broken = chain_fault_before(v->chain, next_id, NULL);
         struct torn torn;
 
         if (brief->sealed && scan->stop < brief->seal.end &&
@@ -183,14 +183,14 @@ static struct scan_place find_begin(struct verification *v, const struct segment
 
         if (!brief->sealed || v->found.begin <= brief->start.first_number ||
             v->found.begin > brief->seal.last_number ||
-            catalog_pin_id(v->catalog, brief->id, &segment) < 0)
+            chain_pin_id(v->chain, brief->id, &segment) < 0)
                 return place;
         place.ordinal = (uint32_t)(v->found.begin - brief->start.first_number + 1);
         r = segment_locate(segment, place.ordinal, &place.offset, &view);
         if (salvage_from_first(segment, v->found.begin, v->found.begin, r, &place.offset, &view) <
             0)
                 place.offset = 0;
-        catalog_unpin(v->catalog, segment);
+        chain_unpin(v->chain, segment);
         return place;
 }
 
@@ -250,7 +250,7 @@ static void keep(struct verification *v, const struct segment_brief *brief, cons
 /* Judge the scan of a segment whose first page is good, up to where @next or its seal lets it
  * end. */
 static void judge_segment(struct verification *v, const struct segment_brief *brief,
-                          const struct catalog_entry *next, bool has_next, uint64_t limit,
+                          const struct chain_entry *next, bool has_next, uint64_t limit,
                           const struct scan *scan, int r)
 {
         char name[32];
@@ -274,9 +274,9 @@ static void judge_segment(struct verification *v, const struct segment_brief *br
 }
 
 static int read_segment(struct verification *v, const struct segment_brief *brief,
-                        const struct catalog_entry *entry, const struct catalog_entry *next)
+                        const struct chain_entry *entry, const struct chain_entry *next)
 {
-        bool has_next = next->id && catalog_fits(next, brief);
+        bool has_next = next->id && chain_fits(next, brief);
         uint64_t limit = has_next                           ? next->previous_end
                          : brief->sealed                    ? brief->seal.end
                          : brief->file_bytes < brief->bytes ? brief->file_bytes
@@ -308,8 +308,8 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
 }
 
 /* Tell that the next open for writing drops the segment: the log ends before it. */
-static void drop_segment(struct verification *v, const struct catalog_entry *entry,
-                         const struct catalog_entry *next)
+static void drop_segment(struct verification *v, const struct chain_entry *entry,
+                         const struct chain_entry *next)
 {
         struct torn torn = { .from = FRAMES_OFFSET,
                              .number = entry->first_number,
@@ -321,28 +321,28 @@ static void drop_segment(struct verification *v, const struct catalog_entry *ent
 
 int verdict_segment(struct verification *v, size_t at)
 {
-        struct catalog *catalog = v->catalog;
-        struct catalog_entry entry = { 0 }, next = { 0 };
+        struct chain *chain = v->chain;
+        struct chain_entry entry = { 0 }, next = { 0 };
         struct segment_brief brief;
         char name[32];
-        int r = catalog_entry_at(catalog, at, &entry);
+        int r = chain_entry_at(chain, at, &entry);
 
         if (r == -ENOENT)
                 return r;
         segment_name(entry.id, name);
         verdict_tell_break(v, entry.id);
         if (at == 0 && v->found.report.faults > 0 &&
-            entry.first_number > catalog->control->page->fixed.first_number) {
+            entry.first_number > chain->control->page->fixed.first_number) {
                 v->found.begin = entry.first_number; /* the log can begin here */
                 v->begun = v->found.report.faults;
         }
         v->found.report.segments++;
-        catalog_entry_at(catalog, at + 1, &next);
+        chain_entry_at(chain, at + 1, &next);
         if (v->torn) {
                 drop_segment(v, &entry, &next);
                 return 0;
         }
-        r = r < 0 ? r : segment_brief_read(v->store->directory, catalog->uuid, entry.id, &brief);
+        r = r < 0 ? r : segment_brief_read(v->store->directory, chain->uuid, entry.id, &brief);
         if (r == -ENOENT && verdict_trimmed_since(v, &entry, &next))
                 return 0;
         if (r < 0) {

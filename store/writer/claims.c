@@ -29,21 +29,21 @@ static void unlink_open(struct claims *claims, struct open_claim *open)
 }
 
 /* Store one pad, or two if one cannot express the length. The later comes first. */
-static void pad_range(struct slot *slot, uint64_t from, uint64_t to)
+static void pad_range(struct gate *gate, uint64_t from, uint64_t to)
 {
         const uint64_t most = PAYLOAD_BYTES_MAX & ~(uint64_t)(FRAME_ALIGN - 1);
 
         if (to - from > most)
-                pad_range(slot, from + most, to);
-        record_pad(&slot->segment->key, slot->base, from, to - from > most ? most : to - from);
+                pad_range(gate, from + most, to);
+        record_pad(&gate->segment->key, gate->base, from, to - from > most ? most : to - from);
 }
 
 /* -EIO: a fault has put zeros in the place of the file's page. */
 static int publish(struct claims *claims, struct open_claim *open, int64_t size, int64_t time_ns)
 {
         const struct claim *claim = &open->claim;
-        struct slot *slot = claim->slot;
-        struct frame *frame = (struct frame *)(slot->base + claim->offset);
+        struct gate *gate = claim->gate;
+        struct frame *frame = (struct frame *)(gate->base + claim->offset);
         uint32_t word = size < 0 ? record_word(FRAME_VOID, open->size)
                                  : record_word(FRAME_RECORD, (uint32_t)size);
         uint64_t claimed = record_frame_bytes(open->size);
@@ -52,14 +52,15 @@ static int publish(struct claims *claims, struct open_claim *open, int64_t size,
 
         /* The pad comes first: a thread that sees this frame may go on to the pad at once. */
         if (used < claimed)
-                pad_range(slot, claim->offset + used, claim->offset + claimed);
-        record_encode(&slot->segment->key, frame, claim->offset, word, claim->ordinal, time_ns);
-        index_set(slot->index, claim->ordinal, claim->offset);
-        faulted = map_faulted(&slot->segment->map);
-        head_publish(claims->head, frame, word); /* the segment may be gone from here on */
+                pad_range(gate, claim->offset + used, claim->offset + claimed);
+        record_encode(&gate->segment->key, frame, claim->offset, word, claim->ordinal, time_ns);
+        index_set(gate->index, claim->ordinal, claim->offset);
+        faulted = map_faulted(&gate->segment->map);
+        writer_publish(claims->writer, frame, word); /* the segment may be gone from here on */
         if (!faulted)
                 return 0;
-        return head_give_up(claims->head, "the disk, or the file's length, failed under a claim");
+        return writer_give_up(claims->writer,
+                              "the disk, or the file's length, failed under a claim");
 }
 
 static int cancel(struct claims *claims, int64_t age_ns, const pthread_t *thread)
@@ -75,7 +76,7 @@ static int cancel(struct claims *claims, int64_t age_ns, const pthread_t *thread
                         continue;
                 unlink_open(claims, open);
                 publish(claims, open, -1, os_now_coarse()); /* its failure is sticky */
-                memory_free(claims->head->memory, open);
+                memory_free(claims->writer->memory, open);
                 cancelled++;
         }
         pthread_mutex_unlock(&claims->lock);
@@ -112,12 +113,12 @@ static void make_key(void)
         thread_end_error = pthread_key_create(&thread_end, on_thread_end);
 }
 
-int claims_init(struct claims *claims, struct head *head)
+int claims_init(struct claims *claims, struct writer *writer)
 {
         pthread_once(&thread_end_once, make_key);
         if (thread_end_error)
                 return detail(-thread_end_error, "no thread-specific key left");
-        *claims = (struct claims){ .head = head };
+        *claims = (struct claims){ .writer = writer };
         pthread_mutex_init(&claims->lock, NULL);
         pthread_mutex_lock(&stores_lock);
         claims->next_store = stores;
@@ -137,7 +138,7 @@ void claims_free(struct claims *claims)
         pthread_mutex_unlock(&stores_lock);
         for (struct open_claim *open = claims->first, *next; open; open = next) {
                 next = open->next;
-                memory_free(claims->head->memory, open);
+                memory_free(claims->writer->memory, open);
         }
         pthread_mutex_destroy(&claims->lock);
 }
@@ -195,7 +196,7 @@ int claims_resolve(struct claims *claims, const struct open_claim *wanted, uint6
         if (r < 0)
                 return r;
         r = publish(claims, open, size, time_ns);
-        memory_free(claims->head->memory, open);
+        memory_free(claims->writer->memory, open);
         return r;
 }
 

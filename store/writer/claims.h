@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#include "writer/head.h"
+#include "writer/writer.h"
 
 /* A claim that a caller fills in its own time. Plain appends resolve theirs and are not listed. */
 struct open_claim {
@@ -25,7 +25,7 @@ struct claims {
         struct open_claim *last;
         uint64_t count;
         uint64_t added; /* ever */
-        struct head *head;
+        struct writer *writer;
         struct claims *next_store; /* in the process-wide list that the end of a thread walks */
 };
 
@@ -33,7 +33,7 @@ struct claims {
 void claims_lock_stores(void);
 void claims_unlock_stores(bool forget);
 
-int claims_init(struct claims *claims, struct head *head);
+int claims_init(struct claims *claims, struct writer *writer);
 void claims_free(struct claims *claims); /* and the claims that a failed store leaves open */
 
 /* List @claim in @open. The caller allocated @open before, since a claim cannot be taken back.

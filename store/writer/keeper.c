@@ -1,7 +1,7 @@
 /*
  * keeper.c - the background threads: work that appends should not wait for
  *
- * Ahead:  makes space ready in front of the claims. A claim that passes slot->poke wakes it.
+ * Ahead:  makes space ready in front of the claims. A claim that passes gate->poke wakes it.
  * Behind: prepares the next segment, starts writeback behind the tail, syncs by policy, seals full
  *         segments, touches files for backups, applies retention, and wakes readers whose turn a
  *         killed one did not pass on. It is a thread of its own because it may wait for the disk at
@@ -9,7 +9,7 @@
  *         moves, it sleeps until an append or a round wakes it. When the log moves again after a
  *         long rest, it unmaps the ready pages.
  *
- * Errors: none is lost. A failed sync is sticky in the head. If anything else fails here (no space,
+ * Errors: none is lost. A failed sync is sticky in the writer. If anything else fails here (no space,
  *         no descriptors), the append that needs it fails in the same way and reports it.
  */
 #include "writer/keeper.h"
@@ -27,7 +27,7 @@
 #define TOUCH_NS INT64_C(1000000000)   /* between touches: each costs a journal commit */
 #define WRITTEN_NS INT64_C(5000000000) /* dirty_writeback_centisecs: how often the kernel writes */
 
-/* How far to start writeback. Whole folios only (head_ready.c): a folio that is still being filled
+/* How far to start writeback. Whole folios only (writer_ready.c): a folio that is still being filled
  * would be written twice. A caller that asks for smaller pieces gets them. */
 static uint64_t write_end(const struct keeper *keeper, uint64_t filled)
 {
@@ -49,7 +49,7 @@ static void write_piece(struct segment *segment, uint64_t from, uint64_t to)
 
 static void write_behind(struct keeper *keeper, const struct tail *tail)
 {
-        struct head *head = keeper->head;
+        struct writer *writer = keeper->writer;
         uint64_t page = os_page_bytes(), claimed_end, to;
         struct segment *segment;
 
@@ -58,8 +58,8 @@ static void write_behind(struct keeper *keeper, const struct tail *tail)
         for (;;) {
                 bool last = keeper->written_turn == tail->turn;
 
-                if (head_pin(head, keeper->written_turn, &segment, &claimed_end) < 0) {
-                        keeper->written_turn = head->oldest; /* sealed meanwhile */
+                if (writer_pin(writer, keeper->written_turn, &segment, &claimed_end) < 0) {
+                        keeper->written_turn = writer->oldest; /* sealed meanwhile */
                         keeper->written_offset = 0;
                         if ((int32_t)(keeper->written_turn - tail->turn) > 0)
                                 return;
@@ -70,7 +70,7 @@ static void write_behind(struct keeper *keeper, const struct tail *tail)
                         write_piece(segment, keeper->written_offset, to);
                         keeper->written_offset = to;
                 }
-                catalog_unpin(head->catalog, segment);
+                chain_unpin(writer->chain, segment);
                 if (last)
                         return;
                 keeper->written_turn++;
@@ -104,7 +104,7 @@ void keeper_sync(struct keeper *keeper)
 
         if (pthread_mutex_trylock(&keeper->lock) != 0)
                 return; /* another caller is at it */
-        head_tail(keeper->head, &tail);
+        writer_tail(keeper->writer, &tail);
         sync_by_policy(keeper, &tail);
         pthread_mutex_unlock(&keeper->lock);
 }
@@ -113,14 +113,14 @@ void keeper_sync(struct keeper *keeper)
 void keeper_touch_now(struct keeper *keeper)
 {
         uint64_t durable = atomic_load(&keeper->sync->durable), claimed_end;
-        struct head *head = keeper->head;
+        struct writer *writer = keeper->writer;
         struct segment *segment;
 
-        if (head_pin(head, atomic_load(&head->newest), &segment, &claimed_end) == 0) {
+        if (writer_pin(writer, atomic_load(&writer->newest), &segment, &claimed_end) == 0) {
                 (void)os_touch(segment->fd);
-                catalog_unpin(head->catalog, segment);
+                chain_unpin(writer->chain, segment);
         }
-        (void)os_touch(head->control->fd);
+        (void)os_touch(writer->control->fd);
         keeper->touched = durable;
         keeper->touched_ns = os_monotonic();
 }
@@ -142,10 +142,10 @@ void keeper_touch(struct keeper *keeper)
 
 static void prepare_next(struct keeper *keeper, const struct tail *tail)
 {
-        uint64_t bytes = keeper->head->control->page->fixed.segment_bytes;
+        uint64_t bytes = keeper->writer->control->page->fixed.segment_bytes;
 
         if (tail->offset > bytes / 2)
-                head_prepare(keeper->head);
+                writer_prepare(keeper->writer);
 }
 
 /* Returns whether the log has moved again after a rest. */
@@ -155,7 +155,7 @@ static bool round_behind(struct keeper *keeper)
         struct tail tail;
         int64_t now = os_monotonic();
 
-        head_tail(keeper->head, &tail);
+        writer_tail(keeper->writer, &tail);
         prepare_next(keeper, &tail);
         write_behind(keeper, &tail);
         sync_by_policy(keeper, &tail);
@@ -171,7 +171,7 @@ static bool round_behind(struct keeper *keeper)
         keeper->busy = keeper->sync_bytes != 0 || tail.turn != keeper->tail_seen.turn ||
                        tail.offset - keeper->tail_seen.offset >= BUSY_BYTES;
         if (tail.number != keeper->tail_seen.number) {
-                wake_tick(keeper->head->wake);
+                wake_tick(keeper->writer->wake);
                 rested = now - keeper->moved_ns > WRITTEN_NS;
                 keeper->moved_ns = os_monotonic(); /* this round may have waited for the disk */
         }
@@ -183,7 +183,7 @@ void keeper_round(struct keeper *keeper)
 {
         if (pthread_mutex_trylock(&keeper->lock) != 0)
                 return; /* another caller is at it */
-        head_ready_ahead(keeper->head);
+        writer_ready_ahead(keeper->writer);
         round_behind(keeper);
         pthread_mutex_unlock(&keeper->lock);
 }
@@ -198,38 +198,38 @@ static bool rests_early(const struct keeper *keeper)
 /* Sleep until poked, for a tick at most. When idle, sleep longer: until something is due. */
 static void rest(struct keeper *keeper, uint32_t poked)
 {
-        struct head *head = keeper->head;
+        struct writer *writer = keeper->writer;
         int64_t tick_ns = keeper->busy ? BUSY_TICK_NS : TICK_NS, longest_ns;
-        bool moved = head_tail_number(head, UINT64_MAX) != keeper->tail_seen.number;
+        bool moved = writer_tail_number(writer, UINT64_MAX) != keeper->tail_seen.number;
 
         keeper->idle_ns = moved || keeper->oldest_unsynced_ns || keeper->unlinking
                                   ? 0
                                   : keeper->idle_ns + tick_ns;
         if (keeper->idle_ns < IDLE_NS) {
-                os_futex_wait(&head->poked, poked, tick_ns, false);
+                os_futex_wait(&writer->poked, poked, tick_ns, false);
                 return;
         }
-        /* Pairs with head_publish() and sync_conclude(), which look at it after their store. Either
+        /* Pairs with writer_publish() and sync_conclude(), which look at it after their store. Either
          * they see this store, or we see theirs. */
-        atomic_store(&head->asleep, 1);
+        atomic_store(&writer->asleep, 1);
         longest_ns = os_fence_all() < 0 ? IDLE_NS : rests_early(keeper) ? RETENTION_NS : -1;
-        if (head_tail_number(head, UINT64_MAX) == keeper->tail_seen.number &&
+        if (writer_tail_number(writer, UINT64_MAX) == keeper->tail_seen.number &&
             !atomic_load(&keeper->stop))
-                os_futex_wait(&head->poked, poked, longest_ns, false);
-        atomic_store(&head->asleep, 0);
+                os_futex_wait(&writer->poked, poked, longest_ns, false);
+        atomic_store(&writer->asleep, 0);
         keeper->idle_ns = 0;
 }
 
 static void run_ahead(void *context)
 {
         struct keeper *keeper = context;
-        struct head *head = keeper->head;
+        struct writer *writer = keeper->writer;
 
         while (!atomic_load(&keeper->stop)) {
-                uint32_t poked = atomic_load(&head->poked);
-                head_ready_ahead(head);
+                uint32_t poked = atomic_load(&writer->poked);
+                writer_ready_ahead(writer);
                 if (!atomic_load(&keeper->stop))
-                        os_futex_wait(&head->poked, poked, -1, false);
+                        os_futex_wait(&writer->poked, poked, -1, false);
         }
 }
 
@@ -238,10 +238,10 @@ static void run_behind(void *context)
         struct keeper *keeper = context;
 
         while (!atomic_load(&keeper->stop)) {
-                uint32_t poked = atomic_load(&keeper->head->poked);
+                uint32_t poked = atomic_load(&keeper->writer->poked);
                 pthread_mutex_lock(&keeper->lock);
                 if (round_behind(keeper))
-                        head_unmap_ready(keeper->head);
+                        writer_unmap_ready(keeper->writer);
                 pthread_mutex_unlock(&keeper->lock);
                 if (!atomic_load(&keeper->stop))
                         rest(keeper, poked);
@@ -251,14 +251,14 @@ static void run_behind(void *context)
 static void stop(struct keeper *keeper)
 {
         atomic_store(&keeper->stop, true);
-        head_poke(keeper->head);
+        writer_poke(keeper->writer);
 }
 
 int keeper_start(struct keeper *keeper)
 {
         int r;
 
-        keeper->head->threaded = true;
+        keeper->writer->threaded = true;
         keeper->moved_ns = os_monotonic();
         r = thread_start(&keeper->ahead, run_ahead, keeper);
         if (r == 0) {
@@ -269,8 +269,8 @@ int keeper_start(struct keeper *keeper)
                 }
         }
         keeper->started = r == 0;
-        keeper->head->threaded = r == 0;
-        keeper->head->wake->ticked = r == 0;
+        keeper->writer->threaded = r == 0;
+        keeper->writer->wake->ticked = r == 0;
         return r;
 }
 
@@ -282,5 +282,5 @@ void keeper_stop(struct keeper *keeper)
         pthread_join(keeper->ahead, NULL);
         pthread_join(keeper->behind, NULL);
         keeper->started = false;
-        keeper->head->threaded = false;
+        keeper->writer->threaded = false;
 }

@@ -10,7 +10,7 @@
 #include "writer/retention.h"
 
 struct keeper {
-        struct head *head;
+        struct writer *writer;
         struct sync *sync;
         struct retention *retention;
         pthread_mutex_t lock; /* over the memory of *behind*; callers only try it */

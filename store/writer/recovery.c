@@ -17,14 +17,13 @@
 #include "segment/salvage.h"
 #include "segment/scan.h"
 
-static int open_for_scan(struct catalog *catalog, const struct segment_brief *brief,
-                         bool *ret_direct)
+static int open_for_scan(struct chain *chain, const struct segment_brief *brief, bool *ret_direct)
 {
         char name[32];
         int fd, r;
 
         segment_name(brief->id, name);
-        fd = file_open(catalog->directory, name, OS_READ, NULL);
+        fd = file_open(chain->directory, name, OS_READ, NULL);
         if (fd < 0)
                 return fd;
         r = os_sync_file(fd);
@@ -36,7 +35,7 @@ static int open_for_scan(struct catalog *catalog, const struct segment_brief *br
         *ret_direct = false;
         if (os_is_memory(fd) == 1)
                 return fd; /* no disk beneath: what the cache has is the truth */
-        r = os_open(catalog->directory, name, OS_READ | OS_DIRECT, 0);
+        r = os_open(chain->directory, name, OS_READ | OS_DIRECT, 0);
         if (r >= 0) {
                 os_close(fd);
                 *ret_direct = true;
@@ -50,22 +49,22 @@ static int open_for_scan(struct catalog *catalog, const struct segment_brief *br
         return fd;
 }
 
-static int scan_one(struct catalog *catalog, const struct segment_brief *brief, uint64_t limit,
+static int scan_one(struct chain *chain, const struct segment_brief *brief, uint64_t limit,
                     struct scan *scan)
 {
         struct hash_key key;
-        int r, fd = open_for_scan(catalog, brief, &scan->direct);
+        int r, fd = open_for_scan(chain, brief, &scan->direct);
         char name[32];
 
         if (fd < 0)
                 return fd;
         hash_key_init(&key, brief->salt);
-        scan->memory = catalog->memory;
+        scan->memory = chain->memory;
         scan->fd = fd;
         scan->key = &key;
         scan->first_number = brief->start.first_number;
         scan->limit = limit;
-        scan->begin = catalog->first_number;
+        scan->begin = chain->first_number;
         r = scan_segment(scan);
         os_close(fd);
         if (r < 0) {
@@ -76,19 +75,19 @@ static int scan_one(struct catalog *catalog, const struct segment_brief *brief, 
 }
 
 /* The position of the oldest entry to scan, and the greatest time before it. */
-static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_greatest)
+static int first_unsealed(struct chain *chain, size_t *ret_at, int64_t *ret_greatest)
 {
-        size_t at = catalog->count;
+        size_t at = chain->count;
         struct segment_brief brief = { 0 };
         uint64_t end = 0; /* of the segment before, as this one says */
         int r = 0;
 
         while (at > 0) {
-                r = segment_brief_read(catalog->directory, catalog->uuid,
-                                       catalog->entries[at - 1].id, &brief);
+                r = segment_brief_read(chain->directory, chain->uuid, chain->entries[at - 1].id,
+                                       &brief);
                 if (r < 0)
                         return r;
-                if (brief.sealed && at < catalog->count) {
+                if (brief.sealed && at < chain->count) {
                         if (brief.seal.end == end) /* else it was cut since */
                                 *ret_greatest = brief.seal.greatest_ns;
                         break;
@@ -103,7 +102,7 @@ static int first_unsealed(struct catalog *catalog, size_t *ret_at, int64_t *ret_
 
 /* Do link and frames count differently? A segment's numbers are fixed before the next one is
  * started, so no crash does that. */
-static bool is_miscounted(const struct catalog_entry *next, const struct scan *scan,
+static bool is_miscounted(const struct chain_entry *next, const struct scan *scan,
                           const struct segment_brief *brief, struct recovery *recovery)
 {
         char name[32];
@@ -120,12 +119,12 @@ static bool is_miscounted(const struct catalog_entry *next, const struct scan *s
 }
 
 /* The chain ends here, early or not. Is that a torn tail at most, or damage? */
-static int judge(struct catalog *catalog, const struct control_slot *slot, const struct scan *scan,
+static int judge(struct chain *chain, const struct control_slot *slot, const struct scan *scan,
                  struct recovery *recovery)
 {
         uint64_t number = recovery->tail.number + 1;
         struct segment *segment;
-        int r = catalog_pin_id(catalog, recovery->tail.segment_id, &segment);
+        int r = chain_pin_id(chain, recovery->tail.segment_id, &segment);
 
         if (r < 0)
                 return r;
@@ -136,38 +135,38 @@ static int judge(struct catalog *catalog, const struct control_slot *slot, const
                         scan->why ? scan->why : "the segment ends here",
                         slot->generation ? "it was durable" : "the log goes on behind it");
         }
-        catalog_unpin(catalog, segment);
+        chain_unpin(chain, segment);
         return 0;
 }
 
 /* Count what is dropped of a segment: what the scan stopped before, or all of a segment behind the
  * end of the log. */
-static int count_dropped(struct catalog *catalog, uint64_t id, uint64_t offset, uint64_t number,
+static int count_dropped(struct chain *chain, uint64_t id, uint64_t offset, uint64_t number,
                          uint64_t limit, struct recovery *recovery)
 {
         struct salvage_dropped dropped = { 0 };
         struct segment *segment;
-        int r = catalog_pin_id(catalog, id, &segment);
+        int r = chain_pin_id(chain, id, &segment);
 
         if (r < 0)
                 return r;
         salvage_count(segment, offset, number, limit, &dropped);
-        catalog_unpin(catalog, segment);
+        chain_unpin(chain, segment);
         recovery->dropped_records += dropped.records;
         recovery->dropped_bytes += dropped.bytes;
         return 0;
 }
 
 /* Note a segment, to seal it. There may be any number of them: readers do not ask for seals. */
-static int note_unsealed(struct catalog *catalog, const struct tail *tail, uint64_t records,
+static int note_unsealed(struct chain *chain, const struct tail *tail, uint64_t records,
                          struct recovery *recovery)
 {
         struct unsealed *unsealed = recovery->unsealed;
         size_t room = recovery->unsealed_room;
 
         if (recovery->unsealed_count == room) {
-                room = room ? room * 2 : HEAD_SLOTS;
-                unsealed = memory_resize(catalog->memory, unsealed, room * sizeof(*unsealed));
+                room = room ? room * 2 : WRITER_GATES;
+                unsealed = memory_resize(chain->memory, unsealed, room * sizeof(*unsealed));
                 if (!unsealed)
                         return detail(-ENOMEM, "no memory for a list of %zu segments", room);
                 recovery->unsealed = unsealed;
@@ -178,41 +177,40 @@ static int note_unsealed(struct catalog *catalog, const struct tail *tail, uint6
         return 0;
 }
 
-void recovery_free(struct catalog *catalog, struct recovery *recovery)
+void recovery_free(struct chain *chain, struct recovery *recovery)
 {
-        memory_free(catalog->memory, recovery->unsealed);
+        memory_free(chain->memory, recovery->unsealed);
         recovery->unsealed = NULL;
 }
 
-int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool ahead,
+int recovery_scan(struct chain *chain, const struct control_slot *slot, bool ahead,
                   struct recovery *ret)
 {
         struct recovery recovery = { 0 };
         int64_t greatest = 0;
         size_t at = 0;
-        int r = first_unsealed(catalog, &at, &greatest);
+        int r = first_unsealed(chain, &at, &greatest);
         bool ended = false;
 
         /* Everything sealed before counts as a whole. With nothing to scan the log is empty. */
-        for (; r == 0 && at < catalog->count; at++) {
-                struct catalog_entry *next =
-                        at + 1 < catalog->count ? &catalog->entries[at + 1] : NULL;
+        for (; r == 0 && at < chain->count; at++) {
+                struct chain_entry *next = at + 1 < chain->count ? &chain->entries[at + 1] : NULL;
                 struct scan scan = { .greatest_ns = greatest,
                                      .ahead = ahead,
                                      .next_number = next ? next->first_number : 0 };
                 struct segment_brief brief;
                 uint64_t limit;
 
-                r = segment_brief_read(catalog->directory, catalog->uuid, catalog->entries[at].id,
+                r = segment_brief_read(chain->directory, chain->uuid, chain->entries[at].id,
                                        &brief);
                 limit = next ? next->previous_end : brief.sealed ? brief.seal.end : brief.bytes;
                 if (r == 0 && ended) { /* the log has ended: all of this is dropped */
-                        r = count_dropped(catalog, brief.id, FRAMES_OFFSET,
-                                          brief.start.first_number, limit, &recovery);
+                        r = count_dropped(chain, brief.id, FRAMES_OFFSET, brief.start.first_number,
+                                          limit, &recovery);
                         continue;
                 }
                 if (r == 0)
-                        r = scan_one(catalog, &brief, limit, &scan);
+                        r = scan_one(chain, &brief, limit, &scan);
                 if (r < 0)
                         break;
                 recovery.tail = (struct tail){
@@ -224,19 +222,19 @@ int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool
                 recovery.records = scan.records;
                 recovery.why = scan.uncommitted ? NULL : scan.why;
                 greatest = scan.greatest_ns;
-                r = note_unsealed(catalog, &recovery.tail, scan.records, &recovery);
+                r = note_unsealed(chain, &recovery.tail, scan.records, &recovery);
                 ended = !next || scan.end != next->previous_end ||
                         scan.records != next->previous_records;
                 if (brief.sealed && !next && scan.end == brief.seal.end)
                         continue; /* what lies behind a seal is dead */
                 if (ended && r == 0 && !is_miscounted(next, &scan, &brief, &recovery))
-                        r = judge(catalog, slot, &scan, &recovery);
+                        r = judge(chain, slot, &scan, &recovery);
                 if (ended && r == 0 && recovery.damage == 0)
-                        r = count_dropped(catalog, brief.id, scan.end, recovery.tail.number + 1,
+                        r = count_dropped(chain, brief.id, scan.end, recovery.tail.number + 1,
                                           limit, &recovery);
         }
         if (r < 0)
-                recovery_free(catalog, &recovery);
+                recovery_free(chain, &recovery);
         else
                 *ret = recovery;
         return r;

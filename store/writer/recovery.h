@@ -4,8 +4,8 @@
 #ifndef LOGSTORE_RECOVERY_H
 #define LOGSTORE_RECOVERY_H
 
-#include "chain/catalog.h"
-#include "writer/head.h"
+#include "chain/chain.h"
+#include "writer/writer.h"
 
 struct unsealed {
         uint64_t id, end, records;
@@ -30,19 +30,19 @@ struct recovery {
 /* Fsync the unsealed segments, then read them as the disk has them; with @ahead io_uring reads
  * ahead. Nothing is changed. -EIO and the like: the disk failed, which is no torn tail. The caller
  * frees *ret by recovery_free(). */
-int recovery_scan(struct catalog *catalog, const struct control_slot *slot, bool ahead,
+int recovery_scan(struct chain *chain, const struct control_slot *slot, bool ahead,
                   struct recovery *ret);
-void recovery_free(struct catalog *catalog, struct recovery *recovery);
+void recovery_free(struct chain *chain, struct recovery *recovery);
 
 /* Start a new head behind the end that was found, durably; unlink leftovers, seal what was read and
  * raise the epoch. *ret is the new head, pinned. @recovery NULL: there was no segment. */
-int recovery_start(struct catalog *catalog, struct control *control,
-                   const struct recovery *recovery, struct segment **ret, struct tail *ret_tail);
+int recovery_start(struct chain *chain, struct control *control, const struct recovery *recovery,
+                   struct segment **ret, struct tail *ret_tail);
 
 /* May the head go on where @recovery found the end, without a new segment, for which a full disk
  * has no room? Only if nothing at all is behind the end. *ret is then the slot that
  * recovery_resume() needs. */
-bool recovery_in_place(struct catalog *catalog, const struct control_slot *slot,
+bool recovery_in_place(struct chain *chain, const struct control_slot *slot,
                        const struct recovery *recovery, struct control_slot *ret);
 
 /* After a clean close: go on in the head at @slot's mark, and rebuild its index. Returns 1 if the
@@ -50,7 +50,7 @@ bool recovery_in_place(struct catalog *catalog, const struct control_slot *slot,
  * the caller looks for the end. -EBUSY, without detail: a writer whose control file was replaced
  * still has the segment. It may store behind the end at any time, so the log must go on in another
  * segment. */
-int recovery_resume(struct catalog *catalog, const struct control_slot *slot, struct segment **ret,
+int recovery_resume(struct chain *chain, const struct control_slot *slot, struct segment **ret,
                     struct tail *ret_tail, uint32_t *ret_records);
 
 #endif

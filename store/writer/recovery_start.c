@@ -19,7 +19,7 @@
 /* Seal what was scanned to its end and has a durable successor, so that the next open need not read
  * it. If @start continues an older segment, seal that anew: a truncation may have ended before it
  * did so. */
-static int seal_before(struct catalog *catalog, const struct recovery *recovery,
+static int seal_before(struct chain *chain, const struct recovery *recovery,
                        const struct start_payload *start)
 {
         int r = 0;
@@ -28,34 +28,34 @@ static int seal_before(struct catalog *catalog, const struct recovery *recovery,
                 const struct unsealed *unsealed = &recovery->unsealed[i];
 
                 if (unsealed->records > 0) /* an empty one is replaced */
-                        r = catalog_seal(catalog, unsealed->id, unsealed->records, unsealed->end,
-                                         unsealed->greatest_ns, true);
+                        r = chain_seal(chain, unsealed->id, unsealed->records, unsealed->end,
+                                       unsealed->greatest_ns, true);
         }
         if (r == 0 && recovery->records == 0)
-                r = catalog_seal(catalog, start->previous_id, start->previous_records,
-                                 start->previous_end, start->greatest_ns, false);
+                r = chain_seal(chain, start->previous_id, start->previous_records,
+                               start->previous_end, start->greatest_ns, false);
         return r;
 }
 
 /* Is the segment on the chain? If not, it is trimmed, or not the one that was meant. */
-static bool is_on_chain(struct catalog *catalog, uint64_t id)
+static bool is_on_chain(struct chain *chain, uint64_t id)
 {
-        struct catalog_entry entry;
+        struct chain_entry entry;
 
-        return catalog_entry_before(catalog, id + 1, &entry) != -ENOENT && entry.id == id;
+        return chain_entry_before(chain, id + 1, &entry) != -ENOENT && entry.id == id;
 }
 
 /* Find out before anything is written: else each try would leave one more segment behind. */
-static int check_seals(struct catalog *catalog, const struct recovery *recovery,
+static int check_seals(struct chain *chain, const struct recovery *recovery,
                        const struct start_payload *start)
 {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < recovery->unsealed_count; i++)
                 if (recovery->unsealed[i].records > 0)
-                        r = segment_check_writable(catalog->directory, recovery->unsealed[i].id);
-        if (r == 0 && recovery->records == 0 && is_on_chain(catalog, start->previous_id))
-                r = segment_check_writable(catalog->directory, start->previous_id);
+                        r = segment_check_writable(chain->directory, recovery->unsealed[i].id);
+        if (r == 0 && recovery->records == 0 && is_on_chain(chain, start->previous_id))
+                r = segment_check_writable(chain->directory, start->previous_id);
         return r == -ENOENT ? 0 : r; /* trimmed */
 }
 
@@ -71,11 +71,11 @@ static int check_number(uint64_t number)
                 (unsigned long long)number);
 }
 
-static int describe_start(struct catalog *catalog, const struct control_slot *slot,
+static int describe_start(struct chain *chain, const struct control_slot *slot,
                           const struct recovery *recovery, struct start_payload *start)
 {
         struct segment_brief brief;
-        int r = segment_brief_read(catalog->directory, catalog->uuid, recovery->tail.segment_id,
+        int r = segment_brief_read(chain->directory, chain->uuid, recovery->tail.segment_id,
                                    &brief);
 
         if (r < 0)
@@ -109,8 +109,8 @@ static int sync_start_frame(struct segment *segment)
                      : 0;
 }
 
-int recovery_start(struct catalog *catalog, struct control *control,
-                   const struct recovery *recovery, struct segment **ret, struct tail *ret_tail)
+int recovery_start(struct chain *chain, struct control *control, const struct recovery *recovery,
+                   struct segment **ret, struct tail *ret_tail)
 {
         const struct control_static *fixed = &control->page->fixed;
         struct start_payload start = {
@@ -121,26 +121,26 @@ int recovery_start(struct catalog *catalog, struct control *control,
         int r = 0;
 
         if (recovery)
-                r = describe_start(catalog, &control->current, recovery, &start);
+                r = describe_start(chain, &control->current, recovery, &start);
         if (r == 0 && recovery)
-                r = check_seals(catalog, recovery, &start);
+                r = check_seals(chain, recovery, &start);
         if (r == 0)
                 r = check_number(start.first_number - 1);
         if (r == 0) /* the first change */
-                r = directory_clean(catalog->directory);
+                r = directory_clean(chain->directory);
         if (r == 0)
-                r = head_make(catalog, fixed->segment_bytes, control_file_mode(control->page),
-                              &start, &segment);
+                r = writer_make(chain, fixed->segment_bytes, control_file_mode(control->page),
+                                &start, &segment);
         if (r < 0)
                 return r;
         r = sync_start_frame(segment);
         if (r == 0) /* the start frame that leaves them out is durable */
-                r = catalog_drop_leftovers(catalog);
+                r = chain_drop_leftovers(chain);
         if (r == 0 && recovery)
-                r = seal_before(catalog, recovery, &start);
+                r = seal_before(chain, recovery, &start);
         if (r < 0) {
-                catalog_forget(catalog, segment);
-                catalog_unpin(catalog, segment);
+                chain_forget(chain, segment);
+                chain_unpin(chain, segment);
                 return r;
         }
         *ret_tail = (struct tail){
@@ -150,8 +150,8 @@ int recovery_start(struct catalog *catalog, struct control *control,
                 .greatest_ns = start.greatest_ns,
         };
         control_set_head(control, start.epoch,
-                         catalog->first_number > control->first_number
-                                 ? catalog->first_number /* the log was being emptied */
+                         chain->first_number > control->first_number
+                                 ? chain->first_number /* the log was being emptied */
                                  : control->first_number,
                          ret_tail->number, ret_tail->segment_id, ret_tail->offset);
         *ret = segment;
@@ -202,7 +202,7 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
         return 0;
 }
 
-int recovery_resume(struct catalog *catalog, const struct control_slot *slot, struct segment **ret,
+int recovery_resume(struct chain *chain, const struct control_slot *slot, struct segment **ret,
                     struct tail *ret_tail, uint32_t *ret_records)
 {
         struct tail tail = { .number = slot->mark_number,
@@ -210,7 +210,7 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
                              .offset = slot->mark_offset };
         struct record_view view;
         struct segment *segment;
-        int r = segment_open(catalog->memory, catalog->directory, catalog->uuid, slot->mark_id,
+        int r = segment_open(chain->memory, chain->directory, chain->uuid, slot->mark_id,
                              OS_SHARED_WRITE, &segment);
 
         if (r < 0)
@@ -219,9 +219,9 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
         if (r == -EAGAIN)
                 r = -EBUSY;
         if (r == 0)
-                r = index_new(catalog->memory, segment->brief.bytes, &segment->index);
+                r = index_new(chain->memory, segment->brief.bytes, &segment->index);
         segment->index_shared = r == 0;
-        tail.greatest_ns = catalog_greatest_before(catalog, segment);
+        tail.greatest_ns = chain_greatest_before(chain, segment);
         if (r == 0)
                 r = rebuild(segment, slot, &tail, ret_records);
         if (r == 0 && segment_peek(segment, slot->mark_offset, &view) != -EAGAIN)
@@ -229,7 +229,7 @@ int recovery_resume(struct catalog *catalog, const struct control_slot *slot, st
         if (r == 0)
                 r = check_number(tail.number);
         if (r == 0)
-                r = catalog_adopt(catalog, segment);
+                r = chain_adopt(chain, segment);
         if (r != 0) {
                 segment_close(segment);
                 return r;
@@ -257,17 +257,17 @@ static bool zeros_from(struct segment *segment, uint64_t offset)
         return true;
 }
 
-bool recovery_in_place(struct catalog *catalog, const struct control_slot *slot,
+bool recovery_in_place(struct chain *chain, const struct control_slot *slot,
                        const struct recovery *recovery, struct control_slot *ret)
 {
         struct segment *segment;
         bool empty;
 
-        if (recovery->why || catalog->entries[catalog->count - 1].id != recovery->tail.segment_id ||
-            catalog_pin_id(catalog, recovery->tail.segment_id, &segment) < 0)
+        if (recovery->why || chain->entries[chain->count - 1].id != recovery->tail.segment_id ||
+            chain_pin_id(chain, recovery->tail.segment_id, &segment) < 0)
                 return false;
         empty = !segment->brief.sealed && zeros_from(segment, recovery->tail.offset);
-        catalog_unpin(catalog, segment);
+        chain_unpin(chain, segment);
         *ret = *slot;
         ret->mark_number = recovery->tail.number;
         ret->mark_id = recovery->tail.segment_id;

@@ -20,22 +20,22 @@
 #define WALK_BATCH 4    /* segments whose records one look of *behind* counts */
 #define UNLINK_BATCH 16 /* files that one look of *behind* unlinks */
 
-void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,
+void retention_init(struct retention *retention, struct sync *sync, struct chain *chain,
                     struct control *control)
 {
         *retention = (struct retention){
-                .sync = sync, .catalog = catalog, .control = control, .floor = UINT64_MAX
+                .sync = sync, .chain = chain, .control = control, .floor = UINT64_MAX
         };
         pthread_mutex_init(&retention->lock, NULL);
 }
 
-static uint64_t file_bytes(struct catalog *catalog, uint64_t id)
+static uint64_t file_bytes(struct chain *chain, uint64_t id)
 {
         struct os_stat st;
         char name[32];
 
         segment_name(id, name);
-        return os_stat_name(catalog->directory, name, &st) == 0 ? st.bytes : 0;
+        return os_stat_name(chain->directory, name, &st) == 0 ? st.bytes : 0;
 }
 
 /* What the segments looked at so far keep. The oldest of them begins with @first. */
@@ -54,13 +54,13 @@ static bool enough(const struct retention *retention, const struct kept *kept)
 }
 
 /* Count the segment of @entry as kept. @walks NULL: take its durable numbers for records. */
-static int keep_records(struct retention *retention, const struct catalog_entry *entry,
-                        size_t *walks, struct kept *kept)
+static int keep_records(struct retention *retention, const struct chain_entry *entry, size_t *walks,
+                        struct kept *kept)
 {
         uint64_t behind =
                 kept->first && kept->first <= kept->durable ? kept->first : kept->durable + 1;
         uint64_t records = behind > entry->first_number ? behind - entry->first_number : 0;
-        int r = walks ? retention_records(retention->catalog, entry, records, walks, &records) : 0;
+        int r = walks ? retention_records(retention->chain, entry, records, walks, &records) : 0;
 
         kept->records += records;
         return r;
@@ -70,21 +70,21 @@ static int keep_records(struct retention *retention, const struct catalog_entry 
  * first page cannot be read is kept, with its neighbours. */
 static uint64_t find_target(struct retention *retention, size_t *walks)
 {
-        struct catalog *catalog = retention->catalog;
+        struct chain *chain = retention->chain;
         struct kept kept = {
                 .durable = atomic_load(&retention->sync->durable),
                 .oldest_start_ns = INT64_MAX,
         };
-        struct catalog_entry entry = { .id = UINT64_MAX };
+        struct chain_entry entry = { .id = UINT64_MAX };
         bool readable = false;
         int r;
 
         for (;;) {
-                r = catalog_entry_before(catalog, entry.id, &entry);
+                r = chain_entry_before(chain, entry.id, &entry);
                 if (r == -ENOENT)
                         return 0; /* all is kept */
                 if (retention->keep_bytes)
-                        kept.bytes += file_bytes(catalog, entry.id);
+                        kept.bytes += file_bytes(chain, entry.id);
                 if (kept.first != 0 && enough(retention, &kept))
                         return readable ? kept.first : 0;
                 readable = r == 0;
@@ -126,7 +126,7 @@ static int fail(struct retention *retention, int error)
         char why[128];
 
         snprintf(why, sizeof(why), "a trim: a sync failed: %s", logstore_error_text(error));
-        return head_give_up(retention->sync->head, why);
+        return writer_give_up(retention->sync->writer, why);
 }
 
 /* Nothing else syncs meanwhile, so a failure of the control page's sync is known as such. */
@@ -134,11 +134,11 @@ static int trim_alone(void *context)
 {
         struct trim *trim = context;
         struct retention *retention = trim->retention;
-        int r = head_failure(retention->sync->head);
+        int r = writer_failure(retention->sync->writer);
 
         if (r < 0)
                 return r;
-        trim->first = catalog_trim(retention->catalog, trim->number);
+        trim->first = chain_trim(retention->chain, trim->number);
         /* The log must not begin with a segment whose start frame is in memory only. */
         if (trim->first > atomic_load(&retention->sync->durable))
                 r = sync_all_started_alone(retention->sync);
@@ -146,7 +146,7 @@ static int trim_alone(void *context)
                 control_set_first(retention->control, trim->first);
                 r = control_sync(retention->control);
                 if (r < 0)
-                        return head_give_up(retention->sync->head, logstore_detail());
+                        return writer_give_up(retention->sync->writer, logstore_detail());
         }
         return r == -EIO ? fail(retention, r) : r;
 }
@@ -155,7 +155,7 @@ static int trim_alone(void *context)
 static int settle(struct retention *retention, struct trim *trim)
 {
         struct sync *sync = retention->sync;
-        uint64_t tail = head_tail_number(sync->head, UINT64_MAX);
+        uint64_t tail = writer_tail_number(sync->writer, UINT64_MAX);
         uint64_t durable = atomic_load(&sync->durable);
         int r = 0;
 
@@ -186,10 +186,10 @@ static int trim_locked(struct retention *retention, uint64_t number, uint64_t *r
  * truncation does not meet these files among its own. */
 static int unlink_locked(struct retention *retention, size_t most)
 {
-        int r = head_failure(retention->sync->head);
+        int r = writer_failure(retention->sync->writer);
 
         if (r == 0)
-                r = catalog_drop_some(retention->catalog, most);
+                r = chain_drop_some(retention->chain, most);
         return r == -EIO ? fail(retention, r) : r;
 }
 

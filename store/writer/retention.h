@@ -13,14 +13,14 @@
 struct retention {
         pthread_mutex_t lock; /* one trim or truncation at a time */
         struct sync *sync;
-        struct catalog *catalog;
+        struct chain *chain;
         struct control *control;
         _Atomic uint64_t keep_bytes, keep_records;
         _Atomic int64_t keep_ns;
         _Atomic uint64_t floor; /* no trim goes beyond this number; UINT64_MAX: none */
 };
 
-void retention_init(struct retention *retention, struct sync *sync, struct catalog *catalog,
+void retention_init(struct retention *retention, struct sync *sync, struct chain *chain,
                     struct control *control);
 
 /* The first number that the limits would leave, without the floor. It may read the segments that a
@@ -30,7 +30,7 @@ uint64_t retention_target(struct retention *retention);
 /* How many of the first @numbers of the segment of @entry, all durable, are records? It may walk as
  * many segments as *walks says, and counts that down. -EBUSY: it had to walk one more. A number
  * that cannot be read does not count. */
-int retention_records(struct catalog *catalog, const struct catalog_entry *entry, uint64_t numbers,
+int retention_records(struct chain *chain, const struct chain_entry *entry, uint64_t numbers,
                       size_t *walks, uint64_t *ret);
 
 /* Delete whole segments before @number and the floor. Syncs wait until the first number is durable,

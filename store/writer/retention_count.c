@@ -2,7 +2,7 @@
  * retention_count.c - how many numbers of a segment are records, and no voids
  *
  * No file says how many claims were given up, so the frames are walked: 5.5 million records of 100
- * bytes in 0.2 s if they are in memory, else as fast as the disk reads (0.56 s). The catalog's
+ * bytes in 0.2 s if they are in memory, else as fast as the disk reads (0.56 s). The chain's
  * entry keeps how far the walk has come. So a segment is walked once while the store is open, and
  * in the newest one the walk goes on where it ended last.
  */
@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-static void walk(struct segment *segment, uint32_t numbers, struct catalog_counted *at)
+static void walk(struct segment *segment, uint32_t numbers, struct chain_counted *at)
 {
         struct record_view view;
 
@@ -21,22 +21,22 @@ static void walk(struct segment *segment, uint32_t numbers, struct catalog_count
         }
 }
 
-int retention_records(struct catalog *catalog, const struct catalog_entry *entry, uint64_t numbers,
+int retention_records(struct chain *chain, const struct chain_entry *entry, uint64_t numbers,
                       size_t *walks, uint64_t *ret)
 {
-        struct catalog_counted at = entry->counted;
+        struct chain_counted at = entry->counted;
         struct segment *segment;
 
         if (at.offset == 0 || at.numbers > numbers) /* cut back since */
-                at = (struct catalog_counted){ .offset = FRAMES_OFFSET };
+                at = (struct chain_counted){ .offset = FRAMES_OFFSET };
         if (at.numbers < numbers) {
                 if (*walks == 0)
                         return -EBUSY;
                 (*walks)--;
-                if (catalog_pin_id(catalog, entry->id, &segment) == 0) {
+                if (chain_pin_id(chain, entry->id, &segment) == 0) {
                         walk(segment, (uint32_t)numbers, &at);
-                        catalog_unpin(catalog, segment);
-                        catalog_set_counted(catalog, entry->id, &at);
+                        chain_unpin(chain, segment);
+                        chain_set_counted(chain, entry->id, &at);
                 }
         }
         *ret = at.numbers - at.voids;

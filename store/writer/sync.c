@@ -26,11 +26,13 @@
 #define GATHER_ROUNDS 4
 #define GATHER_MOST_NS 4000000
 
-int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring)
+int sync_init(struct sync *sync, struct writer *writer, struct claims *claims, bool no_ring)
 {
         pthread_condattr_t attributes;
 
-        *sync = (struct sync){ .head = head, .claims = claims, .no_ring = no_ring, .eventfd = -1 };
+        *sync = (struct sync){
+                .writer = writer, .claims = claims, .no_ring = no_ring, .eventfd = -1
+        };
         pthread_mutex_init(&sync->lock, NULL);
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -65,51 +67,50 @@ uint64_t sync_behind(struct sync *sync, const struct tail *tail)
 
 /* Call @each with every piece of a segment between the synced place and @to. */
 int sync_for_each_piece(struct sync *sync, const struct tail *to,
-                        int (*each)(struct sync *, struct slot *, uint64_t from, uint64_t end))
+                        int (*each)(struct sync *, struct gate *, uint64_t from, uint64_t end))
 {
         uint64_t page = os_page_bytes();
         int r = 0;
 
         for (uint32_t turn = sync->synced.turn; r == 0 && turn != to->turn + 1; turn++) {
-                struct slot *slot = &sync->head->slots[turn % HEAD_SLOTS];
+                struct gate *gate = &sync->writer->gates[turn % WRITER_GATES];
                 uint64_t from = turn == sync->synced.turn ? sync->synced.offset : FRAMES_OFFSET;
                 uint64_t end = turn == to->turn
                                        ? to->offset
-                                       : (atomic_load(&slot->word) & (HEAD_CLOSED - 1)) * 8;
+                                       : (atomic_load(&gate->word) & (GATE_CLOSED - 1)) * 8;
 
                 /* Begin at the page of the first new frame; in a fresh segment at the start
                  * frame's. */
                 from = from <= FRAMES_OFFSET ? HEADER_BYTES : from;
                 from = from & ~(page - 1);
                 if (end > from)
-                        r = each(sync, slot, from, end);
+                        r = each(sync, gate, from, end);
         }
         return r;
 }
 
-static int sync_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
+static int sync_piece(struct sync *sync, struct gate *gate, uint64_t from, uint64_t end)
 {
-        int r = os_sync_map(slot->base + from, end - from);
+        int r = os_sync_map(gate->base + from, end - from);
 
         if (r < 0)
                 return detail(r, "%s: offset %llu: a sync of %llu bytes failed: %s",
-                              slot->segment->name, (unsigned long long)from,
+                              gate->segment->name, (unsigned long long)from,
                               (unsigned long long)(end - from), logstore_error_text(r));
-        return sync_check_piece(sync, slot, from, end);
+        return sync_check_piece(sync, gate, from, end);
 }
 
 /* Is the segment on the chain? It leaves the chain before its file goes. */
 static bool is_on_chain(struct sync *sync, uint64_t id)
 {
-        struct catalog_entry entry;
+        struct chain_entry entry;
 
-        return catalog_entry_after(sync->head->catalog, id - 1, &entry) != -ENOENT &&
-               entry.id == id;
+        return chain_entry_after(sync->writer->chain, id - 1, &entry) != -ENOENT && entry.id == id;
 }
 
-int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
+int sync_check_piece(struct sync *sync, struct gate *gate, uint64_t from, uint64_t end)
 {
-        const struct segment *segment = slot->segment;
+        const struct segment *segment = gate->segment;
         struct os_stat st;
         int r;
 
@@ -126,7 +127,7 @@ int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64
                               segment->name, (unsigned long long)st.bytes);
         if (st.links > 0 || !is_on_chain(sync, segment->brief.id)) /* else it was trimmed */
                 return 0;
-        r = control_held(sync->head->control); /* it says more, if all is gone */
+        r = control_held(sync->writer->control); /* it says more, if all is gone */
         return r < 0 ? r
                      : detail(-ENOENT, "%s: the file was removed while this process writes to it",
                               segment->name);
@@ -136,18 +137,18 @@ int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64
 int sync_conclude(struct sync *sync, const struct tail *to, int error, const char *why)
 {
         /* If another writer got in, it has found only what was synced before: fail. */
-        if (error == 0 && (error = control_held(sync->head->control)) < 0)
+        if (error == 0 && (error = control_held(sync->writer->control)) < 0)
                 why = logstore_detail();
         if (error < 0)
-                return head_give_up(sync->head, why);
-        atomic_store(&sync->head->last_sync_bytes,
+                return writer_give_up(sync->writer, why);
+        atomic_store(&sync->writer->last_sync_bytes,
                      to->turn != sync->synced.turn ? UINT64_MAX : to->offset - sync->synced.offset);
         set_synced(sync, to);
         atomic_fetch_add(&sync->rounds, 1);
-        control_set_mark(sync->head->control, to->number, to->segment_id, to->offset);
+        control_set_mark(sync->writer->control, to->number, to->segment_id, to->offset);
         atomic_thread_fence(memory_order_seq_cst); /* pairs with rest() of the keeper */
-        if (atomic_load(&sync->head->asleep))
-                head_poke(sync->head); /* so that it touches the files */
+        if (atomic_load(&sync->writer->asleep))
+                writer_poke(sync->writer); /* so that it touches the files */
         return 0;
 }
 
@@ -155,12 +156,12 @@ int sync_round(struct sync *sync)
 {
         struct tail to;
         int64_t begin_ns = os_monotonic(), end_ns, longest;
-        int r = head_failure(sync->head);
+        int r = writer_failure(sync->writer);
 
         if (r < 0)
                 return r;
         sync->released = atomic_load(&sync->waiting);
-        head_tail(sync->head, &to);
+        writer_tail(sync->writer, &to);
         r = sync_for_each_piece(sync, &to, sync_piece);
         end_ns = os_monotonic();
         longest = GATHER_ROUNDS * (end_ns - begin_ns);
@@ -262,32 +263,32 @@ int sync_lead_unlock(struct sync *sync)
 
 int sync_check_number(struct sync *sync, uint64_t number)
 {
-        int r = head_failure(sync->head);
+        int r = writer_failure(sync->writer);
 
-        if (r == 0 && number > head_claimed(sync->head))
+        if (r == 0 && number > writer_claimed(sync->writer))
                 r = detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
         return r;
 }
 
 int sync_check_length(struct sync *sync)
 {
-        struct head *head = sync->head;
+        struct writer *writer = sync->writer;
         struct segment *segment;
         struct os_stat st;
         struct tail tail;
         uint64_t end;
         int r;
 
-        head_tail(head, &tail);
-        if (head_pin(head, tail.turn, &segment, &end) < 0)
+        writer_tail(writer, &tail);
+        if (writer_pin(writer, tail.turn, &segment, &end) < 0)
                 return 0;
         r = os_stat(segment->fd, &st);
         if (r == 0 && st.bytes < end)
                 r = detail(-EIO,
                            "%s: the file was cut to %llu bytes while this process writes to it",
                            segment->name, (unsigned long long)st.bytes);
-        catalog_unpin(head->catalog, segment);
-        return r < 0 ? head_give_up(head, logstore_detail()) : 0;
+        chain_unpin(writer->chain, segment);
+        return r < 0 ? writer_give_up(writer, logstore_detail()) : 0;
 }
 
 /* Wait until every claim up to @number is resolved. */
@@ -295,7 +296,7 @@ static int wait_resolved(struct sync *sync, uint64_t number, int64_t deadline_ns
 {
         int64_t pause_ns = 20000;
 
-        while (head_tail_number(sync->head, number) < number) {
+        while (writer_tail_number(sync->writer, number) < number) {
                 int r = sync_check_number(sync, number); /* a truncation may take it back */
                 if (r < 0)
                         return r;

@@ -9,12 +9,12 @@
 
 #include "os/ring.h"
 #include "writer/claims.h"
-#include "writer/head.h"
+#include "writer/writer.h"
 
 enum sync_round_kind { SYNC_IDLE, SYNC_BLOCKING, SYNC_RING };
 
 struct sync {
-        struct head *head;
+        struct writer *writer;
         struct claims *claims;
         pthread_mutex_t lock;   /* over what is not atomic; never held during a sync or a wait */
         _Atomic uint32_t ended; /* counts rounds; threads that wait for one sleep on it */
@@ -47,11 +47,11 @@ struct sync {
         pthread_cond_t helper_wake;
 };
 
-int sync_init(struct sync *sync, struct head *head, struct claims *claims, bool no_ring);
+int sync_init(struct sync *sync, struct writer *writer, struct claims *claims, bool no_ring);
 void sync_free(struct sync *sync);
 
 /* Everything up to @tail is known to be durable. Called after an open, and in sync_alone() where no
- * slot before the active one is left. */
+ * gate before the active one is left. */
 void sync_begin(struct sync *sync, const struct tail *tail);
 
 /* Make durable up to @number; the deadline is in monotonic ns, -1: none. Errors as logstore_sync().
@@ -75,10 +75,10 @@ int sync_seal(struct sync *sync);
 /* The same for a caller that is in sync_alone() already. */
 int sync_seal_alone(struct sync *sync);
 
-/* Make the start frame of slot @turn durable, so that its successor never stands on nothing. */
+/* Make the start frame of gate @turn durable, so that its successor never stands on nothing. */
 int sync_started(struct sync *sync, uint32_t turn);
 
-/* The same for every slot, for a caller that is in sync_alone() already. */
+/* The same for every gate, for a caller that is in sync_alone() already. */
 int sync_all_started_alone(struct sync *sync);
 
 /* Run @what while no sync is running and none can start. */

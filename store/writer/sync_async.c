@@ -17,9 +17,9 @@
 
 #define RING_ENTRIES 16
 
-static int submit_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end)
+static int submit_piece(struct sync *sync, struct gate *gate, uint64_t from, uint64_t end)
 {
-        int r = ring_sync(sync->ring, slot->segment->fd, from, end - from, slot->segment->brief.id);
+        int r = ring_sync(sync->ring, gate->segment->fd, from, end - from, gate->segment->brief.id);
 
         if (r == 0)
                 sync->pending++;
@@ -39,11 +39,11 @@ static void note_error(struct sync *sync, int error)
 /* Submit a round. Under sync->lock, with nothing running. */
 static int submit_round(struct sync *sync)
 {
-        int r = head_failure(sync->head);
+        int r = writer_failure(sync->writer);
 
         if (r < 0)
                 return r;
-        head_tail(sync->head, &sync->target);
+        writer_tail(sync->writer, &sync->target);
         sync->running = SYNC_RING;
         sync->error = 0;
         sync->pending = 0;
@@ -84,16 +84,16 @@ static bool resumable(struct sync *sync)
 {
         return sync->ring && sync->running == SYNC_IDLE &&
                sync->wanted > atomic_load(&sync->durable) &&
-               head_tail_number(sync->head, sync->wanted) >= sync->wanted;
+               writer_tail_number(sync->writer, sync->wanted) >= sync->wanted;
 }
 
 void sync_continue(struct sync *sync)
 {
         bool ready = resumable(sync); /* first, as the store may fail while the tail moves */
         /* A number that a truncation took back never comes: the durable number tells the caller. */
-        bool over = sync->wanted != 0 &&
-                    (atomic_load(&sync->durable) >= sync->wanted ||
-                     atomic_load(&sync->head->failed) || sync->wanted > head_claimed(sync->head));
+        bool over = sync->wanted != 0 && (atomic_load(&sync->durable) >= sync->wanted ||
+                                          atomic_load(&sync->writer->failed) ||
+                                          sync->wanted > writer_claimed(sync->writer));
 
         if (over) {
                 sync->wanted = 0;
@@ -182,7 +182,7 @@ int sync_start(struct sync *sync, uint64_t number)
                         sync->wanted = number;
                 if (number <= atomic_load(&sync->durable))
                         os_signal_eventfd(sync->eventfd);
-                else if (!sync->ring || head_tail_number(sync->head, number) < number)
+                else if (!sync->ring || writer_tail_number(sync->writer, number) < number)
                         r = sync_wake_helper(sync);
                 else if (sync->running == SYNC_IDLE)
                         r = submit_round(sync);

@@ -17,8 +17,8 @@
 static void drop_asked(struct sync *sync)
 {
         if (sync->asked == 0 ||
-            (sync->asked > atomic_load(&sync->durable) && sync->asked <= head_claimed(sync->head) &&
-             !atomic_load(&sync->head->failed)))
+            (sync->asked > atomic_load(&sync->durable) &&
+             sync->asked <= writer_claimed(sync->writer) && !atomic_load(&sync->writer->failed)))
                 return;
         sync->asked = 0;
         atomic_fetch_add(&sync->ended, 1);
@@ -33,7 +33,7 @@ static uint64_t due(struct sync *sync)
         sync_continue(sync);
         if (sync->asked)
                 return sync->asked;
-        return sync->wanted > atomic_load(&sync->durable) && !atomic_load(&sync->head->failed)
+        return sync->wanted > atomic_load(&sync->durable) && !atomic_load(&sync->writer->failed)
                        ? sync->wanted
                        : 0;
 }
@@ -70,7 +70,7 @@ static void help(void *context)
 
                 if (number == 0) {
                         pthread_cond_wait(&sync->helper_wake, &sync->lock);
-                } else if (head_tail_number(sync->head, number) < number) {
+                } else if (writer_tail_number(sync->writer, number) < number) {
                         pause_unlocked(sync, &pause_ns);
                         continue;
                 } else if (sync->running != SYNC_IDLE) {

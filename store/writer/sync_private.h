@@ -8,7 +8,7 @@
 
 /* Call @each with every piece of a segment between the synced place and @to. */
 int sync_for_each_piece(struct sync *sync, const struct tail *to,
-                        int (*each)(struct sync *, struct slot *, uint64_t from, uint64_t end));
+                        int (*each)(struct sync *, struct gate *, uint64_t from, uint64_t end));
 
 /* Run a blocking round. The caller has sync->running. */
 int sync_round(struct sync *sync);
@@ -17,7 +17,7 @@ int sync_round(struct sync *sync);
 int sync_conclude(struct sync *sync, const struct tail *to, int error, const char *why);
 
 /* Was a page of the piece, or its file, lost? Then a sync says nothing of what was stored there. */
-int sync_check_piece(struct sync *sync, struct slot *slot, uint64_t from, uint64_t end);
+int sync_check_piece(struct sync *sync, struct gate *gate, uint64_t from, uint64_t end);
 
 /* Start the helper, if there is none yet, and let it look. Under sync->lock. */
 int sync_wake_helper(struct sync *sync);

@@ -20,43 +20,43 @@ static int sync_start_of(struct sync *sync, const struct map *map, size_t bytes,
         if (r == 0)
                 return 0;
         snprintf(why, sizeof(why), "%s: offset 0: a sync failed: %s", name, logstore_error_text(r));
-        return head_give_up(sync->head, why);
+        return writer_give_up(sync->writer, why);
 }
 
 int sync_seal_alone(struct sync *sync)
 {
         struct segment *segment;
-        struct slot *slot;
+        struct gate *gate;
         struct tail end;
         uint32_t turn, records;
-        int r = head_failure(sync->head);
+        int r = writer_failure(sync->writer);
 
         if (r == 0)
-                r = head_oldest_full(sync->head, &turn, &end);
+                r = writer_oldest_full(sync->writer, &turn, &end);
         if (r == 0 && (int32_t)(sync->synced.turn - turn) <= 0)
                 r = sync_round(sync); /* the tail is beyond this segment */
         if (r < 0)
                 return r;
-        r = control_held(sync->head->control); /* else another writer may have sealed it */
+        r = control_held(sync->writer->control); /* else another writer may have sealed it */
         if (r < 0)
                 return r;
-        slot = &sync->head->slots[turn % HEAD_SLOTS];
-        r = sync_check_piece(sync, slot, HEADER_BYTES, end.offset);
+        gate = &sync->writer->gates[turn % WRITER_GATES];
+        r = sync_check_piece(sync, gate, HEADER_BYTES, end.offset);
         if (r < 0) /* a seal would say that all of it is there */
-                return head_give_up(sync->head, logstore_detail());
-        segment = slot->segment;
+                return writer_give_up(sync->writer, logstore_detail());
+        segment = gate->segment;
         records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
         segment_seal(segment, records, end.offset, end.greatest_ns);
         (void)os_touch(segment->fd); /* for backups; the sync below makes it durable */
         r = sync_start_of(sync, &segment->map, HEADER_BYTES, segment->name);
-        if (r == 0 && (r = control_sync(sync->head->control)) < 0)
-                r = head_give_up(sync->head, logstore_detail());
+        if (r == 0 && (r = control_sync(sync->writer->control)) < 0)
+                r = writer_give_up(sync->writer, logstore_detail());
         if (r < 0)
                 return r;
         /* A failure does no harm: a reader that needs the index builds it. */
-        segment_write_index(segment, &segment->index, control_file_mode(sync->head->control->page),
-                            records, end.offset);
-        head_retire(sync->head, turn);
+        segment_write_index(segment, &segment->index,
+                            control_file_mode(sync->writer->control->page), records, end.offset);
+        writer_retire(sync->writer, turn);
         return 0;
 }
 
@@ -68,7 +68,7 @@ static int seal(void *context)
 int sync_seal(struct sync *sync)
 {
         /* *Behind* asks at every tick. A turn for nothing would hold up syncs. */
-        if (atomic_load(&sync->head->oldest) == atomic_load(&sync->head->newest))
+        if (atomic_load(&sync->writer->oldest) == atomic_load(&sync->writer->newest))
                 return -EAGAIN;
         return sync_alone(sync, seal, sync);
 }
@@ -83,27 +83,27 @@ struct started {
 static int sync_start_frame(void *context)
 {
         struct started *started = context;
-        struct head *head = started->sync->head;
+        struct writer *writer = started->sync->writer;
         struct segment *segment;
         uint64_t end;
-        int r = head_failure(head);
+        int r = writer_failure(writer);
 
         if (r < 0)
                 return r;
-        if (head_pin(head, started->turn, &segment, &end) < 0)
+        if (writer_pin(writer, started->turn, &segment, &end) < 0)
                 return 0; /* others have rolled on, and it is sealed */
         r = sync_start_of(started->sync, &segment->map, FRAMES_OFFSET, segment->name);
-        catalog_unpin(head->catalog, segment);
+        chain_unpin(writer->chain, segment);
         return r;
 }
 
 int sync_all_started_alone(struct sync *sync)
 {
-        struct started started = { sync, atomic_load(&sync->head->oldest) };
-        uint32_t newest = atomic_load(&sync->head->newest);
+        struct started started = { sync, atomic_load(&sync->writer->oldest) };
+        uint32_t newest = atomic_load(&sync->writer->newest);
         int r = 0;
 
-        for (; r == 0 && newest - started.turn < HEAD_SLOTS; started.turn++)
+        for (; r == 0 && newest - started.turn < WRITER_GATES; started.turn++)
                 r = sync_start_frame(&started);
         return r;
 }

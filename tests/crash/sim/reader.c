@@ -383,7 +383,7 @@ void machine_kill_writer(struct machine *m)
         int r;
 
         m->disk->unlinks_to_refuse = UINT32_MAX;
-        atomic_store(&m->store->head.failed, -EIO); /* nothing more is begun */
+        atomic_store(&m->store->writer.failed, -EIO); /* nothing more is begun */
         if (plan.threads)
                 let_threads_end(m->store);
         changes = m->disk->changes;

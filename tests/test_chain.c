@@ -1,7 +1,7 @@
 /*
- * test_catalog.c - the chain of segments is found, followed and shortened; what breaks it is told
+ * test_chain.c - the chain of segments is found, followed and shortened; what breaks it is told
  */
-#include "chain/catalog.h"
+#include "chain/chain.h"
 #include "chain/control.h"
 #include "test_unit_support.h"
 
@@ -12,7 +12,7 @@ int __real_os_list(int at, int (*each)(void *context, const char *name), void *c
 int __wrap_os_list(int at, int (*each)(void *context, const char *name), void *context);
 
 static struct control control;
-static struct catalog catalog;
+static struct chain chain;
 static const char *passed_over;         /* by the next listing */
 static struct start_payload next_start; /* of what would continue the chain */
 
@@ -29,8 +29,8 @@ static void make_chain(void)
 
 static void load_limited(size_t mapped_limit)
 {
-        catalog_init(&catalog, &memory, &control, directory, mapped_limit);
-        expect_ok(catalog_load(&catalog));
+        chain_init(&chain, &memory, &control, directory, mapped_limit);
+        expect_ok(chain_load(&chain));
 }
 
 static void load(void)
@@ -71,21 +71,21 @@ static void expect_in(uint64_t number, uint64_t id)
 {
         struct segment *segment;
 
-        expect_ok(catalog_pin(&catalog, number, &segment));
+        expect_ok(chain_pin(&chain, number, &segment));
         ck_assert_uint_eq(segment->brief.id, id);
-        catalog_unpin(&catalog, segment);
+        chain_unpin(&chain, segment);
 }
 
 START_TEST(every_number_leads_to_its_segment)
 {
         make_chain();
         load();
-        ck_assert_int_eq(catalog.fault, 0);
-        ck_assert_uint_eq(catalog.count, SEGMENTS);
+        ck_assert_int_eq(chain.fault, 0);
+        ck_assert_uint_eq(chain.count, SEGMENTS);
         for (uint64_t number = 1; number <= SEGMENTS * RECORDS; number++)
                 expect_in(number, (number - 1) / RECORDS + 1);
         expect_in(SEGMENTS * RECORDS + 1, SEGMENTS); /* would be there */
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -96,9 +96,9 @@ START_TEST(unpinned_segments_beyond_the_limit_are_unmapped)
         for (int pass = 0; pass < 3; pass++)
                 for (uint64_t number = 1; number <= SEGMENTS * RECORDS; number += 3) {
                         expect_in(number, (number - 1) / RECORDS + 1);
-                        ck_assert_uint_le(catalog.mapped_count, 2);
+                        ck_assert_uint_le(chain.mapped_count, 2);
                 }
-        catalog_free(&catalog);
+        chain_free(&chain);
         ck_assert_uint_eq(memory.mappings, 1); /* the control page */
 }
 END_TEST
@@ -111,17 +111,17 @@ START_TEST(a_pinned_segment_stays_readable_when_it_is_deleted)
 
         make_chain();
         load();
-        expect_ok(catalog_pin(&catalog, 5, &segment));
-        ck_assert_uint_eq(catalog_trim(&catalog, 35), 31);
-        expect_ok(catalog_drop_leftovers(&catalog));
+        expect_ok(chain_pin(&chain, 5, &segment));
+        ck_assert_uint_eq(chain_trim(&chain, 35), 31);
+        expect_ok(chain_drop_leftovers(&chain));
         ck_assert(!file_exists(log_name(1)) && !file_exists(log_name(3)));
         ck_assert(file_exists(log_name(4)));
         expect_ok(segment_locate(segment, 5, &offset, &view));
         ck_assert(record_valid(&segment->key, segment->map.base, offset, &view));
-        catalog_unpin(&catalog, segment);
-        expect_failure(catalog_pin(&catalog, 5, &segment), -ESTALE);
+        chain_unpin(&chain, segment);
+        expect_failure(chain_pin(&chain, 5, &segment), -ESTALE);
         expect_in(31, 4);
-        catalog_free(&catalog);
+        chain_free(&chain);
         ck_assert_uint_eq(memory.mappings, 1);
 }
 END_TEST
@@ -134,11 +134,11 @@ START_TEST(a_trim_takes_whole_segments_and_never_the_last)
 {
         make_chain();
         load();
-        ck_assert_uint_eq(catalog_trim(&catalog, trims[_i].before), trims[_i].first);
-        ck_assert_uint_ge(catalog.count, 1);
-        expect_ok(catalog_drop_leftovers(&catalog));
+        ck_assert_uint_eq(chain_trim(&chain, trims[_i].before), trims[_i].first);
+        ck_assert_uint_ge(chain.count, 1);
+        expect_ok(chain_drop_leftovers(&chain));
         ck_assert(file_exists(log_name(SEGMENTS)));
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -149,12 +149,12 @@ START_TEST(segments_below_the_first_number_are_leftovers_and_no_damage)
         control_set_first(&control, 31);
         unlink(log_name(1));
         load();
-        ck_assert_int_eq(catalog.fault, 0);
-        ck_assert_uint_eq(catalog.leftover_count, 2);
-        expect_ok(catalog_drop_leftovers(&catalog));
+        ck_assert_int_eq(chain.fault, 0);
+        ck_assert_uint_eq(chain.leftover_count, 2);
+        expect_ok(chain_drop_leftovers(&chain));
         ck_assert(!file_exists(log_name(2)) && !file_exists(log_name(3)));
         ck_assert(file_exists(log_name(4)));
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -163,11 +163,11 @@ START_TEST(a_prepared_segment_nobody_started_is_a_leftover)
         make_chain();
         expect_ok(segment_prepare(directory, uuid, SEGMENTS + 1, SEGMENT_BYTES_MIN, 0600));
         load();
-        ck_assert_int_eq(catalog.fault, 0);
-        ck_assert_uint_eq(catalog.count, SEGMENTS);
-        ck_assert_uint_eq(catalog.leftover_count, 1);
-        ck_assert_uint_eq(catalog.highest_id, SEGMENTS + 1);
-        catalog_free(&catalog);
+        ck_assert_int_eq(chain.fault, 0);
+        ck_assert_uint_eq(chain.count, SEGMENTS);
+        ck_assert_uint_eq(chain.leftover_count, 1);
+        ck_assert_uint_eq(chain.highest_id, SEGMENTS + 1);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -183,15 +183,15 @@ START_TEST(what_the_head_does_not_continue_is_off_the_chain)
         start.epoch = 2;
         chain_segment(SEGMENTS + 1, &start, 3, false); /* begins with 41, behind 4 */
         load();
-        ck_assert_int_eq(catalog.fault, 0);
-        ck_assert_uint_eq(catalog.leftover_count, 2);
+        ck_assert_int_eq(chain.fault, 0);
+        ck_assert_uint_eq(chain.leftover_count, 2);
         expect_in(41, SEGMENTS + 1);
         expect_in(40, 4);
-        ck_assert_uint_eq(catalog_rewound(&catalog, 1, 0), 41);
-        ck_assert_uint_eq(catalog_rewound(&catalog, 2, 0), UINT64_MAX);
-        expect_ok(catalog_drop_leftovers(&catalog));
+        ck_assert_uint_eq(chain_rewound(&chain, 1, 0), 41);
+        ck_assert_uint_eq(chain_rewound(&chain, 2, 0), UINT64_MAX);
+        expect_ok(chain_drop_leftovers(&chain));
         ck_assert(!file_exists(log_name(5)) && !file_exists(log_name(6)));
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -209,10 +209,10 @@ START_TEST(a_mark_does_not_reach_into_a_later_epoch)
         start.epoch = 2;
         chain_segment(SEGMENTS + 1, &start, 3, false);
         load();
-        catalog_slot(&catalog, &slot);
+        chain_slot(&chain, &slot);
         ck_assert_uint_eq(slot.mark_number, 40);
         ck_assert_uint_eq(slot.mark_id, 4);
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -234,12 +234,12 @@ START_TEST(a_missing_segment_is_damage_that_says_so_and_the_rest_is_served)
         make_chain();
         unlink(log_name(missing[_i].gone));
         load();
-        ck_assert_msg(catalog.fault == -EBADMSG, "%s", missing[_i].what);
-        ck_assert_ptr_nonnull(strstr(catalog.faults[0].fault.what, "missing"));
-        r = catalog_pin(&catalog, missing[_i].bad, &segment);
+        ck_assert_msg(chain.fault == -EBADMSG, "%s", missing[_i].what);
+        ck_assert_ptr_nonnull(strstr(chain.faults[0].fault.what, "missing"));
+        r = chain_pin(&chain, missing[_i].bad, &segment);
         ck_assert_msg(r == -EBADMSG, "%s: %d", missing[_i].what, r);
         expect_in(missing[_i].good, (missing[_i].good - 1) / RECORDS + 1);
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -251,10 +251,9 @@ START_TEST(a_segment_is_missing_when_two_listings_are_without_it)
         passed_over = "0000000006.log";
         load();
         ck_assert_ptr_null(passed_over);
-        ck_assert_msg(catalog.fault == 0, "%s",
-                      catalog.fault_count ? catalog.faults[0].fault.what : "");
-        ck_assert_uint_eq(catalog.count, SEGMENTS);
-        catalog_free(&catalog);
+        ck_assert_msg(chain.fault == 0, "%s", chain.fault_count ? chain.faults[0].fault.what : "");
+        ck_assert_uint_eq(chain.count, SEGMENTS);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -263,13 +262,13 @@ START_TEST(the_newest_segment_missing_is_damage_if_something_in_it_was_durable)
         make_chain();
         unlink(log_name(SEGMENTS));
         load();
-        ck_assert_int_eq(catalog.fault, 0); /* nobody was told anything */
-        catalog_free(&catalog);
+        ck_assert_int_eq(chain.fault, 0); /* nobody was told anything */
+        chain_free(&chain);
         control_set_mark(&control, 52, SEGMENTS, 5000);
         load();
-        ck_assert_int_eq(catalog.fault, -EBADMSG);
+        ck_assert_int_eq(chain.fault, -EBADMSG);
         expect_in(50, 5);
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -281,8 +280,8 @@ START_TEST(a_segment_replaced_by_another_is_found_out)
         unlink(log_name(5)); /* the same numbers, another salt */
         chain_segment(5, &start, RECORDS, true);
         load();
-        ck_assert_int_eq(catalog.fault, -EBADMSG);
-        catalog_free(&catalog);
+        ck_assert_int_eq(chain.fault, -EBADMSG);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -310,15 +309,15 @@ START_TEST(what_is_put_back_behind_a_seal_is_off_the_chain)
         for (unsigned id = 4; id < put_back[_i].from; id++)
                 unlink(log_name(id));
         load();
-        ck_assert_msg(catalog.fault == 0, "%s: %s", put_back[_i].what,
-                      catalog.fault_count ? catalog.faults[0].fault.what : "");
-        ck_assert_uint_eq(catalog.leftover_count, SEGMENTS + 1 - put_back[_i].from);
+        ck_assert_msg(chain.fault == 0, "%s: %s", put_back[_i].what,
+                      chain.fault_count ? chain.faults[0].fault.what : "");
+        ck_assert_uint_eq(chain.leftover_count, SEGMENTS + 1 - put_back[_i].from);
         for (uint64_t number = 1; number <= 7 * RECORDS; number++)
                 expect_in(number, (number - 1) / RECORDS + (number > 30 ? 4 : 1));
-        expect_ok(catalog_drop_leftovers(&catalog));
+        expect_ok(chain_drop_leftovers(&chain));
         ck_assert(!file_exists(log_name(6)));
         ck_assert(file_exists(log_name(3)) && file_exists(log_name(7)));
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -396,13 +395,13 @@ START_TEST(a_link_to_itself_or_forward_is_damage)
         next_start.previous_id = SEGMENTS + 1 + (uint64_t)_i;
         chain_segment(SEGMENTS + 1, &next_start, RECORDS, false);
         atomic_store(&control.page->head_id, SEGMENTS + 1);
-        expect_ok(catalog_refresh(&catalog));
-        ck_assert_int_eq(catalog.fault, -EBADMSG);
-        catalog_free(&catalog);
+        expect_ok(chain_refresh(&chain));
+        ck_assert_int_eq(chain.fault, -EBADMSG);
+        chain_free(&chain);
         load();
-        ck_assert_int_eq(catalog.fault, -EBADMSG);
+        ck_assert_int_eq(chain.fault, -EBADMSG);
         expect_in(5, 1);
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -414,8 +413,8 @@ START_TEST(a_link_with_another_count_is_damage)
         next_start = chain_segment(SEGMENTS + 1, &next_start, RECORDS, true);
         chain_segment(SEGMENTS + 2, &next_start, RECORDS, false);
         load();
-        ck_assert_int_eq(catalog.fault, -EBADMSG);
-        catalog_free(&catalog);
+        ck_assert_int_eq(chain.fault, -EBADMSG);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -426,16 +425,16 @@ START_TEST(a_reader_follows_what_was_started_and_trimmed_since)
         for (uint64_t id = SEGMENTS + 1; id <= SEGMENTS + 3; id++)
                 next_start = chain_segment(id, &next_start, RECORDS, true);
         atomic_store(&control.page->head_id, SEGMENTS + 3);
-        expect_ok(catalog_refresh(&catalog));
-        ck_assert_uint_eq(catalog.count, SEGMENTS + 3);
+        expect_ok(chain_refresh(&chain));
+        ck_assert_uint_eq(chain.count, SEGMENTS + 3);
         expect_in(85, 9);
         control_set_first(&control, 41);
         for (unsigned id = 1; id <= 4; id++)
                 unlink(log_name(id));
-        expect_ok(catalog_refresh(&catalog));
-        ck_assert_uint_eq(catalog.entries[0].id, 5);
+        expect_ok(chain_refresh(&chain));
+        ck_assert_uint_eq(chain.entries[0].id, 5);
         expect_in(41, 5);
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -453,11 +452,11 @@ START_TEST(names_that_are_no_segments_are_ignored)
         save_file(scratch("18446744073709551615.log"), "x", 1);
         save_file(scratch("18446744073709551615.idx"), "x", 1);
         load();
-        ck_assert_int_eq(catalog.fault, 0);
-        ck_assert_uint_eq(catalog.count, SEGMENTS);
-        ck_assert_uint_eq(catalog.highest_id, SEGMENTS);
+        ck_assert_int_eq(chain.fault, 0);
+        ck_assert_uint_eq(chain.count, SEGMENTS);
+        ck_assert_uint_eq(chain.highest_id, SEGMENTS);
         ck_assert(file_exists(scratch("readme.txt")));
-        catalog_free(&catalog);
+        chain_free(&chain);
 }
 END_TEST
 
@@ -487,5 +486,5 @@ int main(void)
                 { names_that_are_no_segments_are_ignored, 0 },
         };
 
-        return RUN_TESTS("catalog", tests);
+        return RUN_TESTS("chain", tests);
 }

@@ -4,12 +4,12 @@
 #include "store.h"
 #include "test_public_support.h"
 
-static struct head *head;
+static struct writer *writer;
 
 static void begin(void)
 {
         open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
-        head = &store->head;
+        writer = &store->writer;
 }
 
 /* A claim of @count empty records; made ready if need be, but never rolled. */
@@ -18,35 +18,36 @@ static struct claim claim_empty(uint32_t count)
         struct claim claim;
         uint32_t turn;
 
-        while (head_claim(head, count * (uint64_t)FRAME_HEADER_BYTES, count, &claim) < 0)
-                ck_assert_int_eq(head_extend(head, count * (uint64_t)FRAME_HEADER_BYTES, &turn), 0);
+        while (writer_claim(writer, count * (uint64_t)FRAME_HEADER_BYTES, count, &claim) < 0)
+                ck_assert_int_eq(writer_extend(writer, count * (uint64_t)FRAME_HEADER_BYTES, &turn),
+                                 0);
         return claim;
 }
 
 static void commit(const struct claim *claim, uint32_t at, enum frame_kind kind)
 {
         uint64_t offset = claim->offset + at * (uint64_t)FRAME_HEADER_BYTES;
-        struct frame *frame = (struct frame *)(claim->slot->base + offset);
+        struct frame *frame = (struct frame *)(claim->gate->base + offset);
 
-        record_encode(&claim->slot->segment->key, frame, offset, record_word(kind, 0),
+        record_encode(&claim->gate->segment->key, frame, offset, record_word(kind, 0),
                       claim->ordinal + at, 1);
-        index_set(claim->slot->index, claim->ordinal + at, offset);
-        head_publish(head, frame, record_word(kind, 0));
+        index_set(claim->gate->index, claim->ordinal + at, offset);
+        writer_publish(writer, frame, record_word(kind, 0));
 }
 
 static uint64_t tail_now(void)
 {
         struct tail tail;
 
-        head_tail(head, &tail);
-        ck_assert_uint_eq(tail.number, head_tail_number(head, UINT64_MAX));
+        writer_tail(writer, &tail);
+        ck_assert_uint_eq(tail.number, writer_tail_number(writer, UINT64_MAX));
         return tail.number;
 }
 
 static uint32_t roll(void)
 {
-        uint32_t turn = head->newest;
-        int r = head_roll(head, turn);
+        uint32_t turn = writer->newest;
+        int r = writer_roll(writer, turn);
 
         ck_assert_msg(r == 0, "%s", logstore_detail());
         return turn;
@@ -63,7 +64,7 @@ START_TEST(claims_are_dense_in_number_and_place)
                 ck_assert_uint_eq(claim.number, number);
                 ck_assert_uint_eq(claim.ordinal, number);
                 ck_assert_uint_eq(claim.offset, offset);
-                ck_assert_uint_eq(head_claimed(head), number + 2);
+                ck_assert_uint_eq(writer_claimed(writer), number + 2);
                 offset += 3 * FRAME_HEADER_BYTES;
                 for (uint32_t i = 0; i < 3; i++)
                         commit(&claim, i, FRAME_RECORD);
@@ -77,8 +78,8 @@ static void commit_noted(const struct claim *claim, uint32_t count, uint64_t byt
 {
         for (uint32_t i = 1; i < count; i++)
                 commit(claim, i, i + 1 < count ? FRAME_MORE : FRAME_RECORD);
-        batch_note_put(head->batch_notes,
-                       batch_place(claim->slot->segment->brief.id, claim->offset), bytes, count,
+        batch_note_put(writer->batch_notes,
+                       batch_place(claim->gate->segment->brief.id, claim->offset), bytes, count,
                        greatest_ns);
         commit(claim, 0, FRAME_MORE);
 }
@@ -95,12 +96,12 @@ START_TEST(the_tail_goes_over_noted_batches_in_one_step)
         commit_noted(&second, 30, 30 * FRAME_HEADER_BYTES, 2);
         ck_assert_uint_eq(tail_now(), 0);
         commit_noted(&first, 20, 20 * FRAME_HEADER_BYTES, 77);
-        head_tail(head, &tail);
+        writer_tail(writer, &tail);
         ck_assert_uint_eq(tail.number, 50);
         ck_assert_uint_eq(tail.offset, third.offset);
         ck_assert_int_eq(tail.greatest_ns, 77); /* as noted: the frames were not looked at */
         commit_noted(&third, 40, 41 * FRAME_HEADER_BYTES, 99);
-        head_tail(head, &tail);
+        writer_tail(writer, &tail);
         ck_assert_uint_eq(tail.number, 90);
         ck_assert_int_eq(tail.greatest_ns, 77); /* a note beyond the claims is not believed */
 }
@@ -116,7 +117,7 @@ START_TEST(who_appends_batches_takes_the_tail_along)
         begin();
         for (unsigned i = 1; i <= BATCHES; i++) {
                 ck_assert_int_eq(logstore_append_batch(store, entries, COUNT, NULL), 0);
-                behind = i * COUNT - atomic_load(&head->tail_number);
+                behind = i * COUNT - atomic_load(&writer->tail_number);
                 ck_assert_uint_le(behind, BATCH_NOTES_BEHIND * COUNT);
         }
         ck_assert_uint_gt(behind, 0); /* not at each */
@@ -132,18 +133,18 @@ START_TEST(a_note_is_of_one_place_only)
         unsigned left = 0;
 
         begin();
-        batch_note_put(head->batch_notes, place, 800, 20, 5);
-        ck_assert(batch_note_find(head->batch_notes, place, &bytes, &records, &greatest_ns));
+        batch_note_put(writer->batch_notes, place, 800, 20, 5);
+        ck_assert(batch_note_find(writer->batch_notes, place, &bytes, &records, &greatest_ns));
         ck_assert_uint_eq(bytes, 800);
         ck_assert_uint_eq(records, 20);
         ck_assert_int_eq(greatest_ns, 5);
-        ck_assert(!batch_note_find(head->batch_notes, batch_place(2, FRAMES_OFFSET), &bytes,
+        ck_assert(!batch_note_find(writer->batch_notes, batch_place(2, FRAMES_OFFSET), &bytes,
                                    &records, &greatest_ns));
         for (uint64_t i = 0; i < 4 * BATCH_NOTES; i++) /* more than there is room for */
-                batch_note_put(head->batch_notes, batch_place(3, FRAMES_OFFSET + 8 * i), 8 * i, 20,
-                               (int64_t)i);
+                batch_note_put(writer->batch_notes, batch_place(3, FRAMES_OFFSET + 8 * i), 8 * i,
+                               20, (int64_t)i);
         for (uint64_t i = 0; i < 4 * BATCH_NOTES; i++)
-                if (batch_note_find(head->batch_notes, batch_place(3, FRAMES_OFFSET + 8 * i),
+                if (batch_note_find(writer->batch_notes, batch_place(3, FRAMES_OFFSET + 8 * i),
                                     &bytes, &records, &greatest_ns)) {
                         ck_assert_uint_eq(bytes, 8 * i);
                         ck_assert_int_eq(greatest_ns, (int64_t)i);
@@ -157,14 +158,14 @@ END_TEST
 /* Frames of the active segment that lie across two blocks. */
 static unsigned count_across(void)
 {
-        struct slot *slot = atomic_load(&head->active);
+        struct gate *gate = atomic_load(&writer->active);
         struct record_view view;
         unsigned across = 0;
 
         for (uint64_t at = FRAMES_OFFSET;
-             record_peek(slot->base, at, slot->segment->brief.bytes, &view) == 0;
+             record_peek(gate->base, at, gate->segment->brief.bytes, &view) == 0;
              at += view.frame_bytes) {
-                ck_assert(record_valid(&slot->segment->key, slot->base, at, &view));
+                ck_assert(record_valid(&gate->segment->key, gate->base, at, &view));
                 across += at / BLOCK_BYTES != (at + view.frame_bytes - 1) / BLOCK_BYTES;
         }
         return across;
@@ -196,7 +197,7 @@ START_TEST(what_is_synced_by_itself_lies_in_one_block)
         ck_assert_msg((count_across() > 0) == synced[_i].crosses, "%s: %u", synced[_i].name,
                       count_across());
         reopen_store();
-        head = &store->head;
+        writer = &store->writer;
         ck_assert_uint_eq(tail_now(), 300);
         for (uint64_t number = 1; number <= 300; number++) {
                 struct logstore_record record;
@@ -209,17 +210,17 @@ END_TEST
 
 START_TEST(a_claim_beyond_what_is_ready_changes_nothing)
 {
-        struct slot *slot;
+        struct gate *gate;
         struct claim claim;
         uint64_t word;
 
         begin();
-        slot = atomic_load(&head->active);
-        word = atomic_load(&slot->word);
+        gate = atomic_load(&writer->active);
+        word = atomic_load(&gate->word);
         for (uint64_t bytes = SMALL_SEGMENT_BYTES; bytes < SMALL_SEGMENT_BYTES * 100; bytes *= 2)
-                ck_assert_int_eq(head_claim(head, bytes, 1, &claim), -EAGAIN);
-        ck_assert_uint_eq(atomic_load(&slot->word), word);
-        ck_assert_uint_eq(head_claimed(head), 0);
+                ck_assert_int_eq(writer_claim(writer, bytes, 1, &claim), -EAGAIN);
+        ck_assert_uint_eq(atomic_load(&gate->word), word);
+        ck_assert_uint_eq(writer_claimed(writer), 0);
 }
 END_TEST
 
@@ -231,15 +232,15 @@ START_TEST(a_whole_page_stays_beyond_every_claim_until_the_segment_is_full)
         options.flags = LOGSTORE_CREATE | LOGSTORE_NO_THREAD;
         options.segment_bytes = 1 << 20;
         open_store_with(&options);
-        head = &store->head;
+        writer = &store->writer;
         for (int i = 0; i < 900; i++) {
-                struct slot *slot = atomic_load(&head->active);
+                struct gate *gate = atomic_load(&writer->active);
                 struct os_stat st;
 
                 append_filled(1000, 'x');
-                ck_assert_int_eq(os_stat(slot->segment->fd, &st), 0);
-                ck_assert(st.bytes == slot->segment->brief.bytes ||
-                          (atomic_load(&slot->word) & (HEAD_CLOSED - 1)) * 8 + os_page_bytes() <=
+                ck_assert_int_eq(os_stat(gate->segment->fd, &st), 0);
+                ck_assert(st.bytes == gate->segment->brief.bytes ||
+                          (atomic_load(&gate->word) & (GATE_CLOSED - 1)) * 8 + os_page_bytes() <=
                                   st.bytes);
         }
 }
@@ -285,7 +286,7 @@ START_TEST(what_lies_ready_can_be_unmapped_at_any_time)
                 struct claim before = claim_empty(1), behind = claim_empty(1);
 
                 commit(&before, 0, FRAME_RECORD);
-                head_unmap_ready(head);
+                writer_unmap_ready(writer);
                 commit(&behind, 0, FRAME_RECORD);
                 ck_assert_uint_eq(tail_now(), 2 * number);
         }
@@ -303,9 +304,9 @@ START_TEST(a_roll_says_where_the_segment_before_ended)
                 claim = claim_empty(1);
                 commit(&claim, 0, FRAME_RECORD);
         }
-        before = atomic_load(&head->active)->segment;
+        before = atomic_load(&writer->active)->segment;
         roll();
-        after = atomic_load(&head->active)->segment;
+        after = atomic_load(&writer->active)->segment;
         end = claim.offset + FRAME_HEADER_BYTES;
         ck_assert_ptr_ne(before, after);
         ck_assert_uint_eq(after->brief.start.first_number, 8);
@@ -327,10 +328,10 @@ START_TEST(two_that_want_to_roll_the_same_segment_roll_once)
         uint32_t turn;
 
         begin();
-        turn = head->newest;
-        ck_assert_int_eq(head_roll(head, turn), 0);
-        ck_assert_int_eq(head_roll(head, turn), 0);
-        ck_assert_uint_eq(head->newest, turn + 1);
+        turn = writer->newest;
+        ck_assert_int_eq(writer_roll(writer, turn), 0);
+        ck_assert_int_eq(writer_roll(writer, turn), 0);
+        ck_assert_uint_eq(writer->newest, turn + 1);
 }
 END_TEST
 
@@ -343,14 +344,14 @@ START_TEST(a_reused_slot_never_shows_the_same_word)
         begin();
         for (int i = 0; i < 40; i++) {
                 struct claim claim = claim_empty(1);
-                struct slot *slot = claim.slot;
+                struct gate *gate = claim.gate;
 
                 commit(&claim, 0, FRAME_RECORD);
                 for (size_t at = 0; at < count; at++)
-                        ck_assert_uint_ne(seen[at], atomic_load(&slot->word));
-                seen[count++] = atomic_load(&slot->word);
+                        ck_assert_uint_ne(seen[at], atomic_load(&gate->word));
+                seen[count++] = atomic_load(&gate->word);
                 roll();
-                ck_assert(atomic_load(&slot->word) & HEAD_CLOSED);
+                ck_assert(atomic_load(&gate->word) & GATE_CLOSED);
                 ck_assert_int_eq(sync_seal(&store->sync), 0);
         }
 }
@@ -362,7 +363,7 @@ START_TEST(a_truncation_brings_no_word_back)
 {
         enum { CUTS = 40, APPENDS = 2, EACH = APPENDS + 1 };
         static struct {
-                struct slot *slot;
+                struct gate *gate;
                 uint64_t word;
         } seen[CUTS * EACH];
         unsigned again = 0, count = 0;
@@ -370,23 +371,23 @@ START_TEST(a_truncation_brings_no_word_back)
         begin();
         for (int cut = 0; cut < CUTS; cut++) {
                 for (int i = 0; i <= APPENDS; i++) {
-                        struct slot *slot = atomic_load(&head->active);
-                        uint64_t word = atomic_load(&slot->word);
+                        struct gate *gate = atomic_load(&writer->active);
+                        uint64_t word = atomic_load(&gate->word);
                         unsigned at = 0;
 
-                        while (at < count && (seen[at].slot != slot || seen[at].word != word))
+                        while (at < count && (seen[at].gate != gate || seen[at].word != word))
                                 at++;
                         again += at < count;
-                        seen[count].slot = slot;
+                        seen[count].gate = gate;
                         seen[count++].word = word;
                         if (i < APPENDS)
                                 append_text("x");
                 }
-                ck_assert_uint_eq(head_claimed(head), APPENDS);
+                ck_assert_uint_eq(writer_claimed(writer), APPENDS);
                 ck_assert_int_eq(logstore_truncate_after(store, 0, 1), 0);
-                ck_assert_uint_eq(head_claimed(head), 0);
+                ck_assert_uint_eq(writer_claimed(writer), 0);
         }
-        ck_assert_msg(again == 0, "%u of %u words had been in their slot before", again, count);
+        ck_assert_msg(again == 0, "%u of %u words had been in their gate before", again, count);
 }
 END_TEST
 
@@ -398,22 +399,22 @@ START_TEST(behind_a_stalled_claim_the_log_goes_on_for_a_few_segments)
 
         begin();
         stalled = claim_empty(1);
-        for (int i = 1; i < HEAD_SLOTS; i++) {
+        for (int i = 1; i < WRITER_GATES; i++) {
                 roll();
                 claim = claim_empty(1);
                 commit(&claim, 0, FRAME_RECORD);
         }
-        ck_assert_int_eq(head_roll(head, head->newest), -EAGAIN);
-        ck_assert_int_eq(head_oldest_full(head, &turn, &end), -EAGAIN);
+        ck_assert_int_eq(writer_roll(writer, writer->newest), -EAGAIN);
+        ck_assert_int_eq(writer_oldest_full(writer, &turn, &end), -EAGAIN);
         ck_assert_uint_eq(tail_now(), 0);
         commit(&stalled, 0, FRAME_RECORD);
-        ck_assert_uint_eq(tail_now(), HEAD_SLOTS);
-        ck_assert_int_eq(head_oldest_full(head, &turn, &end), 0);
+        ck_assert_uint_eq(tail_now(), WRITER_GATES);
+        ck_assert_int_eq(writer_oldest_full(writer, &turn, &end), 0);
         ck_assert_uint_eq(end.number, 1);
         ck_assert_uint_eq(end.offset, FRAMES_OFFSET + FRAME_HEADER_BYTES);
         while (sync_seal(&store->sync) == 0)
                 ;
-        ck_assert_uint_eq(head->oldest, head->newest);
+        ck_assert_uint_eq(writer->oldest, writer->newest);
         roll();
 }
 END_TEST
@@ -427,12 +428,12 @@ START_TEST(a_sealed_segment_is_no_longer_pinned_by_its_turn)
         begin();
         append_text("one");
         turn = roll();
-        ck_assert_int_eq(head_pin(head, turn, &segment, &end), 0);
+        ck_assert_int_eq(writer_pin(writer, turn, &segment, &end), 0);
         ck_assert_uint_eq(end, FRAMES_OFFSET + record_frame_bytes(3));
         ck_assert_int_eq(sync_seal(&store->sync), 0);
         ck_assert_mem_eq(segment_frame(segment, FRAMES_OFFSET)->payload, "one", 3);
-        catalog_unpin(&store->catalog, segment);
-        ck_assert_int_eq(head_pin(head, turn, &segment, &end), -ESTALE);
+        chain_unpin(&store->chain, segment);
+        ck_assert_int_eq(writer_pin(writer, turn, &segment, &end), -ESTALE);
 }
 END_TEST
 
@@ -442,12 +443,12 @@ START_TEST(after_a_failure_nothing_is_claimed_and_the_first_reason_stays)
 
         begin();
         append_text("before");
-        head_fail(head, "the first reason");
-        head_fail(head, "the second reason");
-        ck_assert_int_eq(head_claim(head, 32, 1, &claim), -EAGAIN);
+        writer_fail(writer, "the first reason");
+        writer_fail(writer, "the second reason");
+        ck_assert_int_eq(writer_claim(writer, 32, 1, &claim), -EAGAIN);
         expect_failure(logstore_append(store, "x", 1, NULL), -EIO);
         ck_assert_ptr_nonnull(strstr(logstore_detail(), "the first reason"));
-        ck_assert_uint_eq(head_claimed(head), 1);
+        ck_assert_uint_eq(writer_claimed(writer), 1);
         ck_assert(store->control.current.flags & CONTROL_FAILED);
         ck_assert_int_eq(logstore_close(store), -EIO);
         store = NULL;

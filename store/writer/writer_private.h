@@ -1,25 +1,25 @@
 /*
- * head_private.h - what head.c, head_ready.c and head_roll.c share
+ * writer_private.h - what writer.c, writer_ready.c and writer_roll.c share
  */
-#ifndef LOGSTORE_HEAD_PRIVATE_H
-#define LOGSTORE_HEAD_PRIVATE_H
+#ifndef LOGSTORE_WRITER_PRIVATE_H
+#define LOGSTORE_WRITER_PRIVATE_H
 
-#include "writer/head.h"
+#include "writer/writer.h"
 
-static inline struct slot *head_slot(struct head *head, uint32_t turn)
+static inline struct gate *writer_gate(struct writer *writer, uint32_t turn)
 {
-        return &head->slots[turn % HEAD_SLOTS];
+        return &writer->gates[turn % WRITER_GATES];
 }
 
 /* Where the claims of a word end, in bytes. */
 static inline uint64_t word_end(uint64_t word)
 {
-        return (word & (HEAD_CLOSED - 1)) * 8;
+        return (word & (GATE_CLOSED - 1)) * 8;
 }
 
-static inline uint32_t word_records(const struct slot *slot, uint64_t word)
+static inline uint32_t word_records(const struct gate *gate, uint64_t word)
 {
-        return (uint32_t)(word >> 32) - slot->first_count;
+        return (uint32_t)(word >> 32) - gate->first_count;
 }
 
 /* How a piece of space is made ready: its blocks reserved, its pages in memory. In each way a full
@@ -42,10 +42,10 @@ enum ready {
 int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uint64_t ahead,
                   enum ready how);
 
-/* Let claims go as far as the slot is ready, and set where they poke. Under head->lock. */
-void ready_raise_limit(struct head *head, struct slot *slot);
+/* Let claims go as far as the gate is ready, and set where they poke. Under writer->lock. */
+void ready_raise_limit(struct writer *writer, struct gate *gate);
 
-/* Wait until another thread's work has ended. Under head->lock, which is let go of meanwhile. */
-void head_wait_changed(struct head *head);
+/* Wait until another thread's work has ended. Under writer->lock, which is let go of meanwhile. */
+void writer_wait_changed(struct writer *writer);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * catalog.h - the chain of segments: which there are, which one holds a number
+ * chain.h - the chain of segments: which there are, which one holds a number
  */
-#ifndef LOGSTORE_CATALOG_H
-#define LOGSTORE_CATALOG_H
+#ifndef LOGSTORE_CHAIN_H
+#define LOGSTORE_CHAIN_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -13,13 +13,13 @@
 
 /* How many of a segment's first numbers are voids, as far as its frames were walked. Zero: no frame
  * was. */
-struct catalog_counted {
+struct chain_counted {
         uint64_t offset; /* behind the frame of the last number counted */
         uint32_t numbers, voids;
 };
 
 /* One segment of the chain. Its first page is read when it is first needed. */
-struct catalog_entry {
+struct chain_entry {
         uint64_t id;
         uint64_t first_number; /* 0: the first page was not read yet */
         uint64_t previous_id;
@@ -28,24 +28,24 @@ struct catalog_entry {
         uint64_t previous_records;
         uint64_t epoch;
         int64_t started_ns;
-        struct catalog_counted counted;
+        struct chain_counted counted;
         struct segment *segment; /* NULL: not mapped */
         int error;               /* why its first page cannot be used; 0: none */
 };
 
 /* Why nothing of the log can be reached before segment @before (UINT64_MAX: behind the newest). */
-struct catalog_fault {
+struct chain_fault {
         uint64_t before;
         struct fault fault;
 };
 
-struct catalog {
+struct chain {
         pthread_mutex_t lock;
         struct memory *memory;
         const struct control *control;
         int directory;
         uint8_t uuid[16];
-        struct catalog_entry *entries; /* sorted by id, the order of the log */
+        struct chain_entry *entries; /* sorted by id, the order of the log */
         /* Without the lock, count and epoch are hints. */
         _Atomic size_t count;
         size_t room;
@@ -60,11 +60,11 @@ struct catalog {
         struct control_slot cap;
         struct control_slot sealed; /* all up to its mark was durable when the chain was read */
         _Atomic uint64_t capped_epoch, sealed_number; /* copies to look at without the lock */
-        bool writer;                                  /* may write missing index files */
-        uint64_t head_missing;        /* announced, but lost in a crash: no reason to look again */
-        uint64_t highest_id;          /* of any file seen, so that no name is used twice */
-        int fault;                    /* not 0: the chain is broken, which keeps a writer out */
-        struct catalog_fault *faults; /* each place where the chain is broken, newest first */
+        bool writes;                                  /* may write missing index files */
+        uint64_t head_missing;      /* announced, but lost in a crash: no reason to look again */
+        uint64_t highest_id;        /* of any file seen, so that no name is used twice */
+        int fault;                  /* not 0: the chain is broken, which keeps a writer out */
+        struct chain_fault *faults; /* each place where the chain is broken, newest first */
         size_t fault_count, fault_room;
         bool misfit;         /* the seal of the head does not fit its frames */
         bool unsealed;       /* a segment older than a sealed one is not sealed */
@@ -75,144 +75,143 @@ struct catalog {
         size_t leftover_room;
 };
 
-void catalog_init(struct catalog *catalog, struct memory *memory, const struct control *control,
-                  int directory, size_t mapped_limit);
-void catalog_free(struct catalog *catalog);
+void chain_init(struct chain *chain, struct memory *memory, const struct control *control,
+                int directory, size_t mapped_limit);
+void chain_free(struct chain *chain);
 
 /* Give the slot of the control page. If neither is valid, give what the chain tells: .generation is
  * 0 then, and nothing is known to have been durable. */
-void catalog_slot(struct catalog *catalog, struct control_slot *ret);
+void chain_slot(struct chain *chain, struct control_slot *ret);
 
 /* Give the place behind the newest seal when the chain was read. .mark_id 0: nothing was sealed. */
-void catalog_sealed(struct catalog *catalog, struct control_slot *ret);
+void chain_sealed(struct chain *chain, struct control_slot *ret);
 
 /* Is the chain broken before segment @before (UINT64_MAX: behind the newest)? @ret may be NULL. */
-bool catalog_fault_before(struct catalog *catalog, uint64_t before, struct fault *ret);
+bool chain_fault_before(struct chain *chain, uint64_t before, struct fault *ret);
 
 /* The chain is broken before segment @before (as above). Return the id of the file that the fault
  * names, if that lies behind @after and is off the chain; else 0. */
-uint64_t catalog_damaged_between(struct catalog *catalog, uint64_t after, uint64_t before);
+uint64_t chain_damaged_between(struct chain *chain, uint64_t after, uint64_t before);
 
 /* Fail with the fault before segment @before. 0: the chain is not broken there. Record @number is
  * the first one missing. */
-int catalog_tell_before(struct catalog *catalog, uint64_t before, uint64_t number);
+int chain_tell_before(struct chain *chain, uint64_t before, uint64_t number);
 /* Fail with the faults before @number up to the next records that there are; with @exactly, only
  * with the fault where @number would begin a segment. */
-int catalog_tell_at(struct catalog *catalog, uint64_t number, bool exactly);
+int chain_tell_at(struct chain *chain, uint64_t number, bool exactly);
 /* Fail with the fault behind segment @id. */
-int catalog_tell_behind(struct catalog *catalog, uint64_t id, uint64_t number);
+int chain_tell_behind(struct chain *chain, uint64_t id, uint64_t number);
 
 /* Read the directory and find the chain. A broken chain is no error, but leaves faults. On failure
- * the catalog stays as it was. */
-int catalog_load(struct catalog *catalog);
+ * the chain stays as it was. */
+int chain_load(struct chain *chain);
 
-/* Load a catalog that no other thread uses, and give the slot as it was just before. So the chain
+/* Load a chain that no other thread uses, and give the slot as it was just before. So the chain
  * contains all that this slot says to be durable, whatever a writer does meanwhile. 1; 0: no slot
  * is valid. */
-int catalog_load_slot(struct catalog *catalog, struct control_slot *ret);
+int chain_load_slot(struct chain *chain, struct control_slot *ret);
 
 /* In a reading process: look at what the writer has changed since. */
-int catalog_refresh(struct catalog *catalog);
+int chain_refresh(struct chain *chain);
 
 /*
  * Pin the segment that holds @number, or would hold it: the last one whose first number is not
  * beyond it. -ESTALE: before the first. -EBADMSG: its segment is missing or damaged. -EAGAIN:
  * behind the end.
  */
-int catalog_pin(struct catalog *catalog, uint64_t number, struct segment **ret);
-int catalog_pin_id(struct catalog *catalog, uint64_t id, struct segment **ret); /* -ESTALE */
+int chain_pin(struct chain *chain, uint64_t number, struct segment **ret);
+int chain_pin_id(struct chain *chain, uint64_t id, struct segment **ret); /* -ESTALE */
 
 /* Pin the segment after a pinned one. -ENOENT: there is none. */
-int catalog_pin_next(struct catalog *catalog, const struct segment *segment, struct segment **ret);
+int chain_pin_next(struct chain *chain, const struct segment *segment, struct segment **ret);
 /* Give the greatest time in the log before the first record of @segment, as far as it is known. The
  * start frame's time was written while claims may have been open. The seal before it knows better,
  * unless the log was cut below that seal's end. */
-int64_t catalog_greatest_before(struct catalog *catalog, const struct segment *segment);
+int64_t chain_greatest_before(struct chain *chain, const struct segment *segment);
 
 /* Add a pin to a pinned segment. */
-void catalog_hold(struct catalog *catalog, struct segment *segment);
-void catalog_unpin(struct catalog *catalog, struct segment *segment);
+void chain_hold(struct chain *chain, struct segment *segment);
+void chain_unpin(struct chain *chain, struct segment *segment);
 
 /* Look again where a pinned segment ends, once it has a successor. False: it is off the chain, and
  * nothing is known of its end. */
-bool catalog_find_end(struct catalog *catalog, struct segment *segment);
+bool chain_find_end(struct chain *chain, struct segment *segment);
 
 /* Give an id for one more segment; no file has it. Above ID_MAX: none is left. */
-uint64_t catalog_next_id(struct catalog *catalog);
+uint64_t chain_next_id(struct chain *chain);
 
 /* In the writer: a mapped, started segment becomes the newest. Its predecessor ends where it says.
  * Entries between the two become leftovers. The caller gets one pin. */
-int catalog_reserve(struct catalog *catalog); /* before, so that catalog_add() cannot fail */
-void catalog_add(struct catalog *catalog, struct segment *segment);
+int chain_reserve(struct chain *chain); /* before, so that chain_add() cannot fail */
+void chain_add(struct chain *chain, struct segment *segment);
 
 /* In the writer: go on in the newest segment, which the caller has mapped. The caller gets one
  * pin. */
-int catalog_adopt(struct catalog *catalog, struct segment *segment);
+int chain_adopt(struct chain *chain, struct segment *segment);
 
 /* After a seal: later pins map the file anew, read-only, with its sealed index. */
-void catalog_forget(struct catalog *catalog, struct segment *segment);
+void chain_forget(struct chain *chain, struct segment *segment);
 
 /* Take entries that lie entirely before @number off the front, never the last one. They become
  * leftovers. Returns the first number afterwards. */
-uint64_t catalog_trim(struct catalog *catalog, uint64_t number);
+uint64_t chain_trim(struct chain *chain, uint64_t number);
 
 /* Seal a segment, or seal it anew, where the log ends in it. The seal is durable on return. The
  * caller has synced everything before @end, and started and synced the segment that says so.
  * Nothing happens if the segment is trimmed. Without @was_read nobody read its frames: then a seal
  * that is there is only cut back. */
-int catalog_seal(struct catalog *catalog, uint64_t id, uint64_t records, uint64_t end,
-                 int64_t greatest_ns, bool was_read);
+int chain_seal(struct chain *chain, uint64_t id, uint64_t records, uint64_t end,
+               int64_t greatest_ns, bool was_read);
 
 /* Unlink leftovers with their indexes, then sync the directory. Trimmed ones go oldest first,
  * others newest first. The second call unlinks @most of them and returns 1 if there may be more.
  * One thread at a time. */
-int catalog_drop_leftovers(struct catalog *catalog);
-int catalog_drop_some(struct catalog *catalog, size_t most);
+int chain_drop_leftovers(struct chain *chain);
+int chain_drop_some(struct chain *chain, size_t most);
 
 /* At an open for writing: unlink indexes whose segment is gone. */
-void catalog_drop_indexes(struct catalog *catalog);
+void chain_drop_indexes(struct chain *chain);
 
 /* Up to which number was nothing cut since @epoch? A cursor at a higher number has passed what was
  * cut. UINT64_MAX: nothing was cut. @passed_id is the segment in which it stood last; 0: none or
  * not known. */
-uint64_t catalog_rewound(struct catalog *catalog, uint64_t epoch, uint64_t passed_id);
+uint64_t chain_rewound(struct chain *chain, uint64_t epoch, uint64_t passed_id);
 
 /* The segment that @number is in, if it is there; 0: it is before the first. */
-uint64_t catalog_id_of(struct catalog *catalog, uint64_t number);
+uint64_t chain_id_of(struct chain *chain, uint64_t number);
 
-bool catalog_is_empty(struct catalog *catalog);
+bool chain_is_empty(struct chain *chain);
 
 /* Measure the segments' regular files: their lengths, and their blocks on the disk. */
-void catalog_measure(struct catalog *catalog, uint64_t *ret_bytes, uint64_t *ret_disk_bytes);
+void chain_measure(struct chain *chain, uint64_t *ret_bytes, uint64_t *ret_disk_bytes);
 
 /* Give the epoch in which the newest segment was started. It changes once the chain was cut. */
-uint64_t catalog_newest_epoch(struct catalog *catalog);
+uint64_t chain_newest_epoch(struct chain *chain);
 
 /* Give the lowest first number of a segment that is not below @number. UINT64_MAX: there is
  * none. */
-uint64_t catalog_first_after(struct catalog *catalog, uint64_t number);
+uint64_t chain_first_after(struct chain *chain, uint64_t number);
 
 /* May the head go on at the mark, with nothing but the head read? */
-bool catalog_closed_cleanly(struct catalog *catalog, const struct control_slot *slot);
+bool chain_closed_cleanly(struct chain *chain, const struct control_slot *slot);
 
 /* Give the last number below @number that a segment may hold, and in *ret_first the first number of
  * that segment. 0: there is none. If the segment cannot be used, give the number before it. */
-uint64_t catalog_last_before(struct catalog *catalog, uint64_t number, uint64_t *ret_first);
+uint64_t chain_last_before(struct chain *chain, uint64_t number, uint64_t *ret_first);
 
 /* Does @brief describe the segment that @next continues? This alone judges a link (FORMAT.md,
  * D4). */
-bool catalog_fits(const struct catalog_entry *next, const struct segment_brief *brief);
+bool chain_fits(const struct chain_entry *next, const struct segment_brief *brief);
 
 /* Copy the last entry with an id below @id, with its first page read. -ENOENT: there is none. On
  * another error ret->id says whose page cannot be used. Ids, unlike positions, stay while a trim
  * goes on. */
-int catalog_entry_before(struct catalog *catalog, uint64_t id, struct catalog_entry *ret);
-void catalog_set_counted(struct catalog *catalog, uint64_t id,
-                         const struct catalog_counted *counted);
-int catalog_entry_after(struct catalog *catalog, uint64_t id, struct catalog_entry *ret);
+int chain_entry_before(struct chain *chain, uint64_t id, struct chain_entry *ret);
+void chain_set_counted(struct chain *chain, uint64_t id, const struct chain_counted *counted);
+int chain_entry_after(struct chain *chain, uint64_t id, struct chain_entry *ret);
 
 /* Copy entry @at with its first page read, where nothing changes the chain. -ENOENT: there are
  * fewer. */
-int catalog_entry_at(struct catalog *catalog, size_t at, struct catalog_entry *ret);
+int chain_entry_at(struct chain *chain, size_t at, struct chain_entry *ret);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * head_ready.c - making space ready for claims: blocks reserved, pages in memory
+ * writer_ready.c - making space ready for claims: blocks reserved, pages in memory
  *
  * A limit rises only over ready space. So a claim within it can be filled without a full disk, a
  * signal or, as a rule, a fault. *Ahead* makes space ready in steps. An append does so itself where
- * *ahead* has not come far enough. One thread at a time does so in a store, and without head->lock,
+ * *ahead* has not come far enough. One thread at a time does so in a store, and without writer->lock,
  * because a step takes as long as the kernel needs.
  */
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "logstore.h"
 #include "os/detail.h"
-#include "writer/head_private.h"
+#include "writer/writer_private.h"
 
 /*
  * Zeros are written in aligned pieces, so that each can become one folio. Long appends use large
@@ -117,14 +117,14 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
         return 0;
 }
 
-void head_keep_ready(struct head *head, uint64_t bytes)
+void writer_keep_ready(struct writer *writer, uint64_t bytes)
 {
-        head->ready_bytes = bytes < SEGMENT_BYTES_MAX ? bytes : SEGMENT_BYTES_MAX;
+        writer->ready_bytes = bytes < SEGMENT_BYTES_MAX ? bytes : SEGMENT_BYTES_MAX;
 }
 
-static bool synced_often(struct head *head)
+static bool synced_often(struct writer *writer)
 {
-        return atomic_load(&head->last_sync_bytes) < BULK_BYTES;
+        return atomic_load(&writer->last_sync_bytes) < BULK_BYTES;
 }
 
 static uint64_t ahead_of(uint64_t used, uint64_t most)
@@ -133,226 +133,228 @@ static uint64_t ahead_of(uint64_t used, uint64_t most)
 }
 
 /* What to keep ready where syncs are frequent: 60 ms of one thread's syncs, or four large ones. */
-static uint64_t often_ahead(struct head *head)
+static uint64_t often_ahead(struct writer *writer)
 {
-        uint64_t syncs = 4 * atomic_load(&head->last_sync_bytes);
+        uint64_t syncs = 4 * atomic_load(&writer->last_sync_bytes);
 
         return syncs > OFTEN_AHEAD_LEAST ? syncs : OFTEN_AHEAD_LEAST;
 }
 
 /* How much *ahead* keeps ready once @used bytes were appended. */
-static uint64_t keep_ahead(struct head *head, uint64_t used)
+static uint64_t keep_ahead(struct writer *writer, uint64_t used)
 {
-        if (head->ready_bytes)
-                return head->ready_bytes;
-        return ahead_of(used, synced_often(head) ? often_ahead(head) : READY_AHEAD_MAX);
+        if (writer->ready_bytes)
+                return writer->ready_bytes;
+        return ahead_of(used, synced_often(writer) ? often_ahead(writer) : READY_AHEAD_MAX);
 }
 
 /* Where a claim pokes *ahead*, in units of 8 bytes. */
-static uint64_t poke_place(struct head *head, const struct slot *slot)
+static uint64_t poke_place(struct writer *writer, const struct gate *gate)
 {
-        uint64_t limit = limit_of(slot->segment, slot->ready), before = POKE_BYTES;
+        uint64_t limit = limit_of(gate->segment, gate->ready), before = POKE_BYTES;
 
-        if (slot->ready >= slot->segment->brief.bytes)
+        if (gate->ready >= gate->segment->brief.bytes)
                 return limit;
-        if (head->ready_bytes / 2 > before)
-                before = head->ready_bytes / 2;
-        else if (head->ready_bytes == 0 && synced_often(head))
-                before = often_ahead(head) / 2;
+        if (writer->ready_bytes / 2 > before)
+                before = writer->ready_bytes / 2;
+        else if (writer->ready_bytes == 0 && synced_often(writer))
+                before = often_ahead(writer) / 2;
         return before / 8 < limit ? limit - before / 8 : limit / 2;
 }
 
-void ready_raise_limit(struct head *head, struct slot *slot)
+void ready_raise_limit(struct writer *writer, struct gate *gate)
 {
-        atomic_store(&slot->poke, poke_place(head, slot));
-        atomic_store(&slot->limit, limit_of(slot->segment, slot->ready));
-        /* Pairs with head_fail(), which stores in the other order. */
-        if (atomic_load(&head->failed))
-                atomic_store(&slot->limit, 0);
+        atomic_store(&gate->poke, poke_place(writer, gate));
+        atomic_store(&gate->limit, limit_of(gate->segment, gate->ready));
+        /* Pairs with writer_fail(), which stores in the other order. */
+        if (atomic_load(&writer->failed))
+                atomic_store(&gate->limit, 0);
 }
 
 /*
  * Do the unsealed segments have more pages dirty, or under writeback, than is allowed? Under
- * head->lock. cachestat(2) takes long for much memory, so ask only when the last answer and what
+ * writer->lock. cachestat(2) takes long for much memory, so ask only when the last answer and what
  * was made ready since could exceed the limit. On a kernel without it nothing counts as dirty.
  */
-static bool too_dirty(struct head *head)
+static bool too_dirty(struct writer *writer)
 {
         uint64_t pages = 0;
 
-        if (head->dirty_seen + (head->readied - head->readied_seen) <= head->dirty_hard_bytes)
+        if (writer->dirty_seen + (writer->readied - writer->readied_seen) <=
+            writer->dirty_hard_bytes)
                 return false;
-        for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++) {
-                struct slot *slot = head_slot(head, turn);
+        for (uint32_t turn = writer->oldest; turn != writer->newest + 1; turn++) {
+                struct gate *gate = writer_gate(writer, turn);
                 struct os_cachestat stat;
-                if (os_cachestat(slot->segment->fd, 0, slot->ready, &stat) == 0)
+                if (os_cachestat(gate->segment->fd, 0, gate->ready, &stat) == 0)
                         pages += stat.dirty + stat.writeback;
         }
-        head->dirty_seen = pages * os_page_bytes();
-        head->readied_seen = head->readied;
-        return head->dirty_seen > head->dirty_hard_bytes;
+        writer->dirty_seen = pages * os_page_bytes();
+        writer->readied_seen = writer->readied;
+        return writer->dirty_seen > writer->dirty_hard_bytes;
 }
 
 /* Before an append makes more ready: start writeback and wait until enough is written, or
  * refuse. */
-static int wait_clean(struct head *head)
+static int wait_clean(struct writer *writer)
 {
         int r = 0;
 
-        while (r == 0 && too_dirty(head)) {
-                if (head->dirty_refuses)
+        while (r == 0 && too_dirty(writer)) {
+                if (writer->dirty_refuses)
                         return detail(-EAGAIN,
                                       "more than %llu bytes wait to be written: sync, or "
                                       "append again later",
-                                      (unsigned long long)head->dirty_hard_bytes);
-                for (uint32_t turn = head->oldest; turn != head->newest + 1; turn++)
-                        os_start_writeback(head_slot(head, turn)->segment->fd, 0,
-                                           head_slot(head, turn)->ready);
-                pthread_mutex_unlock(&head->lock);
+                                      (unsigned long long)writer->dirty_hard_bytes);
+                for (uint32_t turn = writer->oldest; turn != writer->newest + 1; turn++)
+                        os_start_writeback(writer_gate(writer, turn)->segment->fd, 0,
+                                           writer_gate(writer, turn)->ready);
+                pthread_mutex_unlock(&writer->lock);
                 os_sleep(DIRTY_PAUSE_NS);
-                pthread_mutex_lock(&head->lock);
-                r = head_failure(head);
+                pthread_mutex_lock(&writer->lock);
+                r = writer_failure(writer);
         }
         return r;
 }
 
 /* How much was appended to a segment up to @end since it was started or opened. What lay there
  * before says nothing about what is to come. */
-static uint64_t appended(const struct slot *slot, uint64_t end)
+static uint64_t appended(const struct gate *gate, uint64_t end)
 {
-        return end - slot->begun;
+        return end - gate->begun;
 }
 
 /* Choose by how much was appended, how often it is synced and how much is to be kept ready. */
-static enum ready ready_how(struct head *head, uint64_t used)
+static enum ready ready_how(struct writer *writer, uint64_t used)
 {
-        if (synced_often(head))
+        if (synced_often(writer))
                 return used >= OVERWRITE_BYTES ? READY_OVERWRITE : READY_PAGES;
-        if (used < BULK_BYTES && head->ready_bytes < BULK_BYTES)
+        if (used < BULK_BYTES && writer->ready_bytes < BULK_BYTES)
                 return READY_PAGES;
-        return head->readied < BURST_BYTES ? READY_BULK : READY_LONG;
+        return writer->readied < BURST_BYTES ? READY_BULK : READY_LONG;
 }
 
 /* Take memory for the index of all records that fit in what is ready, if they are as long as those
  * so far. */
-static void populate_index(struct slot *slot, uint64_t ready)
+static void populate_index(struct gate *gate, uint64_t ready)
 {
-        uint64_t word = atomic_load(&slot->word), used = word_end(word) - FRAMES_OFFSET;
-        uint32_t records = word_records(slot, word);
+        uint64_t word = atomic_load(&gate->word), used = word_end(word) - FRAMES_OFFSET;
+        uint32_t records = word_records(gate, word);
         uint64_t each = records ? used / records : TYPICAL_FRAME_BYTES;
 
-        index_populate(slot->index, (ready - FRAMES_OFFSET) / each);
+        index_populate(gate->index, (ready - FRAMES_OFFSET) / each);
 }
 
-/* Make the active slot ready further; one thread at a time does so. Under head->lock, which is let
+/* Make the active gate ready further; one thread at a time does so. Under writer->lock, which is let
  * go of meanwhile: appends go on in what is ready, and nothing rolls. */
-static int extend_slot(struct head *head, struct slot *slot, uint64_t wanted, uint64_t ahead,
+static int extend_slot(struct writer *writer, struct gate *gate, uint64_t wanted, uint64_t ahead,
                        enum ready how)
 {
-        uint64_t ready = slot->ready;
+        uint64_t ready = gate->ready;
         int r;
 
         /* After an open on a full disk frames lie beyond @ready: write no zeros over them. */
-        if (ready < word_end(atomic_load(&slot->word)))
+        if (ready < word_end(atomic_load(&gate->word)))
                 how = READY_PAGES;
-        head->readying = true;
-        pthread_mutex_unlock(&head->lock);
-        r = ready_segment(slot->segment, &ready, wanted, ahead, how);
+        writer->readying = true;
+        pthread_mutex_unlock(&writer->lock);
+        r = ready_segment(gate->segment, &ready, wanted, ahead, how);
         if (r == 0 && in_folios(how))
-                populate_index(slot, ready);
-        pthread_mutex_lock(&head->lock);
-        head->readying = false;
-        head->readied += ready - slot->ready;
-        slot->ready = ready;
+                populate_index(gate, ready);
+        pthread_mutex_lock(&writer->lock);
+        writer->readying = false;
+        writer->readied += ready - gate->ready;
+        gate->ready = ready;
         if (r == 0)
-                ready_raise_limit(head, slot);
-        pthread_cond_broadcast(&head->changed);
+                ready_raise_limit(writer, gate);
+        pthread_cond_broadcast(&writer->changed);
         return r;
 }
 
-int head_extend(struct head *head, uint64_t bytes, uint32_t *ret_turn)
+int writer_extend(struct writer *writer, uint64_t bytes, uint32_t *ret_turn)
 {
         bool again = true;
-        int r = head_failure(head);
+        int r = writer_failure(writer);
 
         if (r < 0)
                 return r;
-        pthread_mutex_lock(&head->lock);
+        pthread_mutex_lock(&writer->lock);
         while (r == 0 && again) {
-                struct slot *slot;
+                struct gate *gate;
                 uint64_t word, end;
 
-                *ret_turn = head->newest;
-                slot = head_slot(head, head->newest);
-                word = atomic_load(&slot->word);
+                *ret_turn = writer->newest;
+                gate = writer_gate(writer, writer->newest);
+                word = atomic_load(&gate->word);
                 end = word_end(word) + bytes;
-                end += head_gap(head, end, bytes);
+                end += writer_gap(writer, end, bytes);
                 again = false;
-                if (word & HEAD_CLOSED || end > slot->segment->brief.bytes) {
+                if (word & GATE_CLOSED || end > gate->segment->brief.bytes) {
                         r = 1;
-                } else if (end / 8 > atomic_load(&slot->limit)) {
-                        again = head->readying || too_dirty(head);
-                        if (head->readying)
-                                head_wait_changed(head);
+                } else if (end / 8 > atomic_load(&gate->limit)) {
+                        again = writer->readying || too_dirty(writer);
+                        if (writer->readying)
+                                writer_wait_changed(writer);
                         else if (again)
-                                r = wait_clean(head);
+                                r = wait_clean(writer);
                         else
-                                r = extend_slot(head, slot, end,
-                                                ahead_of(appended(slot, end), READY_STEP_MAX),
-                                                ready_how(head, appended(slot, end)));
+                                r = extend_slot(writer, gate, end,
+                                                ahead_of(appended(gate, end), READY_STEP_MAX),
+                                                ready_how(writer, appended(gate, end)));
                 }
         }
-        pthread_mutex_unlock(&head->lock);
+        pthread_mutex_unlock(&writer->lock);
         return r;
 }
 
 /* Take the next step of keeping space ready ahead of the claims. Returns 1: there is none. Under
- * head->lock. */
-static int step_ahead(struct head *head)
+ * writer->lock. */
+static int step_ahead(struct writer *writer)
 {
-        struct slot *slot = head_slot(head, head->newest);
-        uint64_t used = word_end(atomic_load(&slot->word));
-        uint64_t until = used + keep_ahead(head, appended(slot, used));
-        uint64_t step = slot->ready + READY_STEP_MAX, page = os_page_bytes();
+        struct gate *gate = writer_gate(writer, writer->newest);
+        uint64_t used = word_end(atomic_load(&gate->word));
+        uint64_t until = used + keep_ahead(writer, appended(gate, used));
+        uint64_t step = gate->ready + READY_STEP_MAX, page = os_page_bytes();
 
-        if (slot->ready >= slot->segment->brief.bytes || slot->ready >= until || too_dirty(head)) {
-                uint64_t poke = poke_place(head, slot);
+        if (gate->ready >= gate->segment->brief.bytes || gate->ready >= until ||
+            too_dirty(writer)) {
+                uint64_t poke = poke_place(writer, gate);
 
                 if (used / 8 < poke) /* we were poked early: ask for another poke, in time */
-                        atomic_store(&slot->poke, poke);
+                        atomic_store(&gate->poke, poke);
                 return 1;
         }
         until = step < until ? step : until;
         /* ready_segment() adds a page to what is wanted. */
-        return extend_slot(head, slot, until > page ? until - page : 0, 0,
-                           ready_how(head, appended(slot, used)));
+        return extend_slot(writer, gate, until > page ? until - page : 0, 0,
+                           ready_how(writer, appended(gate, used)));
 }
 
-int head_ready_ahead(struct head *head)
+int writer_ready_ahead(struct writer *writer)
 {
-        int r = head_failure(head);
+        int r = writer_failure(writer);
 
-        pthread_mutex_lock(&head->lock);
+        pthread_mutex_lock(&writer->lock);
         while (r == 0) {
-                if (head->readying) /* an append that could not wait is at it */
-                        head_wait_changed(head);
+                if (writer->readying) /* an append that could not wait is at it */
+                        writer_wait_changed(writer);
                 else
-                        r = step_ahead(head);
+                        r = step_ahead(writer);
         }
-        pthread_mutex_unlock(&head->lock);
+        pthread_mutex_unlock(&writer->lock);
         return r == 1 ? 0 : r;
 }
 
-void head_unmap_ready(struct head *head)
+void writer_unmap_ready(struct writer *writer)
 {
         uint64_t page = os_page_bytes(), from, to;
         struct segment *segment;
 
-        if (head_pin(head, atomic_load(&head->newest), &segment, &from) < 0)
+        if (writer_pin(writer, atomic_load(&writer->newest), &segment, &from) < 0)
                 return; /* sealed meanwhile: nothing of it is ready */
         from = (from + page) & ~(page - 1);
         to = atomic_load(&segment->file_bytes);
         if (from < to)
                 os_zap((char *)segment->map.base + from, to - from);
-        catalog_unpin(head->catalog, segment);
+        chain_unpin(writer->chain, segment);
 }

@@ -319,14 +319,6 @@ int os_sync_directory(int fd)
         return fsync(fd) < 0 ? -errno : 0;
 }
 
-int os_start_writeback(int fd, uint64_t offset, uint64_t bytes)
-{
-        OS_UNCANCELLED;
-        return sync_file_range(fd, (off64_t)offset, (off64_t)bytes, SYNC_FILE_RANGE_WRITE) < 0
-                       ? -errno
-                       : 0;
-}
-
 int os_lock(int fd)
 {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -371,31 +363,4 @@ int os_is_memory(int fd)
         if (fstatfs(fd, &fs) < 0)
                 return -errno;
         return (uint32_t)fs.f_type == TMPFS_MAGIC || (uint32_t)fs.f_type == RAMFS_MAGIC;
-}
-
-int os_drop_cache(int fd, uint64_t offset, uint64_t bytes)
-{
-        return -posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
-}
-
-int os_read_ahead(int fd, uint64_t offset, uint64_t bytes)
-{
-        char sink[16384];
-        size_t got = sizeof(sink);
-        int r = 0;
-
-        /* readahead(2) stops at the device's limit, so read it all. */
-        posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
-        for (uint64_t at = 0; r == 0 && at < bytes && got == sizeof(sink); at += got)
-                r = os_read(fd, sink, sizeof(sink), offset + at, &got);
-        return r;
-}
-
-int os_write_back(int fd, uint64_t offset, uint64_t bytes)
-{
-        /* Without WAIT_BEFORE and WAIT_AFTER sync_file_range(2) reports no error, so it takes none
-         * from a sync. A second start of the same pages waits until the first is over. */
-        int r = os_start_writeback(fd, offset, bytes);
-
-        return r < 0 ? r : os_start_writeback(fd, offset, bytes);
 }

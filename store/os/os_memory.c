@@ -1,16 +1,11 @@
 /*
- * os_memory.c - system calls on mappings, time and waiting
+ * os_memory.c - system calls on mappings and on the page cache
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -122,104 +117,37 @@ int os_mincore(void *base, size_t bytes, unsigned char *ret_pages)
         return mincore(base, bytes, ret_pages) < 0 ? -errno : 0;
 }
 
-static int64_t clock_ns(clockid_t clock)
-{
-        struct timespec now;
-
-        clock_gettime(clock, &now); /* cannot fail for the clocks used here */
-        return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-int64_t os_now(void)
-{
-        return clock_ns(CLOCK_REALTIME);
-}
-
-int64_t os_now_coarse(void)
-{
-        return clock_ns(CLOCK_REALTIME_COARSE);
-}
-
-int64_t os_monotonic(void)
-{
-        return clock_ns(CLOCK_MONOTONIC);
-}
-
-void os_sleep(int64_t ns)
+int os_start_writeback(int fd, uint64_t offset, uint64_t bytes)
 {
         OS_UNCANCELLED;
-        struct timespec time = { ns / 1000000000, ns % 1000000000 };
-
-        nanosleep(&time, NULL);
+        return sync_file_range(fd, (off64_t)offset, (off64_t)bytes, SYNC_FILE_RANGE_WRITE) < 0
+                       ? -errno
+                       : 0;
 }
 
-int os_random(void *buffer, size_t bytes)
+int os_drop_cache(int fd, uint64_t offset, uint64_t bytes)
 {
-        OS_UNCANCELLED;
-        return getrandom(buffer, bytes, 0) == (ssize_t)bytes ? 0 : -EIO;
+        return -posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
 }
 
-int os_futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t timeout_ns, bool shared)
+int os_read_ahead(int fd, uint64_t offset, uint64_t bytes)
 {
-        struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
-        int how = FUTEX_WAIT | (shared ? 0 : FUTEX_PRIVATE_FLAG);
-        long r = syscall(SYS_futex, word, how, value, timeout_ns < 0 ? NULL : &timeout, NULL, 0);
+        char sink[16384];
+        size_t got = sizeof(sink);
+        int r = 0;
 
-        return r < 0 ? -errno : 0;
+        /* readahead(2) stops at the device's limit, so read it all. */
+        posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
+        for (uint64_t at = 0; r == 0 && at < bytes && got == sizeof(sink); at += got)
+                r = os_read(fd, sink, sizeof(sink), offset + at, &got);
+        return r;
 }
 
-int os_futex_wake(_Atomic uint32_t *word, int count, bool shared)
+int os_write_back(int fd, uint64_t offset, uint64_t bytes)
 {
-        int how = FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
-        long r = syscall(SYS_futex, word, how, count, NULL, NULL, 0);
+        /* Without WAIT_BEFORE and WAIT_AFTER sync_file_range(2) reports no error, so it takes none
+         * from a sync. A second start of the same pages waits until the first is over. */
+        int r = os_start_writeback(fd, offset, bytes);
 
-        return r < 0 ? -errno : (int)r;
-}
-
-/* membarrier(2), Linux 4.16. A thread that does not run needs no fence: what it did became visible
- * when it was switched out. */
-int os_fence_register(void)
-{
-        return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno
-                                                                                           : 0;
-}
-
-int os_fence_all(void)
-{
-        return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno : 0;
-}
-
-int os_eventfd(void)
-{
-        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), higher;
-
-        if (fd < 0 || fd > STDERR_FILENO)
-                return fd < 0 ? -errno : fd;
-        higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-        higher = higher < 0 ? -errno : higher;
-        close(fd);
-        return higher;
-}
-
-int os_signal_eventfd(int fd)
-{
-        OS_UNCANCELLED;
-        uint64_t one = 1;
-
-        return write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
-}
-
-int os_thread_id(void)
-{
-        return (int)syscall(SYS_gettid);
-}
-
-int os_process_id(void)
-{
-        return (int)getpid();
-}
-
-size_t os_page_bytes(void)
-{
-        return (size_t)sysconf(_SC_PAGESIZE);
+        return r < 0 ? r : os_start_writeback(fd, offset, bytes);
 }

@@ -1,7 +1,7 @@
 /*
  * os_disk.c - store/os.h on simulated disks: names, descriptors, reading, writing and syncing
  *
- * It takes the place of os.c and os_memory.c whole: were one function missing, the linker would
+ * It takes the place of os.c, os_memory.c and os_wait.c whole: were one function missing, the linker would
  * pull in theirs and complain of all the others. Paths are /disk/ID for the parent directory and
  * /disk/ID/store for the store's. Descriptors start above those of the kernel.
  */

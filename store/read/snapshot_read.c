@@ -1,5 +1,5 @@
 /*
- * edit.c - reading and editing through a private snapshot
+ * snapshot_read.c - reading and editing through a private snapshot
  */
 #include <errno.h>
 

@@ -174,6 +174,42 @@ START_TEST(a_log_that_leaves_a_segment_inside_a_batch_with_no_mark)
 }
 END_TEST
 
+/* An old copy of a segment is put back, from before a truncation; the next writer seals it as the log leaves
+ * it. So what was cut does not come back where the link that says so is lost later. */
+START_TEST(a_copy_from_before_a_truncation)
+{
+        struct logstore_repair_report report;
+        unsigned next = _i == 1 ? 3 : 2;
+        struct bytes copy;
+        uint64_t last = 12;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (uint64_t i = 0; i < last; i++)
+                append_text("a record");
+        while (_i == 1 && !file_exists(segment_path(2)))
+                append_filled(2000, 'x');
+        close_store();
+        if (_i == 1)
+                last = read_seal(1).last_number;
+        copy = load_file(segment_path(1));
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_int_eq(logstore_truncate_after(store, last - 2, 0), 0);
+        append_text("behind the cut");
+        while (_i == 2 && !file_exists(segment_path(3)))
+                append_filled(2000, 'x');
+        close_store();
+        save_file(segment_path(1), copy.data, copy.size);
+        free(copy.data);
+        open_store(LOGSTORE_NO_THREAD);
+        close_store();
+        ck_assert_uint_eq(read_seal(1).last_number, last - 2);
+        zero_in(next, 0, SECTOR_BYTES);
+        ck_assert_int_eq(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, &report),
+                         0);
+        ck_assert_uint_eq(report.kept_last, last - 2);
+}
+END_TEST
+
 /* ---- frames ---- */
 
 static void forge_frame(uint64_t id, uint64_t offset, uint32_t word)
@@ -275,6 +311,7 @@ int main(void)
                 { a_wrong_seal_of_the_head_behind_a_segment_that_stops_early, 0 },
                 { a_log_that_leaves_a_segment_inside_a_batch, 3 },
                 { a_log_that_leaves_a_segment_inside_a_batch_with_no_mark, 0 },
+                { a_copy_from_before_a_truncation, 3 },
                 { a_frame_that_does_not_lead_to_the_next, 0 },
                 { a_void_inside_a_batch, 0 },
                 { a_durable_record_of_which_more_should_follow, 0 },

@@ -295,6 +295,43 @@ START_TEST(a_repair_that_fails_gives_the_lock_back_and_cuts_nothing)
 }
 END_TEST
 
+/* The newest segment that has records is sealed, and a writer goes on behind it: with an empty head, or
+ * with no head at all. */
+static void end_sealed(bool with_head)
+{
+        struct segment_seal seal;
+
+        if (with_head) {
+                open_store(LOGSTORE_NO_THREAD);
+                ck_assert_int_eq(logstore_truncate_after(store, read_seal(3).last_number, 0), 0);
+                close_store();
+        } else {
+                seal = read_seal(3);
+                forge_slots(offsetof(struct control_slot, mark_id), 3);
+                forge_slots(offsetof(struct control_slot, mark_number), seal.last_number);
+                forge_slots(offsetof(struct control_slot, mark_offset), seal.end);
+                ck_assert_int_eq(unlink(segment_path(4)), 0);
+        }
+        forge_slots(offsetof(struct control_slot, flags), 0);
+}
+
+/* It fails, or is killed, with everything in quarantine and nothing cut. A writer may come before the next
+ * repair: what it writes to has one name. */
+START_TEST(a_repair_that_ends_half_way_keeps_no_writer_out)
+{
+        make_damaged_store();
+        end_sealed(_i);
+        ck_assert_int_eq(link(scratch("store/control"), scratch("second")), 0);
+        ck_assert_int_eq(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, NULL),
+                         -EPERM);
+        ck_assert(file_exists(scratch("store/quarantine/0000000003.log.0")));
+        ck_assert_int_eq(unlink(scratch("second")), 0);
+        open_store(LOGSTORE_NO_THREAD);
+        append_text("one more");
+        close_store();
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -306,6 +343,7 @@ int main(void)
                 { what_is_cut_is_in_quarantine_as_it_was, 0 },
                 { a_name_far_away_costs_nothing, 2 },
                 { a_repair_that_fails_gives_the_lock_back_and_cuts_nothing, 0 },
+                { a_repair_that_ends_half_way_keeps_no_writer_out, 2 },
         };
 
         return RUN_TESTS("repair", tests);

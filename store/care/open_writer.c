@@ -112,6 +112,8 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
         if (r == 0)
                 r = chain_drop_leftovers(chain);
         if (r == 0)
+                r = chain_seal_copies(chain);
+        if (r == 0)
                 chain_drop_indexes(chain);
         return r;
 }
@@ -174,7 +176,6 @@ int store_open_writer(struct logstore *store)
 
         if (r == 0 && store->chain.unsealed) /* a copy put back, or a recovery on a full disk */
                 r = verify_unsealed(store);
-
         if (r < 0)
                 return r;
         chain_slot(&store->chain, &slot);

@@ -18,6 +18,14 @@
 #include "os/file.h"
 #include "verify/verdict.h"
 
+/* Is it a sealed segment to which nobody writes any more? Whoever opens the store next, be it before
+ * the next repair, may seal the head anew and, where that is empty, the segment before it. */
+static bool is_left_alone(const struct chain *chain, uint64_t id)
+{
+        return chain->count > 2 && id < chain->entries[chain->count - 2].id &&
+               segment_is_sealed(chain->directory, chain->uuid, id);
+}
+
 /* Count what is cut of a file, without the zeros at its end. With @aside put it into the
  * quarantine; *ret_went says that names there are to be synced. A segment newer than the head is
  * not part of the log, and nobody has mapped what is no file: these are moved. */
@@ -45,8 +53,7 @@ static int cut_file(struct repair *repair, uint64_t id, bool aside, bool *ret_we
         *ret_went = true;
         if (id > head || !st.regular)
                 return quarantine_move(store->directory, name);
-        /* A sealed segment is durable, and nobody writes to it any more. */
-        if (from == 0 && segment_is_sealed(store->directory, chain->uuid, id))
+        if (from == 0 && is_left_alone(chain, id))
                 return quarantine_link(store->directory, name);
         return quarantine_copy(store->directory, name);
 }

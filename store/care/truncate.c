@@ -19,27 +19,6 @@ struct truncation {
         const struct start_payload *start; /* of the new head, once known */
 };
 
-/* The greatest time in the log up to @end of a pinned segment. */
-static int greatest_until(struct chain *chain, struct segment *segment, uint64_t end, int64_t *ret)
-{
-        int64_t greatest = chain_greatest_before(chain, segment);
-        uint64_t offset = FRAMES_OFFSET;
-        struct record_view view;
-        int r = 0;
-
-        for (; r == 0 && offset < end; offset += view.frame_bytes) {
-                const struct frame *frame = segment_frame(segment, offset);
-                r = segment_peek(segment, offset, &view);
-                if (r < 0)
-                        return segment_damage(segment, offset, 0, "the frame is impossible");
-                if ((view.kind == FRAME_RECORD || view.kind == FRAME_MORE) &&
-                    frame->time_ns > greatest)
-                        greatest = frame->time_ns;
-        }
-        *ret = greatest;
-        return 0;
-}
-
 /* Describe in *start where the log is to end. */
 static int describe_end(struct truncation *truncation, struct start_payload *start)
 {
@@ -58,7 +37,8 @@ static int describe_end(struct truncation *truncation, struct start_payload *sta
         start->previous_salt = place.segment->brief.salt;
         start->previous_end = place.offset + place.view.frame_bytes;
         start->previous_records = place.view.ordinal;
-        r = greatest_until(&store->chain, place.segment, start->previous_end, &start->greatest_ns);
+        r = chain_greatest_until(&store->chain, place.segment, start->previous_end,
+                                 &start->greatest_ns);
         chain_unpin(&store->chain, place.segment);
         if (r == 0 && place.view.kind == FRAME_MORE)
                 return detail(-EINVAL, "record %llu is inside a batch",

@@ -171,6 +171,26 @@ int64_t chain_greatest_before(struct chain *chain, const struct segment *segment
         return greatest;
 }
 
+int chain_greatest_until(struct chain *chain, struct segment *segment, uint64_t end, int64_t *ret)
+{
+        int64_t greatest = chain_greatest_before(chain, segment);
+        uint64_t offset = FRAMES_OFFSET;
+        struct record_view view;
+        int r = 0;
+
+        for (; r == 0 && offset < end; offset += view.frame_bytes) {
+                const struct frame *frame = segment_frame(segment, offset);
+                r = segment_peek(segment, offset, &view);
+                if (r < 0)
+                        return segment_damage(segment, offset, 0, "the frame is impossible");
+                if ((view.kind == FRAME_RECORD || view.kind == FRAME_MORE) &&
+                    frame->time_ns > greatest)
+                        greatest = frame->time_ns;
+        }
+        *ret = greatest;
+        return 0;
+}
+
 bool chain_is_empty(struct chain *chain)
 {
         bool empty;

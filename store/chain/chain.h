@@ -68,6 +68,7 @@ struct chain {
         size_t fault_count, fault_room;
         bool misfit;         /* the seal of the head does not fit its frames */
         bool unsealed;       /* a segment older than a sealed one is not sealed */
+        uint64_t missealed;  /* the oldest whose seal is not as the next one's link says; 0: none */
         bool copied_back;    /* the log is a copy of the beginning of newer files' log */
         bool vanished;       /* a listed file is gone: read the chain anew */
         uint64_t *leftovers; /* ids of segment files off the chain, ascending, */
@@ -128,6 +129,8 @@ int chain_pin_next(struct chain *chain, const struct segment *segment, struct se
  * start frame's time was written while claims may have been open. The seal before it knows better,
  * unless the log was cut below that seal's end. */
 int64_t chain_greatest_before(struct chain *chain, const struct segment *segment);
+/* The same, and that of its own records before @end. -EBADMSG, -EIO: a frame does not lead there. */
+int chain_greatest_until(struct chain *chain, struct segment *segment, uint64_t end, int64_t *ret);
 
 /* Add a pin to a pinned segment. */
 void chain_hold(struct chain *chain, struct segment *segment);
@@ -162,6 +165,11 @@ uint64_t chain_trim(struct chain *chain, uint64_t number);
  * that is there is only cut back. */
 int chain_seal(struct chain *chain, uint64_t id, uint64_t records, uint64_t end,
                int64_t greatest_ns, bool was_read);
+
+/* For an open, with the log's end durable: seal each segment as the one behind it says. An old copy
+ * that was put back has its old seal, or none. Were the link behind it ever lost, what was cut
+ * would seem to be part of the log. */
+int chain_seal_copies(struct chain *chain);
 
 /* Unlink leftovers with their indexes, then sync the directory. Trimmed ones go oldest first,
  * others newest first. The second call unlinks @most of them and returns 1 if there may be more.

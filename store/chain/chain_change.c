@@ -221,3 +221,42 @@ int chain_seal(struct chain *chain, uint64_t id, uint64_t records, uint64_t end,
         segment_close(segment);
         return r;
 }
+
+static int seal_copy(struct chain *chain, const struct segment_brief *brief,
+                     const struct start_payload *behind)
+{
+        int64_t greatest = behind->greatest_ns;
+        struct segment *segment;
+        int r = chain_pin_id(chain, brief->id, &segment);
+
+        if (r < 0)
+                return r;
+        chain_greatest_until(chain, segment, behind->previous_end,
+                             &greatest); /* if it can be read */
+        chain_unpin(chain, segment);
+        return chain_seal(chain, brief->id, behind->previous_records, behind->previous_end,
+                          greatest, !brief->sealed);
+}
+
+/* Of one with a second name, which a backup may have given it, the seal stays as it is. */
+int chain_seal_copies(struct chain *chain)
+{
+        size_t at = chain->missealed ? chain_find_id(chain, chain->missealed) : chain->count;
+        int r = 0;
+
+        for (; r == 0 && at + 1 < chain->count; at++) {
+                const struct chain_entry *next = &chain->entries[at + 1];
+                struct segment_brief brief, behind;
+
+                r = segment_brief_read(chain->directory, chain->uuid, chain->entries[at].id,
+                                       &brief);
+                if (r == 0 && brief.sealed && brief.seal.end == next->previous_end &&
+                    brief.seal.records == next->previous_records)
+                        continue;
+                if (r == 0)
+                        r = segment_brief_read(chain->directory, chain->uuid, next->id, &behind);
+                if (r == 0 && segment_check_writable(chain->directory, brief.id) == 0)
+                        r = seal_copy(chain, &brief, &behind.start);
+        }
+        return r;
+}

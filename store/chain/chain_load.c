@@ -197,6 +197,7 @@ static void take_over(struct chain *chain, const struct chain *fresh)
         chain->sealed = fresh->sealed;
         chain->sealed_number = fresh->sealed.mark_number;
         chain->unsealed = fresh->unsealed;
+        chain->missealed = fresh->missealed;
         chain->copied_back = fresh->copied_back;
         chain->vanished = false;
         chain->fault = fresh->fault;

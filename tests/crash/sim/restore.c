@@ -30,8 +30,9 @@ struct restored {
         bool segment; /* one on the chain, or one that may be taken for its newest */
         bool any;     /* or any other */
         bool control;
-        bool first;    /* whose first number is less: */
-        uint64_t mark; /* it knows to be durable */
+        bool first;     /* whose first number is less: */
+        uint64_t epoch; /* of the control page before */
+        uint64_t mark;  /* it knows to be durable, if it is of that epoch */
 };
 
 #define NOT_BEFORE 0x1000u /* bytes of a segment's header: its start frame lies behind */
@@ -173,11 +174,10 @@ static void expect_control(struct machine *m, struct restored *restored,
                            const struct old_copy *copy)
 {
         struct promise *p = &m->promise;
-        struct control_slot old = slot_of(copy->bytes),
-                            now = slot_of(disk_look_up(m->disk, "control")->cache->bytes);
+        struct control_slot old = slot_of(copy->bytes);
 
         restored->control = true;
-        restored->mark = old.epoch < now.epoch ? 0 : old.mark_number;
+        restored->mark = old.epoch < restored->epoch ? 0 : old.mark_number;
         if (old.first_number >= p->first_low)
                 return;
         if (p->came_back < p->first_low)
@@ -206,7 +206,9 @@ static void expect(struct machine *m, struct restored *restored, const struct ol
 static uint32_t put_back(struct machine *m)
 {
         uint32_t most = 1 + rng_below(&m->rng, 3), count = 0;
-        struct restored restored = { 0 };
+        struct restored restored = {
+                .epoch = slot_of(disk_look_up(m->disk, "control")->cache->bytes).epoch
+        };
 
         for (uint32_t i = 0; i < 4 * most && count < most; i++) {
                 struct old_copy *copy = &m->copies[rng_below(&m->rng, MACHINE_COPIES)];

@@ -120,9 +120,9 @@ void row_latency(const struct options *options);
 
 /*
  * ---- the store, as the rows open it (ours.c) ----
- * By default it never lets more than 256 MiB wait for the disk, nor more than one full segment, so a
- * long append goes at the disk's speed. A burst is what memory can take: one segment, nothing
- * written while it lasts; the peers are set up likewise.
+ * By default it never lets more than 256 MiB wait for the disk, and never more than one full
+ * segment. So a long append goes at the disk's speed. A burst measures what memory can take: it is
+ * one segment, and nothing is written while it lasts. The peers are set up likewise.
  */
 int ours_open(const struct work *work, uint32_t flags, struct logstore **ret);
 int ours_close(struct logstore *store, int r);                 /* the first error of both */
@@ -160,8 +160,9 @@ void frames_walk(const struct iovec *file, bool verified, struct frame_sum *sum)
 
 /*
  * ---- memory for a run (memory.c) ----
- * Hold at least so much, or half of what is free; let go of some if the run has used what was free (and
- * say whether there is more); let go of all.
+ * memory_hold() takes that many bytes, or half of what is free if that is less. memory_yield() lets
+ * go of some if the run has used what was free, and returns whether there is more. memory_drop()
+ * lets go of all.
  */
 void memory_hold(uint64_t bytes);
 bool memory_yield(void);

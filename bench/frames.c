@@ -133,7 +133,7 @@ void frames_walk(const struct iovec *file, bool verified, struct frame_sum *sum)
                         at += size;
                         continue;
                 }
-                if (!verified) /* one load of each frame takes half the time with it, a hash longer */
+                if (!verified) /* halves the time of one load a frame; a hash would be slower */
                         __builtin_prefetch(at + frame_bytes(size) + 64);
                 if (kind != FRAME_VOID && frame->ordinal != 0) {
                         sum->records++;

@@ -148,9 +148,9 @@ static int compare(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
-/* Median over the rounds, of values or, with @by, of their ratios: what ran side by side met the same
- * machine, which may be another a minute later. *ret_spread (may be NULL) is the whole range as a
- * part of it. */
+/* Returns the median over the rounds: of values or, with @by, of their ratios. Contenders that ran
+ * side by side met the same machine, which may behave differently a minute later. *ret_spread (may
+ * be NULL) is the whole range as a part of the median. */
 static double median(const struct contender *c, const struct contender *by, int metric,
                      double *ret_spread)
 {

@@ -1,10 +1,10 @@
 /*
  * memory.c - free memory that the machine has got, for a run that fills the page cache
  *
- * A virtual machine may hand free memory back to its host (free page reporting) and has to ask for it
- * again: 0.2 to 0.3 GiB/s of the page cache where it was away, 2 to 3 where it was not. A run in such
- * memory measures the host. So what a run will take is held until then, and let go of piece by piece
- * while the run takes it, sooner than it can be handed back.
+ * A virtual machine may hand free memory back to its host (free page reporting) and then has to ask
+ * for it again. The page cache fills at 0.2 to 0.3 GiB/s where memory was away, at 2 to 3 where it
+ * was not. A run in such memory measures the host. So we hold what a run will take until it starts,
+ * and let go of it piece by piece while the run takes it, sooner than it can be handed back.
  */
 #include "bench.h"
 

@@ -5,9 +5,9 @@
  * reads sync, acknowledge, copy to standard output, look at signals; at the end sync and close.
  * Only when both have succeeded the status is 0, whatever --sync said.
  *
- * Failures: whatever stops the input, all that was appended before is synced, and one more line says
- * up to which number it is durable. A signal ends the input in the same way; then the process dies
- * by it.
+ * Failures: if anything stops the input, the verb syncs all that it appended before, and one more
+ * line says up to which number it is durable. A signal ends the input in the same way; then the
+ * process dies by it.
  */
 #include <errno.h>
 #include <fcntl.h>

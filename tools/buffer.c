@@ -1,8 +1,8 @@
 /*
  * buffer.c - bytes on their way to a descriptor, written in big blocks
  *
- * While signals are held back a write must not block: into anything but a file it waits with poll(2)
- * and then writes what a pipe that is ready takes at once.
+ * While signals are held back a write must not block. Unless the output is a file, the buffer waits
+ * with poll(2) and then writes what a ready pipe takes at once.
  */
 #include "buffer.h"
 

@@ -18,7 +18,7 @@
 struct buffer {
         int fd;
         int error;      /* 0, or the first negative errno */
-        int compare_fd; /* -1, or: the first skip_bytes are compared with this file's, not written */
+        int compare_fd; /* if not -1, the first skip_bytes are compared with it, not written */
         uint64_t compare_offset; /* in it */
         uint64_t skip_bytes;
         uint64_t written;   /* bytes that left, or were skipped, since the start */

@@ -70,7 +70,8 @@ static void print_verbs(const struct verb *verbs, size_t count)
                 printf("%s%s", i ? " " : "", verbs[i].name);
 }
 
-/* @text inside of single quotes; @quote stands for one, and a backslash goes before each of @marks. */
+/* Print @text for the inside of single quotes: @quote for each quote in it, and a backslash before
+ * each of @marks. */
 static void print_quoted(const char *text, const char *quote, const char *marks)
 {
         for (; *text; text++) {

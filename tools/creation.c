@@ -74,8 +74,8 @@ static bool is_empty(int directory)
         return empty;
 }
 
-/* Who may read the files may search the directory, who may write them make new ones. One that everyone
- * may write, as /tmp, is not ours to give away: it keeps its group and mode. */
+/* A group that may read the files may search the directory; one that may write them may create new
+ * ones. A directory that everyone may write, as /tmp, is not ours: it keeps its group and mode. */
 static int give(int directory, gid_t group, uint32_t mode)
 {
         struct stat st;

@@ -1,14 +1,15 @@
 /*
  * cursor_file.c - the last record that was printed, kept in a file between runs
  *
- * The file is one line of fixed width, written over in place by one pwrite(2), which a kill cannot
- * split. It is made exclusively and never replaced, so no other file is harmed whatever lies at its
- * name; a kill right after it was made leaves it empty, which means that nothing was printed. A lock
- * on it keeps a second run away.
+ * The file is one line of fixed width. One pwrite(2) overwrites it in place, and a kill cannot
+ * split that. The file is made exclusively and never replaced, so no other file is harmed, whatever
+ * lies at its name. A kill right after it was made leaves it empty, which means that nothing was
+ * printed. A lock on it keeps a second run away.
  *
  * It is written only after the output was, so no record is ever lost. A kill between the two would
- * print records twice; where the output is a file, its size tells how far the printing got, and the
- * next run leaves those bytes out after comparing them, or refuses if it cannot. Into a pipe a record may in that moment come twice.
+ * print records twice. If the output is a file, its size tells how far the printing got: the next
+ * run compares those bytes and leaves them out, or refuses if it cannot. Into a pipe such a kill
+ * may print a record twice.
  */
 #include "cursor_file.h"
 
@@ -217,8 +218,8 @@ static int readable_output(void)
         return open("/proc/self/fd/1", O_RDONLY | O_CLOEXEC);
 }
 
-/* Opened anew for reading and writing (1<>FILE) the output begins at its start, where it would write
- * over what was printed: go to its end. */
+/* An output opened anew for reading and writing (1<>FILE) begins at its start, where we would write
+ * over what was printed. Go to its end. */
 static void go_to_end(const struct cursor_file *file)
 {
         struct stat st;
@@ -265,7 +266,7 @@ static int write_line(struct cursor_file *file, const char *line, int size)
         return report_file(n < 0 ? -errno : -ENOSPC, file->path);
 }
 
-/* The first line, also into an empty file. What could not be written whole leaves no part behind. */
+/* Write the first line, also into an empty file. On failure leave no part of it behind. */
 static int write_first(struct cursor_file *file, const char *line, int size)
 {
         bool is_new = file->fd < 0;

@@ -30,7 +30,7 @@ struct cursor_file {
 int cursor_file_open(struct cursor_file *file, const char *path, struct logstore *store);
 void cursor_file_close(struct cursor_file *file);
 
-/* The record printed last must still be in the log in @dir, and be the one that it was. A status. */
+/* Check that the record printed last is still in the log in @dir, and is the same. A status. */
 int cursor_file_check(const struct cursor_file *file, struct logstore_cursor *cursor,
                       const struct logstore_bounds *bounds, const char *dir);
 

@@ -8,9 +8,9 @@
  * be read nor written (-EBADF), so that no file of the tool gets its number. */
 void descriptors_occupy(void);
 
-/* 0, or -EBADF if @fd was closed, or cannot be used in this direction. For who would else find out by
- * the first byte only, or never: a pipe's other end is not readable, or writable, however long one
- * waits. @mode: O_RDONLY or O_WRONLY. */
+/* Returns 0, or -EBADF if @fd was closed or cannot be used in this direction. Otherwise a caller
+ * would find out by the first byte only, or never: a pipe's wrong end never becomes ready. @mode is
+ * O_RDONLY or O_WRONLY. */
 int descriptors_check(int fd, int mode);
 
 #endif

@@ -23,9 +23,9 @@ struct follow {
  * then *ret is NULL. A status. */
 int follow_open(struct follow *follow, const char *dir, struct logstore **ret);
 
-/* The name may mean another store than @store, in which nothing comes behind @tail: that, or another
- * opening of the same one, goes into *ret, which the caller closes @store for. NULL: nothing to go on
- * in, for now. Whether it is another one is told, and in *ret_other. A status. */
+/* Nothing comes behind @tail in @store, and the name may mean another store by now. *ret is that
+ * store, or another opening of the same one; the caller then closes @store. NULL: there is nothing
+ * to go on in for now. *ret_other says if it is another store, which is also printed. A status. */
 int follow_look(struct follow *follow, struct logstore *store, uint64_t tail, struct logstore **ret,
                 bool *ret_other);
 

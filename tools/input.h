@@ -62,8 +62,9 @@ int input_format_parse(const char *name, const char *delimiter, struct input_for
 int input_open(struct input *in, int fd, const struct input_format *format, size_t record_limit);
 void input_close(struct input *in); /* not the descriptor */
 
-/* 1: a record, valid until the next call of take or fill. 0: none in the buffer. -EMSGSIZE longer
- * than the limit, -EBADMSG not in the format: in->problem has a line; the next call goes on behind. */
+/* 1: a record, valid until the next call of take or fill. 0: none in the buffer. -EMSGSIZE: longer
+ * than the limit. -EBADMSG: not in the format. After these two in->problem has a line, and the next
+ * call goes on behind the record. */
 int input_take(struct input *in, struct logstore_entry *ret);
 
 /* Wait for bytes. 1: there are some, or it has ended and what is left is a record. 0: all taken;

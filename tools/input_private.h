@@ -13,8 +13,8 @@ int input_problem(struct input *in, int error, const char *format, ...)
 /* It is longer than a record of this store: -EMSGSIZE. */
 int input_too_long(struct input *in, const char *at_least, size_t size);
 
-/* Up to the delimiter, or all that is left at the end of the input. @limit is in bytes. 1, 0 or an error as
- * input_take(). */
+/* Take up to the delimiter, or all that is left at the end of the input. @limit is in bytes.
+ * Returns 1, 0 or an error as input_take(). */
 int input_take_line(struct input *in, size_t limit, const char **ret_data, size_t *ret_size);
 
 /* The next line that is not blank, as JSON. */

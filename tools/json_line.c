@@ -1,12 +1,12 @@
 /*
  * json_line.c - the few members of a JSON object that are wanted, whatever else it holds
  *
- * Why not one call of the JSON library: it builds everything that the line holds, which is many times
- * the line's size, follows nesting by recursion, and refuses members that nobody asked for (numbers
- * out of range, zero bytes in keys). So the line is walked over here, with one bit of memory for each
- * level of nesting. The library decodes only the strings that are wanted and have escapes.
+ * Why not one call of the JSON library: it builds everything that the line holds, which takes many
+ * times the line's size. It follows nesting by recursion. It refuses values that we do not need
+ * (numbers out of range, zero bytes in keys). So we walk over the line here, with one bit of memory
+ * for each level of nesting. The library decodes only the wanted strings that have escapes.
  *
- * Each function moves `at` over one thing and returns false, with `problem` set, if it is not there.
+ * Each function moves `at` over one thing. If it is not there, it sets `problem` and returns false.
  */
 #include "json_line.h"
 
@@ -159,7 +159,7 @@ static bool name(struct walk *walk)
         return take(walk, ':') || fail(walk, "wanted a colon");
 }
 
-/* Behind a value: leave what ends here, up to the level @outer. *ret_more: another value follows. */
+/* After a value: leave what ends here, up to the level @outer. *ret_more: another value follows. */
 static bool leave(struct walk *walk, unsigned int outer, bool *ret_more)
 {
         *ret_more = false;

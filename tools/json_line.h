@@ -21,9 +21,9 @@ const char *json_line_find(const char *line, size_t size, struct json_member *me
                            size_t count);
 
 /*
- * The bytes of a value that must be a string. Where they stand in the line as they are, *ret_owner is
- * NULL; else it holds them, for json_decref(). Not terminated by a zero. -EINVAL: no string, or one
- * that is not UTF-8. -ENOMEM.
+ * Get the bytes of a value that must be a string. If the line holds them as they are, *ret_owner is
+ * NULL; else it holds them, for json_decref(). No zero ends them. -EINVAL: no string, or not UTF-8.
+ * -ENOMEM.
  */
 int json_line_string(const struct json_member *member, json_t **ret_owner, const char **ret_data,
                      size_t *ret_size);

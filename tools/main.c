@@ -1,8 +1,8 @@
 /*
  * main.c - logstore VERB DIR ...: the table of verbs, and what reads it
  *
- * A verb is one row. Dispatch, argument counts, `help`, `--help` and the shells' completion (completion.c) all
- * come from the row and from the verb's option table; nothing else lists verbs or options.
+ * A verb is one row. Dispatch, argument counts, `help`, `--help` and the shells' completion
+ * (completion.c) read the row and the verb's option table; nothing else lists verbs or options.
  */
 #include <errno.h>
 #include <stdio.h>

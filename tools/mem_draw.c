@@ -169,7 +169,7 @@ void mem_draw_map(const struct mem_view *view, size_t columns, size_t rows)
 #define SVG_LEFT 120
 #define SVG_TOP 60
 
-/* What is no UTF-8, and most control characters, no XML may hold: they are shown as anywhere else. */
+/* XML may hold neither invalid UTF-8 nor most control characters: show them as anywhere else. */
 static void svg_text(const char *text)
 {
         char cut[4096], visible[TEXT_VISIBLE_BYTES(sizeof(cut))];

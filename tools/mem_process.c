@@ -1,7 +1,7 @@
 /*
  * mem_process.c - one process's mappings, as /proc/PID/smaps tells them
  *
- * Mappings of the store's files are known by their path; what else the process has is added up under
+ * We know mappings of the store's files by their path. What else the process has is added up under
  * anonymous and heap. A process that we may not look at is unknown, not empty.
  */
 #include <dirent.h>

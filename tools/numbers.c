@@ -85,7 +85,8 @@ int mode_parse(const char *text, uint32_t *ret)
 
 #define FRACTION_ONE UINT64_C(1000000000000000000)
 
-/* The digits behind a point, one at least, as a part of FRACTION_ONE; those after the 18th are dropped. */
+/* Read the digits after a point, at least one, as a part of FRACTION_ONE. Those after the 18th do
+ * not count. */
 static int fraction_parse(const char **text, uint64_t *ret)
 {
         uint64_t unit = FRACTION_ONE / 10, sum = 0;

@@ -6,9 +6,9 @@
 
 #include <popt.h>
 
-/* popt takes the next word for a value that was left out, be it a directory. So each word that is
- * "--NAME" of an option in @options with POPT_ARGFLAG_OPTIONAL becomes "--NAME=", but for words that
- * are values, or stand behind "--". The new words live as long as the process. -ENOMEM. */
+/* popt takes the next word as a value that was left out, even if it is a directory. So we turn each
+ * word "--NAME" of an option in @options with POPT_ARGFLAG_OPTIONAL into "--NAME=", unless the word
+ * is a value or stands behind "--". The new words live as long as the process. -ENOMEM. */
 int optional_mark(const struct poptOption *options, int argc, char **argv);
 
 #endif

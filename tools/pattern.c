@@ -1,10 +1,11 @@
 /*
  * pattern.c - extended POSIX expressions over bytes
  *
- * regcomp(3) follows nesting by recursion, and writes repetitions out: a short pattern can ask for any
- * amount of memory. So it works on a thread whose stack is enough for every pattern of the length that
- * is taken, whatever the stack's limit, and under a limit of memory, at which it gives up in order.
- * A search that has to follow \1 to \9 may ask for any amount, too, and works under such a limit.
+ * regcomp(3) follows nesting by recursion, and writes repetitions out: a short pattern can ask for
+ * any amount of memory. So it works on a thread of its own. The thread's stack is enough for every
+ * pattern of the accepted length, whatever the process's limit. Under a limit of memory regcomp(3)
+ * gives up in order. A search that has to follow \1 to \9 may also ask for any amount, and works
+ * under such a limit.
  */
 #include "pattern.h"
 

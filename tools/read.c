@@ -4,8 +4,8 @@
  * Happy path: open read-only, find the range, walk a cursor over it, print into one buffer; at the
  * end of the log (with -f) flush, save the position, sleep until there is more.
  *
- * Failures: damage ends the reading with file, offset and number, after what is before it has been
- * printed. A follower that was overtaken by a trim says which records it missed and goes on. Signals
+ * Failures: damage ends the reading; the verb first prints what is before it, then file, offset and
+ * number. A follower that was overtaken by a trim says which records it missed and goes on. Signals
  * need no care: nothing is held open that a death could harm.
  */
 #include <errno.h>
@@ -131,8 +131,8 @@ static bool begins_later(const struct reading *run)
         return logstore_segments(run->store, take_oldest, &oldest) == 1 && oldest > run->first;
 }
 
-/* What is missing where reading begins, at an end of the log, does not keep back what is there: it is
- * told, and makes the status. Damage amid the log ends the reading. */
+/* Records that are missing at an end of the log, where reading begins, do not keep back those that
+ * are there. We report them, and they decide the status. Damage amid the log ends the reading. */
 static bool passes_over(struct reading *run, int r)
 {
         if (r != -EBADMSG || run->begun || follow || (!backward && !begins_later(run)))

@@ -61,7 +61,7 @@ static void print_report(const struct logstore_repair_report *report)
                 print_salvaged(report);
 }
 
-/* What was salvaged before a failure may be all that can be had: it stays, under its partial name. */
+/* What was salvaged before a failure may be all that there is: keep it under its partial name. */
 static int keep_salvage(struct destination *salvage, int status)
 {
         if (access(salvage->partial, F_OK) < 0)

@@ -1,14 +1,14 @@
 /*
  * signals.c - how the tool answers signals
  *
- * SIGPIPE is ignored, so that a verb sees -EPIPE, ends in order and then dies by it. SIGXFSZ is
- * ignored, so that a limit of file size is an error like a full disk. SIGINT, SIGTERM and SIGHUP are
- * held back only where there is something to finish (append): they are blocked, in every thread that
- * is started later too, and read from a signalfd, so none is lost between a look and a sleep. What
- * sleeps meanwhile sleeps in poll(2), beside the signalfd. A signal that the caller had ignored
- * (nohup, a background job of a script) stays ignored. SIGBUS: the library's guard answers faults in
- * its own calls; what is left is this tool reading a record whose file was cut meanwhile, which ends
- * with a line and a status.
+ * We ignore SIGPIPE, so that a verb sees -EPIPE, ends in order and then dies by it. We ignore
+ * SIGXFSZ, so that a limit of file size is an error like a full disk. We hold SIGINT, SIGTERM and
+ * SIGHUP back only where there is something to finish (append). Then they are blocked, also in
+ * every thread started later, and read from a signalfd, so none is lost between a look and a sleep.
+ * A thread that sleeps meanwhile sleeps in poll(2), beside the signalfd. A signal that the caller
+ * had ignored (nohup, a background job of a script) stays ignored. The library's guard answers
+ * SIGBUS in its own calls. This tool may also read a record whose file was cut meanwhile: then it
+ * ends with a line and a status.
  */
 #include "signals.h"
 

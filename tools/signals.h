@@ -18,7 +18,8 @@ int signals_came(void);
 
 bool signals_held(void);
 
-/* Wait until @fd can take a byte: 0. -EINTR: a held signal came first, or had come and it cannot. */
+/* Wait until @fd can take a byte: 0. -EINTR: a held signal came first, or had come and @fd cannot
+ * take a byte. */
 int signals_wait_writable(int fd);
 
 /* Sleep; true: a held signal came first. */

@@ -1,8 +1,8 @@
 /*
  * stream_copy.c - the log, record by record, into a new store
  *
- * For a log of more segments than a process may have mappings, where no snapshot can be had. It holds
- * on to one segment at a time, so retention may overtake it: then it fails, it never leaves out.
+ * For a log of more segments than a process may have mappings, where no snapshot can be had. It
+ * holds one segment at a time, so retention may overtake it: then it fails and leaves nothing out.
  */
 #include "stream_copy.h"
 

@@ -1,9 +1,9 @@
 /*
  * streams.c - stdio on descriptors that others made non-blocking
  *
- * The flag belongs to the open file, which a parent or a neighbour in a pipeline may share: clearing
- * it would change theirs. stdio drops what a write(2) with -EAGAIN did not take. So such a stream
- * gets a write that waits.
+ * The flag belongs to the open file, which a parent or a neighbour in a pipeline may share. If we
+ * cleared it, we would change theirs. stdio drops what a write(2) with -EAGAIN did not take. So
+ * such a stream gets a write that waits.
  */
 #include "streams.h"
 

@@ -27,9 +27,9 @@ int text_base64_decode(void *to, const char *data, size_t size, size_t *ret_size
 #define TEXT_VISIBLE_BYTES(size) (4 * (size) + 1)
 
 /*
- * What a terminal would act on (control characters, also those of U+0080 to U+009F, what turns the
- * direction of writing) and what is no UTF-8 becomes \xHH, each byte of it. @allowed: characters that
- * stay, "\n\t" for instance. Returns the end.
+ * Write \xHH for each byte that a terminal would act on (control characters, also those of U+0080
+ * to U+009F, and what turns the direction of writing) and for each that is not UTF-8. @allowed
+ * lists characters that stay, "\n\t" for instance. Returns the end.
  */
 char *text_visible(char *to, const void *data, size_t size, const char *allowed);
 

@@ -159,7 +159,7 @@ static int zoneless_seconds(const struct tm *tm, bool in_local, int64_t *ret)
         return 0;
 }
 
-/* The first moment of a day: midnight, or what follows it where clocks are set forward at midnight. */
+/* The first moment of a day: midnight, or the moment after it where clocks jump at midnight. */
 static int day_seconds(struct tm *tm, bool in_local, int64_t *ret)
 {
         int r = -EINVAL;

@@ -13,7 +13,7 @@
                         "times are in the local zone instead of UTC", NULL \
         }
 
-/* From now on times are printed in the zone of the system (TZ), and words without a zone are in it. */
+/* From now on times are printed in the system's zone (TZ), and words without a zone are in it. */
 void times_are_local(void);
 
 /*
@@ -23,14 +23,14 @@ void times_are_local(void);
  */
 int time_parse(const char *text, int64_t *ret_ns);
 
-/* Of these only what does not depend on when it is read: RFC 3339 and dates. Without a zone: UTC. */
+/* Only those words that mean the same at any time: RFC 3339 and dates. Without a zone: UTC. */
 int time_parse_fixed(const char *text, int64_t *ret_ns);
 
 #define TIME_RANGE_TEXT "times go from 1677-09-21T00:12:44Z to 2262-04-11T23:47:16Z"
 
 #define TIME_TEXT_BYTES 36 /* "2026-11-21T14:33:11.123456789+01:00" and the zero */
 
-/* Writes RFC 3339 with nine digits, in UTC unless times are local, and a zero; returns its place. */
+/* Write RFC 3339 with nine digits, in UTC unless times are local, and a zero. Returns its place. */
 char *time_format(char *to, int64_t time_ns);
 
 /* For measuring; ns. */

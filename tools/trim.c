@@ -1,8 +1,9 @@
 /*
  * trim.c - logstore trim: delete the oldest segments
  *
- * Whole segments only, never the one that is written, so more may stay than was asked for. Prints
- * the first number that is left, or would be. A dry run opens for reading, and may be beside a writer.
+ * Only whole segments go, never the active one, so more records may stay than were asked for. The
+ * verb prints the first number that is left, or would be. A dry run opens the store for reading, so
+ * it may run beside a writer.
  */
 #include <errno.h>
 #include <stdio.h>

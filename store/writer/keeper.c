@@ -9,8 +9,8 @@
  *         moves, it sleeps until an append or a round wakes it. When the log moves again after a
  *         long rest, it unmaps the ready pages.
  *
- * Errors: none is lost. A failed sync is sticky in the writer. If anything else fails here (no space,
- *         no descriptors), the append that needs it fails in the same way and reports it.
+ * Errors: none is lost. A failed sync is sticky in the writer. If anything else fails here (no
+ *         space, no descriptors), the append that needs it fails in the same way and reports it.
  */
 #include "writer/keeper.h"
 
@@ -27,8 +27,8 @@
 #define TOUCH_NS INT64_C(1000000000)   /* between touches: each costs a journal commit */
 #define WRITTEN_NS INT64_C(5000000000) /* dirty_writeback_centisecs: how often the kernel writes */
 
-/* How far to start writeback. Whole folios only (writer_ready.c): a folio that is still being filled
- * would be written twice. A caller that asks for smaller pieces gets them. */
+/* How far to start writeback. Whole folios only (writer_ready.c): a folio that is still being
+ * filled would be written twice. A caller that asks for smaller pieces gets them. */
 static uint64_t write_end(const struct keeper *keeper, uint64_t filled)
 {
         uint64_t unit =
@@ -209,8 +209,8 @@ static void rest(struct keeper *keeper, uint32_t poked)
                 os_futex_wait(&writer->poked, poked, tick_ns, false);
                 return;
         }
-        /* Pairs with writer_publish() and sync_conclude(), which look at it after their store. Either
-         * they see this store, or we see theirs. */
+        /* Pairs with writer_publish() and sync_conclude(), which look at it after their store.
+         * Either they see this store, or we see theirs. */
         atomic_store(&writer->asleep, 1);
         longest_ns = os_fence_all() < 0 ? IDLE_NS : rests_early(keeper) ? RETENTION_NS : -1;
         if (writer_tail_number(writer, UINT64_MAX) == keeper->tail_seen.number &&

@@ -1,10 +1,10 @@
 /*
  * scratch.h - a directory for a test that goes when the test ends, however that ends
  *
- * An abort, a signal and a time limit leave nobody who would remove anything. So a process of its own
- * does, which waits until the last process that has the write end of its pipe is gone. It is in a
- * session of its own and nobody's child: what is sent to the test's group and what waits for children
- * do not find it.
+ * An abort, a signal or a time limit leaves no process that would remove anything. So a process of
+ * its own does. It waits until the last process that has the write end of its pipe is gone. It has
+ * a session of its own and is nobody's child: neither signals to the test's group nor calls that
+ * wait for children reach it.
  */
 #ifndef TEST_SCRATCH_H
 #define TEST_SCRATCH_H

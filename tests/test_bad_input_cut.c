@@ -1,5 +1,6 @@
 /*
- * test_bad_input_cut.c - a file that somebody else cuts under the writer costs no acknowledged record
+ * test_bad_input_cut.c - a file that another process cuts under the writer costs no acknowledged
+ * record
  *
  * The pages behind the new end are dropped with what was written to them, and an msync of them
  * succeeds. So what a sync or a seal says must be held against the length of the file. With the
@@ -55,7 +56,7 @@ START_TEST(what_was_cut_before_a_started_sync_is_not_durable)
 }
 END_TEST
 
-/* Within a page the rest becomes zeros, and nothing faults: the tail would wait for the frames there. */
+/* A cut within a page turns the rest into zeros. Nothing faults: the tail would wait for frames. */
 START_TEST(a_tail_does_not_wait_for_what_was_cut)
 {
         struct logstore_claim claim;

@@ -523,7 +523,8 @@ START_TEST(a_cursor_gets_nothing_from_behind_the_tail)
 }
 END_TEST
 
-/* Damage below the mark, behind it a torn frame, and a segment behind that: the log ends between. */
+/* Damage below the mark, a torn frame behind it, and a segment behind that: the log ends between
+ * the torn frame and the segment. */
 START_TEST(a_cursor_skips_damage_to_the_tail_and_not_beyond)
 {
         struct logstore_cursor *cursor;

@@ -197,7 +197,7 @@ END_TEST
 
 static const char *const reserved[] = { "control", "0000000001.log" };
 
-/* What is no file is damage in a segment's place; in that of the control file it is somebody else's. */
+/* What is no file is damage in a segment's place. In the control file's place it is foreign. */
 static int refusal(int which)
 {
         return strstr(reserved[which], ".log") ? -EBADMSG : -EPERM;

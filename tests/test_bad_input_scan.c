@@ -1,8 +1,8 @@
 /*
- * test_bad_input_scan.c - a search behind damage takes time in proportion to the file, whatever it holds
+ * test_bad_input_scan.c - a search behind damage takes time in proportion to the file
  *
- * A payload is full of what looks like frames. Linked with --wrap of hash_long and os_stat, so that work is
- * counted and not timed.
+ * That holds whatever the file holds: a payload is full of what looks like frames. Linked with
+ * --wrap of hash_long and os_stat, to count work instead of timing it.
  */
 #include <logstore.h>
 
@@ -130,7 +130,7 @@ START_TEST(what_looks_like_frames_is_passed_in_time)
 }
 END_TEST
 
-/* The log's end, torn in such a record, with neither slot valid: that cannot be told from damage. */
+/* The log's end is torn in such a record, and neither slot is valid: this may be damage. */
 START_TEST(a_torn_tail_full_of_them_is_not_cut_unseen)
 {
         struct place place;

@@ -92,8 +92,8 @@ START_TEST(a_file_cut_under_the_writer_fails_the_store)
 }
 END_TEST
 
-/* Records that the tail has not walked over, because a claim before them is open. The page of the claim
- * stays when the file is cut; the pages of the last ones go. */
+/* Make records that the tail has not walked over, because a claim before them is open. When the
+ * file is cut, the page of the claim stays and the pages of the last records go. */
 static struct logstore_claim records_behind_a_claim(uint32_t flags)
 {
         struct logstore_claim claim;
@@ -179,7 +179,7 @@ START_TEST(a_file_cut_under_a_started_sync_ends_it)
 }
 END_TEST
 
-/* What is committed into a page that is lost is nowhere: it is no success, and no sync covers it. */
+/* A commit into a lost page stores nothing: it must not succeed, and no sync may cover it. */
 START_TEST(a_file_cut_under_a_claim_is_an_error_of_its_commit)
 {
         struct logstore_claim claim;

@@ -1,5 +1,5 @@
 /*
- * test_bad_input_support.h - where records lie in a store's files, and how to forge what a check covers
+ * test_bad_input_support.h - where records lie in a store's files, and how to forge them
  */
 #ifndef TEST_BAD_INPUT_SUPPORT_H
 #define TEST_BAD_INPUT_SUPPORT_H

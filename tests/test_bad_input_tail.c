@@ -391,8 +391,8 @@ static void expect_named_damage(struct place place, uint64_t number)
                       logstore_detail());
 }
 
-/* Writing is refused and changes nothing; reading goes on up to the damage, and says so there. Repair
- * keeps what is before it. */
+/* The store refuses writing and changes nothing. Readers go on up to the damage and report it
+ * there. Repair keeps what is before it. */
 static void expect_damage_at(uint64_t number, struct place place)
 {
         struct logstore_verify_report report = { 0 };
@@ -517,7 +517,7 @@ START_TEST(without_a_valid_mark_a_bad_last_frame_is_a_torn_tail)
 }
 END_TEST
 
-/* A torn batch is judged by what lies behind the tear; its own good frames before it tell nothing. */
+/* What lies behind the tear decides about a torn batch; its good frames before it prove nothing. */
 START_TEST(without_a_valid_mark_half_a_batch_at_the_end_is_a_torn_tail)
 {
         struct logstore_cursor *cursor;

@@ -1,8 +1,8 @@
 /*
  * test_begin.c - where a log begins and ends is said by several files: one of them is wrong
  *
- * Frames that were trimmed within a segment may be damaged, as nobody reads them; a slot, a seal or a link
- * that nothing else bears out is not believed.
+ * Trimmed frames within a segment may be damaged, because nobody reads them. The store does not
+ * believe a slot, a seal or a link that nothing else confirms.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -150,8 +150,8 @@ START_TEST(a_number_that_two_segments_have_is_damage_at_its_first_frame)
 }
 END_TEST
 
-/* All that is left was trimmed, and nobody reads it; but its frames do not lead to where the log began. The
- * segment behind it is missing or damaged, too: that is told later. */
+/* All that is left was trimmed, and nobody reads it. But its frames do not lead to where the log
+ * began. The segment behind it is missing or damaged, too; that is reported later. */
 START_TEST(a_log_of_trimmed_records_that_lead_nowhere)
 {
         uint64_t last;
@@ -169,8 +169,8 @@ START_TEST(a_log_of_trimmed_records_that_lead_nowhere)
 }
 END_TEST
 
-/* The mark lies where a segment begins, and the frames of the one before do not lead there: the log ends in
- * that one, and what the segment holds is not of it. */
+/* The mark lies where a segment begins, and the frames of the one before do not lead there. The log
+ * ends in the earlier one, and what the later one holds is not of the log. */
 START_TEST(a_mark_at_the_start_of_a_segment_that_nothing_leads_to)
 {
         struct start_payload start;
@@ -192,7 +192,7 @@ START_TEST(a_mark_at_the_start_of_a_segment_that_nothing_leads_to)
 }
 END_TEST
 
-/* Where the chain comes to a number that was trimmed it ends, also in a segment that does not fit. */
+/* The chain ends where it comes to a trimmed number, also in a segment that does not fit. */
 START_TEST(behind_a_first_number_that_was_trimmed_nothing_is_of_the_log)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
@@ -230,8 +230,8 @@ START_TEST(before_a_broken_link_a_segment_ends_by_the_count_of_its_seal)
 }
 END_TEST
 
-/* As a crash may leave it: the second segment is not sealed, and torn behind its third record, the mark.
- * Returns that number. */
+/* Tear the second segment as a crash may: it is not sealed, and torn behind its third record, the
+ * mark. Returns the mark's number. */
 static uint64_t tear_second(uint64_t mark_id)
 {
         uint64_t number, end;
@@ -313,7 +313,7 @@ START_TEST(a_log_that_ends_before_its_first_number_is_damage)
 }
 END_TEST
 
-/* A truncation has cut pads alone, and a crash came before the seal was stored as the log ends now. */
+/* A truncation cut only pads, and a crash came before it stored the seal with the new end. */
 START_TEST(a_seal_that_ends_behind_the_link_hides_no_record)
 {
         uint64_t last;
@@ -369,7 +369,8 @@ START_TEST(backward_a_missing_segment_is_told_again)
 }
 END_TEST
 
-/* Whoever meets damage at the log's first number has the beginning looked at, also beside others. */
+/* A reader that meets damage at the log's first number has the beginning checked, also beside
+ * others. */
 static void *get_first(void *context)
 {
         struct logstore *reader = context;

@@ -1,8 +1,8 @@
 /*
  * test_beside_roll.c - opens and verifies beside a process that rolls, trims and truncates
  *
- * Nothing is damaged, so nobody may say so. A listing of a directory is no picture of one moment, and
- * what the control page said before is not what it says after.
+ * Nothing is damaged, so no reader may report damage. A listing of a directory is no picture of one
+ * moment, and the control page may say one thing before it and another after it.
  */
 #include <signal.h>
 #include <sys/wait.h>

@@ -16,7 +16,7 @@ static struct chain chain;
 static const char *passed_over;         /* by the next listing */
 static struct start_payload next_start; /* of what would continue the chain */
 
-/* Segments 1..SEGMENTS with numbers from 1, all sealed but the last; the control page of a store. */
+/* Make segments 1..SEGMENTS with numbers from 1, all sealed except the last, and a control page. */
 static void make_chain(void)
 {
         struct start_payload start = { .first_number = 1, .epoch = 1 };
@@ -362,7 +362,8 @@ START_TEST(a_restored_file_does_not_bring_old_records_back)
 }
 END_TEST
 
-/* What a seal behind it proves to have been durable is missed, though the mark is as old as the copy. */
+/* A later seal proves what was durable. Missing records are reported, though the mark is as old as
+ * the copied segment. */
 START_TEST(an_old_control_file_does_not_hide_that_records_are_missing)
 {
         static const char *const names[] = { "store/control", "store/0000000001.log" };

@@ -98,7 +98,8 @@ static int append_many(void)
 
 static int (*const appends[])(void) = { append_one, append_pieces, append_many };
 
-/* Each append syncs, and the sync would wait for the claim: it is refused before there is a record. */
+/* Each append syncs, and its sync would wait for the claim. So it is refused before it adds a
+ * record. */
 START_TEST(under_sync_each_an_append_behind_ones_own_claim_leaves_nothing)
 {
         struct logstore_claim claim;
@@ -132,8 +133,8 @@ START_TEST(under_sync_each_claims_are_committed_in_their_order)
 }
 END_TEST
 
-/* The end of the promise of an append that syncs nothing: the log ends before the first number that is
- * not complete. */
+/* An append without a sync promises no more than this: after a kill the log ends before the first
+ * number that is not complete. */
 START_TEST(what_lies_behind_an_open_claim_goes_with_a_killed_process)
 {
         struct logstore_claim claim;

@@ -1,8 +1,8 @@
 /*
- * test_cut_beside.c - who looks while the log is cut or trimmed: a sound store is never called damaged
+ * test_cut_beside.c - a look beside a cut or a trim never calls a sound store damaged
  *
- * Linked with --wrap of chain_pin and os_stat_name, so that something happens right before the look, and
- * of chain_add, so that one happens in the middle of a truncation.
+ * Linked with --wrap of chain_pin and os_stat_name, to let something happen right before the look,
+ * and of chain_add, to let a look happen in the middle of a truncation.
  */
 #include "store.h"
 #include "test_threads_support.h"

@@ -1,8 +1,8 @@
 /*
  * test_fork_moment.c - another thread forks in the very moment in which the lock is taken or let go
  *
- * The lock belongs to every copy of its descriptor. A child that got one unknown to the handler would
- * keep the store locked for as long as it lives.
+ * The lock belongs to every copy of its descriptor. If a child got a copy that the fork handler
+ * does not know, it would keep the store locked for as long as it lives.
  */
 #include "test_threads_support.h"
 

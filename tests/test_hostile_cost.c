@@ -1,8 +1,8 @@
 /*
  * test_hostile_cost.c - stores of very many segments of which each is odd
  *
- * What a look costs grows with the files, not with their square, and as many are served as there are.
- * Linked with --wrap of segment_name_id, so that work is counted and not timed.
+ * The cost of a look grows with the number of files, not with its square, and the store serves as
+ * many as there are. Linked with --wrap of segment_name_id, to count work instead of timing it.
  */
 #include "segment/segment.h"
 #include "test_bad_input_support.h"
@@ -64,8 +64,8 @@ START_TEST(segments_with_broken_links_are_listed_one_by_one)
 }
 END_TEST
 
-/* A segment that is not sealed is no damage, however many there are: a crash left a few, and the seals of
- * others are spoilt. */
+/* A segment that is not sealed is no damage, however many there are: a crash left a few, and the
+ * seals of others are spoilt. */
 START_TEST(any_number_of_unsealed_segments_is_opened)
 {
         struct logstore_verify_report report;

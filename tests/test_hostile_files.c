@@ -1,6 +1,6 @@
 /*
- * test_hostile_files.c - a store's directory with what an enemy, or an accident, put into it: second
- * names, links, things that are no files, ids and lengths beyond reason
+ * test_hostile_files.c - a store's directory with what an enemy, or an accident, put into it:
+ * second names, links, things that are no files, ids and lengths beyond reason
  *
  * Nothing outside of the directory is changed, everything ends, and what is refused is refused with
  * a way out.
@@ -244,7 +244,7 @@ START_TEST(what_is_no_file_and_newer_than_the_log_is_moved_away_by_repair)
 }
 END_TEST
 
-/* In the middle, where all behind it is sealed, it keeps nobody from writing; the repair cuts there. */
+/* In the middle, where all behind it is sealed, it does not stop a writer. Repair cuts there. */
 START_TEST(what_is_no_file_amid_the_log_is_moved_away_by_repair)
 {
         struct stat st;
@@ -409,7 +409,7 @@ START_TEST(a_stray_file_with_the_greatest_id_leaves_ids_for_the_log)
 }
 END_TEST
 
-/* As long as the file system allows: what it takes on the disk is what a repair reads and copies. */
+/* The file is as long as the file system allows. Repair reads and copies only what it occupies. */
 START_TEST(a_repair_copies_no_hole)
 {
         char *path = strdup(segment_path(3));

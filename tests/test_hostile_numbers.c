@@ -1,5 +1,5 @@
 /*
- * test_hostile_numbers.c - links, numbers and marks that contradict each other, with checks that hold
+ * test_hostile_numbers.c - links, numbers and marks that contradict each other, with right checks
  *
  * verify, a cursor and an open for writing give the same verdict; a repair makes them agree.
  */
@@ -119,7 +119,7 @@ START_TEST(an_epoch_that_falls_is_damage_to_all)
 }
 END_TEST
 
-/* All before it is trimmed, so nobody follows the link; and it is not handed on to a new segment. */
+/* All before the link is trimmed, so nobody follows it. A new segment does not inherit it. */
 START_TEST(a_link_that_leads_nowhere_is_not_copied)
 {
         struct start_payload start;
@@ -223,7 +223,8 @@ START_TEST(a_mark_beside_its_record_loses_nothing)
 }
 END_TEST
 
-/* The number before the segment's first, at a place where nothing is: the frames before it count. */
+/* The mark has the number before the segment's first, and lies where nothing is. Readers still
+ * count the frames before it. */
 START_TEST(a_mark_before_the_first_record_ends_no_segment)
 {
         uint64_t records, tail, mark;
@@ -273,7 +274,7 @@ static void keep_number(void *context, const struct logstore_fault *fault)
                 *number = fault->number;
 }
 
-/* A torn tail, with a segment behind it that is not of the log, and the mark in one that is missing. */
+/* A torn tail; behind it a segment that is not of the log; the mark is in a missing one. */
 START_TEST(what_is_missing_behind_a_torn_tail_is_due_where_the_log_ends)
 {
         uint64_t due, told = 0, records;

@@ -1,8 +1,8 @@
 /*
  * test_index_wrong.c - an index that is wrong leads to every record all the same
  *
- * Overwritten in place while a store has it mapped, or wrong from the start with a check that holds. The
- * frames decide what is there: nobody misses a record, and verify notes each such index once.
+ * It was overwritten in place while a store has it mapped, or it was wrong from the start and its
+ * check holds. The frames decide: no reader misses a record, and verify notes each such index once.
  */
 #include "test_bad_input_support.h"
 
@@ -41,7 +41,7 @@ static void make_store(void)
         close_store();
 }
 
-/* ---- harms: entry by entry -------------------------------------------------------------------- */
+/* ---- harms: entry by entry ---- */
 
 static uint32_t noise(uint32_t entry, uint32_t at)
 {
@@ -117,7 +117,7 @@ static void harm_index(uint64_t id, unsigned harm, bool right)
         free(file.data);
 }
 
-/* ---- what is read ----------------------------------------------------------------------------- */
+/* ---- what is read ---- */
 
 static void expect_record(const struct logstore_record *record, uint64_t number)
 {
@@ -190,7 +190,7 @@ static void expect_everything(void)
         expect_many();
 }
 
-/* ---- the tests -------------------------------------------------------------------------------- */
+/* ---- the tests ---- */
 
 struct notes {
         unsigned fatal, indexes;

@@ -87,7 +87,7 @@ static const struct {
                       { "truncate", take_back },
                       { "close", logstore_close } };
 
-/* The log is the one of the writer @other, who has appended @number; also when it is opened anew. */
+/* The log is that of the writer @other, which appended @number; also when it is opened anew. */
 static void expect_others(struct logstore *other, uint64_t number)
 {
         store = other;
@@ -122,8 +122,8 @@ START_TEST(a_writer_whose_control_file_was_replaced_acknowledges_nothing)
 }
 END_TEST
 
-/* The file that is put in place says that the log was closed cleanly: it goes on where the first writer
- * is about to store, who finds out only by its next sync. */
+/* The file put in place says that the log was closed cleanly. So the second writer goes on where
+ * the first is about to store. The first finds out only by its next sync. */
 START_TEST(a_writer_beside_another_goes_on_in_a_segment_of_its_own)
 {
         struct logstore *other;
@@ -147,8 +147,8 @@ START_TEST(a_writer_beside_another_goes_on_in_a_segment_of_its_own)
 }
 END_TEST
 
-/* It has nothing to sync, and begins another segment: under the name of the one that the other writer
- * has begun. */
+/* The writer has nothing to sync and begins another segment. Its name would be that of the segment
+ * that the other writer has begun. */
 START_TEST(a_writer_whose_control_file_was_replaced_begins_no_segment)
 {
         static const uint8_t large[20000];

@@ -1,7 +1,8 @@
 /*
- * test_one_verdict.c - damage that lies where a reader does not come by itself is told by all as one
+ * test_one_verdict.c - all give one verdict on damage where a reader does not come by itself
  *
- * verify, a cursor forward and backward, and an open for writing; a refused open has written nothing.
+ * All means verify, a cursor forward and backward, and an open for writing. A refused open has
+ * written nothing.
  */
 #include "test_one_verdict_support.h"
 
@@ -122,7 +123,7 @@ START_TEST(a_mark_behind_all_segments_is_a_mark)
 }
 END_TEST
 
-/* Without a mark: the place where the log stops, not what is broken behind the segments after it. */
+/* Without a mark the verdict is where the log stops, not what is broken behind later segments. */
 START_TEST(a_place_comes_before_what_is_broken_behind_other_segments)
 {
         uint64_t due;
@@ -184,7 +185,8 @@ START_TEST(behind_such_an_end_no_record_is_passed_over)
 }
 END_TEST
 
-/* The newest segment is empty and names none that is there: what is let go of is not sealed anew first. */
+/* The newest segment is empty, and the one that it names is not there. Repair does not seal anew
+ * what it lets go of. */
 START_TEST(a_log_that_begins_in_an_empty_segment_is_repaired)
 {
         struct start_payload start;

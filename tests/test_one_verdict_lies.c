@@ -1,6 +1,6 @@
 /*
- * test_one_verdict_lies.c - seals, links and frames whose checks hold and that agree with each other, but not
- * with what lies there
+ * test_one_verdict_lies.c - seals, links and frames whose checks hold and that agree with each
+ * other, but not with what lies there
  */
 #include "test_one_verdict_support.h"
 
@@ -28,7 +28,8 @@ START_TEST(a_seal_of_the_head_that_counts_wrong)
 }
 END_TEST
 
-/* Newest of the log, and no mark is known: it says that the frames go on behind the last one, as before. */
+/* The seal is of the newest segment, and no mark is known. It says that the frames go on behind the
+ * last one, as before. */
 START_TEST(a_seal_of_the_head_that_ends_late)
 {
         struct segment_seal seal;
@@ -108,8 +109,8 @@ START_TEST(a_wrong_seal_of_the_head_behind_a_segment_that_stops_early)
 }
 END_TEST
 
-/* Three segments, and the second ends with a batch that is cut in two: its last record is behind the seal, or
- * behind the link, or behind both. */
+/* Three segments. The second ends with a batch that is cut in two: its last record is behind the
+ * seal, or behind the link, or behind both. */
 enum { SEAL_CUTS = 1, LINK_CUTS = 2 };
 
 static uint64_t make_store_with_a_batch(void)
@@ -231,7 +232,8 @@ static void forge_frame(uint64_t id, uint64_t offset, uint32_t word)
         free(file.data);
 }
 
-/* Valid, but shorter than it was: no frame is where it ends, though those behind it are found by number. */
+/* The frame is valid, but shorter than it was. No frame is where it ends; a search by number finds
+ * those behind it. */
 START_TEST(a_frame_that_does_not_lead_to_the_next)
 {
         uint64_t number;
@@ -273,7 +275,7 @@ START_TEST(a_durable_record_of_which_more_should_follow)
 }
 END_TEST
 
-/* No writer makes such a mark: it is inside a batch, in the head, of which a later frame is torn. */
+/* No writer makes such a mark: it is inside a batch of the head, of which a later frame is torn. */
 START_TEST(a_mark_inside_a_torn_batch)
 {
         struct logstore_entry entries[BATCH + 1] = {

@@ -107,8 +107,8 @@ static inline uint64_t read_tail(void)
         return bounds.tail;
 }
 
-/* Returns how many records the forward reader gives before the damage. An open for writing does not read
- * frames of sealed segments. */
+/* Returns how many records the forward reader gives before the damage. An open for writing does not
+ * read frames of sealed segments. */
 static inline uint64_t expect_verdict_of_readers(const char *file, uint64_t number)
 {
         struct told told = { "", 0 };

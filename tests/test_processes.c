@@ -198,9 +198,9 @@ static bool is_told_of_a_cut(struct logstore_cursor *cursor, uint64_t *seen)
         return r == -ESTALE;
 }
 
-/* A recovery begins a segment of a new epoch, and tells the control page of it a moment later. Nothing
- * was cut of what a reader has passed that goes on into the segment in this moment. It looks again at
- * once, as the moment is short. */
+/* A recovery begins a segment of a new epoch, and notes that in the control page a moment later. A
+ * reader may go on into the segment in this moment. Nothing that it passed was cut. It looks again
+ * at once, because the moment is short. */
 START_TEST(a_tailer_is_not_told_of_a_cut_by_lives_of_the_writer)
 {
         struct logstore *reader;

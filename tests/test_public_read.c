@@ -1,5 +1,5 @@
 /*
- * test_public_read.c - what reading promises: by number, in bulk, by cursor, by time, beside a writer
+ * test_public_read.c - reads keep promises: by number, in bulk, by cursor, by time, beside a writer
  */
 #include "test_public_support.h"
 
@@ -267,7 +267,7 @@ START_TEST(get_many_keeps_to_the_limit_of_mapped_segments)
 }
 END_TEST
 
-/* Small ones, ones of which few fit into what is read at once, ones that are too large for it, a void. */
+/* Small records, records of which few fit into one bulk read, larger ones than fit, and a void. */
 START_TEST(get_many_reads_records_of_any_size)
 {
         enum { COUNT = 300, LARGE = 100000 };

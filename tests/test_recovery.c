@@ -165,8 +165,8 @@ START_TEST(going_on_starts_a_segment_that_says_where_the_log_ended)
 }
 END_TEST
 
-/* A crash again before anything was appended: the chain does not grow by an empty segment each, also
- * where what was before it is trimmed. */
+/* It crashes again before an append. The chain does not grow by an empty segment each time, also
+ * where all before it is trimmed. */
 START_TEST(an_empty_head_is_replaced)
 {
         struct segment *segment;
@@ -258,7 +258,8 @@ START_TEST(a_head_that_is_not_as_it_was_closed_is_damage)
 }
 END_TEST
 
-/* No record is lost with it: the end is looked for, and a new segment begins behind the last record. */
+/* No record is lost with the pad: recovery searches the end and begins a segment behind the last
+ * record. */
 START_TEST(a_spoilt_pad_behind_the_last_record_is_no_damage)
 {
         uint32_t records = 77;

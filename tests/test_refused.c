@@ -1,8 +1,8 @@
 /*
- * test_refused.c - an open for writing that is refused leaves the directory as it was, and so does whoever
- * only looks
+ * test_refused.c - a refused open for writing leaves the directory as it was, and so does a reader
  *
- * Every reason to refuse that can be made from files, over a store with leftovers that a writer removes.
+ * Covers every reason to refuse that files can make, over a store with leftovers that a writer
+ * removes.
  */
 #include "test_one_verdict_support.h"
 

@@ -258,7 +258,7 @@ START_TEST(what_is_cut_is_in_quarantine_as_it_was)
 }
 END_TEST
 
-/* An id far from the others, of a file that was put there: what there is is looked at, not each id. */
+/* A foreign file has an id far from the others: repair looks at the files, not at each id. */
 START_TEST(a_name_far_away_costs_nothing)
 {
         struct logstore_repair_report report;

@@ -1,5 +1,5 @@
 /*
- * test_repair_cost.c - a repair asks the system for not much more than a verify, whatever is damaged
+ * test_repair_cost.c - a repair makes not many more system calls than a verify, whatever is damaged
  *
  * Calls and bytes are counted, not time: what is read of the files, looked at, and synced.
  */

@@ -208,7 +208,7 @@ static struct logstore_memory memory_now(void)
         return memory;
 }
 
-/* Pages of the private mapping of the segment that are copies, by pagemap: present, and of no file. */
+/* Count the copied pages in the segment's private mapping: pagemap has them present, of no file. */
 static uint64_t copied_pages(bool *copied, uint64_t count)
 {
         FILE *maps = fopen("/proc/self/maps", "r");

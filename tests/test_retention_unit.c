@@ -1,8 +1,8 @@
 /*
  * test_retention_unit.c - what the limits let go of, and that nothing goes before that is durable
  *
- * Linked with --wrap of os_unlink and os_sync_map, so that their order is seen, of os_stat_name, so that
- * something happens while the segments are looked at, and of memmove, so that its work is counted.
+ * Linked with --wrap of os_unlink and os_sync_map, to see their order; of os_stat_name, to let
+ * something happen while the writer looks at the segments; and of memmove, to count its work.
  */
 #include "store.h"
 #include "test_public_support.h"

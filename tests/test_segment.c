@@ -248,7 +248,7 @@ START_TEST(what_is_no_regular_file_is_refused)
 }
 END_TEST
 
-/* Pads and voids between them, records of all lengths: found by number, with and without an index. */
+/* Records of all lengths, pads and voids between: found by number, with and without an index. */
 START_TEST(every_record_is_found_by_its_ordinal)
 {
         uint64_t offsets[301], found;

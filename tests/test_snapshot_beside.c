@@ -1,5 +1,5 @@
 /*
- * test_snapshot_beside.c - a snapshot stays what it was while the log is appended to, trimmed and cut
+ * test_snapshot_beside.c - a snapshot stays the same while the log is appended to, trimmed and cut
  */
 #include "chain/chain.h"
 #include "test_public_support.h"

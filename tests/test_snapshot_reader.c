@@ -1,5 +1,5 @@
 /*
- * test_snapshot_reader.c - a snapshot in a reading process, where what no sync covered counts as well:
+ * test_snapshot_reader.c - a snapshot in a reading process, which also has what no sync covered:
  * its cursor, its export, and what is damaged there
  */
 #include <fcntl.h>
@@ -113,7 +113,6 @@ START_TEST(an_export_has_the_whole_batch)
 }
 END_TEST
 
-/* Beyond the mark a bad frame reads as the end of the log: for a snapshot, which had it, it is none. */
 /* 0 as an entry's time means now; a record's is copied, and nothing else. */
 START_TEST(an_export_keeps_the_time_zero)
 {
@@ -142,6 +141,7 @@ START_TEST(an_export_keeps_the_time_zero)
 }
 END_TEST
 
+/* Beyond the mark a bad frame reads as the end of the log, but not to a snapshot that had it. */
 START_TEST(an_export_does_not_end_before_the_snapshot)
 {
         snapshot_of_four();

@@ -1,9 +1,9 @@
 /*
  * test_sync.c - one round at a time, in the right order, and the first failure is the last word
  *
- * Linked with --wrap of os_sync_map, so that each msync is seen, slowed or made to fail; of os_touch,
- * which may wait for a disk as well; of the ring's calls, so that a round in it is held or fails; and
- * of the heap's, so that what is not freed is seen.
+ * Linked with --wrap of os_sync_map, to see each msync, to slow it or to make it fail; of os_touch,
+ * which may wait for a disk as well; of the ring's calls, to hold a round in it or to make it fail;
+ * and of the heap's, to see what is not freed.
  */
 #include <poll.h>
 #include <pthread.h>

@@ -1,13 +1,14 @@
 /*
  * test_threads_ends.c - both ends of the log move at once, and nothing between them is harmed
  *
- * Appends that roll, syncs, trims, truncations, retention, snapshots and cursors, each in a thread of
- * its own, over segments of a few records. The thread sanitizer looks at the lists that they share; here
- * the answers are judged: records are whole, the first number never falls, and what is left is sound.
+ * Appends that roll, syncs, trims, truncations, retention, snapshots and cursors run over segments
+ * of a few records, each in a thread of its own. The thread sanitizer watches the lists that they
+ * share. This test judges the answers: records are whole, the first number never falls, and what is
+ * left is sound.
  *
- * Linked with --wrap of pthread_mutex_lock, before which a thread now and then stands still: what it has
- * read before it took the lock is old by then. The log keeps more and more segments, and several stores
- * are used one after the other, because the shared lists move when they grow.
+ * Linked with --wrap of pthread_mutex_lock: before it a thread now and then stands still, so what
+ * it has read before it took the lock is old by then. The log keeps more and more segments, and
+ * several stores are used one after the other, because the shared lists move when they grow.
  */
 #include "test_threads_support.h"
 

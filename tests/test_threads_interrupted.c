@@ -31,7 +31,7 @@ static void work_once(enum work work, uint64_t turn)
                 break;
         case CLAIM:
                 while ((r = logstore_claim(store, 900, &claim)) == -EAGAIN)
-                        pthread_testcancel(); /* the others were fast while one slept on its claim */
+                        pthread_testcancel(); /* others were fast while one slept on its claim */
                 must(r == 0);
                 pthread_testcancel(); /* here too: the thread's end must resolve it */
                 must(logstore_commit(store, &claim, turn % 900) == 0);

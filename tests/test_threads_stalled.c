@@ -99,7 +99,8 @@ static const struct {
         { "cancellation", be_cancelled, -ENODATA },
 };
 
-/* For as long as several segments others go on; then they are refused, by name; then all is well. */
+/* Other threads go on for several segments. Then they are refused, with the claim's name. Then all
+ * is well. */
 START_TEST(a_stalled_claim_holds_up_what_it_must_and_nothing_else)
 {
         struct stalled stalled;

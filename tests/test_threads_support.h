@@ -1,5 +1,5 @@
 /*
- * test_threads_support.h - records that tell who made them, for tests with many threads or processes
+ * test_threads_support.h - records that tell their maker, for tests of many threads or processes
  *
  * A record carries its maker, the maker's count and bytes that follow from both, so that whoever
  * reads it can tell that it is whole and whose it is. Checks in other threads and processes use

@@ -23,7 +23,7 @@ static void expect_marked(struct logstore *where, uint64_t from, uint64_t to, co
         }
 }
 
-/* Where the cut falls: in the active segment, in an earlier one, at a segment's end, at the start. */
+/* The cut falls in the active segment, in an earlier one, at a segment's end, or at the start. */
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 static const uint64_t cuts[] = { 999, 950, 700, 400, 342, 341, 340, 100, 1 };
 
@@ -125,7 +125,8 @@ START_TEST(readers_beyond_the_cut_are_stale_the_others_go_on)
 }
 END_TEST
 
-/* At the first of ten old records, in the writer's process, or in a reading one that goes to *ret_reader. */
+/* Open a cursor at the first of ten old records, in the writer's process or in a reader, which goes
+ * to *ret_reader. */
 static struct logstore_cursor *cursor_on_ten(struct logstore **ret_reader)
 {
         struct logstore_cursor *cursor;
@@ -145,8 +146,8 @@ static void close_cursor_on(struct logstore *reader, struct logstore_cursor *cur
                 ck_assert_int_eq(logstore_close(reader), 0);
 }
 
-/* A cursor has read ten records, or stands behind them. Then five are cut, as many written anew, and all ten
- * trimmed: what is left follows, but not on what the cursor has read. */
+/* A cursor has read ten records, or stands behind them. Then five are cut, as many are written
+ * anew, and all ten are trimmed. What is left does not continue what the cursor has read. */
 START_TEST(a_cut_of_which_all_is_trimmed_is_told)
 {
         bool in_writer = _i % 2, seeks = _i / 2;
@@ -172,7 +173,7 @@ START_TEST(a_cut_of_which_all_is_trimmed_is_told)
 }
 END_TEST
 
-/* Cut behind all that was read, trimmed up to there, emptied: nothing that was passed was taken back. */
+/* The log is cut behind all that was read, trimmed up to there, emptied: no passed record went. */
 START_TEST(a_cut_behind_what_was_read_is_none)
 {
         bool in_writer = _i;

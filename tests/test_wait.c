@@ -105,7 +105,7 @@ static void *follow_to_100(void *unused)
         return (void *)(intptr_t)r;
 }
 
-/* Word @index of the wake file: how many are going to sleep, the futex, whether there are several. */
+/* Word @index of the wake file: how many are about to sleep, the futex, if there are several. */
 static uint32_t wake_word(int index)
 {
         int fd = open(scratch("store/wake"), O_RDONLY);

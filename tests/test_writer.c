@@ -335,7 +335,8 @@ START_TEST(two_that_want_to_roll_the_same_segment_roll_once)
 }
 END_TEST
 
-/* Whoever slept between reading a word and its swap finds another one, however often it was reused. */
+/* A thread may sleep between reading a word and its swap. The word then differs, however often the
+ * slot was reused. */
 START_TEST(a_reused_slot_never_shows_the_same_word)
 {
         static uint64_t seen[40 * 2];

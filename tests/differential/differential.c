@@ -3,8 +3,8 @@
  *
  * differential [--stores N] [--harms N] [--seed S] [--only HARM] [--keep DIR] [--python PROGRAM]
  *
- * Each of N stores is harmed N times. A store and a harm are told by their seeds: --seed S --stores 1
- * --only H does it once more, and --keep leaves its files in DIR.
+ * Each of N stores is harmed N times. Seeds identify a store and a harm: --seed S --stores 1 --only
+ * H repeats one, and --keep leaves its files in DIR.
  */
 #include <getopt.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /*
- * each_file.c - one file of a store is lost, emptied, cut, zeroed, or what it was before: the way out
+ * each_file.c - one file of a store is lost, emptied, cut, zeroed or replaced by an old copy
  *
- * Every file of five stores, every harm: all parties agree whether it is damaged, and `repair --yes` ends
- * in a store that all call sound, with every record that could be had. How many that are is counted from the
- * frames: those before the harm; behind it, if it is the oldest segment that is gone; all, if it is no
- * segment.
+ * For every file of five stores and every harm: all parties agree whether the store is damaged, and
+ * `repair --yes` ends in a store that all call sound, with every record that could be had. The test
+ * counts these from the frames: those before the harm; those behind it, if the oldest segment is
+ * gone; all, if the file is no segment.
  */
 #include <logstore.h>
 #include <stdio.h>
@@ -112,7 +112,7 @@ static const struct tree_file *segment_behind(const struct tree *tree, const cha
         return found;
 }
 
-/* Records of the whole batches that lie before @limit in a segment; frames that are not there end it. */
+/* Count the records of whole batches before @limit in a segment. A missing frame ends the count. */
 static uint64_t records_before(const struct tree_file *segment, size_t limit)
 {
         uint64_t records = 0, whole = 0;

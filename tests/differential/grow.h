@@ -17,7 +17,8 @@ struct grown {
         unsigned age_count;
 };
 
-/* Make a store at @path: appends, batches, claims, trims, truncations; closed, or its process killed. */
+/* Make a store at @path by appends, batches, claims, trims and truncations. At the end it is
+ * closed, or its process killed. */
 void grow(const char *path, uint64_t seed, struct grown *ret);
 void grown_free(struct grown *grown);
 

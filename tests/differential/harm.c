@@ -169,8 +169,9 @@ static bool is_newest(const struct harming *h, const struct tree_file *file)
 /* A number that something is believed by, with its check made right. */
 static void forge(struct harming *h)
 {
-        /* A mark that holds is believed: nobody looks for its record. So neither its number and offset,
-         * nor what it counts from: the first number of the head, or of the log. */
+        /* Readers believe a mark that holds: nobody looks for its record. So we change neither
+         * its number and offset, nor what it counts from: the first number of the head or of the
+         * log. */
         static const size_t control[] = {
                 56, 512, 528, 544, 552, 560, 1024, 1040, 1056, 1064, 1072
         };

@@ -9,8 +9,8 @@
 
 #include "grow.h"
 
-/* A copy of grown->now in *ret with one to three harms done to it; says which in @text. A third of them
- * have their checks made right again, so that what they say is believed. */
+/* Make *ret a copy of grown->now with one to three harms done to it; @text says which. In a third
+ * of the copies the checks are made right again, so that readers believe the harms. */
 void harm(const struct grown *grown, uint64_t seed, struct tree *ret, char *text, size_t capacity);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * harm_later.c - files under other names, longer than they may be, and lies that agree with each other
+ * harm_later.c - files under other names or too long, and lies that agree with each other
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static bool has_room(const struct harming *h)
         return h->tree->count < TREE_FILES_MAX - 1;
 }
 
-/* A copy of @file under @name, instead of what may be there; the old name to @old, as adding moves files. */
+/* Put a copy of @file under @name, in place of what is there. @old gets the file's old name,
+ * because adding moves files. */
 static struct tree_file *copy_as(struct harming *h, const struct tree_file *file, const char *name,
                                  char old[TREE_NAME_BYTES])
 {
@@ -198,7 +199,7 @@ static void litter(struct harming *h)
         tree_add(h->tree, name, file->data, file->bytes);
 }
 
-/* Does a slot say that the mark's record ends there? A mark that holds is believed: nobody looks for it. */
+/* Does a slot say that the mark's record ends there? Readers believe a mark that holds. */
 static bool is_marked(const struct harming *h, uint64_t end)
 {
         const struct tree_file *file = tree_find(h->tree, "control");
@@ -252,7 +253,8 @@ static void forge_frame(struct harming *h)
         say(h, " in %s at %llu with its check; ", file->name, (unsigned long long)ends[at]);
 }
 
-/* A seal behind some frame that agrees with the frames, or of the head with another count; or none. */
+/* Seal a segment behind some frame, in agreement with the frames; or seal the head with another
+ * count; or remove a seal. */
 static void reseal(struct harming *h)
 {
         struct tree_file *file = some_file(h, ".log");

@@ -23,7 +23,8 @@ struct harming {
 void say(struct harming *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
 uint64_t below(struct harming *h, uint64_t limit);
 
-/* A file with @kind in its name, NULL: any but wake, of which nothing is believed. NULL if none is found. */
+/* Choose a file with @kind in its name. NULL: any except wake, which nobody believes. Returns NULL
+ * if there is none. */
 struct tree_file *some_file(struct harming *h, const char *kind);
 
 /* An offset in it: mostly where something is, in the headers and the frames. */

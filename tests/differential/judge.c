@@ -67,7 +67,7 @@ static bool is_in_link(const struct judging *j, const struct verdict *v)
         return v->offset <= 4096;
 }
 
-/* Is what looks like the frame of the number there all the same, at another place than where it is due? An
+/* Is there something like the frame of the number all the same, elsewhere than where it is due? An
  * index may lead there. */
 static bool is_elsewhere(const struct judging *j, const struct verdict *v)
 {
@@ -209,8 +209,8 @@ static void judge_after(struct judging *j, const char *what, uint64_t records)
         }
         if (j->agreed)
                 judge_records(j);
-        /* Part of a batch is served up to the frame that is damaged, but not kept. The last record of one
-         * that has become another kind joins two. */
+        /* A reader serves part of a batch, up to the damaged frame; repair does not keep the part.
+         * If a batch's last record has become another kind, two batches join. */
         if (forward->error == 0 && forward->records + 2 * BATCH_MAX <= records) {
                 snprintf(kind, sizeof(kind), "after %s: records", what);
                 differ(j, kind, "%" PRIu64 " instead of %" PRIu64, forward->records, records);

@@ -1,11 +1,11 @@
 /*
  * input.h - a store's directory as one short fuzzer input, and back
  *
- * Input: one byte of flags; then per file: one byte its name, two bytes its size in units of 512
- * bytes (from 0x8000 on: a file of 64 KiB, of the kind and length that it says; see odd.h), one byte
- * the number of pieces; per piece: two bytes its offset and two bytes its length,
- * both in units of 8 bytes, then its bytes. What no piece covers is zero. Whatever does not parse
- * ends the input.
+ * Input: one byte of flags. Then per file: one byte is its name, two bytes its size in units of 512
+ * bytes (from 0x8000 on: a file of 64 KiB, of the kind and length that it says; see odd.h), one
+ * byte the number of pieces. Per piece: two bytes are its offset and two its length, both in units
+ * of 8 bytes; then come its bytes. What no piece covers is zero. Whatever does not parse ends the
+ * input.
  */
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H
@@ -36,7 +36,7 @@ extern const unsigned input_name_count;
 void input_decode(const unsigned char *data, size_t size, unsigned *ret_flags, struct tree *ret);
 size_t input_encode(unsigned flags, const struct tree *tree, unsigned char *data, size_t capacity);
 
-/* Bytes of what looks like a frame at @offset, up to where the next one would begin; 0: nothing does. */
+/* Bytes of what looks like a frame at @offset, up to where the next would begin; 0: no frame. */
 uint64_t input_frame_bytes(const struct tree_file *file, uint64_t offset);
 
 /* Recompute what @flags asks for. */

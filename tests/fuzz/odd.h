@@ -19,7 +19,7 @@ enum odd_kind {
         ODD_KINDS,
 };
 
-/* Add them to the plain files of @tree, which are at @path, and make those longer that end in a hole. */
+/* Add odd files to the plain files of @tree at @path, and make those longer that end in a hole. */
 void odd_put(const struct tree *tree, const char *path);
 
 /* Remove everything outside. */

@@ -1,9 +1,10 @@
 /*
  * target_directory.c - a whole directory by an enemy: several files, names, links, ids
  *
- * Whatever lies there, each verb ends, in time and memory that the files account for; nothing outside
- * of the directory is changed, and nothing inside by one that only looks; and the verbs agree: what
- * verify calls sound is read to its end and opened for writing, and a repair makes all of them agree.
+ * Whatever lies there, each verb ends, in time and memory that the files account for. No verb
+ * changes anything outside of the directory, and one that only looks changes nothing inside. The
+ * verbs agree: what verify calls sound is read to its end and opened for writing, and after a
+ * repair all of them call the store sound.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,10 +1,10 @@
 /*
  * clock.c - a wall clock that a test sets, for one process (LD_PRELOAD)
  *
- * The file named by $SOAK_CLOCK holds nanoseconds, 8 bytes in this machine's order, that are added to
- * the real time. To set the machine's clock would harm everything else on it, and a time namespace
- * has no wall clock of its own. What the kernel tells by itself stays real: times of files, and
- * timeouts against CLOCK_REALTIME, which the store does not use.
+ * The file named by $SOAK_CLOCK holds nanoseconds, 8 bytes in this machine's order, that are added
+ * to the real time. To set the machine's clock would harm everything else on it, and a time
+ * namespace has no wall clock of its own. What the kernel tells by itself stays real: times of
+ * files, and timeouts against CLOCK_REALTIME, which the store does not use.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -2,9 +2,10 @@
  * ledger.h - what a log may and must hold now, so that every answer of a reader can be judged
  *
  * The ledger lies in memory that all processes share. The writer notes each change before it begins
- * and after it is done; a reader looks before and after each call. An answer that no order of what
- * went on meanwhile explains is false. An append has a serial of its own, which its payload holds: what
- * is read at a number is at least the last append to it that is done, and at most the last begun.
+ * and after it is done; a reader looks before and after each call. An answer is false if no order
+ * of what went on meanwhile explains it. An append has a serial of its own, which its payload
+ * holds. What a reader gets at a number is at least the last append to it that is done, and at most
+ * the last begun.
  */
 #ifndef LEDGER_H
 #define LEDGER_H
@@ -49,7 +50,7 @@ void ledger_restart(struct ledger *ledger);
 
 uint64_t mix64(uint64_t x);
 
-/* Count a false answer, and say it, the first times. @error and logstore_detail() are the answer. */
+/* Count a false answer; print the first ones. @error and logstore_detail() are the answer. */
 void say_false(struct ledger *ledger, const char *what, uint64_t number, int error);
 
 /* ---- the writer's side ---- */

@@ -61,8 +61,8 @@ void *get_anywhere(void *argument)
 }
 
 /*
- * One step of a cursor. *expected is the number that must come, 0 for any. Returns 1 for a record, 0
- * when the place was trimmed and the first record sought instead, else next's answer.
+ * One step of a cursor. *expected is the number that must come, 0 for any. Returns 1 for a record,
+ * 0 if the place was trimmed and the cursor now stands at the first record, else next's answer.
  */
 static int step(struct round *round, struct logstore_cursor *cursor, uint64_t *expected,
                 struct logstore_record *found)

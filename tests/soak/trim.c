@@ -3,10 +3,11 @@
  *
  *   soak_trim DIR [--segments N] [--seconds N] [--build DIR]
  *
- * A store of so many segments of 64 KiB is made in the build directory (in memory, as each roll syncs),
- * and copied to DIR, sparse. There one thread appends 100 bytes under LOGSTORE_SYNC_EACH without pause:
- * first for so many seconds alone, then while another trims all but the newest segments in one call. The
- * last line on stdout is one JSON object; times are in milliseconds, a ratio above 5 is status 1.
+ * The program makes a store of so many segments of 64 KiB in the build directory (in memory, as
+ * each roll syncs), and copies it to DIR, sparse. There one thread appends 100 bytes under
+ * LOGSTORE_SYNC_EACH without pause: first for so many seconds alone, then while another trims all
+ * except the newest segments in one call. The last line on stdout is one JSON object. Times are in
+ * milliseconds; a ratio above 5 is status 1.
  */
 #include <errno.h>
 #include <getopt.h>

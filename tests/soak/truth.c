@@ -3,12 +3,12 @@
  *
  *   soak_truth DIR [--opens N] [--verifies N] [--lives N] [--segments N] [--seed N]
  *
- * First a writer rolls, trims and now and then truncates without pause, and is killed every second and
- * started anew, while processes open the store, read at both ends, close, and verify it. Then one
- * tailer reads over lives of a writer that appends a few records, syncs, trims, truncates, and is
- * killed. Every answer - number, payload, error - is held against the ledger (ledger.h): damage is
- * never true, -ESTALE only if a number that the cursor had passed was cut or trimmed, -EAGAIN only if the
- * record was not there. The last line on stdout is one JSON object.
+ * First a writer rolls, trims and now and then truncates without pause. It is killed every second
+ * and started anew, while processes open the store, read at both ends, close, and verify it. Then
+ * one tailer reads over lives of a writer that appends a few records, syncs, trims, truncates, and
+ * is killed. Every answer - number, payload, error - is held against the ledger (ledger.h). Damage
+ * is never true. -ESTALE is true only if a number that the cursor had passed was cut or trimmed,
+ * -EAGAIN only if the record was not there. The last line on stdout is one JSON object.
  *
  * Exit: 0 no false answer, 1 some, 2 usage.
  */

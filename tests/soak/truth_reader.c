@@ -45,7 +45,7 @@ static bool is_trimmed(struct watch *watch, uint64_t number)
         return r == 0 && number < bounds.first;
 }
 
-/* Of a log that was cut, and of which all before @place is trimmed, it may not be known how far it was cut. */
+/* If a log was cut and all before @place is trimmed, it may not be known how far it was cut. */
 static void judge_stale(struct watch *watch, const char *what, uint64_t passed_number,
                         uint64_t place)
 {

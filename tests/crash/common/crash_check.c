@@ -85,7 +85,7 @@ static void judge(struct logstore *store, const struct oracle *oracle, const cha
         exit(exit_status(&v));
 }
 
-/* A reader that comes before anybody has recovered. No store yet is fine if nothing was promised. */
+/* Read before a writer has recovered. A store may be missing if nothing was promised. */
 static void read_unrecovered(const char *path, const struct oracle *oracle)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;

@@ -5,9 +5,9 @@
  *                  [--sync call|start|each|interval|mixed] [--no-ring] [--close]
  *
  * Appends records whose bytes are recomputable (payload.h), alone, in batches and by claims, with
- * random sizes; syncs, rolls through 64 KiB segments, trims, truncates, closes and reopens. What it was
- * promised goes to the oracle (oracle.h) before anybody could hold it against the store, what it
- * is about to do that loses records, before it does it. It ends without closing the store.
+ * random sizes; syncs, rolls through 64 KiB segments, trims, truncates, closes and reopens. It
+ * notes each promise of the store in the oracle (oracle.h) before anybody could hold it against the
+ * store, and each act that loses records before it does it. It ends without closing the store.
  *
  * Threads: the first decides; the others claim, commit and sync. An act that must know its
  *          number before it begins (append, batch), or needs the store to itself (truncation,

@@ -8,9 +8,9 @@
  * A life is one opening for writing, or what follows a truncation. Each has its own seed, so that a
  * number which was taken back and a later life used again cannot pass with its old bytes.
  *
- * A cut is what may take back records that were acknowledged: a truncation, or damage that a repair
- * cuts at. It is entered before it begins. Until it is known to be over, the log may be as it was, or
- * end exactly where the cut leaves it.
+ * A cut may take back acknowledged records: it is a truncation, or damage that a repair cuts at. It
+ * is noted before it begins. Until it is known to be over, the log may be as it was, or end exactly
+ * where the cut leaves it.
  */
 #ifndef CRASH_ORACLE_H
 #define CRASH_ORACLE_H

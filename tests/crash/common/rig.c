@@ -149,8 +149,8 @@ void rig_need_devices(void)
 {
         if (access("/dev/loop-control", R_OK | W_OK) < 0)
                 rig_skip("no /dev/loop-control");
-        /* Root of a user namespace may open the devices, but mount none of them: -EPERM before it is
-         * looked for. */
+        /* Root of a user namespace may open the devices, but mount none of them. The kernel answers
+         * -EPERM before it looks for the device. */
         if (mount("/dev/none", start_directory, "ext4", 0, NULL) < 0 && errno == EPERM)
                 rig_skip("needs the right to mount devices");
 }

@@ -51,7 +51,8 @@ static void run_case(struct watch *watch, unsigned worker, uint64_t index)
                 on_disk = harmed;
 }
 
-/* --all: see harm_all; first. --case N: that one alone, in this process. --from N, --count N: a part. */
+/* --all: see harm_all; comes first. --case N: that case alone, in this process. --from N and
+ * --count N: a part of the cases. */
 int main(int argc, char **argv)
 {
         struct watch *watch = watch_new();

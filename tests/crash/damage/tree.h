@@ -25,8 +25,8 @@ struct tree {
         size_t count;
 };
 
-/* Make a new private directory in memory (tmpfs) if there is one, which goes when this process and what
- * it forked have ended; the path is never freed. */
+/* Make a new private directory, in memory (tmpfs) if possible. It goes when this process and those
+ * that it forked have ended; the path is never freed. */
 const char *tree_scratch(const char *purpose);
 
 /* Read the plain files of @path. Exits on failure, like everything here: the test is broken. */

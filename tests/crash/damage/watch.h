@@ -34,7 +34,7 @@ void watch_run(struct watch *watch, uint64_t first, uint64_t count, int64_t dead
 void watch_complain(_Atomic uint64_t *counter, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 
-/* The line of figures, one JSON object on stdout; returns the exit status: 0 if nothing is wrong. */
+/* Print the line of figures, one JSON object. Returns the exit status: 0 if nothing is wrong. */
 int watch_figures(const struct watch *watch, const char *method, uint64_t seed);
 
 int64_t watch_now_ns(void);

@@ -3,10 +3,11 @@
  *
  *   crash_reader DIR --oracle FILE       until SIGTERM
  *
- * Reads on from where it stands, through the deaths and recoveries of writers. Each record must
- * be the one that its life wrote under its number, numbers must follow each other but for voids,
- * and whatever was acknowledged before a look must be seen in it, but for what a cut that was begun
- * may take back. A cursor behind a cut is told so: it never goes on under numbers that are used again.
+ * Reads on from where it stands, through the deaths and recoveries of writers. Each record must be
+ * the one that its life wrote under its number. Numbers must follow each other; only voids leave
+ * gaps. A look must show all that was acknowledged before it; only a cut that was begun may take
+ * records back. A cursor behind a cut is told so: it never goes on under numbers that are used
+ * again.
  *
  * Exit: 0 nothing wrong, 1 something was, 2 usage. One line of figures on stdout.
  */
@@ -127,14 +128,14 @@ static const char *find_fault(const struct logstore_record *record)
         return NULL;
 }
 
-/* Whether a cut began since @before was loaded; then what was read from then on may be of either log. */
+/* Did a cut begin since @before was loaded? Then what we read since may be of either log. */
 static bool cut_since(const struct oracle *before)
 {
         load_oracle();
         return r.oracle.cuts != before->cuts;
 }
 
-/* Too few bytes to be wrong in another life: which one wrote them is only known from the oracle of now. */
+/* The record is too short to differ between lives: only the current oracle says which wrote it. */
 static bool tells_no_life(const struct logstore_record *record)
 {
         return record->size < 2 * PAYLOAD_PLACE_BYTES;

@@ -3,8 +3,8 @@
  *
  *   crash_repair harm DIR --oracle FILE --list FILE [--seed S]   spoil a record; nobody has it open
  *   crash_repair repair DIR                                      repair; made to be killed
- *   crash_repair mend DIR                                        open to write if it lets us, repair, open
- *   crash_repair look DIR --list FILE                            is all that was cut in quarantine/?
+ *   crash_repair mend DIR                                        try to open, repair, open to write
+ *   crash_repair look DIR --list FILE                            is all that was cut in quarantine?
  *
  * harm enters into the oracle, before it does it, from which number on a repair may cut: the
  * spoilt record, or the first of its batch. The list gets what was acknowledged behind that.
@@ -166,7 +166,7 @@ static int harm(void)
                 uint64_t back = random_below(&rng, bounds.tail + 1 - bounds.first);
 
                 if (random_below(&rng, 2) == 0)
-                        back %= 60; /* where repair and recovery have to tell damage from a torn tail */
+                        back %= 60; /* near the end, where damage resembles a torn tail */
                 read_spot(store, &oracle, bounds.tail - back, data, &spot);
         }
         if (spot.size == 0)

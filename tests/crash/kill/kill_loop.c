@@ -4,12 +4,12 @@
  *   kill_loop --workload CRASH_WORKLOAD --check CRASH_CHECK --reader CRASH_READER
  *             --repair CRASH_REPAIR [--kills N] [--seed S] [--directory DIR]
  *
- * The writer reports what it was promised to a file outside the store (oracle.h), which its death
- * cannot take back. Every third kill waits for a truncation to begin. After each kill a checker opens
- * the store, compares and lives on; before that, some stores are repaired, and the repair is killed:
+ * The writer reports each promise to a file outside the store (oracle.h), which its death cannot
+ * take back. Every third kill waits for a truncation to begin. After each kill a checker opens the
+ * store, compares it and lives on. Before that, some stores are repaired, and the repair is killed:
  * there is nothing to cut. Each six kills share a store and a reader, which follows through all of
- * them. At the end a record of the store is spoilt, and now a repair must cut: it is killed one to
- * four times, then the store opens or is repaired, and what was cut has to be in quarantine.
+ * them. At the end a record of the store is spoilt, and now a repair must cut. It is killed one to
+ * four times. Then the store opens or is repaired, and what was cut has to be in quarantine.
  *
  * Exit: 0 nothing lost, 1 something was. One line of figures on stdout.
  */

@@ -46,8 +46,8 @@ static void add_case(struct fault_case new)
         cases[case_count++] = new;
 }
 
-/* A wait that fails for ever is no machine that exists; nor is an allocation that is interrupted, nor a
- * wake on a word that is there (futex(2): EFAULT and EINVAL are all its errors). */
+/* Left out: no machine has a wait that fails for ever, an interrupted allocation, or a failed wake
+ * on a word that is there (futex(2): EFAULT and EINVAL are all its errors). */
 static bool makes_sense(unsigned mode, enum fault_function function, unsigned kind)
 {
         if (function == FAULT_os_futex_wake)

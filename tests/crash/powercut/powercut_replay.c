@@ -10,10 +10,10 @@
  * file of the store. (A file system may count on its own blocks not being torn.)
  *
  * The promises held against a state are those that the guest wrote to the disk's spare end before
- * the cut. A cut in a truncation leaves the log as it was or as the truncation was to leave it, one
- * behind its return only the latter. --lie ignores all flushes, as a disk with a lying cache would: the run then must find
- * losses, or it proves nothing. --next keeps one crashed state, for the next life to start from;
- * --keep the first bad ones.
+ * the cut. A cut in a truncation leaves the log as it was or as the truncation was to leave it; a
+ * cut behind its return leaves only the latter. --lie ignores all flushes, as a disk with a lying
+ * cache would: the run then must find losses, or it proves nothing. --next keeps one crashed state,
+ * for the next life to start from; --keep keeps the first bad ones.
  *
  * Exit: 0 nothing lost, 1 something lost, 77 cannot run here. One line of figures on stdout.
  */

@@ -79,7 +79,7 @@ void act_retention(struct logstore *store)
         judge_bounds(store, "behind retention");
 }
 
-/* A limit beside the truncation to 25 of 60: before it or behind it, but not with a plan of before. */
+/* A limit beside the truncation to 25 of 60: it acts before or behind it, never on an old plan. */
 void act_limit(struct logstore *store)
 {
         struct logstore_bounds bounds;

@@ -231,8 +231,8 @@ static void await(struct logstore *store, int fd, uint64_t number)
         }
 }
 
-/* Started beside others, whose signals are not told apart: what was asked for becomes durable within
- * 3 s of virtual time, unless it was cut. */
+/* The sync runs beside others, and their signals cannot be told apart. What it asked for becomes
+ * durable within 3 s of virtual time, unless it was cut. */
 void act_sync_start(struct logstore *store)
 {
         static const int allowed[] = { -EAGAIN, 0 };

@@ -1,8 +1,8 @@
 /*
  * clock.h - happens-before: what each thread knows of the others, as vector clocks
  *
- * An acquire joins what a release left at the same place. Places of atomics are in location.h, which
- * keeps a clock for each value; those here are of locks, of fences and of the judges' own order.
+ * An acquire joins what a release left at the same place. location.h has the places of atomics and
+ * keeps a clock for each value. Those here are of locks, of fences and of the judges' own order.
  */
 #ifndef SCHEDULE_CLOCK_H
 #define SCHEDULE_CLOCK_H

@@ -1,8 +1,8 @@
 /*
  * history.h - what the threads of a schedule asked the store for, when, and what it answered
  *
- * Times are ticks of a clock of the judges' own. An operation that has ended before another begins is
- * known to it: then, and only then, the other has to show its effect.
+ * Times are ticks of a clock of the judges' own. If an operation has ended before another begins,
+ * the other has to show its effect; otherwise it need not.
  */
 #ifndef SCHEDULE_HISTORY_H
 #define SCHEDULE_HISTORY_H

@@ -135,7 +135,7 @@ void judge_bounds(struct logstore *store, const char *how)
                 history.first = bounds.first;
 }
 
-/* @number, and of an image, which only a cursor goes through quickly, the next one that is not void. */
+/* Read @number. An image has a cursor, to be quick: then read the next number that is not void. */
 static int next_of(struct logstore *store, struct logstore_cursor *cursor, uint64_t number,
                    struct logstore_record *ret)
 {

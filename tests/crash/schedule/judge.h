@@ -1,8 +1,8 @@
 /*
  * judge.h - is what the store says true?
  *
- * Each function ends the schedule with a verdict if not. @begin is history_now() before the call that
- * is judged; @how says which.
+ * Each function ends the schedule with a verdict if not. @begin is history_now() before the judged
+ * call; @how names the call.
  */
 #ifndef SCHEDULE_JUDGE_H
 #define SCHEDULE_JUDGE_H
@@ -13,8 +13,8 @@
 
 struct disk;
 
-/* A record that was read, and the append that wrote it, if its payload tells; an error in its place;
- * the bounds. */
+/* Judge a record that was read, and return the append that wrote it if its payload tells; judge an
+ * error in its place; judge the bounds. */
 struct op *judge_record(const char *how, const struct logstore_record *record, uint64_t begin);
 void judge_missing(const char *how, int error, uint64_t number, uint64_t begin);
 void judge_bounds(struct logstore *store, const char *how);

@@ -1,6 +1,6 @@
 /*
- * kernel.c - store/os.h for a scheduled store: time, waiting and identity are the scheduler's, files
- * are the simulator's disk with a point at each call
+ * kernel.c - store/os.h for a scheduled store: time, waiting and identity are the scheduler's,
+ * files are the simulator's disk with a point at each call
  */
 #include <errno.h>
 #include <stdint.h>

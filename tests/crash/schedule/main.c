@@ -5,13 +5,13 @@
  *                       [--minutes N] [--seed S] [--jobs N] [--keep DIR] [--first] [--json]
  *        crash-schedule --replay FILE | --minimise FILE | --list
  *
- * Every scenario with every strategy runs N schedules; with --minutes all of them for the same time,
- * again and again, with other seeds. NAME may end in '*'. A failure is told with its seed; --keep
- * writes its list of decisions and its trail (where each thread stood, what was asked) to DIR.
- * --first ends at the first failure.
+ * Every scenario runs N schedules with every strategy. With --minutes all of them run for the same
+ * time, again and again, with other seeds. NAME may end in '*'. A failure is reported with its
+ * seed; --keep writes its list of decisions and its trail (where each thread stood, what was asked)
+ * to DIR. --first ends at the first failure.
  *
- * pct: priorities that change at 0 to 3 points. walk: another thread at one point in 5 to 200. weak:
- * one of the two, with stores that are late, loads that are stale, and plain accesses that race.
+ * pct: priorities change at 0 to 3 points. walk: another thread runs from one point in 5 to 200.
+ * weak: one of the two, with late stores, stale loads, and races of plain accesses.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -1,5 +1,5 @@
 /*
- * power.c - the power is cut in the middle of a schedule, and what the disk has is opened and judged
+ * power.c - the power is cut in the middle of a schedule; the disk's state is opened and judged
  */
 #include <errno.h>
 #include <stdio.h>
@@ -83,8 +83,8 @@ static bool is_emptied(uint64_t number)
         return bounds.first > number;
 }
 
-/* Also beside a truncation: what a reader gets now is on the disk wherever it is in a file, if it was
- * there when the sync began at @since: else it may have been of a record that was cut meanwhile. */
+/* Holds also beside a truncation: what a reader gets now is on the disk wherever it is in a file,
+ * if it was there when the sync began at @since. Otherwise it may be of a record cut meanwhile. */
 void judge_on_disk(uint64_t number, uint64_t since)
 {
         static char record_bytes[WORLD_BUFFER];

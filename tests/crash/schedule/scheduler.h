@@ -2,8 +2,9 @@
  * scheduler.h - threads that run one at a time, chosen at every point where it can matter
  *
  * A point is an atomic operation, a lock, a wait, a call of the system, a start or end of a thread.
- * Time is virtual: it goes on a little at each point, and to the next deadline when nobody can run.
- * Nobody can run and nobody waits for a time: deadlock. Too many points: livelock. Both are verdicts.
+ * Time is virtual: it goes on a little at each point, and to the next deadline when no thread can
+ * run. Two verdicts end a schedule: deadlock (no thread can run, and none waits for a time) and
+ * livelock (too many points).
  */
 #ifndef SCHEDULE_SCHEDULER_H
 #define SCHEDULE_SCHEDULER_H

@@ -1,8 +1,8 @@
 /*
  * shadow.h - what is known about addresses: one piece for each, made when it is first asked for
  *
- * Each schedule is a process of its own that writes to copies of its parent's pages. So the pieces lie
- * side by side, in as few pages as they need, and a small index says which is whose.
+ * Each schedule is a process of its own that writes to copies of its parent's pages. So the pieces
+ * lie side by side, in as few pages as they need, and a small index maps each key to its piece.
  */
 #ifndef SCHEDULE_SHADOW_H
 #define SCHEDULE_SHADOW_H
@@ -20,8 +20,8 @@ struct shadow {
         char *pieces;
 };
 
-/* The piece for @key, not 0. A new one is all zeros but for the key. NULL: there is none, and none is
- * to be made, or too many are used. */
+/* Find the piece for @key, which is not 0. A new piece is all zeros except its key. NULL: there is
+ * none and @make is false, or too many are used. */
 void *shadow_find(struct shadow *shadow, uintptr_t key, bool make);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * tsan.c - what code compiled with -fsanitize=thread calls, for the scheduler instead of the sanitizer
+ * tsan.c - the calls of code compiled with -fsanitize=thread, for the scheduler, not the sanitizer
  *
  * Every atomic is a point; plain accesses are only looked at.
  */

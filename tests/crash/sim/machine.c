@@ -254,8 +254,8 @@ static bool is_at(struct logstore *store, uint64_t number, const struct entry *e
                machine_is_record(entry, &record);
 }
 
-/* Beside a truncation an append was under way: is what it appended there, behind the cut, and nothing else? One
- * record may be empty, and right in the log before the cut, too. */
+/* An append was under way beside a truncation. Is exactly what it appended there, behind the cut?
+ * One record may be empty, and then also right in the log before the cut. */
 static void settle_cut(struct machine *m, struct logstore *store, uint64_t tail)
 {
         const struct promise *p = &m->promise;
@@ -325,8 +325,8 @@ static uint64_t open_read_only(struct machine *m)
         return tail;
 }
 
-/* What a crash leaves is no damage, and there is nothing to repair. Returns the last number kept, or
- * UINT64_MAX. */
+/* What a crash leaves is no damage, and there is nothing to repair. Returns the last number kept,
+ * or UINT64_MAX. */
 static uint64_t verify_and_repair(struct machine *m)
 {
         struct logstore_repair_report repaired;

@@ -1,8 +1,8 @@
 /*
  * machine.h - a store at work on a simulated disk, and the crashes it goes through
  *
- * A machine takes random steps; at its disk's system calls, and between steps, images of crashes are
- * drawn and queued. After each step the images are examined: each becomes a machine of its own, is
+ * A machine takes random steps. At its disk's system calls, and between steps, it draws and queues
+ * images of crashes. After each step it examines them: each image becomes a machine of its own, is
  * opened, compared with what was promised, and may go on working and crash again, so that crashes
  * nest. All of it follows from one seed, as long as the store has no thread of its own.
  */
@@ -65,7 +65,7 @@ struct machine {
         const char *step; /* under way */
 };
 
-/* Few runs have segments as large as those for which space is made ready in other ways; their images
+/* The store makes space ready in other ways for large segments. Few runs have them: their images
  * cost more, and are drawn at fewer calls. */
 static inline bool is_large(const struct machine *m)
 {

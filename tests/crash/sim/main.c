@@ -3,10 +3,11 @@
  *
  *   crash-sim [--states N | --minutes N] [--seed S] [--jobs N] [--threads] [--json]
  *
- * runs random workloads on simulated disks, cuts the power (or kills the process) before, inside and
- * between system calls, opens what is left and compares it with what was promised. It ends after N
- * states or minutes, or at the first broken promise, with one line of figures, and with --json a last
- * line that is one JSON object. Exit status 0 only if nothing was lost, missing, invented or stuck.
+ * runs random workloads on simulated disks, cuts the power (or kills the process) before, inside
+ * and between system calls, opens what is left and compares it with what was promised. It ends
+ * after N states or minutes, or at the first broken promise. It prints one line of figures; with
+ * --json its last line is one JSON object. Exit status 0 only if nothing was lost, missing,
+ * invented or stuck.
  *
  *   crash-sim --run R [--steps N] [--threads] [--state K] [--trace]
  *

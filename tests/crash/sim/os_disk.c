@@ -1,9 +1,9 @@
 /*
  * os_disk.c - store/os.h on simulated disks: names, descriptors, reading, writing and syncing
  *
- * It takes the place of os.c, os_memory.c and os_wait.c whole: were one function missing, the linker would
- * pull in theirs and complain of all the others. Paths are /disk/ID for the parent directory and
- * /disk/ID/store for the store's. Descriptors start above those of the kernel.
+ * It takes the place of os.c, os_memory.c and os_wait.c whole. If one function were missing, the
+ * linker would pull in theirs and complain of all the others. Paths are /disk/ID for the parent
+ * directory and /disk/ID/store for the store's. Descriptors start above those of the kernel.
  */
 #include "os/os.h"
 
@@ -159,8 +159,8 @@ int os_make_directory(int directory, const char *name, uint32_t mode)
 }
 
 /*
- * A listing is no snapshot: a name that goes meanwhile may be shown or not, likewise one that comes,
- * so that of two new ones the second may be shown alone.
+ * A listing is no snapshot: it may show or miss a name that goes or comes meanwhile. So of two new
+ * names it may show the second alone.
  */
 struct listing {
         char names[DISK_NAMES][DISK_NAME_BYTES];
@@ -540,7 +540,8 @@ int os_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
         enter();
         file = file_of(fd);
         if (file && file->node && file->writable) {
-                /* Around the cache is no promise either, before a sync: a page may be old or new. */
+                /* A write around the cache promises nothing before a sync: a page may be old or
+                 * new. */
                 r = bytes > 0 && is_full(file->node->disk) ? -ENOSPC : 0;
                 if (file->direct && (((uintptr_t)buffer | bytes | offset) & 511))
                         r = -EINVAL;

@@ -5,8 +5,8 @@
  * exactly. Beside a step, in the other thread, an answer is right if it was so at some moment of
  * the call: the oracles from before it, from behind it and from before a cut during it are asked.
  *
- * An error is an answer, too. -ESTALE is right only of a place that was trimmed, or behind whose cut
- * the cursor stood; -EAGAIN only where nothing was to be seen; damage never.
+ * An error is an answer, too. -ESTALE is right only if the place was trimmed, or if the cursor
+ * stood behind a cut; -EAGAIN only if nothing was to be seen; damage never.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -106,8 +106,8 @@ static void check_missed(const struct look *look, const char *act, uint64_t from
                              (unsigned long long)number);
 }
 
-/* Cut below what the cursor passed, or trimmed? Where all that was before is trimmed it may not be known any more
- * how far it was cut. */
+/* Was the log cut below what the cursor passed, or trimmed? If all before was trimmed, it may not
+ * be known any more how far the log was cut. */
 static bool may_be_stale(const struct look *look)
 {
         uint64_t first = first_perhaps(look->m), cut = look->m->cut_perhaps;

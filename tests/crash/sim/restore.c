@@ -5,15 +5,16 @@
  * back under their names, each in the place of its file or as a stray. What may then be:
  *
  * index, stray segment   nothing changes: neither is evidence, and a stray is off the chain
- * segment on the chain   it may lack what came since. Up to what the control file says to be durable
- *                        that is told, and cut by a repair; behind that it looks like a torn tail
- * control file           the first number may fall, so that trimmed records show again, or their
+ * segment on the chain   it may lack what came since. Up to what the control file says to be
+ *                        durable that is told, and cut by a repair; behind that it looks like a
+ *                        torn tail
+ * control file           the first number may fall. Then trimmed records show again, or their
  *                        segments are missed, which is told. The log ends where it did
- * both                   as the segment, but of what is durable only seals and the old file tell; a
- *                        stray may be taken for what is missed, and be read before the break that is
- *                        told, and a repair may keep it, with what a truncation once cut from it
+ * both                   as the segment, but only seals and the old file tell what is durable. A
+ *                        stray may be taken for what is missed. It may be read before the break
+ *                        that is told, and a repair may keep it, with what a truncation once cut
  *
- * What is told is told by verify. But for that last case no wrong record is read.
+ * verify reports what is said here to be told. Only the last case may read a wrong record.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -272,7 +273,7 @@ void step_restore(struct machine *m)
 
 /* ---- judging ---- */
 
-/* Some records cannot be read. What is read is right all the same, unless a stray stands for what is missed. */
+/* Some records cannot be read. The others are right, unless a stray stands for a missing one. */
 static void read_damaged(struct machine *m)
 {
         static uint8_t buffer[PROMISE_PAYLOAD_MAX];

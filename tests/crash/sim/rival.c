@@ -1,5 +1,5 @@
 /*
- * rival.c - the control file is removed or replaced while a writer lives, so that another one gets in
+ * rival.c - the control file is removed or replaced while a writer lives, so that another gets in
  *
  * The lock is on the file that is gone. The first writer goes on beside the second: it must not
  * acknowledge anything from then on, and must leave alone what the second one writes, which is what

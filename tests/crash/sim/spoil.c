@@ -1,9 +1,9 @@
 /*
- * spoil.c - a byte of the log goes bad, and a repair that cuts, with the crashes in the middle of it
+ * spoil.c - a byte of the log goes bad, and a repair cuts, with crashes in the middle of it
  *
- * The machine closes the store, spoils a byte on the disk and asks repair, in a dry run, how much it
- * would keep. From then on, whatever crash comes between, a repair must leave exactly that, and have
- * copies of the rest.
+ * The machine closes the store, spoils a byte on the disk and asks repair, in a dry run, how much
+ * it would keep. From then on, whatever crash comes between, a repair must leave exactly that, and
+ * have copies of the rest.
  */
 #include <string.h>
 
@@ -54,7 +54,7 @@ void machine_repair(struct machine *m)
         } while (r < 0 && machine_was_refused(m, r, &before) && ++tries < 8);
         if (r < 0)
                 machine_fail(m, "REFUSED", "repair: %d (%s)", r, logstore_detail());
-        /* What no sync covered may be lost to a power cut before a repair that begins the log later. */
+        /* A repair may begin the log later. A power cut before it may lose what no sync covered. */
         if (m->promise.restored && report.kept_last < m->promise.cut &&
             report.kept_last >= m->promise.acked)
                 m->promise.cut = report.kept_last;

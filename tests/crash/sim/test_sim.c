@@ -1,9 +1,9 @@
 /*
- * test_sim.c - the simulated disk proves something: a toy log that syncs as it must passes, and each
- * way of syncing too little is caught
+ * test_sim.c - the simulated disk proves something: a toy log that syncs as it must passes, and
+ * each way of syncing too little is caught
  *
- * The toy is one file of 64 KiB with frames of one size. Frame i holds i and a check. Recovery ends at
- * the first frame that is wrong, fills what follows with zeros, and syncs before it serves.
+ * The toy is one file of 64 KiB with frames of one size. Frame i holds i and a check. Recovery ends
+ * at the first wrong frame, fills what follows with zeros, and syncs before it serves.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /*
  * turns.c - two threads that take turns
  *
- * The turn is a number under a mutex; who has it not waits. A thread that has ended never gets it
- * back. Waits are turned into looks again: a mutex is tried until it is free, a condition or a futex
- * is woken without a reason, which both allow. Two threads that only ever wait for each other so
- * hang, which is for the watchdog to say.
+ * The turn is a number under a mutex; a thread without it waits. A thread that has ended never gets
+ * it back. A wait becomes repeated looks: a mutex is tried until it is free, a condition or a futex
+ * is woken without a reason, which both allow. So two threads that only ever wait for each other
+ * hang, and the watchdog has to report it.
  */
 #include "turns.h"
 

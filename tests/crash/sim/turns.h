@@ -1,10 +1,10 @@
 /*
  * turns.h - two threads that take turns, so that a seed repeats how they meet
  *
- * While a second thread is there exactly one of the two runs. The other gets its turn at a simulated
- * system call, as drawn, and wherever the running one would wait: for a mutex, a condition, a futex
- * or time. What lies between two of these points is not interleaved; that is for a scheduler at every
- * atomic access.
+ * While a second thread is there exactly one of the two runs. The other gets its turn at a
+ * simulated system call, as drawn, and wherever the running one would wait: for a mutex, a
+ * condition, a futex or time. What lies between two of these points is not interleaved; only a
+ * scheduler with a point at every atomic access could do that.
  *
  * The program is linked with --wrap for the functions of pthread that block (turns_wrap.c).
  */

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""test_exports.py HEADER LIBRARY - the library exports what the header declares, and nothing else"""
+"""test_exports.py HEADER LIBRARY - the library exports exactly what the header declares"""
 import re
 import subprocess
 import sys

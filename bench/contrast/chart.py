@@ -12,7 +12,8 @@ WIDTH, TOP, ROW = 960, 300, 170  # pixels; TOP has the heading and the first pic
 KEPT, DIRTY, CLEAN, RULE, INK, FAINT = (
     "#c8553d", "#e9b44c", "#8fb8de", "#7a1f12", "#222222", "#777777")
 
-NAMES = {"store": "logstore: MAP\\\\_SHARED segments", "private": "MAP\\\\_PRIVATE file, changed in place",
+NAMES = {"store": "logstore: MAP\\\\_SHARED segments",
+         "private": "MAP\\\\_PRIVATE file, changed in place",
          "anonymous": "anonymous memory", "malloc": "read() into malloc'ed buffers",
          "posix-shm": "POSIX shared memory", "sysv-shm": "SysV shared memory",
          "tmpfs": "file on tmpfs, write()"}
@@ -33,7 +34,8 @@ def write_data(way, path):
 
 def place(x, y, width, height, whole):
     """A picture's frame, given in pixels from the top left, in gnuplot's screen units."""
-    return (f"set lmargin at screen {x / WIDTH:.4f}\nset rmargin at screen {(x + width) / WIDTH:.4f}\n"
+    return (f"set lmargin at screen {x / WIDTH:.4f}\n"
+            f"set rmargin at screen {(x + width) / WIDTH:.4f}\n"
             f"set tmargin at screen {1 - y / whole:.4f}\n"
             f"set bmargin at screen {1 - (y + height) / whole:.4f}\n")
 
@@ -55,11 +57,14 @@ def panel(way, path, frame, data, limit, whole, wide):
     x, y, width, height = frame
     ticks = max(1, data // 4)
     script = "reset\n" + place(x, y, width, height, whole)
-    script += (f"set border 1 lc rgb '{FAINT}'\nset xrange [0:{data}]\nset yrange [0:{limit * 1.3}]\n"
-               f"set xtics {ticks} nomirror out scale 0.5 offset 0,0.4 tc rgb '{FAINT}' font ',10' format '%.0f'\n"
+    script += (f"set border 1 lc rgb '{FAINT}'\nset xrange [0:{data}]\n"
+               f"set yrange [0:{limit * 1.3}]\n"
+               f"set xtics {ticks} nomirror out scale 0.5 offset 0,0.4 tc rgb '{FAINT}' "
+               "font ',10' format '%.0f'\n"
                "unset ytics\nunset key\n")
     script += text(f"{{/:Bold {NAMES[way['way']]}}}", "graph 0, graph 1.06", 13 if wide else 12)
-    script += (f"set arrow from 0,{limit} to {data},{limit} nohead lw 1.2 dt (6,4) lc rgb '{INK}' front\n")
+    script += (f"set arrow from 0,{limit} to {data},{limit} nohead lw 1.2 dt (6,4) "
+               f"lc rgb '{INK}' front\n")
     script += ending(way, data, limit)
     if wide:
         script += text(f"limit {limit:,.0f} MiB", f"{data * 0.005}, {limit * 1.08}", 11, INK)
@@ -81,7 +86,8 @@ def heading(data, limit, whole):
             (CLEAN, "clean file pages: go at any time", 0)):
         y = 1 - 50 / whole
         script += (f"set object rectangle from screen {x / WIDTH:.4f}, {y - 6 / whole:.4f} to "
-                   f"screen {(x + 14) / WIDTH:.4f}, {y + 6 / whole:.4f} fc rgb '{colour}' fs solid noborder\n")
+                   f"screen {(x + 14) / WIDTH:.4f}, {y + 6 / whole:.4f} "
+                   f"fc rgb '{colour}' fs solid noborder\n")
         script += text(words, f"screen {(x + 20) / WIDTH:.4f}, screen {y:.4f}", 11)
         x += width
     return script

@@ -36,7 +36,7 @@ def peak(way, name):
 
 
 def early_rate(way, limit):
-    """The rate while the data were still smaller than the memory: the same stretch for every way."""
+    """The rate while the data were smaller than the memory, over the same stretch for each way."""
     for s in way["samples"]:
         if s["taken_bytes"] >= limit * 3 // 4:
             return rate(s["taken_bytes"], s["take_ns"])
@@ -69,7 +69,8 @@ def markdown(head, rows):
 def table(ways, args):
     rows = [[column[1](way) for column in COLUMNS] for way in ways]
     return (f"{datetime.date.today()}, Linux {platform.release()}, cgroup version {args.version}, "
-            f"`bench/contrast/run --data {mib_option(args.data)} --limit {mib_option(args.limit)}`. "
+            f"`bench/contrast/run --data {mib_option(args.data)} "
+            f"--limit {mib_option(args.limit)}`. "
             "Sizes in MiB, the highest seen.\n\n"
             + markdown([column[0] for column in COLUMNS], rows))
 

@@ -82,7 +82,8 @@ class Control:
             raise Damage("control", 0, 0, "wrong check of the static sector")
         if incompatible:
             raise Unusable(f"control: unknown incompatible flags {incompatible:#x}")
-        if segment_bytes % 65536 or not 65536 <= segment_bytes <= 1 << 32 or not 1 <= first <= NUMBER_MAX:
+        if (segment_bytes % 65536 or not 65536 <= segment_bytes <= 1 << 32
+                or not 1 <= first <= NUMBER_MAX):
             raise Damage("control", 0, 0, "impossible size or number")
         slots = [slot for slot in (self.slot(page, at, first) for at in (512, 1024)) if slot]
         self.has_slot = bool(slots)
@@ -210,10 +211,11 @@ class Segment:
             raise Invalid("wrong check of a pad")
 
     def walk(self, end, begin, numbers):
-        """Yield (number, time, payload) of whole batches from the start to `end`, None for the
-        payload of a void; what is below `begin` was trimmed, `numbers` are used. Then self.stop is the offset behind
-        the last batch, self.next the number that is due there, self.why what ended it, None if
-        `end` did, self.failed where, and self.partial the frames of the batch before that."""
+        """Yield (number, time, payload) of whole batches from the start to `end`; the payload of a
+        void is None. What is below `begin` was trimmed; `numbers` are used. Then self.stop is the
+        offset behind the last batch, self.next the number that is due there, self.why what ended
+        it (None if `end` did), self.failed where, and self.partial the frames of the batch before
+        that."""
         at, ordinal, batch = 4224, 1, []
         self.stop, self.next, self.why, self.partial, self.failed = at, self.first, None, [], at
         self.miscounted = False
@@ -279,8 +281,9 @@ class Segment:
 
 
 class Store:
-    """The chain: segments oldest first, each with the offset where the log leaves it, and the breaks in
-    it: why there is nothing before a segment, by its id, or behind the newest (None)."""
+    """The chain: segments oldest first, each with the offset where the log leaves it, and the
+    breaks in it. A break says why there is nothing before a segment, by the segment's id, or behind
+    the newest (None)."""
 
     def __init__(self, path):
         self.path, self.breaks = path, {}

@@ -29,7 +29,10 @@ for name in bin sbin lib lib64 usr etc proc dev tmp var; do
 done
 case $1 in
 /tmp/* | /usr/* | /var/*) ;;
-*) top=$(echo "$1" | cut -d/ -f2); [ -e "$top" ] || { mkdir "$top" && mount --rbind "/$top" "$top"; } ;;
+*)
+    top=$(echo "$1" | cut -d/ -f2)
+    [ -e "$top" ] || { mkdir "$top" && mount --rbind "/$top" "$top"; }
+    ;;
 esac
 exec chroot . "$@"
 """
@@ -43,7 +46,7 @@ def answer(words):
 
 
 def clear(folder):
-    """Remove the places for mounts, which are empty out here. Never what something is mounted on."""
+    """Remove the mount points, which are empty out here. Never touch what has something mounted."""
     subprocess.run(["find", f"{folder}/chroot", "-xdev", "-depth", "(", "-type", "l", "-o", "-type",
                     "d", "-empty", ")", "-delete"], check=False, stderr=subprocess.DEVNULL)
 
@@ -68,7 +71,8 @@ def main():
             number += 1
             rest, bad = judge(prefix, method, folder)
             failed += bad
-            print(f"{'not ' if bad else ''}ok {number} - {name} in {place} runs or is skipped{rest}")
+            word = "not ok" if bad else "ok"
+            print(f"{word} {number} - {name} in {place} runs or is skipped{rest}")
             clear(folder)
         os.rmdir(folder)
     return failed > 0

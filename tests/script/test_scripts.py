@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Every script says its usage when asked, and when it is called wrongly, before it does anything."""
+"""Every script says its usage when asked or called wrongly, before it does anything."""
 
 import os
 import subprocess
@@ -44,7 +44,8 @@ def main():
             print(f"# {fault}")
     left = sorted(set(os.listdir(ROOT)) - set(before))
     failed += bool(left)
-    print(f"{'not ' if left else ''}ok {len(every) + 1} - saying it leaves nothing behind {left or ''}")
+    word = "not ok" if left else "ok"
+    print(f"{word} {len(every) + 1} - saying it leaves nothing behind {left or ''}")
     return failed > 0
 
 

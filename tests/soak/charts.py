@@ -1,4 +1,4 @@
-"""charts.py - line charts over time with the name of each line at its end, drawn by gnuplot as SVG"""
+"""charts.py - line charts over time, each line's name at its end, drawn by gnuplot as SVG"""
 import math
 import os
 import subprocess
@@ -53,7 +53,8 @@ def script(title, unit, series, times, limit, log, path, name):
     lines = [f"set terminal svg size {WIDTH},{HEIGHT} font 'Helvetica,Arial,sans-serif' noenhanced "
              f"name '{name}'",
              f"set lmargin at screen {LEFT / WIDTH}", f"set rmargin at screen {RIGHT / WIDTH}",
-             f"set tmargin at screen {1 - TOP / HEIGHT}", f"set bmargin at screen {BOTTOM / HEIGHT}",
+             f"set tmargin at screen {1 - TOP / HEIGHT}",
+             f"set bmargin at screen {BOTTOM / HEIGHT}",
              f"set border 3 lc rgb '{FAINT}'", "unset key",
              "set grid ytics lc rgb '#dddddd' lw 0.6", f"set xrange [0:{max(times[-1], 0.1)}]",
              f"set yrange [{low}:{high}]",
@@ -65,8 +66,8 @@ def script(title, unit, series, times, limit, log, path, name):
     if log:
         lines += ["set logscale y", f"set ytics ({duration_ticks(low, high)})", "unset label 2"]
     if limit:
-        lines += [f"set arrow from graph 0, first {limit} to graph 1, first {limit} nohead dt (6,4) "
-                  f"lc rgb '{INK}'",
+        lines += [f"set arrow from graph 0, first {limit} to graph 1, first {limit} nohead "
+                  f"dt (6,4) lc rgb '{INK}'",
                   f"set label 3 'limit' at graph 0.99, first {limit} right offset 0,0.5 font ',11' "
                   f"tc rgb '{INK}'"]
     for i, (words, _) in enumerate(series):

@@ -98,8 +98,8 @@ def tables(result):
     rest = "".join(f"<tr><td>{html.escape(name)}</td><td>{value:,}</td></tr>"
                    for name, value in result.items()
                    if isinstance(value, int) and not name.endswith("_ns"))
-    return (f"<table><tr><th>milliseconds</th><th>p50</th><th>p99</th><th>p99.9</th><th>max</th></tr>"
-            f"{latencies}</table><table>{rest}</table>")
+    return ("<table><tr><th>milliseconds</th><th>p50</th><th>p99</th><th>p99.9</th><th>max</th>"
+            f"</tr>{latencies}</table><table>{rest}</table>")
 
 
 def write(path, result, samples):

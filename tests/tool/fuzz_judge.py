@@ -83,8 +83,8 @@ def is_cursor(path):
     return text == b"" or bool(CURSOR.fullmatch(text))
 
 
-# The tool compiles a pattern under a limit of memory, in which the library gives up in order; what the
-# sanitizer needs for itself cannot.
+# The tool compiles a pattern under a limit of memory. The library then gives up in order. The
+# sanitizer, which needs memory for itself, cannot.
 NO_ROOM = "ERROR: Failed to mmap"
 
 

@@ -34,7 +34,7 @@ NOBODY = 65534
 
 
 def may_be(user, group=NOBODY, groups=(), program="true"):
-    """Can @program run as somebody else? Root says who, and a user namespace may have nobody else."""
+    """Can @program run as another user? Only root may, and a user namespace may have no other."""
     try:
         return os.geteuid() == 0 and subprocess.run(
             [program, "--version"], user=user, group=group, extra_groups=groups, check=False,
@@ -65,7 +65,8 @@ def terminal():
 
 def needs_a_disk(folder):
     """What has no disk behind it, as in tmpfs, is never let go of."""
-    kind = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, check=False).stdout
+    kind = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True,
+                          check=False).stdout
     if kind.strip() in (b"tmpfs", b"ramfs"):
         raise Skip("needs a file system on a disk")
 

@@ -199,7 +199,7 @@ def json_times(tmp):
 
 @case
 def json_times_refused(tmp):
-    """a "time" that is no RFC 3339, or that no record can carry, is refused with its line and why"""
+    """a "time" that is no RFC 3339, or fits no record, is refused with its line and why"""
     for text, why in (("2026-02-30T00:00:00Z", "is not RFC 3339"), ("13:30", "is not RFC 3339"),
                       ("now", "is not RFC 3339"), ("-1h", "is not RFC 3339"),
                       ("@5", "is not RFC 3339"), ("yesterday", "is not RFC 3339"),
@@ -226,7 +226,7 @@ def json_refused(tmp):
 
 @case
 def lines_are_counted(tmp):
-    """the line of an error is the line of the file, blank ones too; what is cut by -D is a record"""
+    """an error names the file's line, blank ones count; what is cut by -D is a record"""
     good = b'{"data":"good"}\n'
     for text, line in ((b"\n\n{", 3), (good + b"\n \n\t\r\n" + good + b"{", 6), (b"{", 1),
                        (good + b"\n" + b"x" * 700000, 3)):

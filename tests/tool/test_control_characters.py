@@ -10,7 +10,8 @@ import xml.dom.minidom
 
 from support import case, command, equal, main, needs_proc, out, run, terminal
 
-EVIL = b"\x1b]0;x\x07\r\x08 \x7f \xc2\x9b31m \xe2\x80\xaeabc \xff\xfe \x00 tab\there \xc3\xa9\xf0\x9f\x98\x80"
+EVIL = (b"\x1b]0;x\x07\r\x08 \x7f \xc2\x9b31m \xe2\x80\xaeabc \xff\xfe \x00 tab\there "
+        b"\xc3\xa9\xf0\x9f\x98\x80")
 SHOWN = (rb"\x1b]0;x\x07\x0d\x08 \x7f \xc2\x9b31m \xe2\x80\xaeabc \xff\xfe \x00 tab" + b"\there "
          b"\xc3\xa9\xf0\x9f\x98\x80")
 
@@ -37,7 +38,7 @@ def on_terminal(*arguments, input=None):
 
 @case
 def payloads(tmp):
-    """payloads on a terminal are made safe in every format; --raw-control or a pipe gives the bytes"""
+    """payloads on a terminal are safe in every format; --raw-control or a pipe gives the bytes"""
     run("append", f"{tmp}/s", "-i", "len32", input=len(EVIL).to_bytes(4, "little") + EVIL)
     equal(on_terminal("read", f"{tmp}/s"), SHOWN + b"\n")
     equal(on_terminal("get", f"{tmp}/s", "1"), SHOWN)
@@ -79,7 +80,8 @@ def messages(tmp):
     os.mkdir(evil)
     with open(evil + "/f", "wb"):
         pass
-    for words, status in ((["read", evil], 3), (["append", evil], 3), (["append", f"{tmp}/s", evil], 4),
+    for words, status in ((["read", evil], 3), (["append", evil], 3),
+                          (["append", f"{tmp}/s", evil], 4),
                           (["verify", evil], 3), (["repair", evil], 3), (["mem", evil], 3),
                           (["copy", f"{tmp}/s", evil], 1), (["trim", evil, "--before", "2"], 3),
                           (["read", f"{tmp}/s", "--cursor-file", evil], 4),
@@ -101,8 +103,9 @@ def messages(tmp):
 
 @case
 def name_of_the_store(tmp):
-    """a store's own name is escaped, too, where mem puts it into a picture, which stays well-formed"""
-    for number, name in enumerate((b"\x1b]0;x\x07", b"\xff<&\"'>", "\x9b31m\u202e".encode(), b"\x01\n")):
+    """mem escapes a store's own name, too, where it puts it into a picture, which is well-formed"""
+    names = (b"\x1b]0;x\x07", b"\xff<&\"'>", "\x9b31m\u202e".encode(), b"\x01\n")
+    for number, name in enumerate(names):
         store = os.path.join(os.fsencode(tmp), name)
         run("append", os.fsdecode(store), input=b"a\n")
         picture = subprocess.run([*command("mem"), store, "-o", "svg"], capture_output=True,
@@ -135,7 +138,8 @@ def names_of_processes(tmp):
         holder.stdout.readline()
         table = out("mem", f"{tmp}/s", "--all", "-o", "table")
         assert shown in table and b"\x1b" not in table, table
-        lines = [json.loads(line) for line in out("mem", f"{tmp}/s", "--all", "-o", "jsonl").splitlines()]
+        lines = [json.loads(line)
+                 for line in out("mem", f"{tmp}/s", "--all", "-o", "jsonl").splitlines()]
         assert shown.decode() in [line.get("command") for line in lines], lines
         for words in (["--all"], ["--all", "-o", "svg"], ["--pid", holder.pid]):
             assert b"\x1b[31m)" not in out("mem", f"{tmp}/s", *words), words

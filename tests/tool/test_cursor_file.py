@@ -116,7 +116,8 @@ def one_run_at_a_time(tmp):
     for path in (f"{tmp}/c", f"{tmp}/empty"):
         with started("read", "-f", store, "--cursor-file", path, stdout=subprocess.PIPE) as first:
             equal(first.stdout.read(len(lines_of(10))), lines_of(10))
-            contains(complaint("read", store, "--cursor-file", path, status=4), "another run uses it")
+            contains(complaint("read", store, "--cursor-file", path, status=4),
+                     "another run uses it")
             wait_until(lambda: position(path) == 10, "the position")
             first.terminate()
             first.wait()

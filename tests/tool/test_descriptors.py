@@ -42,8 +42,9 @@ def closed_output(tmp):
     """closed standard output is status 4 for every verb that prints"""
     run("append", f"{tmp}/s", input=lines_of(10))
     run("append", f"{tmp}/empty")
-    for words in (["read", f"{tmp}/s"], ["read", f"{tmp}/s", "-o", "jsonl"], ["read", f"{tmp}/empty"],
-                  ["get", f"{tmp}/s", "1"], ["info", f"{tmp}/s"], ["info", f"{tmp}/s", "-o", "json"],
+    for words in (["read", f"{tmp}/s"], ["read", f"{tmp}/s", "-o", "jsonl"],
+                  ["read", f"{tmp}/empty"], ["get", f"{tmp}/s", "1"], ["info", f"{tmp}/s"],
+                  ["info", f"{tmp}/s", "-o", "json"],
                   ["segments", f"{tmp}/s"], ["segments", f"{tmp}/s", "-o", "json"],
                   ["repair", f"{tmp}/s"], ["mem", f"{tmp}/s"], ["mem", f"{tmp}/s", "-o", "svg"],
                   ["trim", f"{tmp}/s", "--keep-count", "1"], ["help"], ["help", "read"],
@@ -60,7 +61,7 @@ def closed_output(tmp):
 
 @case
 def wrong_direction(tmp):
-    """what cannot be read is no input, what cannot be written no output: status 4, and nobody waits"""
+    """a descriptor that cannot be read, or written, is refused: status 4, and nobody waits"""
     run("append", f"{tmp}/s", input=lines_of(10))
     reader, writer = os.pipe()
     with open(f"{tmp}/read-only", "w+b"), open(f"{tmp}/read-only", "rb") as read_only, \
@@ -72,7 +73,8 @@ def wrong_direction(tmp):
             contains(result.stderr.decode(), "standard input: Bad file descriptor")
         for descriptor in (reader, read_only):
             for words in (["append", f"{tmp}/s", "--ack"], ["append", f"{tmp}/s", "-T"],
-                          ["read", f"{tmp}/s"], ["read", f"{tmp}/s", "-f"], ["get", f"{tmp}/s", "1"],
+                          ["read", f"{tmp}/s"], ["read", f"{tmp}/s", "-f"],
+                          ["get", f"{tmp}/s", "1"],
                           ["info", f"{tmp}/s"], ["trim", f"{tmp}/s", "--keep-count", "1"]):
                 result = subprocess.run(command(*words), input=b"a\n", stdout=descriptor,
                                         stderr=subprocess.PIPE, timeout=20)
@@ -107,8 +109,8 @@ def reader_gone_and_ignored(tmp):
                   ["append", f"{tmp}/s", "-T"]):
         reader, writer = os.pipe()
         os.close(reader)
-        result = subprocess.run(command(*words), input=b"x\n", stdout=writer, stderr=subprocess.PIPE,
-                                timeout=20, restore_signals=False,
+        result = subprocess.run(command(*words), input=b"x\n", stdout=writer,
+                                stderr=subprocess.PIPE, timeout=20, restore_signals=False,
                                 preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN))
         os.close(writer)
         equal(result.returncode, 4, words)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A dry run changes nothing, not even in a store whose writer was killed, and says what would be."""
+"""A dry run changes nothing, even in a store of a killed writer, and says what would change."""
 
 import os
 import shutil
@@ -85,7 +85,7 @@ def says_what_would_be(tmp):
 
 @case
 def of_a_killed_writer(tmp):
-    """of a store whose writer was killed it says what will be by numbers; else one segment more may go"""
+    """of a killed writer's store it says what will be by numbers; else one segment more may go"""
     killed_store(f"{tmp}/s")
     for number, words in enumerate(LIMITS):
         shutil.copytree(f"{tmp}/s", f"{tmp}/{number}")

@@ -74,7 +74,8 @@ def ends_where_told(tmp):
     """a follower ends at -n, at --to and at --until"""
     run("append", f"{tmp}/s", input=lines_of(5))
     for words, wanted in ((["-n", "7"], lines_of(7)), (["--to", "6"], lines_of(6)),
-                          (["--from", "6", "-n", "1"], b"6\n"), (["--from", "8", "-n", "1"], b"8\n"),
+                          (["--from", "6", "-n", "1"], b"6\n"),
+                          (["--from", "8", "-n", "1"], b"8\n"),
                           (["--from", "last", "--to", "7"], lines_of(3, 5))):
         store = f"{tmp}/{len(os.listdir(tmp))}"
         run("append", store, input=lines_of(5))
@@ -83,7 +84,8 @@ def ends_where_told(tmp):
             run("append", store, input=lines_of(5, 6))
             equal(reader.stdout.read(), wanted, words)
             equal(reader.wait(), 0)
-    with started("read", "-f", f"{tmp}/s", "--until", "2020-01-01", stdout=subprocess.PIPE) as reader:
+    with started("read", "-f", f"{tmp}/s", "--until", "2020-01-01",
+                 stdout=subprocess.PIPE) as reader:
         equal(reader.stdout.read(), b"")
         equal(reader.wait(), 0)
 
@@ -125,7 +127,8 @@ def since_the_future(tmp):
 def overtaken_by_a_trim(tmp):
     """a follower that a trim overtook says which records it missed, and goes on"""
     run("append", f"{tmp}/s", "--segment-size", SMALL, input=lines_of(20000, width=99))
-    with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
+    with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE,
+                 stderr=subprocess.PIPE) as reader:
         equal(read_exactly(reader.stdout, 100), b"%099d\n" % 1)
         reader.send_signal(signal.SIGSTOP)
         first = int(out("trim", f"{tmp}/s", "--keep-count", "100"))
@@ -410,8 +413,9 @@ def exactly_once_into_what_may_not_be_read(tmp):
 
     def read_as_user(mode):
         with open(f"{tmp}/out", mode) as stream:
+            first = [] if os.path.exists(f"{tmp}/d/c") else ["-n", "5"]
             return subprocess.run([f"{tmp}/logstore", "read", f"{tmp}/s", "--cursor-file",
-                                   f"{tmp}/d/c", *([] if os.path.exists(f"{tmp}/d/c") else ["-n", "5"])],
+                                   f"{tmp}/d/c", *first],
                                   stdout=stream, stderr=subprocess.PIPE, **user)
     shutil.copy(TOOL, f"{tmp}/logstore")
     equal(read_as_user("ab").returncode, 0)

@@ -79,7 +79,7 @@ def replaced(tmp):
 
 @case
 def put_back(tmp):
-    """moved away and put back, or replaced by a copy that went on: nothing twice, nothing missing"""
+    """a store moved away and put back, or replaced by a grown copy: nothing twice or missing"""
     store = f"{tmp}/s"
     run("append", store, input=b"1\n")
     with follower(store) as reader:

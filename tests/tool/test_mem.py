@@ -285,7 +285,8 @@ def names_of_stores(tmp):
     needs_proc()
     for name in ("new\nline", "back\\slash", "a b", "tab\t", "gone (deleted)", "é"):
         store = f"{tmp}/{name}"
-        with started("append", store, "--ack", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        with started("append", store, "--ack", stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE) as writer:
             writer.stdin.write(b"a\n")
             writer.stdin.flush()
             writer.stdout.readline()

@@ -12,7 +12,7 @@ def small_stack():
 
 @case
 def deep(tmp):
-    """nesting up to the longest pattern is taken, also with a small stack; a longer one is refused"""
+    """nesting up to the longest pattern is taken, also with a small stack; longer ones are not"""
     run("append", f"{tmp}/s", input=b"a\nb\n")
     for options in (["-g"], ["--redact"]):
         for pattern in ("(" * 1900 + "a" + ")" * 1900, "(a|" * 900 + "c" + ")" * 900,
@@ -20,7 +20,8 @@ def deep(tmp):
             got = out("read", f"{tmp}/s", *options, pattern, preexec_fn=small_stack)
             equal(got.replace(b"x", b"a")[:2], b"a\n", pattern[:20])
         for pattern in ("(" * 30000 + ")" * 30000, "a" * 4097):
-            contains(complaint("read", f"{tmp}/s", *options, pattern, status=2), "4096 bytes at most")
+            contains(complaint("read", f"{tmp}/s", *options, pattern, status=2),
+                     "4096 bytes at most")
     contains(complaint("copy", f"{tmp}/s", f"{tmp}/t", "--redact", "(" * 30000, status=2), "4096")
 
 
@@ -29,7 +30,8 @@ def large(tmp):
     """a pattern that would be written out to gigabytes is refused, and takes no more than it may"""
     run("append", f"{tmp}/s", input=b"a\nb\n")
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    for pattern in ("((a{255}){255}){255}", "(" * 255 + "a" + "{2})" * 255, "((a{1,255}){1,255}){1,9}"):
+    for pattern in ("((a{255}){255}){255}", "(" * 255 + "a" + "{2})" * 255,
+                    "((a{1,255}){1,255}){1,9}"):
         contains(complaint("read", f"{tmp}/s", "-g", pattern, status=2), "emory")
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert most < before + (400 << 10), f"{most >> 10} MB"
@@ -37,7 +39,7 @@ def large(tmp):
 
 @case
 def backward(tmp):
-    """where a search has no memory left it says so: it is no "no match", and nothing goes out uncovered"""
+    """a search without memory left says so: it is no "no match", and nothing goes out uncovered"""
     needs_proc()
     run("append", f"{tmp}/s", "--segment-size", "16M", input=b"secret" * 1000000 + b"\n")
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

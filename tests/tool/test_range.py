@@ -161,7 +161,8 @@ def in_the_local_zone(tmp):
     env = {**os.environ, "TZ": "CET-1CEST,M3.5.0,M10.5.0/3"}
     for words, wanted in ((["-S", "2026-03-29 03:00"], 3), (["-S", "2026-03-29 03:00Z"], 2),
                           (["-S", "2026-03-29"], 4), (["-S", "2026-07-01T14:00:00"], 2)):
-        equal(len(out("read", f"{tmp}/s", "--local-time", *words, env=env).splitlines()), wanted, words)
+        got = out("read", f"{tmp}/s", "--local-time", *words, env=env)
+        equal(len(got.splitlines()), wanted, words)
     complaint("read", f"{tmp}/s", "--local-time", "-S", "2026-03-29 02:30", status=2, env=env)
     midnight = {**os.environ, "TZ": "XXX3YYY,M3.5.0/0,M10.5.0/0"}  # there is no 2026-03-29 00:00
     equal(out("read", f"{tmp}/s", "--local-time", "-S", "2026-03-29", "-n", "1", env=midnight),
@@ -169,9 +170,11 @@ def in_the_local_zone(tmp):
     complaint("read", f"{tmp}/s", "--local-time", "-S", "2026-03-29 00:30", status=2, env=midnight)
     for word in ("today", "yesterday", "00:00"):
         out("read", f"{tmp}/s", "--local-time", "-S", word, env=env)
-    created = json.loads(out("segments", f"{tmp}/s", "-o", "json", "--local-time", env=env))[0]["created"]
+    segments = json.loads(out("segments", f"{tmp}/s", "-o", "json", "--local-time", env=env))
+    created = segments[0]["created"]
     assert created.endswith(("+01:00", "+02:00")), created
-    contains(out("get", f"{tmp}/s", "1", "-o", "short", "--local-time", env=env), b"01:59:59.999999999+01:00 1 ")
+    contains(out("get", f"{tmp}/s", "1", "-o", "short", "--local-time", env=env),
+             b"01:59:59.999999999+01:00 1 ")
 
 
 @case

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What verify and repair say, of every kind of damage, dry and applied: rules for all of their lines."""
+"""Rules for every line of verify and repair, on every kind of damage, dry and applied."""
 
 import os
 import re
@@ -92,7 +92,8 @@ def harmed(tmp):
     todo = [(f"{kind}: {place}", HARMS[kind], files)
             for kind in HARMS for place, files in places.items()]
     todo += [(f"{kind}: control", HARMS[kind], ["control"]) for kind in CONTROL]
-    todo += [("both slots", lambda store, name: write(store, name, SECTOR, b"x" * 1024), ["control"])]
+    todo += [("both slots", lambda store, name: write(store, name, SECTOR, b"x" * 1024),
+              ["control"])]
     for what, harm, files in todo:
         store = f"{tmp}/harmed"
         shutil.rmtree(store, ignore_errors=True)
@@ -133,7 +134,7 @@ def check(what, store, *arguments):
 
 @case
 def words_of_all_damages(tmp):
-    """no name twice or empty, no record 0, nothing that is zeros lost or moved, a line for a range"""
+    """no name twice or empty, no record 0, no zeros called lost or moved, a line for a range"""
     for what, store in harmed(tmp):
         check(what, store, "verify")
         check(what, store, "repair")

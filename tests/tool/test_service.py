@@ -22,7 +22,7 @@ def size_of(store):
 
 @case
 def bounded(tmp):
-    """append lets go of what --keep-size, --keep-count and --keep-time do not want, while it runs"""
+    """while append runs it lets go of what exceeds --keep-size, --keep-count and --keep-time"""
     for number, words in enumerate((["--keep-size", "256K"], ["--keep-count", "1000"],
                                     ["--keep-time", "1ms"])):
         store = f"{tmp}/{number}"
@@ -63,7 +63,7 @@ def patient(tmp):
 
 @case
 def patient_so_long(tmp):
-    """--wait=DURATION gives up then, as without it; a signal ends the wait; --wait has no other word"""
+    """--wait=DURATION gives up then, as without it; a signal ends the wait; others are wrong"""
     store = f"{tmp}/s"
     with started("append", store, stdin=subprocess.PIPE) as writer:
         writer.stdin.write(b"1\n")
@@ -173,7 +173,7 @@ def splitting(tmp):
 
 @case
 def a_fifo(tmp):
-    """--fifo stays open when its writers have gone, until a signal; what one left unended is a record"""
+    """--fifo stays open until a signal, also without writers; an unended rest is a record"""
     needs_proc()
     fifo, store = f"{tmp}/fifo", f"{tmp}/s"
     os.mkfifo(fifo)
@@ -203,7 +203,7 @@ def a_fifo(tmp):
 
 @case
 def a_fifo_with_errors(tmp):
-    """what is refused ends with its writer: the next one's first record is not taken for its rest"""
+    """refused input ends with its writer: the next one's first record is not taken for its rest"""
     fifo, store = f"{tmp}/fifo", f"{tmp}/s"
     os.mkfifo(fifo)
     with started("append", store, "-F", fifo, "--on-error=skip", "--segment-size", SMALL,

@@ -17,7 +17,7 @@ HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @case
 def ends_by_the_signal(tmp):
-    """SIGINT, SIGTERM, SIGHUP: what was read is durable, its last number is said, death by the signal"""
+    """SIGINT, SIGTERM, SIGHUP: what was read is durable, its last number said, the signal kills"""
     for number in HELD:
         store = f"{tmp}/{number}"
         with started("append", store, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
@@ -90,8 +90,8 @@ def while_a_fifo_has_no_writer(tmp):
     for number in HELD:
         store = f"{tmp}/{number}"
         with started("append", store, f"{tmp}/fifo", stderr=subprocess.PIPE) as writer:
-            wait_until(lambda: subprocess.run(command("info", store), capture_output=True).returncode
-                       == 0, "the store")
+            wait_until(lambda: subprocess.run(command("info", store),
+                                              capture_output=True).returncode == 0, "the store")
             time.sleep(0.1)
             writer.send_signal(number)
             equal(writer.wait(), -number)
@@ -196,7 +196,8 @@ def closed_pipe(tmp):
 def closed_pipe_of_a_follower(tmp):
     """a follower ends soon after its reader has gone, without waiting for the next record"""
     run("append", f"{tmp}/s", input=b"a\n")
-    with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
+    with started("read", "-f", f"{tmp}/s", stdout=subprocess.PIPE,
+                 stderr=subprocess.PIPE) as reader:
         equal(reader.stdout.read(2), b"a\n")
         reader.stdout.close()
         equal(reader.wait(), -signal.SIGPIPE)
@@ -237,7 +238,8 @@ def tee_is_what_was_appended(tmp):
             ([], lines_of(5) + long + b"6\n", lines_of(5)),
             (["--batch", "3"], lines_of(5) + long + b"6\n", lines_of(5)),
             (["--batch", "1000"], lines_of(1000) + lines_of(2000, width=90), lines_of(1000)),
-            (["-i", "jsonl"], b'{"data":"a"}\n\n{"data":"b"}\n\n{\n', b'{"data":"a"}\n{"data":"b"}\n'),
+            (["-i", "jsonl"], b'{"data":"a"}\n\n{"data":"b"}\n\n{\n',
+             b'{"data":"a"}\n{"data":"b"}\n'),
             (["-i", "len32"], b"\1\0\0\0a\1\0\0", b"\1\0\0\0a")):
         store = f"{tmp}/{len(os.listdir(tmp))}"
         result = run("append", store, "-T", "--segment-size", SMALL, *words, input=text, status=1)

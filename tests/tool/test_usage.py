@@ -11,8 +11,8 @@ import signal
 import subprocess
 import time
 
-from support import (SMALL, TOOL, Skip, case, complaint, contains, content, equal, lines_of, main, out,
-                     run, started, wait_until)
+from support import (SMALL, TOOL, Skip, case, complaint, contains, content, equal, lines_of, main,
+                     out, run, started, wait_until)
 
 READERS = ("read", "get", "info", "segments", "verify", "mem", "warm", "evict")
 VERBS = ("append", "read", "get", "info", "segments", "verify", "repair", "trim", "copy", "mem",

@@ -242,7 +242,8 @@ def trim_blocks_nobody(tmp):
             os.write(writer, b"x" * 4096)
     except BlockingIOError:
         os.set_blocking(writer, True)
-    with started("trim", store, "--keep-count", "10", stdout=writer, stderr=subprocess.PIPE) as process:
+    with started("trim", store, "--keep-count", "10", stdout=writer,
+                 stderr=subprocess.PIPE) as process:
         contains(process.stderr.readline().decode(), "the first is")
         run("append", store, input=b"a\n")
         equal(process.poll(), None)
@@ -304,7 +305,7 @@ def copy(tmp):
 
 @case
 def copy_of_a_damaged_store(tmp):
-    """copy of a damaged store is status 1, names the damage, and leaves no store that looks whole"""
+    """copy of a damaged store is status 1, names the damage, leaves no store that looks whole"""
     store = store_of_segments(tmp)
     name = damage(store, 4000)
     before = sorted(os.listdir(tmp))
@@ -323,7 +324,8 @@ def copy_to_a_link_to_nothing(tmp):
     """a destination that is a link to nothing is taken: nothing is copied first and left behind"""
     run("append", f"{tmp}/s", input=lines_of(3))
     os.symlink("nothing", f"{tmp}/t")
-    for words in (["copy", f"{tmp}/s", f"{tmp}/t"], ["repair", f"{tmp}/s", "--salvage", f"{tmp}/t"]):
+    for words in (["copy", f"{tmp}/s", f"{tmp}/t"],
+                  ["repair", f"{tmp}/s", "--salvage", f"{tmp}/t"]):
         contains(complaint(*words, status=1), "t: there is something already")
         equal(sorted(os.listdir(tmp)), ["s", "t"])
 

@@ -175,8 +175,8 @@ START_TEST(a_log_that_leaves_a_segment_inside_a_batch_with_no_mark)
 }
 END_TEST
 
-/* An old copy of a segment is put back, from before a truncation; the next writer seals it as the log leaves
- * it. So what was cut does not come back where the link that says so is lost later. */
+/* A restore puts back an old copy of a segment, from before a truncation. The next writer seals it
+ * as the log leaves it. So what was cut does not come back if the link that says so is lost. */
 START_TEST(a_copy_from_before_a_truncation)
 {
         struct logstore_repair_report report;

@@ -295,8 +295,8 @@ START_TEST(a_repair_that_fails_gives_the_lock_back_and_cuts_nothing)
 }
 END_TEST
 
-/* The newest segment that has records is sealed, and a writer goes on behind it: with an empty head, or
- * with no head at all. */
+/* The newest segment that has records is sealed, and a writer goes on behind it: with an empty
+ * head, or with no head at all. */
 static void end_sealed(bool with_head)
 {
         struct segment_seal seal;
@@ -315,8 +315,8 @@ static void end_sealed(bool with_head)
         forge_slots(offsetof(struct control_slot, flags), 0);
 }
 
-/* It fails, or is killed, with everything in quarantine and nothing cut. A writer may come before the next
- * repair: what it writes to has one name. */
+/* It fails, or is killed, with everything in quarantine and nothing cut. A writer may come before
+ * the next repair: what it writes to has one name. */
 START_TEST(a_repair_that_ends_half_way_keeps_no_writer_out)
 {
         make_damaged_store();

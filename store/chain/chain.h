@@ -129,7 +129,7 @@ int chain_pin_next(struct chain *chain, const struct segment *segment, struct se
  * start frame's time was written while claims may have been open. The seal before it knows better,
  * unless the log was cut below that seal's end. */
 int64_t chain_greatest_before(struct chain *chain, const struct segment *segment);
-/* The same, and that of its own records before @end. -EBADMSG, -EIO: a frame does not lead there. */
+/* The same, and that of its own records before @end. -EBADMSG, -EIO: no frames lead there. */
 int chain_greatest_until(struct chain *chain, struct segment *segment, uint64_t end, int64_t *ret);
 
 /* Add a pin to a pinned segment. */

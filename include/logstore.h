@@ -324,8 +324,9 @@ LOGSTORE_API void logstore_cursor_close(struct logstore_cursor *cursor);
  * cursor moves or closes. Voids are stepped over.
  *
  * -EAGAIN           no record there, or not yet: the cursor stays
- * -ESTALE           the place was trimmed or truncated away: seek again. Also, the log was cut and all
- *                   before the place is trimmed, so it is not known whether the cursor passed the cut
+ * -ESTALE           the place was trimmed or truncated away: seek again. Also if the log was cut
+ *                   and all before the place is trimmed, so that nobody knows whether the cursor
+ *                   passed the cut
  * -EBADMSG          damaged (detail: file, offset, number). The cursor stays before it, unless
  *                   LOGSTORE_SKIP_DAMAGE is set
  * -EPROTONOSUPPORT  a segment of another version

@@ -18,7 +18,7 @@
 #include "os/file.h"
 #include "verify/verdict.h"
 
-/* Is it a sealed segment to which nobody writes any more? Whoever opens the store next, be it before
+/* Is it a sealed segment to which nobody writes any more? Whoever opens the store next, even before
  * the next repair, may seal the head anew and, where that is empty, the segment before it. */
 static bool is_left_alone(const struct chain *chain, uint64_t id)
 {

@@ -100,8 +100,8 @@ static void pass_on(int signal, siginfo_t *info, void *context)
         }
 }
 
-/* The thread sanitizer takes mmap() for a store to the page, which nothing orders against the threads
- * that use it. So this is the system call itself. */
+/* The thread sanitizer takes mmap() for a store to the page, which nothing orders against the
+ * threads that use it. So this is the system call itself. */
 static bool map_zeros(uintptr_t address, size_t bytes)
 {
         return syscall(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,

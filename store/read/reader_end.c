@@ -1,8 +1,8 @@
 /*
  * reader_end.c - whether the end that a reading process has found is a mere end, or damage
  *
- * The follower does not walk what a mark or a seal covers, and no reader reads what was trimmed. These
- * are looked at here, once, when a reader asks for what is behind them.
+ * The follower does not walk what a mark or a seal covers, and no reader reads what was trimmed.
+ * These are looked at here, once, when a reader asks for what is behind them.
  */
 #include <errno.h>
 

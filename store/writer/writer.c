@@ -3,8 +3,9 @@
  *
  * Fast:  writer_claim() and writer_publish(), in the header, take no lock and make no system call.
  * Slow:  writer_ready.c makes space ready, writer_roll.c rolls. writer->lock protects their state.
- *        writer.h says over which system calls it is held. A refusal changes nothing: space is ready
- *        before the limit rises, and the next segment is complete before the active one is closed.
+ *        writer.h says over which system calls it is held. A refusal changes nothing: space is
+ *        ready before the limit rises, and the next segment is complete before the active one is
+ *        closed.
  * Tail:  writer_tail() walks commit words on from where the tail was, under tail_lock. Any thread
  *        that needs the tail calls it.
  */

@@ -3,8 +3,8 @@
  *
  * A limit rises only over ready space. So a claim within it can be filled without a full disk, a
  * signal or, as a rule, a fault. *Ahead* makes space ready in steps. An append does so itself where
- * *ahead* has not come far enough. One thread at a time does so in a store, and without writer->lock,
- * because a step takes as long as the kernel needs.
+ * *ahead* has not come far enough. One thread at a time does so in a store. It does not hold
+ * writer->lock, because a step takes as long as the kernel needs.
  */
 #include <errno.h>
 #include <string.h>
@@ -245,8 +245,8 @@ static void populate_index(struct gate *gate, uint64_t ready)
         index_populate(gate->index, (ready - FRAMES_OFFSET) / each);
 }
 
-/* Make the active gate ready further; one thread at a time does so. Under writer->lock, which is let
- * go of meanwhile: appends go on in what is ready, and nothing rolls. */
+/* Make the active gate ready further; one thread at a time does so. Under writer->lock, which we
+ * let go of meanwhile: appends go on in what is ready, and nothing rolls. */
 static int extend_slot(struct writer *writer, struct gate *gate, uint64_t wanted, uint64_t ahead,
                        enum ready how)
 {

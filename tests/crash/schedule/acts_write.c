@@ -61,22 +61,24 @@ void act_append_few(struct logstore *store)
         }
 }
 
-/* Through three segments, and a sync at every fifth record. */
+/* Two to a segment, through three of them. */
+#define LARGE_BYTES 28000u
+
 void act_roll(struct logstore *store)
 {
         uint64_t number;
 
         (void)store;
-        for (int i = 0; i < 16; i++)
-                if (do_append(9000, &number) == 0 && i % 5 == 4)
+        for (int i = 0; i < 5; i++)
+                if (do_append(LARGE_BYTES, &number) == 0 && i % 2 == 1)
                         do_sync(number, 0);
 }
 
 void act_roll_unsynced(struct logstore *store)
 {
         (void)store;
-        for (int i = 0; i < 16; i++)
-                do_append(9000, NULL);
+        for (int i = 0; i < 5; i++)
+                do_append(LARGE_BYTES, NULL);
 }
 
 void act_batch(struct logstore *store)
@@ -97,9 +99,9 @@ void act_batch_roll(struct logstore *store)
         uint64_t first;
 
         (void)store;
-        for (int i = 0; i < 12; i++)
-                if (do_batch(10, 1500, &first) == 0 && i % 4 == 3)
-                        do_sync(first + 9, 0);
+        for (int i = 0; i < 5; i++)
+                if (do_batch(4, LARGE_BYTES / 4, &first) == 0 && i % 2 == 1)
+                        do_sync(first + 3, 0);
 }
 
 /* ---- claims ---- */

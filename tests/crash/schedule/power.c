@@ -83,6 +83,21 @@ static bool is_emptied(uint64_t number)
         return bounds.first > number;
 }
 
+/* Where a file has these bytes as a payload, which begins at a multiple of 8; NULL: nowhere. */
+static const uint8_t *find_payload(const struct node *node, const uint8_t *bytes, size_t size)
+{
+        uint64_t first, word;
+
+        memcpy(&first, bytes, sizeof(first));
+        for (const uint8_t *at = node->cache->bytes, *end = at + node->size; at + size <= end;
+             at += sizeof(word)) {
+                memcpy(&word, at, sizeof(word));
+                if (word == first && memcmp(at, bytes, size) == 0)
+                        return at;
+        }
+        return NULL;
+}
+
 /* Holds also beside a truncation: what a reader gets now is on the disk wherever it is in a file,
  * if it was there when the sync began at @since. Otherwise it may be of a record cut meanwhile. */
 void judge_on_disk(uint64_t number, uint64_t since)
@@ -102,8 +117,7 @@ void judge_on_disk(uint64_t number, uint64_t since)
                 return;
         for (uint32_t i = 0; i < world.disk->now.count; i++) {
                 const struct node *node = world.disk->now.list[i].node;
-                const uint8_t *at =
-                        memmem(node->cache->bytes, node->size, record.data, record.size);
+                const uint8_t *at = find_payload(node, record.data, record.size);
                 uint64_t offset = at ? (uint64_t)(at - node->cache->bytes) : 0;
                 if (at &&
                     (node->media_size < offset + record.size ||

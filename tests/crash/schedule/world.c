@@ -108,7 +108,7 @@ void world_run(const struct scenario *scenario, uint64_t seed)
         lottery = world_lottery();
         scheduler_quiet();
         judge_log(world.store, "at the end", history_now());
-        if (!world.no_cuts && rng_one_in(&lottery, 2))
+        if (!world.no_cuts && rng_one_in(&lottery, 4))
                 judge_power_cut("at the end");
         if (!world.threads) /* one of them may be about to remove it */
                 judge_leftovers();
@@ -175,7 +175,7 @@ int do_sync(uint64_t number, int timeout_ms)
                 return r;
         judge_on_disk(number, op->begin);
         rng = world_lottery();
-        if (rng_one_in(&rng, 3))
+        if (rng_one_in(&rng, 8))
                 judge_power_cut("at an acknowledged sync");
         return 0;
 }

@@ -173,19 +173,17 @@ int64_t chain_greatest_before(struct chain *chain, const struct segment *segment
 
 int chain_greatest_until(struct chain *chain, struct segment *segment, uint64_t end, int64_t *ret)
 {
+        struct walk walk = walk_from(FRAMES_OFFSET, 1, WALK_CHECK_PADS);
         int64_t greatest = chain_greatest_before(chain, segment);
-        uint64_t offset = FRAMES_OFFSET;
-        struct record_view view;
-        int r = 0;
 
-        for (; r == 0 && offset < end; offset += view.frame_bytes) {
-                const struct frame *frame = segment_frame(segment, offset);
-                r = segment_peek(segment, offset, &view);
-                if (r < 0)
-                        return segment_damage(segment, offset, 0, "the frame is impossible");
-                if ((view.kind == FRAME_RECORD || view.kind == FRAME_MORE) &&
-                    frame->time_ns > greatest)
-                        greatest = frame->time_ns;
+        while (walk.at.offset < end) {
+                int step = walk_next(&walk, &segment_frames, segment);
+
+                if (step != WALK_FRAME && step != WALK_PAD)
+                        return segment_damage(segment, walk.offset, 0, "the frame is impossible");
+                if (step == WALK_FRAME && walk.view.kind != FRAME_VOID &&
+                    segment_frame(segment, walk.offset)->time_ns > greatest)
+                        greatest = segment_frame(segment, walk.offset)->time_ns;
         }
         *ret = greatest;
         return 0;

@@ -324,9 +324,36 @@ static int check_number(const struct logstore_cursor *cursor, const struct place
                                       "the next segment tells another number of records");
 }
 
+/* No frame is here that may follow. An index that led astray is passed over: *ret is then the right
+ * place. */
+static int at_wrong_frame(struct logstore_cursor *cursor, int step, const struct walk *walk,
+                          struct place *ret)
+{
+        if (step == WALK_BAD && walk->in_batch &&
+            (walk->view.kind == FRAME_PAD || walk->view.kind == FRAME_VOID))
+                return batch_ends(cursor);
+        if (step == WALK_BAD && walk->view.kind == FRAME_PAD)
+                return reader_verify(cursor->store, ret, cursor->at.number);
+        return reader_judge(cursor->store, cursor->segment, cursor->offset, cursor->at.number,
+                            cursor->in_batch, "the frame's header is impossible");
+}
+
+/* One step from where the cursor is, in its segment. */
+static int step_on(struct logstore_cursor *cursor, struct walk *walk)
+{
+        uint64_t ordinal = cursor->at.number - cursor->segment->brief.start.first_number + 1;
+
+        *walk = walk_from(cursor->offset, (uint32_t)ordinal, WALK_CHECK_PADS);
+        walk->in_batch = cursor->in_batch;
+        return ordinal == 0 || ordinal > UINT32_MAX
+                       ? WALK_BAD /* behind a broken link numbers need not rise */
+                       : walk_next(walk, &segment_frames, cursor->segment);
+}
+
 static int stand(struct logstore_cursor *cursor, struct place *ret)
 {
         int r = cursor_check_epoch(cursor);
+        struct walk walk;
 
         if (r < 0)
                 return r;
@@ -334,38 +361,26 @@ static int stand(struct logstore_cursor *cursor, struct place *ret)
                 return cursor_end_of_log(cursor);
         if (!cursor->segment && (r = find_and_enter(cursor)) < 0)
                 return r;
-        for (;;) {
+        while (r >= 0) {
                 if (is_left(cursor)) {
                         r = hop(cursor);
                         if (r < 0)
                                 return r;
                 }
-                r = segment_peek(cursor->segment, cursor->offset, &ret->view);
-                if (r == -EAGAIN) {
-                        r = at_gap(cursor);
-                        if (r < 0)
-                                return r;
-                        continue;
-                }
-                ret->segment = cursor->segment;
-                ret->offset = cursor->offset;
-                if (r == 0 && ret->view.kind != FRAME_PAD &&
-                    segment_number(cursor->segment, ret->view.ordinal) != cursor->at.number)
-                        r = -EBADMSG;
-                if (r < 0)
-                        return reader_judge(cursor->store, cursor->segment, cursor->offset,
-                                            cursor->at.number, cursor->in_batch,
-                                            "the frame's header is impossible");
-                if (cursor->in_batch &&
-                    (ret->view.kind == FRAME_PAD || ret->view.kind == FRAME_VOID))
-                        return batch_ends(cursor);
-                if (ret->view.kind != FRAME_PAD)
+                r = step_on(cursor, &walk);
+                *ret = (struct place){ cursor->segment, cursor->offset, walk.view };
+                if (r == WALK_FRAME)
                         return check_number(cursor, ret);
-                r = reader_verify(cursor->store, ret, cursor->at.number);
-                if (r < 0)
-                        return r;
-                cursor->offset += ret->view.frame_bytes;
+                if (r == WALK_PAD) {
+                        cursor->offset = walk.at.offset;
+                } else if (r == WALK_END) {
+                        r = at_gap(cursor);
+                } else if (r >= 0) {
+                        r = at_wrong_frame(cursor, r, &walk, ret);
+                        cursor->offset = ret->offset;
+                }
         }
+        return r;
 }
 
 int cursor_stand(struct logstore_cursor *cursor, struct place *ret)

@@ -135,44 +135,57 @@ static unsigned read_group(struct many *many, const uint64_t *numbers, size_t co
         return at;
 }
 
+/* The frames that were read, to be walked; @from is a struct wanted. The checks use offsets in the
+ * segment, so move the base. */
+static const char *base_of(const struct wanted *wanted)
+{
+        return (const char *)wanted->bytes - wanted->span.offset;
+}
+
+static int wanted_peek(void *from, uint64_t offset, struct record_view *ret)
+{
+        const struct wanted *wanted = from;
+
+        return record_peek(base_of(wanted), offset, wanted->span.end, ret);
+}
+
+static int wanted_check(void *from, uint64_t offset, const struct record_view *view)
+{
+        const struct wanted *wanted = from;
+
+        return record_valid(&wanted->segment->key, base_of(wanted), offset, view);
+}
+
+static const struct frame_source wanted_frames = { wanted_peek, wanted_check };
+
 /* Copy a record from what was read. False: it is not simply there. */
-static bool take(const struct wanted *wanted, uint64_t number, uint8_t *buffer, size_t capacity,
+static bool take(struct wanted *wanted, uint64_t number, uint8_t *buffer, size_t capacity,
                  struct logstore_record *ret)
 {
-        /* The checks use offsets in the segment, so move the base. */
-        const char *base = (const char *)wanted->bytes - wanted->span.offset;
-        uint64_t offset = wanted->span.offset;
-        uint32_t ordinal = wanted->span.ordinal;
+        uint32_t ordinal = segment_ordinal_from(wanted->segment, number);
+        struct walk walk = walk_from(wanted->span.offset, wanted->span.ordinal, ordinal);
+        const struct record_view *view = &walk.view;
         const struct frame *frame;
-        struct record_view view;
+        int step = WALK_PAD;
 
-        for (;; offset += view.frame_bytes) {
-                if (record_peek(base, offset, wanted->span.end, &view) < 0)
-                        return false;
-                if (view.kind == FRAME_PAD)
-                        continue;
-                if (view.ordinal != ordinal++)
-                        return false;
-                if (segment_number(wanted->segment, view.ordinal) == number)
-                        break;
-        }
-        if (view.kind == FRAME_VOID || view.size > capacity ||
-            !record_valid(&wanted->segment->key, base, offset, &view))
+        while (step == WALK_PAD || (step == WALK_FRAME && view->ordinal != ordinal))
+                step = walk_next(&walk, &wanted_frames, wanted);
+        if (step != WALK_FRAME || view->kind == FRAME_VOID || view->size > capacity)
                 return false;
-        frame = (const struct frame *)(base + offset);
-        if (view.size)
-                memcpy(buffer, frame->payload, view.size);
+        frame = (const struct frame *)(base_of(wanted) + walk.offset);
+        if (view->size)
+                memcpy(buffer, frame->payload, view->size);
         *ret = (struct logstore_record){
                 .number = number,
                 .time_ns = frame->time_ns,
                 .data = buffer,
-                .size = view.size,
+                .size = view->size,
         };
         return true;
 }
 
-static int deliver(struct logstore *store, const struct wanted *wanted, uint64_t number,
-                   uint8_t *buffer, size_t capacity, struct logstore_record *ret)
+static int deliver(struct logstore *store, struct wanted *wanted, uint64_t number, uint8_t *buffer,
+                   size_t capacity, struct logstore_record *ret)
 {
         int r;
 

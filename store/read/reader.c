@@ -91,27 +91,28 @@ int reader_check_joint(struct logstore *store, struct segment *segment, uint64_t
                        uint64_t number, uint64_t until, const char *what)
 {
         struct place place = { segment, offset, { 0 } };
-        int r = segment_peek(segment, offset, &place.view);
-        bool in_batch = r == 0 && place.view.kind == FRAME_MORE;
+        struct walk walk, next;
+        int step = WALK_PAD;
 
-        if (r < 0)
+        if (segment_peek(segment, offset, &place.view) < 0)
                 return 0; /* a read of the number before tells of it */
-        place.offset += place.view.frame_bytes;
-        while (place.offset < until && !in_batch) {
-                r = segment_peek(segment, place.offset, &place.view);
-                if (r < 0 || place.view.kind != FRAME_PAD)
+        walk = next = walk_from(offset, place.view.ordinal, WALK_CHECK_PADS);
+        walk_pass(&next, &place.view);
+        while (step == WALK_PAD) {
+                walk = next;
+                if (walk.at.offset >= until || walk.in_batch)
                         break;
-                r = reader_verify(store, &place, number);
-                if (r < 0)
-                        return r;
-                place.offset += place.view.frame_bytes;
+                step = walk_next(&next, &segment_frames, segment);
+                if (step == WALK_BAD && next.view.kind == FRAME_PAD) {
+                        place = (struct place){ segment, next.offset, next.view };
+                        return reader_verify(store, &place, number);
+                }
         }
-        if (in_batch && place.offset == until && until < atomic_load(&segment->end))
-                in_batch = segment_peek(segment, until, &place.view) < 0 ||
-                           place.view.kind == FRAME_PAD || place.view.kind == FRAME_VOID;
-        if (place.offset == until && !in_batch)
+        if (walk.at.offset == until && walk.in_batch && until < atomic_load(&segment->end))
+                walk.in_batch = walk_next(&next, &segment_frames, segment) != WALK_FRAME;
+        if (walk.at.offset == until && !walk.in_batch)
                 return 0;
-        return reader_judge(store, segment, place.offset, number, in_batch, what);
+        return reader_judge(store, segment, walk.at.offset, number, walk.in_batch, what);
 }
 
 int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)

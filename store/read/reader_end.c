@@ -14,23 +14,23 @@
 static int judge_end(struct logstore *store, const struct control_slot *slot)
 {
         struct follower *follower = &store->follower;
-        struct place at = { .offset = follower->offset };
-        uint64_t number = follower->number + 1, due = number;
-        bool whole = true;
-        int r = chain_pin_id(&store->chain, follower->segment_id, &at.segment);
+        uint64_t number = follower->number + 1, offset;
+        struct segment *segment;
+        struct walk walk;
+        int r = chain_pin_id(&store->chain, follower->segment_id, &segment);
 
         if (r < 0) /* no segment, or a damaged one, of which a read there tells */
                 return 0;
-        if (segment_peek(at.segment, at.offset, &at.view) == 0 &&
-            record_valid(&at.segment->key, at.segment->map.base, at.offset, &at.view))
-                whole = reader_batch_whole(&at, &due);
-        if ((at.offset < atomic_load(&at.segment->end) || !whole) &&
-            !salvage_is_end(at.segment, slot, at.offset, number))
-                r = segment_damage(at.segment, at.offset, number,
+        walk = walk_from(follower->offset, segment_ordinal_from(segment, number), WALK_CHECK_ALL);
+        walk_whole(&walk, &segment_frames, segment);
+        offset = walk.in_batch ? walk.at.offset : follower->offset;
+        if ((walk.in_batch || offset < atomic_load(&segment->end)) &&
+            !salvage_is_end(segment, slot, offset, number))
+                r = segment_damage(segment, offset, number,
                                    "no valid frame is here, but the log goes on behind");
         else
                 follower->ended = number;
-        chain_unpin(&store->chain, at.segment);
+        chain_unpin(&store->chain, segment);
         return r;
 }
 

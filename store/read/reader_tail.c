@@ -8,39 +8,34 @@
 
 #include "read/reader_private.h"
 
-bool reader_batch_whole(struct place *at, uint64_t *number)
+bool reader_batch_whole(struct segment *segment, struct walk *walk)
 {
-        while (at->view.kind == FRAME_MORE) {
-                at->offset += at->view.frame_bytes;
-                ++*number;
-                if (at->offset >= atomic_load(&at->segment->end) ||
-                    segment_peek(at->segment, at->offset, &at->view) < 0 ||
-                    at->view.kind == FRAME_PAD || at->view.kind == FRAME_VOID ||
-                    segment_number(at->segment, at->view.ordinal) != *number ||
-                    !record_valid(&at->segment->key, at->segment->map.base, at->offset, &at->view))
-                        return false;
-        }
-        return true;
+        int step = WALK_FRAME;
+
+        while (walk->in_batch && step == WALK_FRAME)
+                step = walk_next(walk, &segment_frames, segment);
+        return !walk->in_batch;
 }
 
 int reader_check_batch(struct logstore *store, const struct place *place, uint64_t number,
                        uint64_t *whole_until)
 {
-        struct place at = *place;
-        uint64_t last = number;
+        struct walk walk = walk_from(place->offset, place->view.ordinal, WALK_CHECK_ALL);
+        uint64_t tail;
 
         if (store->writes || place->view.kind != FRAME_MORE || number <= *whole_until ||
             place->segment->brief.sealed || number <= reader_durable(store))
                 return 0; /* what was durable was whole */
+        walk_pass(&walk, &place->view);
         /* Judge it where it is torn: its own good frames prove nothing. */
-        if (!reader_batch_whole(&at, &last)) {
-                if (reader_tail(store, &last) == 0 &&
+        if (!reader_batch_whole(place->segment, &walk)) {
+                if (reader_tail(store, &tail) == 0 &&
                     number <= reader_followed(store, place->segment))
                         return 0; /* a mark is inside it */
-                return reader_judge(store, at.segment, at.offset, number, false,
+                return reader_judge(store, place->segment, walk.at.offset, number, false,
                                     "its batch is not complete");
         }
-        *whole_until = last;
+        *whole_until = segment_number(place->segment, walk.at.due - 1);
         return 0;
 }
 
@@ -66,25 +61,24 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
 static int follow_frame(struct logstore *store, struct segment *segment)
 {
         struct follower *follower = &store->follower;
-        struct place place = { segment, follower->offset, { 0 } };
-        uint64_t number = follower->number + 1;
+        struct walk walk =
+                walk_from(follower->offset, segment_ordinal_from(segment, follower->number + 1),
+                          WALK_CHECK_ALL);
         uint64_t limit = atomic_load(&segment->last_number); /* as the next segment's link says */
-        int r = segment_peek(segment, place.offset, &place.view);
+        int step;
 
-        if (r < 0)
+        if (follower->number + 1 < segment->brief.start.first_number)
                 return 0;
-        if (!record_valid(&segment->key, segment->map.base, place.offset, &place.view))
+        step = walk_next(&walk, &segment_frames, segment);
+        if (step != WALK_FRAME && step != WALK_PAD)
                 return 0;
-        if (place.view.kind == FRAME_PAD) {
-                follower->offset += place.view.frame_bytes;
-                return 1;
-        }
         /* In a sealed segment a batch is whole, but its seal may tell a wrong end. */
-        if (segment_number(segment, place.view.ordinal) != number ||
-            (!segment->brief.sealed && !reader_batch_whole(&place, &number)) || number > limit)
+        if (!segment->brief.sealed && !reader_batch_whole(segment, &walk))
                 return 0;
-        follower->offset = place.offset + place.view.frame_bytes;
-        follower->number = number;
+        if (step == WALK_FRAME && segment_number(segment, walk.at.due - 1) > limit)
+                return 0;
+        follower->offset = walk.at.offset;
+        follower->number = segment_number(segment, walk.at.due) - 1;
         return 1;
 }
 
@@ -170,25 +164,22 @@ static bool is_mark(struct logstore *store, struct segment *segment)
 static uint64_t follow_marked_batch(struct logstore *store, struct segment *segment)
 {
         struct follower *follower = &store->follower;
-        uint32_t ordinal = (uint32_t)(follower->number + 1 - segment->brief.start.first_number);
+        uint32_t due = segment_ordinal_from(segment, follower->number + 1);
+        struct walk walk = walk_from(follower->offset, due, WALK_CHECK_ALL);
         struct record_view view;
         uint64_t offset;
 
-        if (segment->brief.sealed || ordinal == 0 ||
-            segment_peek(segment, follower->offset, &view) < 0)
+        if (segment->brief.sealed || due == 1 || segment_peek(segment, follower->offset, &view) < 0)
                 return 0; /* an end without a torn frame is looked at when a read asks for more */
-        if (!segment_ends_with(segment, follower->offset, ordinal, &view) &&
-            segment_locate(segment, ordinal, &offset, &view) < 0)
+        if (!segment_ends_with(segment, follower->offset, due - 1, &view) &&
+            segment_locate(segment, due - 1, &offset, &view) < 0)
                 return 0;
-        while (view.kind == FRAME_MORE) {
-                if (segment_peek(segment, follower->offset, &view) < 0 ||
-                    view.ordinal != ++ordinal || view.kind == FRAME_VOID ||
-                    !record_valid(&segment->key, segment->map.base, follower->offset, &view))
-                        return follower->number + 1;
-                follower->offset += view.frame_bytes;
-                follower->number++;
-        }
-        return 0;
+        walk.in_batch = view.kind == FRAME_MORE;
+        if (reader_batch_whole(segment, &walk))
+                return 0;
+        follower->offset = walk.at.offset;
+        follower->number = segment_number(segment, walk.at.due) - 1;
+        return follower->number + 1;
 }
 
 /* Is the mark off the chain: in a segment that other links have left out, or behind damage? Where

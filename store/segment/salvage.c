@@ -110,18 +110,50 @@ static bool peek(struct segment *segment, uint64_t offset, uint64_t limit, uint6
                segment_readable(segment, offset + view->frame_bytes) == 0;
 }
 
+/* The frames of a segment up to a limit; looking in vain costs allowance. */
+struct costly {
+        struct segment *segment;
+        uint64_t limit;
+        uint64_t *allowance;
+};
+
+static int costly_peek(void *from, uint64_t offset, struct record_view *ret)
+{
+        const struct costly *costly = from;
+
+        return peek(costly->segment, offset, costly->limit, PAD_HEADER_BYTES, ret) ? 0 : -EBADMSG;
+}
+
+static int costly_check(void *from, uint64_t offset, const struct record_view *view)
+{
+        const struct costly *costly = from;
+
+        return check(costly->segment, offset, view, costly->allowance) == FRAME;
+}
+
+static const struct frame_source costly_frames = { costly_peek, costly_check };
+
+/* Go on over the next frame of the log, if it is there. */
+static bool follow(struct walk *walk, struct segment *segment, uint64_t limit,
+                   struct allowance *allowance)
+{
+        struct costly costly = { segment, limit, &allowance->due };
+        int step = walk_next(walk, &costly_frames, &costly);
+
+        return step == WALK_FRAME || step == WALK_PAD;
+}
+
 /* Does what looks like a frame lead to another one, with the next ordinal? */
 static bool is_linked(struct segment *segment, uint64_t offset, uint64_t limit,
                       const struct record_view *view)
 {
-        struct record_view next;
+        struct walk walk =
+                walk_from(offset + view->frame_bytes, view->ordinal + 1, WALK_CHECK_PADS);
+        uint64_t enough = UINT64_MAX;
+        struct costly costly = { segment, limit, &enough };
+        int step = walk_next(&walk, &costly_frames, &costly);
 
-        offset += view->frame_bytes;
-        if (!peek(segment, offset, limit, PAD_HEADER_BYTES, &next))
-                return false;
-        return next.kind == FRAME_PAD
-                       ? record_valid(&segment->key, segment->map.base, offset, &next)
-                       : next.ordinal == view->ordinal + 1;
+        return step == WALK_FRAME || step == WALK_PAD;
 }
 
 /* Is there a frame at @offset with an ordinal beyond @ordinal, and room for so many before it? */
@@ -138,29 +170,19 @@ static enum look find(struct segment *segment, uint64_t offset, uint64_t limit, 
                                                              : &allowance->lone);
 }
 
-/* Is the frame at @offset the next one of the log? No pad or void stands inside a batch. */
-static bool follows(struct segment *segment, uint64_t offset, uint64_t limit, uint32_t ordinal,
-                    bool in_batch, struct allowance *allowance, struct record_view *view)
+/* Does the header of the damaged frame where the walk stands lead to the frame behind it? Then no
+ * other frame can be between. Returns its bytes, or 0. */
+static uint64_t damaged_bytes(const struct walk *walk, struct segment *segment, uint64_t limit,
+                              struct allowance *allowance)
 {
-        return peek(segment, offset, limit, PAD_HEADER_BYTES, view) &&
-               (!in_batch || view->kind == FRAME_RECORD || view->kind == FRAME_MORE) &&
-               (view->kind == FRAME_PAD || view->ordinal == ordinal + 1) &&
-               check(segment, offset, view, &allowance->due) == FRAME;
-}
+        struct record_view view;
+        struct walk behind;
 
-/* Does the header of the damaged frame at @offset, where @ordinal + 1 is due, lead to the frame
- * behind it? Then no other frame can be between. Returns its bytes, or 0. */
-static uint64_t damaged_bytes(struct segment *segment, uint64_t offset, uint64_t limit,
-                              uint32_t ordinal, struct allowance *allowance)
-{
-        struct record_view view, next;
-
-        return peek(segment, offset, limit, FRAME_HEADER_BYTES, &view) && view.kind != FRAME_PAD &&
-                               view.ordinal == ordinal + 1 &&
-                               follows(segment, offset + view.frame_bytes, limit, ordinal + 1,
-                                       false, allowance, &next)
-                       ? view.frame_bytes
-                       : 0;
+        if (!peek(segment, walk->at.offset, limit, FRAME_HEADER_BYTES, &view) ||
+            view.kind == FRAME_PAD || view.ordinal != walk->at.due)
+                return 0;
+        behind = walk_from(walk->at.offset + view.frame_bytes, view.ordinal + 1, WALK_CHECK_ALL);
+        return follow(&behind, segment, limit, allowance) ? view.frame_bytes : 0;
 }
 
 static const char *why(const struct segment *segment, const char *otherwise)
@@ -168,15 +190,17 @@ static const char *why(const struct segment *segment, const char *otherwise)
         return map_faulted(&segment->map) ? "a page cannot be read: check the disk" : otherwise;
 }
 
-/* Count the frame at @offset. A batch counts with its last frame. */
-static void extend(const struct segment *segment, uint64_t offset, const struct record_view *view,
-                   uint32_t ordinal, int64_t *greatest_ns, struct salvage_prefix *prefix)
+/* Count the frame that the walk passed. A batch counts with its last frame. */
+static void extend(const struct segment *segment, const struct walk *walk, int64_t *greatest_ns,
+                   struct salvage_prefix *prefix)
 {
+        const struct record_view *view = &walk->view;
+
         if ((view->kind == FRAME_RECORD || view->kind == FRAME_MORE) &&
-            segment_frame(segment, offset)->time_ns > *greatest_ns)
-                *greatest_ns = segment_frame(segment, offset)->time_ns;
-        if (view->kind != FRAME_MORE)
-                *prefix = (struct salvage_prefix){ offset + view->frame_bytes, ordinal,
+            segment_frame(segment, walk->offset)->time_ns > *greatest_ns)
+                *greatest_ns = segment_frame(segment, walk->offset)->time_ns;
+        if (!walk->in_batch)
+                *prefix = (struct salvage_prefix){ walk->whole.offset, walk->whole.due - 1,
                                                    *greatest_ns };
 }
 
@@ -185,22 +209,18 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
 {
         struct salvage_prefix prefix = { .end = FRAMES_OFFSET };
         uint64_t first = segment->brief.start.first_number;
-        uint64_t offset = FRAMES_OFFSET, good = FRAMES_OFFSET;
-        uint64_t until = file_limit(segment, limit);
+        struct walk walk = walk_from(FRAMES_OFFSET, 1, WALK_CHECK_ALL);
+        uint64_t offset = FRAMES_OFFSET, until = file_limit(segment, limit), piece_end = 0, bytes;
         struct allowance allowance = allowance_new(until);
-        uint32_t ordinal = 0;
         int64_t greatest_ns = 0;
-        uint64_t piece_end = 0;
-        struct record_view view;
-        bool damaged = false, in_batch = false;
+        bool damaged = false;
         int r = 0;
 
         while (r == 0 && offset != UINT64_MAX && offset + PAD_HEADER_BYTES <= until &&
                !map_faulted(&segment->map)) {
-                bool due = offset == good, next;
-                uint64_t bytes;
+                bool due = offset == walk.at.offset;
+                bool next = due && follow(&walk, segment, until, &allowance);
 
-                next = due && follows(segment, offset, until, ordinal, in_batch, &allowance, &view);
                 if (!next && !damaged) {
                         damaged = true; /* or simply the end: the caller judges that */
                         r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
@@ -208,30 +228,31 @@ int salvage_segment(struct segment *segment, uint64_t limit, uint64_t expected, 
                         if (r != 0)
                                 break;
                 }
-                bytes = due && !next ? damaged_bytes(segment, offset, until, ordinal, &allowance)
-                                     : 0;
+                bytes = due && !next ? damaged_bytes(&walk, segment, until, &allowance) : 0;
                 if (bytes > 0) {
-                        ordinal++;
-                        in_batch = false;
-                        good = offset += bytes;
+                        walk = walk_from(offset + bytes, walk.at.due + 1, WALK_CHECK_ALL);
+                        offset = walk.at.offset;
                         continue;
                 }
-                if (!next && find(segment, offset, until, ordinal, &allowance, &view) != FRAME) {
-                        offset = next_place(segment, &piece_end, offset + FRAME_ALIGN);
-                        pass_place(&allowance);
-                        continue;
+                if (!next) {
+                        if (find(segment, offset, until, walk.at.due - 1, &allowance, &walk.view) !=
+                            FRAME) {
+                                offset = next_place(segment, &piece_end, offset + FRAME_ALIGN);
+                                pass_place(&allowance);
+                                continue;
+                        }
+                        walk.offset = offset;
+                        walk.at = (struct walk_place){ offset, walk.view.ordinal };
+                        walk_pass(&walk, &walk.view);
                 }
-                if (view.kind != FRAME_PAD) {
-                        ordinal = view.ordinal;
-                        r = hooks->record(hooks->context, segment, offset, &view);
-                }
+                if (walk.view.kind != FRAME_PAD)
+                        r = hooks->record(hooks->context, segment, offset, &walk.view);
                 if (!damaged)
-                        extend(segment, offset, &view, ordinal, &greatest_ns, &prefix);
-                in_batch = view.kind == FRAME_MORE;
-                good = offset += view.frame_bytes;
+                        extend(segment, &walk, &greatest_ns, &prefix);
+                offset = walk.at.offset;
         }
         if (r == 0 && !damaged &&
-            (map_faulted(&segment->map) || until < limit || (exact && ordinal != expected)))
+            (map_faulted(&segment->map) || until < limit || (exact && walk.at.due - 1 != expected)))
                 r = hooks->damage(hooks->context, segment, offset, first + prefix.records,
                                   why(segment, "the segment ends before its records do"));
         *ret_prefix = prefix;

@@ -131,20 +131,32 @@ static int check_in_pieces(struct window *window, uint64_t offset, const struct 
         return r;
 }
 
-/* Does the check of a numbered frame hold? Returns 1 if it does. */
-static int check_holds(struct window *window, uint64_t offset, struct scan_frame *ret)
+static int window_peek(void *from, uint64_t offset, struct record_view *ret)
 {
-        const struct record_view *view = &ret->view;
+        struct window *window = from;
+        const uint8_t *at;
+        int r = need(window, offset, PAD_HEADER_BYTES, &at);
+
+        if (r == 0)
+                r = record_peek(at, 0, window->scan->limit - offset, ret);
+        return r == 0 && offset + ret->frame_bytes > window->file_bytes ? -ENODATA : r;
+}
+
+static int window_check(void *from, uint64_t offset, const struct record_view *view)
+{
+        struct window *window = from;
         bool whole = view->frame_bytes + READ_ALIGN <= WINDOW_BYTES;
         const struct frame *frame;
         const uint8_t *at;
         uint64_t want, check = 0;
-        int r = need(window, offset, whole ? view->frame_bytes : FRAME_HEADER_BYTES, &at);
+        int r;
 
+        if (view->kind == FRAME_PAD)
+                return view->ordinal == record_pad_check(window->scan->key, offset, view->word);
+        r = need(window, offset, whole ? view->frame_bytes : FRAME_HEADER_BYTES, &at);
         if (r < 0)
                 return r;
         frame = (const struct frame *)at;
-        ret->time_ns = frame->time_ns;
         want = frame->check;
         if (whole)
                 return want == record_check(window->scan->key, frame, offset, view->word);
@@ -152,45 +164,22 @@ static int check_holds(struct window *window, uint64_t offset, struct scan_frame
         return r < 0 ? r : want == check;
 }
 
-/* Check the frame at @offset. Returns 0: good. 1: it does not count, and scan->why says why. */
-static int check_frame(struct scan *scan, struct window *window, uint64_t offset,
-                       uint32_t want_ordinal, bool in_batch, struct scan_frame *ret)
-{
-        struct record_view *view = &ret->view;
-        const uint8_t *at;
-        int r = need(window, offset, PAD_HEADER_BYTES, &at);
+static const struct frame_source window_frames = { window_peek, window_check };
 
-        scan->why = "the frame is cut off by the end of the file";
-        if (r < 0)
-                return r == -ENODATA ? 1 : r;
-        *ret = (struct scan_frame){ .offset = offset };
-        r = record_peek(at, 0, scan->limit - offset, view);
-        scan->uncommitted = r == -EAGAIN;
-        if (r < 0) {
-                scan->why = r == -EAGAIN ? "no frame is committed here"
-                                         : "the frame's length is impossible";
-                return 1;
-        }
-        if (offset + view->frame_bytes > window->file_bytes)
-                return 1;
-        scan->why = "a pad or void stands inside a batch";
-        if (in_batch && (view->kind == FRAME_PAD || view->kind == FRAME_VOID))
-                return 1;
-        scan->why = "the frame's checksum does not hold";
-        if (view->kind == FRAME_PAD)
-                return view->ordinal != record_pad_check(scan->key, offset, view->word);
-        r = check_holds(window, offset, ret);
-        if (r < 0)
-                return r == -ENODATA ? 1 : r;
-        ret->number = scan->first_number + want_ordinal - 1;
-        if (r == 0 && ret->number >= scan->begin)
-                return 1;
-        scan->why = "the frame's ordinal is out of order";
-        if (view->ordinal != want_ordinal)
-                return 1;
-        scan->why = "the next segment tells another number of records";
-        scan->miscounted = scan->next_number && ret->number >= scan->next_number;
-        return scan->miscounted;
+/* Describe the frame that the walk passed. */
+static int describe(struct window *window, const struct walk *walk, struct scan_frame *ret)
+{
+        const uint8_t *at;
+        int r;
+
+        *ret = (struct scan_frame){ .offset = walk->offset, .view = walk->view };
+        if (walk->view.kind == FRAME_PAD)
+                return 0;
+        ret->number = window->scan->first_number + walk->view.ordinal - 1;
+        r = need(window, walk->offset, FRAME_HEADER_BYTES, &at);
+        if (r == 0)
+                ret->time_ns = ((const struct frame *)at)->time_ns;
+        return r == -ENODATA ? -EIO : r; /* it was there */
 }
 
 /* Does the frame contradict the mark? That lies behind its own frame, before the next number. */
@@ -203,43 +192,48 @@ static bool contradicts_mark(const struct scan *scan, const struct scan_frame *f
         return frame->offset < scan->mark_offset;
 }
 
+/* Do the numbers of the segment end here, by what the next one says? */
+static bool is_miscounted(const struct scan *scan, const struct walk *walk)
+{
+        return scan->next_number && walk->view.kind != FRAME_PAD &&
+               scan->first_number + walk->view.ordinal - 1 >= scan->next_number;
+}
+
 static int scan_frames(struct scan *scan, struct window *window)
 {
-        uint64_t offset = scan->from.offset ? scan->from.offset : FRAMES_OFFSET;
-        uint32_t ordinal = scan->from.offset ? scan->from.ordinal : 1;
+        uint64_t trimmed = scan->begin > scan->first_number ? scan->begin - scan->first_number : 0;
+        struct walk walk = walk_from(scan->from.offset ? scan->from.offset : FRAMES_OFFSET,
+                                     scan->from.offset ? scan->from.ordinal : 1,
+                                     trimmed < UINT32_MAX ? (uint32_t)trimmed + 1 : UINT32_MAX);
         int64_t greatest = scan->greatest_ns;
         struct scan_frame frame;
-        bool in_batch = false;
         int r = 0;
 
-        scan->end = offset;
-        scan->records = ordinal - 1;
         for (;;) {
-                scan->stop = offset;
-                scan->due = scan->first_number + ordinal - 1;
-                scan->why = NULL;
-                scan->uncommitted = false;
-                if (offset + PAD_HEADER_BYTES > scan->limit)
+                scan->end = walk.whole.offset;
+                scan->records = walk.whole.due - 1;
+                scan->stop = walk.at.offset;
+                scan->due = scan->first_number + walk.at.due - 1;
+                if (walk.at.offset + PAD_HEADER_BYTES > scan->limit)
                         return 0;
-                r = check_frame(scan, window, offset, ordinal, in_batch, &frame);
-                if (r != 0)
+                r = walk_next(&walk, &window_frames, window);
+                scan->uncommitted = r == WALK_END;
+                if (r == WALK_END || r == WALK_TORN || r == WALK_BAD)
+                        scan->why = walk.why;
+                else if (r >= 0 && (scan->miscounted = is_miscounted(scan, &walk)))
+                        scan->why = "the next segment tells another number of records";
+                if (r < 0 || scan->why)
                         return r < 0 ? r : 0;
-                scan->why = NULL;
-                if (scan->each && (r = scan->each(scan->context, &frame)) != 0)
+                r = describe(window, &walk, &frame);
+                if (r == 0 && scan->each)
+                        r = scan->each(scan->context, &frame);
+                if (r != 0)
                         return r;
                 scan->misplaced |= contradicts_mark(scan, &frame);
-                offset += frame.view.frame_bytes;
-                if (frame.number != 0) {
-                        ordinal++;
-                        if (frame.view.kind != FRAME_VOID && frame.time_ns > greatest)
-                                greatest = frame.time_ns;
-                }
-                in_batch = frame.view.kind == FRAME_MORE;
-                if (in_batch)
-                        continue;
-                scan->end = offset;
-                scan->records = ordinal - 1;
-                scan->greatest_ns = greatest;
+                if (frame.number != 0 && frame.view.kind != FRAME_VOID && frame.time_ns > greatest)
+                        greatest = frame.time_ns;
+                if (!walk.in_batch)
+                        scan->greatest_ns = greatest;
         }
 }
 

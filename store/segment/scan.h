@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "os/memory.h"
-#include "segment/record.h"
+#include "segment/walk.h"
 
 struct scan_frame {
         uint64_t offset;

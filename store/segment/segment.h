@@ -11,6 +11,7 @@
 #include "os/memory.h"
 #include "segment/index.h"
 #include "segment/record.h"
+#include "segment/walk.h"
 
 /* What a valid seal says; the sector itself is not kept. */
 struct seal_brief {
@@ -53,12 +54,8 @@ struct segment {
         uint32_t index_mode; /* of an index file that may be written if missing; 0: none may */
         bool index_shared;   /* mapped from a file, or kept by appends: complete */
         struct index own;    /* in the place of a mapped one that is wrong */
-        /* An index that is not complete has the entries below this ordinal, whose frame is at
-         * indexed_offset, perhaps in the middle of a batch. */
-        uint32_t indexed_ordinal;
-        uint64_t indexed_offset;
-        bool indexed_in_batch;
-        bool mended; /* the index file that was wrong was written anew */
+        struct walk indexed; /* an index that is not complete has the entries below its ordinal */
+        bool mended;         /* the index file that was wrong was written anew */
         struct memory *memory;
         int directory;
 };
@@ -168,9 +165,35 @@ static inline const struct frame *segment_frame(const struct segment *segment, u
         return (const struct frame *)((const char *)segment->map.base + offset);
 }
 
+/* The frames of a mapped segment, to be walked; @from is the segment. */
+static inline int segment_source_peek(void *from, uint64_t offset, struct record_view *ret)
+{
+        return segment_peek(from, offset, ret);
+}
+
+static inline int segment_source_check(void *from, uint64_t offset, const struct record_view *view)
+{
+        const struct segment *segment = from;
+
+        return record_valid(&segment->key, segment->map.base, offset, view);
+}
+
+static const struct frame_source segment_frames = { segment_source_peek, segment_source_check };
+
 static inline uint64_t segment_number(const struct segment *segment, uint32_t ordinal)
 {
         return segment->brief.start.first_number + ordinal - 1;
+}
+
+/* The ordinal of @number; 1 if it lies before the segment. Frames before the log's first number need
+ * only lead on, so this is where a walk begins to check them. */
+static inline uint32_t segment_ordinal_from(const struct segment *segment, uint64_t number)
+{
+        uint64_t first = segment->brief.start.first_number;
+
+        if (number <= first)
+                return 1;
+        return number - first < UINT32_MAX - 1 ? (uint32_t)(number - first) + 1 : UINT32_MAX;
 }
 
 /* Drop the clean pages that the page cache has of a part of the file, page-aligned. */

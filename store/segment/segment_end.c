@@ -48,32 +48,19 @@ bool segment_ends_with(struct segment *segment, uint64_t end, uint64_t ordinal,
         return false;
 }
 
-/* Do valid frames lead to the seal's end? *ret is the last one. Frames of numbers below @first were
- * trimmed and need only lead on. */
-static bool walk_to_end(struct segment *segment, uint64_t first, struct record_view *ret)
-{
-        uint64_t offset = FRAMES_OFFSET, end = segment->brief.seal.end;
-        struct record_view view;
-
-        *ret = (struct record_view){ 0 };
-        while (offset < end && segment_peek(segment, offset, &view) == 0 &&
-               (segment_number(segment, ret->ordinal + 1) < first ||
-                record_valid(&segment->key, segment->map.base, offset, &view))) {
-                if (view.kind != FRAME_PAD)
-                        *ret = view;
-                offset += view.frame_bytes;
-        }
-        return offset == end;
-}
-
 bool segment_seal_holds(struct segment *segment, uint64_t first)
 {
         const struct seal_brief *seal = &segment->brief.seal;
         struct record_view last;
+        struct walk walk;
+        int step = WALK_PAD;
 
         if (segment_ends_with(segment, seal->end, seal->records, &last) && last.kind != FRAME_MORE)
                 return true;
-        if (!walk_to_end(segment, first, &last))
+        walk = walk_from(FRAMES_OFFSET, 1, segment_ordinal_from(segment, first));
+        while (walk.at.offset < seal->end && (step == WALK_FRAME || step == WALK_PAD))
+                step = walk_next(&walk, &segment_frames, segment);
+        if (walk.at.offset != seal->end)
                 return true; /* a frame is damaged; that is told elsewhere */
-        return last.ordinal == seal->records && last.kind != FRAME_MORE;
+        return walk.at.due - 1 == seal->records && !walk.in_batch;
 }

@@ -36,37 +36,25 @@ int segment_peek(struct segment *segment, uint64_t offset, struct record_view *r
         return r < 0 ? r : segment_readable(segment, offset + ret->frame_bytes);
 }
 
-/* Is it a pad, or the frame that is due? A read of a record checks the record, but nothing else
- * checks a pad, so this does. No pad or void stands inside a batch. */
-static bool leads_on(const struct segment *segment, uint64_t offset, const struct record_view *view,
-                     uint32_t due, bool in_batch)
+/* What a step says of a place where the walk does not go on. */
+static int stopped(int step)
 {
-        if (in_batch && (view->kind == FRAME_PAD || view->kind == FRAME_VOID))
-                return false;
-        return view->kind == FRAME_PAD
-                       ? record_valid(&segment->key, segment->map.base, offset, view)
-                       : view->ordinal == due;
+        return step < 0 ? step : step == WALK_END ? -EAGAIN : -EBADMSG;
 }
 
-/* Walk on from where @index ends, until it knows @ordinal. */
+/* Walk on from where @index ends, until it knows @ordinal. A read of a record checks it, so this
+ * checks pads alone. */
 static int extend_index(struct segment *segment, struct index *index, uint32_t ordinal)
 {
-        struct record_view view;
-        int r = 0;
+        struct walk *walk = &segment->indexed;
+        int step;
 
-        while (segment->indexed_ordinal <= ordinal) {
-                r = segment_peek(segment, segment->indexed_offset, &view);
-                if (r < 0)
-                        return r;
-                if (!leads_on(segment, segment->indexed_offset, &view, segment->indexed_ordinal,
-                              segment->indexed_in_batch))
-                        return -EBADMSG;
-                if (view.kind != FRAME_PAD) {
-                        index_set(index, view.ordinal, segment->indexed_offset);
-                        segment->indexed_ordinal++;
-                }
-                segment->indexed_offset += view.frame_bytes;
-                segment->indexed_in_batch = view.kind == FRAME_MORE;
+        while (walk->at.due <= ordinal) {
+                step = walk_next(walk, &segment_frames, segment);
+                if (step == WALK_FRAME)
+                        index_set(index, walk->view.ordinal, walk->offset);
+                else if (step != WALK_PAD)
+                        return stopped(step);
         }
         return 0;
 }
@@ -124,9 +112,7 @@ static int new_index(struct segment *segment, struct index *ret)
         r = index_new(segment->memory, segment->brief.bytes, ret);
         if (r < 0)
                 return detail(r, "%s: no memory for an index", segment->name);
-        segment->indexed_ordinal = 1;
-        segment->indexed_offset = FRAMES_OFFSET;
-        segment->indexed_in_batch = false;
+        segment->indexed = walk_from(FRAMES_OFFSET, 1, WALK_CHECK_PADS);
         return 0;
 }
 
@@ -159,7 +145,7 @@ static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_
                 r = open_index(segment);
         if (r == 0 && !segment->index_shared)
                 r = extend_index(segment, &segment->index, ordinal);
-        *ret_offset = segment->indexed_offset;
+        *ret_offset = segment->indexed.at.offset;
         pthread_mutex_unlock(&segment->index_lock);
         return r;
 }
@@ -167,26 +153,17 @@ static int index_ready(struct segment *segment, uint32_t ordinal, uint64_t *ret_
 int segment_walk_to(struct segment *segment, uint32_t at, uint64_t offset, uint32_t ordinal,
                     uint64_t *ret_offset, struct record_view *ret_view)
 {
-        bool in_batch = false;
-        int r;
+        struct walk walk = walk_from(offset, at, WALK_CHECK_PADS);
+        int step = WALK_PAD;
 
-        for (;;) {
-                *ret_offset = offset;
-                if (offset < FRAMES_OFFSET)
-                        return -EBADMSG;
-                r = segment_peek(segment, offset, ret_view);
-                if (r < 0)
-                        return r;
-                if (!leads_on(segment, offset, ret_view, at, in_batch))
-                        return -EBADMSG;
-                in_batch = ret_view->kind == FRAME_MORE;
-                if (ret_view->kind != FRAME_PAD) {
-                        if (at == ordinal)
-                                return 0;
-                        at++;
-                }
-                offset += ret_view->frame_bytes;
-        }
+        *ret_offset = offset;
+        if (offset < FRAMES_OFFSET)
+                return -EBADMSG;
+        while (step == WALK_PAD || (step == WALK_FRAME && walk.view.ordinal != ordinal))
+                step = walk_next(&walk, &segment_frames, segment);
+        *ret_offset = walk.offset;
+        *ret_view = walk.view;
+        return step == WALK_FRAME ? 0 : stopped(step);
 }
 
 /* Did the index come from a file? */
@@ -219,7 +196,7 @@ int segment_relocate(struct segment *segment, uint32_t ordinal, uint64_t *ret_of
                 r = new_index(segment, &segment->own);
         if (r == 0)
                 r = extend_index(segment, &segment->own, ordinal);
-        *ret_offset = segment->indexed_offset;
+        *ret_offset = segment->indexed.at.offset;
         pthread_mutex_unlock(&segment->index_lock);
         if (r < 0 && r != -ENOBUFS)
                 return r;

@@ -163,42 +163,32 @@ int recovery_start(struct chain *chain, struct control *control, const struct re
 static int rebuild(struct segment *segment, const struct control_slot *slot, struct tail *tail,
                    uint32_t *ret_records)
 {
-        struct record_view view;
-        uint64_t offset = FRAMES_OFFSET;
-        uint32_t ordinal = 0;
-        bool in_batch = false;
+        uint64_t before = segment->brief.start.first_number - 1;
+        struct walk walk =
+                walk_from(FRAMES_OFFSET, 1, segment_ordinal_from(segment, slot->first_number));
 
-        while (offset < slot->mark_offset) {
-                const struct frame *frame = segment_frame(segment, offset);
-                int r = segment_peek(segment, offset, &view);
+        while (walk.at.offset < slot->mark_offset) {
+                int step = walk_next(&walk, &segment_frames, segment);
 
-                bool trimmed = segment_number(segment, ordinal + 1) < slot->first_number;
+                if (step < 0)
+                        return step;
+                if (step == WALK_FRAME) {
+                        const struct frame *frame = segment_frame(segment, walk.offset);
 
-                if (r == 0 &&
-                    (view.kind == FRAME_PAD || !trimmed) && /* a trimmed one need only lead on */
-                    !record_valid(&segment->key, segment->map.base, offset, &view))
-                        r = -EBADMSG;
-                if (r == 0 && view.kind != FRAME_PAD && view.ordinal != ordinal + 1)
-                        r = -EBADMSG;
-                if (r == 0 && in_batch && (view.kind == FRAME_PAD || view.kind == FRAME_VOID))
-                        r = -EBADMSG;
-                if (r < 0 && !in_batch && segment_number(segment, ordinal) == slot->mark_number)
-                        return 1; /* a pad behind the last record is damaged: as after a crash */
-                if (r < 0)
-                        return segment_damage(segment, offset, segment_number(segment, ordinal + 1),
-                                              "the frame does not validate, but it was durable");
-                if (view.kind != FRAME_PAD) {
-                        index_set(&segment->index, ++ordinal, offset);
-                        if (view.kind != FRAME_VOID && frame->time_ns > tail->greatest_ns)
+                        index_set(&segment->index, walk.view.ordinal, walk.offset);
+                        if (walk.view.kind != FRAME_VOID && frame->time_ns > tail->greatest_ns)
                                 tail->greatest_ns = frame->time_ns;
+                } else if (step != WALK_PAD) {
+                        if (!walk.in_batch && before + walk.at.due - 1 == slot->mark_number)
+                                return 1; /* a pad behind the last record: as after a crash */
+                        return segment_damage(segment, walk.offset, before + walk.at.due,
+                                              "the frame does not validate, but it was durable");
                 }
-                in_batch = view.kind == FRAME_MORE;
-                offset += view.frame_bytes;
         }
-        if (in_batch || offset != slot->mark_offset ||
-            segment_number(segment, ordinal) != slot->mark_number)
+        if (walk.in_batch || walk.at.offset != slot->mark_offset ||
+            before + walk.at.due - 1 != slot->mark_number)
                 return 1; /* all frames are good, but the mark is of something else */
-        *ret_records = ordinal;
+        *ret_records = walk.at.due - 1;
         return 0;
 }
 

@@ -10,14 +10,16 @@
 
 #include <errno.h>
 
-static void walk(struct segment *segment, uint32_t numbers, struct chain_counted *at)
+static void count(struct segment *segment, uint32_t numbers, struct chain_counted *at)
 {
-        struct record_view view;
+        struct walk walk = walk_from(at->offset, at->numbers + 1, WALK_CHECK_PADS);
+        int step = WALK_PAD;
 
-        while (at->numbers < numbers && segment_peek(segment, at->offset, &view) == 0) {
-                at->offset += view.frame_bytes;
-                at->numbers += view.kind != FRAME_PAD;
-                at->voids += view.kind == FRAME_VOID;
+        while (at->numbers < numbers && (step == WALK_FRAME || step == WALK_PAD)) {
+                step = walk_next(&walk, &segment_frames, segment);
+                at->offset = walk.at.offset;
+                at->numbers = walk.at.due - 1;
+                at->voids += step == WALK_FRAME && walk.view.kind == FRAME_VOID;
         }
 }
 
@@ -34,7 +36,7 @@ int retention_records(struct chain *chain, const struct chain_entry *entry, uint
                         return -EBUSY;
                 (*walks)--;
                 if (chain_pin_id(chain, entry->id, &segment) == 0) {
-                        walk(segment, (uint32_t)numbers, &at);
+                        count(segment, (uint32_t)numbers, &at);
                         chain_unpin(chain, segment);
                         chain_set_counted(chain, entry->id, &at);
                 }

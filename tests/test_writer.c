@@ -1,5 +1,5 @@
 /*
- * test_head.c - the writer's end of the log: claims, the tail, and rolling on
+ * test_writer.c - the writer's end of the log: claims, the tail, and rolling on
  */
 #include "store.h"
 #include "test_public_support.h"

@@ -61,9 +61,7 @@ struct walk {
 
 static inline struct walk walk_from(uint64_t offset, uint32_t due, uint32_t checked)
 {
-        return (struct walk){ .at = { offset, due },
-                              .whole = { offset, due },
-                              .checked = checked };
+        return (struct walk){ .at = { offset, due }, .whole = { offset, due }, .checked = checked };
 }
 
 static inline int walk_stop(struct walk *walk, enum walk_step step, const char *why)

@@ -221,7 +221,7 @@ static int collect(void *context, const struct scan_frame *frame)
         uint64_t *next = context;
 
         if (frame->number == 0)
-                ck_assert_uint_eq(frame->view.kind, FRAME_PAD);
+                ck_assert_uint_eq(frame->view->kind, FRAME_PAD);
         else
                 ck_assert_uint_eq(frame->number, (*next)++);
         return frame->number == 56 ? -ENOTUNIQ : 0;

@@ -28,6 +28,7 @@ struct window {
         uint64_t offset;        /* in the file, of the window's first byte; aligned */
         uint64_t length;        /* valid bytes */
         uint64_t file_bytes;
+        int64_t time_ns;       /* of the frame that was checked last */
         struct ring *ring;     /* NULL: nothing is read ahead */
         bool ahead;            /* into @spare, */
         uint64_t ahead_offset; /* from here */
@@ -157,6 +158,7 @@ static int window_check(void *from, uint64_t offset, const struct record_view *v
         if (r < 0)
                 return r;
         frame = (const struct frame *)at;
+        window->time_ns = frame->time_ns;
         want = frame->check;
         if (whole)
                 return want == record_check(window->scan->key, frame, offset, view->word);
@@ -170,15 +172,17 @@ static const struct frame_source window_frames = { window_peek, window_check };
 static int describe(struct window *window, const struct walk *walk, struct scan_frame *ret)
 {
         const uint8_t *at;
-        int r;
+        int r = 0;
 
-        *ret = (struct scan_frame){ .offset = walk->offset, .view = walk->view };
+        *ret = (struct scan_frame){ .offset = walk->offset, .view = &walk->view };
         if (walk->view.kind == FRAME_PAD)
                 return 0;
         ret->number = window->scan->first_number + walk->view.ordinal - 1;
-        r = need(window, walk->offset, FRAME_HEADER_BYTES, &at);
-        if (r == 0)
-                ret->time_ns = ((const struct frame *)at)->time_ns;
+        if (walk->view.ordinal < walk->checked) { /* it was trimmed, and nobody looked at it */
+                r = need(window, walk->offset, FRAME_HEADER_BYTES, &at);
+                window->time_ns = r == 0 ? ((const struct frame *)at)->time_ns : 0;
+        }
+        ret->time_ns = window->time_ns;
         return r == -ENODATA ? -EIO : r; /* it was there */
 }
 
@@ -188,53 +192,63 @@ static bool contradicts_mark(const struct scan *scan, const struct scan_frame *f
         if (scan->mark_offset == 0 || frame->number == 0)
                 return false;
         if (frame->number <= scan->mark_number)
-                return frame->offset + frame->view.frame_bytes > scan->mark_offset;
+                return frame->offset + frame->view->frame_bytes > scan->mark_offset;
         return frame->offset < scan->mark_offset;
 }
 
-/* Do the numbers of the segment end here, by what the next one says? */
-static bool is_miscounted(const struct scan *scan, const struct walk *walk)
+/* The walk has ended before the first frame that does not count, or at the limit. */
+static void conclude(struct scan *scan, const struct walk *walk, int step)
 {
-        return scan->next_number && walk->view.kind != FRAME_PAD &&
-               scan->first_number + walk->view.ordinal - 1 >= scan->next_number;
+        scan->end = walk->whole.offset;
+        scan->records = walk->whole.due - 1;
+        scan->stop = walk->at.offset;
+        scan->due = scan->first_number + walk->at.due - 1;
+        scan->uncommitted = step == WALK_END;
+        scan->why = step == WALK_FRAME || step == WALK_PAD ? NULL : walk->why;
 }
 
 static int scan_frames(struct scan *scan, struct window *window)
 {
-        uint64_t trimmed = scan->begin > scan->first_number ? scan->begin - scan->first_number : 0;
+        uint64_t first = scan->first_number;
+        uint64_t trimmed = scan->begin > first ? scan->begin - first : 0;
+        uint64_t numbers = scan->next_number == 0      ? UINT64_MAX
+                           : scan->next_number > first ? scan->next_number - first
+                                                       : 0;
         struct walk walk = walk_from(scan->from.offset ? scan->from.offset : FRAMES_OFFSET,
                                      scan->from.offset ? scan->from.ordinal : 1,
                                      trimmed < UINT32_MAX ? (uint32_t)trimmed + 1 : UINT32_MAX);
         int64_t greatest = scan->greatest_ns;
         struct scan_frame frame;
-        int r = 0;
+        struct walk before;
+        int step = WALK_PAD, r = 0;
 
-        for (;;) {
-                scan->end = walk.whole.offset;
-                scan->records = walk.whole.due - 1;
-                scan->stop = walk.at.offset;
-                scan->due = scan->first_number + walk.at.due - 1;
-                if (walk.at.offset + PAD_HEADER_BYTES > scan->limit)
-                        return 0;
-                r = walk_next(&walk, &window_frames, window);
-                scan->uncommitted = r == WALK_END;
-                if (r == WALK_END || r == WALK_TORN || r == WALK_BAD)
-                        scan->why = walk.why;
-                else if (r >= 0 && (scan->miscounted = is_miscounted(scan, &walk)))
-                        scan->why = "the next segment tells another number of records";
-                if (r < 0 || scan->why)
-                        return r < 0 ? r : 0;
+        while (walk.at.offset + PAD_HEADER_BYTES <= scan->limit) {
+                bool all = walk.at.due > numbers; /* were passed: only a pad may follow */
+
+                if (all)
+                        before = walk;
+                step = walk_next(&walk, &window_frames, window);
+                if (all && step == WALK_FRAME) {
+                        walk = before;
+                        step = walk_stop(&walk, WALK_BAD,
+                                         "the next segment tells another number of records");
+                        scan->miscounted = true;
+                }
+                if (step != WALK_FRAME && step != WALK_PAD)
+                        break;
                 r = describe(window, &walk, &frame);
                 if (r == 0 && scan->each)
                         r = scan->each(scan->context, &frame);
                 if (r != 0)
-                        return r;
+                        break;
                 scan->misplaced |= contradicts_mark(scan, &frame);
-                if (frame.number != 0 && frame.view.kind != FRAME_VOID && frame.time_ns > greatest)
+                if (frame.number != 0 && walk.view.kind != FRAME_VOID && frame.time_ns > greatest)
                         greatest = frame.time_ns;
                 if (!walk.in_batch)
                         scan->greatest_ns = greatest;
         }
+        conclude(scan, &walk, step);
+        return r != 0 ? r : step < 0 ? step : 0;
 }
 
 /* Having no ring is no failure: each window is then read when it is needed. */

@@ -13,7 +13,7 @@ struct scan_frame {
         uint64_t offset;
         uint64_t number; /* 0: a pad */
         int64_t time_ns;
-        struct record_view view;
+        const struct record_view *view;
 };
 
 struct scan_place {

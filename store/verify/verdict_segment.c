@@ -17,8 +17,8 @@ static void compare_index(struct verification *v, const struct scan_frame *frame
 
         if (!v->index.entries || frame->number == 0)
                 return;
-        offset = index_floor(&v->index, frame->view.ordinal, &at);
-        if (at == frame->view.ordinal && offset != frame->offset)
+        offset = index_floor(&v->index, frame->view->ordinal, &at);
+        if (at == frame->view->ordinal && offset != frame->offset)
                 v->index_error = -EBADMSG;
 }
 
@@ -28,11 +28,11 @@ static int on_frame(void *context, const struct scan_frame *frame)
         uint64_t before = v->done_bytes;
 
         compare_index(v, frame);
-        v->done_bytes += frame->view.frame_bytes;
-        v->found.report.bytes += frame->view.frame_bytes;
+        v->done_bytes += frame->view->frame_bytes;
+        v->found.report.bytes += frame->view->frame_bytes;
         if (frame->number >= v->found.begin) { /* else a pad, or trimmed within a segment */
-                v->found.report.voids += frame->view.kind == FRAME_VOID;
-                v->found.report.records += frame->view.kind != FRAME_VOID;
+                v->found.report.voids += frame->view->kind == FRAME_VOID;
+                v->found.report.records += frame->view->kind != FRAME_VOID;
         }
         if (v->hooks && v->hooks->progress && before >> 22 != v->done_bytes >> 22)
                 v->hooks->progress(v->hooks->context, v->done_bytes, v->total_bytes);

@@ -174,6 +174,8 @@ int control_read(const struct control *control, struct control_slot *ret)
                         bool second = !valid[0] ||
                                       (valid[1] && slots[1].generation > slots[0].generation);
                         *ret = slots[second];
+                        /* Pairs with the fence in store(): what the mark covers is seen. */
+                        atomic_thread_fence(memory_order_acquire);
                         return 0;
                 }
         }
@@ -197,6 +199,8 @@ static void store(struct control *control)
         slot->check = slot_check(slot);
         atomic_store(&control->epoch, slot->epoch);
         atomic_store(&control->first_number, slot->first_number);
+        /* Pairs with the fence in control_read(). A reader is held to what the slot says. */
+        atomic_thread_fence(memory_order_release);
         memcpy(&control->page->slots[slot->generation % 2].slot, slot, sizeof(*slot));
 }
 

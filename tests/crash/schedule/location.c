@@ -17,6 +17,7 @@ struct value {
         uint32_t when; /* 0: before the schedule, known to all */
         bool released;
         struct clock clock;
+        uint64_t turn; /* among the sequentially consistent; 0: it is none of them */
 };
 struct location {
         uintptr_t key;
@@ -25,6 +26,8 @@ struct location {
         uint64_t seen[THREADS];
         struct value values[DEPTH];
 };
+/* The one order of sequentially consistent stores and fences; each thread's last fence in it. */
+static uint64_t turns, fenced[THREADS];
 static struct shadow locations = { .bytes = sizeof(struct location),
                                    .places = LOCATIONS,
                                    .shift = 2 };
@@ -94,7 +97,8 @@ static unsigned reach(const struct location *l)
 
         while (back + 1 < l->count) {
                 const struct value *v = &l->values[(l->serial - back) % DEPTH];
-                if (v->when <= known->of[v->thread] || v->serial <= l->seen[scheduler_current])
+                if (v->when <= known->of[v->thread] || v->serial <= l->seen[scheduler_current] ||
+                    (v->turn && v->turn <= fenced[scheduler_current]))
                         break;
                 back++;
         }
@@ -160,4 +164,14 @@ void location_update(volatile void *at, unsigned bytes, uint64_t value, bool rel
                        release || before.released ? &clock : NULL);
         if (release)
                 clock_tick();
+}
+
+void location_consistent(const volatile void *at, unsigned bytes)
+{
+        newest(find(at, bytes))->turn = ++turns;
+}
+
+void location_fence(int thread)
+{
+        fenced[thread] = ++turns;
 }

@@ -28,6 +28,7 @@ struct thread {
         void *(*run)(void *);
         void *context, *result, *specific;
         char name[32];
+        unsigned quiet;
         enum point kind; /* what it does */
         const void *pc;
 };
@@ -38,7 +39,6 @@ int scheduler_current;
 static struct thread threads[THREADS] = { { .state = RUNNABLE, .name = "main" } };
 static unsigned thread_count = 1;
 static struct plan plan;
-static unsigned quiet;
 static bool begun;
 static struct scheduler_figures figures;
 static int64_t now_ns = BEGIN_NS, next_deadline_ns = INT64_MAX;
@@ -57,6 +57,7 @@ static void switch_to(int next)
                 return;
         figures.switches++;
         scheduler_current = next;
+        scheduler_plan = begun && !current()->quiet ? &plan : NULL;
         fiber_switch(&from->fiber, &threads[next].fiber);
 }
 
@@ -307,7 +308,8 @@ void scheduler_begin(const struct plan *what)
         choice_begin(&plan);
         clock_begin(plan.weak || plan.races);
         begun = true;
-        quiet = 0;
+        for (unsigned i = 0; i < THREADS; i++)
+                threads[i].quiet = 0;
         scheduler_plan = &plan;
 }
 
@@ -322,13 +324,13 @@ struct scheduler_figures scheduler_end(void)
 void scheduler_quiet(void)
 {
         weak_drain_all_of(scheduler_current);
-        if (quiet++ == 0)
-                scheduler_plan = NULL;
+        current()->quiet++;
+        scheduler_plan = NULL;
 }
 
 void scheduler_loud(void)
 {
-        if (--quiet == 0 && begun)
+        if (--current()->quiet == 0 && begun)
                 scheduler_plan = &plan;
 }
 

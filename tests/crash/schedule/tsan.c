@@ -87,6 +87,8 @@ static void store(volatile void *at, unsigned bytes, uint64_t value, int order, 
         }
         location_store(at, bytes, value, scheduler_current, clock_mine(),
                        releases(order) ? clock_now() : NULL);
+        if (order == SEQ_CST)
+                location_consistent(at, bytes);
         if (releases(order))
                 clock_tick();
 }
@@ -104,10 +106,13 @@ static uint64_t take(volatile void *at, unsigned bytes, int order, const void *p
 
 static void give(volatile void *at, unsigned bytes, uint64_t value, int order)
 {
-        if (scheduler_plan && clock_on)
+        if (scheduler_plan && clock_on) {
                 location_update(at, bytes, value, releases(order));
-        else
+                if (order == SEQ_CST)
+                        location_consistent(at, bytes);
+        } else {
                 location_put(at, bytes, value);
+        }
 }
 
 static bool exchange(volatile void *at, void *expected, unsigned bytes, uint64_t value, int order,
@@ -176,6 +181,8 @@ void __tsan_atomic_thread_fence(int order)
                 weak_drain_all_of(scheduler_current);
         if (scheduler_plan)
                 clock_meet();
+        if (order == SEQ_CST)
+                location_fence(scheduler_current);
 }
 
 void __tsan_atomic_signal_fence(int order)

@@ -435,6 +435,7 @@ END_TEST
 
 static void *trim_often(void *argument)
 {
+        struct logstore_bounds bounds;
         uint64_t first, last = 0;
 
         (void)argument;
@@ -442,7 +443,9 @@ static void *trim_often(void *argument)
                 uint64_t number = atomic_load(&newest);
 
                 must(logstore_trim_before(store, number > 500 ? number - 500 : 1, &first) == 0);
-                must(first >= last && first <= number);
+                /* Retention, which the store's thread applies, may have gone beyond @number. */
+                must(logstore_bounds(store, &bounds) == 0);
+                must(first >= last && first <= bounds.tail + 1);
                 last = first;
                 must(logstore_set_retention(store, 1 << 20, 100000, 0) == 0);
                 must(logstore_apply_retention(store, 0, NULL) == 0);

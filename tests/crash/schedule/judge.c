@@ -145,6 +145,20 @@ static int next_of(struct logstore *store, struct logstore_cursor *cursor, uint6
                       : logstore_get(store, number, buffer, sizeof(buffer), ret);
 }
 
+/* What a cursor stepped over, from @from to before @to, is void. */
+static void judge_voids(struct logstore *store, const char *how, uint64_t from, uint64_t to)
+{
+        struct logstore_record record;
+
+        for (; from < to; from++) {
+                int r = next_of(store, NULL, from, &record);
+
+                if (r != -ENODATA || !history.claims)
+                        verdict("%s: record %llu was stepped over, and get says %d: %s", how,
+                                U(from), r, logstore_detail());
+        }
+}
+
 uint64_t judge_log(struct logstore *store, const char *how, uint64_t now)
 {
         static uint64_t look;
@@ -160,14 +174,19 @@ uint64_t judge_log(struct logstore *store, const char *how, uint64_t now)
                 verdict("%s: bounds: %s", how, logstore_detail());
         for (uint64_t n = bounds.first; n <= bounds.tail; n++) {
                 int r = next_of(store, cursor, n, &record);
-                if (history.claims && (r == -ENODATA || (cursor && r == -EAGAIN)))
-                        continue; /* void; at the end there may be nothing else */
+                if (r == -ENODATA && history.claims)
+                        continue;
+                if (r == -EAGAIN && cursor && history.claims) { /* nothing but voids is left */
+                        judge_voids(store, how, n, bounds.tail + 1);
+                        break;
+                }
                 if (r < 0)
                         verdict("%s: record %llu of %llu..%llu: %d: %s", how, U(n), U(bounds.first),
                                 U(bounds.tail), r, logstore_detail());
-                if (record.number != n && !(history.claims && record.number > n))
+                if (record.number < n)
                         verdict("%s: record %llu in the place of %llu", how, U(record.number),
                                 U(n));
+                judge_voids(store, how, n, record.number);
                 n = record.number;
                 append = judge_record(how, &record, now);
                 if (append)

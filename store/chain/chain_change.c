@@ -250,8 +250,7 @@ int chain_seal_copies(struct chain *chain)
 
                 r = segment_brief_read(chain->directory, chain->uuid, chain->entries[at].id,
                                        &brief);
-                if (r == 0 && brief.sealed && brief.seal.end == next->previous_end &&
-                    brief.seal.records == next->previous_records)
+                if (r == 0 && chain_sealed_as(&brief, next))
                         continue;
                 if (r == 0)
                         r = segment_brief_read(chain->directory, chain->uuid, next->id, &behind);

@@ -7,6 +7,14 @@
 #include "chain/chain.h"
 
 size_t chain_find_id(const struct chain *chain, uint64_t id);
+
+/* Is the segment sealed where the one behind it, @next, says that the log leaves it? */
+static inline bool chain_sealed_as(const struct segment_brief *brief,
+                                   const struct chain_entry *next)
+{
+        return brief->sealed && brief->seal.end == next->previous_end &&
+               brief->seal.records == next->previous_records;
+}
 int chain_fill(struct chain *chain, struct chain_entry *entry);
 int chain_fill_from(struct chain_entry *entry, const struct segment_brief *brief); /* 0 */
 int chain_pin_at(struct chain *chain, size_t at, struct segment **ret);

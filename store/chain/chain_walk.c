@@ -37,8 +37,7 @@ static int check_link(struct chain *chain, size_t at, const struct chain_entry *
                                           "replaced or damaged",
                                           next->id);
         chain->unsealed |= *ret_sealed && !brief.sealed;
-        if (!brief.sealed || brief.seal.end != next->previous_end ||
-            brief.seal.records != next->previous_records)
+        if (!chain_sealed_as(&brief, next))
                 chain->missealed = brief.id;
         *ret_sealed |= brief.sealed;
         return chain_fill_from(&chain->entries[at], &brief);

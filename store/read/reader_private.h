@@ -12,9 +12,4 @@ int reader_follow(struct logstore *store);
 /* The tail of a follower that is locked. */
 uint64_t reader_told_tail(const struct follower *follower);
 
-/* Go on to the end of the batch that the walk is in. Returns false if the batch is not complete: a
- * crash beyond the mark may have torn it, or the log leaves the segment inside it. The walk is then
- * where the missing frame should be. */
-bool reader_batch_whole(struct segment *segment, struct walk *walk);
-
 #endif

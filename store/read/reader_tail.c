@@ -8,15 +8,6 @@
 
 #include "read/reader_private.h"
 
-bool reader_batch_whole(struct segment *segment, struct walk *walk)
-{
-        int step = WALK_FRAME;
-
-        while (walk->in_batch && step == WALK_FRAME)
-                step = walk_next(walk, &segment_frames, segment);
-        return !walk->in_batch;
-}
-
 int reader_check_batch(struct logstore *store, const struct place *place, uint64_t number,
                        uint64_t *whole_until)
 {
@@ -28,7 +19,7 @@ int reader_check_batch(struct logstore *store, const struct place *place, uint64
                 return 0; /* what was durable was whole */
         walk_pass(&walk, &place->view);
         /* Judge it where it is torn: its own good frames prove nothing. */
-        if (!reader_batch_whole(place->segment, &walk)) {
+        if (walk_whole(&walk, &segment_frames, place->segment) != WALK_FRAME) {
                 if (reader_tail(store, &tail) == 0 &&
                     number <= reader_followed(store, place->segment))
                         return 0; /* a mark is inside it */
@@ -69,11 +60,10 @@ static int follow_frame(struct logstore *store, struct segment *segment)
 
         if (follower->number + 1 < segment->brief.start.first_number)
                 return 0;
-        step = walk_next(&walk, &segment_frames, segment);
-        if (step != WALK_FRAME && step != WALK_PAD)
-                return 0;
         /* In a sealed segment a batch is whole, but its seal may tell a wrong end. */
-        if (!segment->brief.sealed && !reader_batch_whole(segment, &walk))
+        step = segment->brief.sealed ? walk_next(&walk, &segment_frames, segment)
+                                     : walk_whole(&walk, &segment_frames, segment);
+        if (step != WALK_FRAME && step != WALK_PAD)
                 return 0;
         if (step == WALK_FRAME && segment_number(segment, walk.at.due - 1) > limit)
                 return 0;
@@ -175,7 +165,7 @@ static uint64_t follow_marked_batch(struct logstore *store, struct segment *segm
             segment_locate(segment, due - 1, &offset, &view) < 0)
                 return 0;
         walk.in_batch = view.kind == FRAME_MORE;
-        if (reader_batch_whole(segment, &walk))
+        if (!walk.in_batch || walk_whole(&walk, &segment_frames, segment) == WALK_FRAME)
                 return 0;
         follower->offset = walk.at.offset;
         follower->number = segment_number(segment, walk.at.due) - 1;

@@ -304,6 +304,32 @@ START_TEST(a_mark_inside_a_torn_batch)
 }
 END_TEST
 
+/* The flag of a clean close, with a mark whose number is too small for its place. Between the two a
+ * frame is torn: to all, a tail that no sync covered. */
+START_TEST(a_mark_of_a_clean_close_that_counts_too_few)
+{
+        uint64_t first, last;
+        struct place place;
+
+        make_store();
+        open_store(LOGSTORE_NO_THREAD);
+        first = append_text("a");
+        for (int i = 0; i < 3; i++)
+                last = append_text("b");
+        close_store();
+        ck_assert_uint_eq(last, first + 3);
+        forge_slots(offsetof(struct control_slot, mark_number), first);
+        place = place_of(first + 2);
+        zero_in(3, place.offset + offsetof(struct frame, check), 4);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        ck_assert_uint_eq(read_tail(), first + 1);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(append_text("c"), first + 2);
+        close_store();
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -318,6 +344,7 @@ int main(void)
                 { a_void_inside_a_batch, 0 },
                 { a_durable_record_of_which_more_should_follow, 0 },
                 { a_mark_inside_a_torn_batch, 8 },
+                { a_mark_of_a_clean_close_that_counts_too_few, 0 },
         };
 
         return RUN_TESTS("one_verdict_lies", tests);

@@ -24,16 +24,6 @@ static int refuse_fault(struct logstore *store)
         return fault_tell(&fault);
 }
 
-/* A log that ends before it begins is damage. We look before anything is written. */
-static int check_begin(struct logstore *store, uint64_t tail)
-{
-        if (store->chain.first_number <= tail + 1)
-                return 0;
-        return damaged(-EBADMSG, CONTROL_NAME, 0, tail + 1,
-                       "the first number, %llu, lies beyond the log",
-                       (unsigned long long)store->chain.first_number);
-}
-
 /* There is no space for a new segment. Go on in the segment in which the log ends, if nothing torn
  * has to be skipped. After a failed sync its start frame may be in the cache only: do not build on
  * it. */
@@ -71,7 +61,7 @@ static int recover(struct logstore *store, const struct control_slot *slot, stru
         if (r == 0 && recovery.damage)
                 r = recovery.damage;
         else if (r == 0)
-                r = check_begin(store, recovery.tail.number);
+                r = judge_begin(store->chain.first_number, recovery.tail.number + 1);
         if (r == 0)
                 r = recovery_start(&store->chain, &store->control, &recovery, ret, ret_tail);
         if (r == 0) {

@@ -91,25 +91,18 @@ int chain_fill_from(struct chain_entry *entry, const struct segment_brief *brief
         return 0;
 }
 
-/* A truncation left the segment before its seal's end. Does the part between have room for what was
- * cut? */
-static bool leaves_room(const struct chain_entry *next, const struct seal_brief *seal)
-{
-        return next->previous_end <= seal->end && next->previous_records <= seal->records &&
-               seal->records - next->previous_records <=
-                       (seal->end - next->previous_end) / FRAME_HEADER_BYTES;
-}
-
 bool chain_fits(const struct chain_entry *next, const struct segment_brief *brief)
 {
-        return brief->started && brief->id == next->previous_id && brief->id < next->id &&
-               brief->salt == next->previous_salt && brief->start.epoch <= next->epoch &&
-               next->previous_end >= FRAMES_OFFSET && next->previous_end <= brief->bytes &&
-               next->previous_end % FRAME_ALIGN == 0 &&
-               next->previous_records <=
-                       (next->previous_end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
-               brief->start.first_number + next->previous_records == next->first_number &&
-               (!brief->sealed || leaves_room(next, &brief->seal));
+        const struct start_payload start = {
+                .epoch = next->epoch,
+                .first_number = next->first_number,
+                .previous_id = next->previous_id,
+                .previous_salt = next->previous_salt,
+                .previous_end = next->previous_end,
+                .previous_records = next->previous_records,
+        };
+
+        return judge_link(brief, next->id, &start);
 }
 
 uint64_t chain_first_after(struct chain *chain, uint64_t number)

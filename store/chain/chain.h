@@ -9,7 +9,7 @@
 
 #include "chain/control.h"
 #include "os/detail.h"
-#include "segment/segment.h"
+#include "segment/judge.h"
 
 /* How many of a segment's first numbers are voids, as far as its frames were walked. Zero: no frame
  * was. */
@@ -207,8 +207,7 @@ bool chain_closed_cleanly(struct chain *chain, const struct control_slot *slot);
  * that segment. 0: there is none. If the segment cannot be used, give the number before it. */
 uint64_t chain_last_before(struct chain *chain, uint64_t number, uint64_t *ret_first);
 
-/* Does @brief describe the segment that @next continues? This alone judges a link (FORMAT.md,
- * D4). */
+/* judge_link() of an entry whose first page was read. */
 bool chain_fits(const struct chain_entry *next, const struct segment_brief *brief);
 
 /* Copy the last entry with an id below @id, with its first page read. -ENOENT: there is none. On

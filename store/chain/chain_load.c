@@ -57,29 +57,31 @@ static int find_head(struct chain *chain, const struct control_slot *slot)
                 struct segment_brief brief;
                 int r = segment_brief_read(chain->directory, chain->uuid, entry->id, &brief);
 
-                if (r == 0 && brief.started)
-                        return chain_fill(chain, entry);
                 if (r == -ENOENT) { /* unlinked after the listing, for one that it lacks */
                         chain->vanished = true;
                         chain_remove(chain, chain->count - 1, chain->count);
                         continue;
                 }
-                if (r == 0 && entry->id <= slot->mark_id)
-                        r = chain_damaged_file(
-                                entry->id, HEADER_BYTES,
-                                "the start frame is damaged, records up to %llu were "
-                                "durable",
-                                slot->mark_number);
                 if (r == -EIO)
                         return r;
-                if (r < 0) { /* serve what is before it */
+                switch (judge_newer(r == 0, brief.started, entry->id <= slot->mark_id)) {
+                case JUDGE_HEAD:
+                        return chain_fill(chain, entry);
+                case JUDGE_PREPARED:
+                        r = chain_leave_out(chain, chain->count - 1, chain->count);
+                        break;
+                case JUDGE_LOST: /* serve what is before it */
+                        if (r == 0)
+                                r = chain_damaged_file(
+                                        entry->id, HEADER_BYTES,
+                                        "the start frame is damaged, records up to %llu were "
+                                        "durable",
+                                        slot->mark_number);
                         r = chain_broken(chain, UINT64_MAX, r);
-                        if (r < 0)
-                                return r;
-                        chain_remove(chain, chain->count - 1, chain->count);
-                        continue;
+                        if (r == 0)
+                                chain_remove(chain, chain->count - 1, chain->count);
+                        break;
                 }
-                r = chain_leave_out(chain, chain->count - 1, chain->count);
                 if (r < 0)
                         return r;
         }

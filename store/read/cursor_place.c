@@ -180,8 +180,8 @@ static int check_next(struct logstore_cursor *cursor, const struct segment *next
         if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
         if (!broken && next->brief.start.previous_id == segment->brief.id)
-                return segment_damage(segment, cursor->offset, cursor->at.number,
-                                      "the next segment tells another number of records");
+                return reader_judge_counts(cursor->chain, cursor->segment, cursor->offset,
+                                           cursor->at.number);
         r = chain_tell_before(cursor->chain, next->brief.id, cursor->at.number);
         return r < 0 ? r : cursor_end_of_log(cursor);
 }
@@ -257,19 +257,15 @@ static int at_gap(struct logstore_cursor *cursor)
                 return hop(cursor);
         if (cursor->at.number < cursor_first_now(cursor))
                 return cursor_stale(cursor->at.number, "trimmed");
-        /* Where a link is broken, another segment may claim the number. */
-        if (!store->writes && !reader_is_sealed(cursor->segment, cursor->offset, cursor->at.number))
-                r = chain_tell_behind(cursor->chain, brief->id, cursor->at.number);
-        if (r < 0)
-                return r;
         if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
-                return segment_damage(cursor->segment, cursor->offset, cursor->at.number,
-                                      "the next segment says that more records are here");
+                return reader_judge_counts(cursor->chain, cursor->segment, cursor->offset,
+                                           cursor->at.number);
         if (!known) /* trimmed, or an empty head that a recovery dropped; its end is not known */
                 return find_and_enter(cursor);
         if (store->writes || cursor->at.number - cursor->in_batch <= durable ||
             reader_is_missed(store, cursor->at.number) ||
-            (brief->sealed && cursor->offset < brief->seal.end)) {
+            (brief->sealed && cursor->offset < brief->seal.end) ||
+            chain_tell_behind(cursor->chain, brief->id, cursor->at.number) < 0) {
                 /* The frame may have been committed, and synced or sealed, since the caller
                  * looked. */
                 if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
@@ -314,14 +310,9 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
 /* Does the segment have the number, by its successor or, before a broken link, by its seal? */
 static int check_number(const struct logstore_cursor *cursor, const struct place *place)
 {
-        int r;
-
         if (__builtin_expect(cursor->at.number <= atomic_load(&place->segment->last_number), 1))
                 return 0;
-        r = chain_tell_behind(cursor->chain, place->segment->brief.id, cursor->at.number);
-        return r < 0 ? r
-                     : segment_damage(place->segment, place->offset, cursor->at.number,
-                                      "the next segment tells another number of records");
+        return reader_judge_counts(cursor->chain, place->segment, place->offset, cursor->at.number);
 }
 
 /* No frame is here that may follow. An index that led astray is passed over: *ret is then the right

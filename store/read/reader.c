@@ -6,10 +6,9 @@
  * word is set and its check holds. A frame that does not validate is damage in a sealed segment and
  * up to the mark. Beyond the mark it is a tail that a crash tore, which is not part of the log.
  */
-#include "read/reader.h"
-
 #include <errno.h>
 
+#include "read/reader_private.h"
 #include "segment/salvage.h"
 #include "snapshot/snapshot.h"
 #include "verify/verdict.h"
@@ -34,34 +33,58 @@ uint64_t reader_first(struct logstore *store)
         return first;
 }
 
-bool reader_is_sealed(const struct segment *segment, uint64_t offset, uint64_t number)
+int reader_judge_stop(struct logstore *store, struct segment *segment, uint64_t offset,
+                      uint64_t number, bool in_batch, bool durable, const char *what)
 {
-        return segment->brief.sealed && offset < segment->brief.seal.end &&
-               number <= segment->brief.seal.last_number;
+        struct control_slot slot;
+        struct judge_facts facts;
+        enum judgement judgement;
+        int broken =
+                store->writes ? 0 : chain_tell_behind(&store->chain, segment->brief.id, number);
+
+        chain_slot(&store->chain, &slot);
+        facts = judge_stop(&segment->brief, &slot, offset, number, number - in_batch, broken < 0);
+        /* What a writer gave to a reader of its own process was there. */
+        facts.durable |= durable || store->writes || map_faulted(&segment->map);
+        facts.successor = atomic_load(&segment->last_number) != UINT64_MAX;
+        judgement = judge_place(&facts);
+        if (judgement == JUDGE_LOOK) {
+                facts.more =
+                        salvage_beyond(segment, offset, number - in_batch) ? FACT_YES : FACT_NO;
+                judgement = judge_place(&facts);
+        }
+        if (judgement == JUDGE_D4_D5_LINK)
+                return chain_tell_behind(&store->chain, segment->brief.id, number);
+        if (judgement != JUDGE_TORN)
+                return segment_damage(segment, offset, number, what);
+        /* The tail is torn, but a newer segment may be damaged all the same. */
+        broken = chain_tell_at(&store->chain, number, false);
+        return broken < 0 ? broken
+                          : detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
+                                   (unsigned long long)number, what, segment->name,
+                                   (unsigned long long)offset);
 }
 
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
                  bool in_batch, const char *what)
 {
-        struct control_slot slot;
+        return reader_judge_stop(store, segment, offset, number, in_batch,
+                                 !store->writes && reader_is_missed(store, number), what);
+}
 
-        chain_slot(&store->chain, &slot);
-        if (!store->writes && !reader_is_sealed(segment, offset, number)) {
-                int r = chain_tell_behind(&store->chain, segment->brief.id, number);
-                if (r < 0)
-                        return r;
-        }
-        if (!store->writes && !segment->brief.sealed && !reader_is_missed(store, number) &&
-            salvage_is_end(segment, &slot, offset, number - in_batch)) {
-                /* The tail is torn, but a newer segment may be damaged all the same. */
-                int r = chain_tell_at(&store->chain, number, false);
-                if (r < 0)
-                        return r;
-                return detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
-                              (unsigned long long)number, what, segment->name,
-                              (unsigned long long)offset);
-        }
-        return segment_damage(segment, offset, number, what);
+int reader_judge_counts(struct chain *chain, struct segment *segment, uint64_t offset,
+                        uint64_t number)
+{
+        const struct judge_facts facts = {
+                .stops = true,
+                .miscounted = true,
+                .broken = chain_tell_behind(chain, segment->brief.id, number) < 0,
+        };
+
+        if (judge_place(&facts) == JUDGE_D4_D5_LINK)
+                return chain_tell_behind(chain, segment->brief.id, number);
+        return segment_damage(segment, offset, number,
+                              "the next segment tells another number of records");
 }
 
 static bool is_valid(const struct place *place)

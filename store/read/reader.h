@@ -60,13 +60,14 @@ static inline bool reader_is_damage(int error)
         return error == -EBADMSG || error == -EPERM;
 }
 
-/* Does the segment's seal cover the place? If not, what is missing behind it is told first. */
-bool reader_is_sealed(const struct segment *segment, uint64_t offset, uint64_t number);
-
 /* Say what a failure to find or validate @number means, as reader_verify() does. @in_batch: the
  * number before is of the same batch; if that was durable, the whole batch was. */
 int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
                  bool in_batch, const char *what);
+
+/* The same where frames, or their end, are not what the segment behind on @chain counts. */
+int reader_judge_counts(struct chain *chain, struct segment *segment, uint64_t offset,
+                        uint64_t number);
 
 /* Does the frame at @offset lead over nothing but pads to @until, where @number is due? Inside a
  * batch the next frame must follow at once. As reader_verify(). */

@@ -11,7 +11,7 @@
 #include "verify/verdict.h"
 
 /* Nothing is known to have been durable where the follower stopped. Is it damage all the same? */
-static int judge_end(struct logstore *store, const struct control_slot *slot)
+static int check_end(struct logstore *store)
 {
         struct follower *follower = &store->follower;
         uint64_t number = follower->number + 1, offset;
@@ -24,14 +24,13 @@ static int judge_end(struct logstore *store, const struct control_slot *slot)
         walk = walk_from(follower->offset, segment_ordinal_from(segment, number), WALK_CHECK_ALL);
         walk_whole(&walk, &segment_frames, segment);
         offset = walk.in_batch ? walk.at.offset : follower->offset;
-        if ((walk.in_batch || offset < atomic_load(&segment->end)) &&
-            !salvage_is_end(segment, slot, offset, number))
-                r = segment_damage(segment, offset, number,
-                                   "no valid frame is here, but the log goes on behind");
-        else
+        if (walk.in_batch || offset < atomic_load(&segment->end))
+                r = reader_judge_stop(store, segment, offset, number, false, false,
+                                      "no valid frame is here, but the log goes on behind");
+        if (r == 0 || r == -EAGAIN)
                 follower->ended = number;
         chain_unpin(&store->chain, segment);
-        return r;
+        return r == -EAGAIN ? 0 : r;
 }
 
 /* What is behind @number was looked at: do not look again. */
@@ -75,7 +74,7 @@ int reader_judge_end(struct logstore *store)
         pthread_mutex_lock(&store->follower.lock);
         r = reader_follow(store);
         if (r == 0 && store->follower.ended != store->follower.number + 1)
-                r = judge_end(store, &slot);
+                r = check_end(store);
         pthread_mutex_unlock(&store->follower.lock);
         return r;
 }

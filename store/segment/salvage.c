@@ -342,20 +342,3 @@ void salvage_count(struct segment *segment, uint64_t offset, uint64_t number, ui
         }
         dropped->bytes += used - offset;
 }
-
-bool salvage_is_end(struct segment *segment, const struct control_slot *slot, uint64_t offset,
-                    uint64_t number)
-{
-        const struct segment_brief *brief = &segment->brief;
-        bool last = atomic_load(&segment->last_number) == UINT64_MAX; /* no segment is behind */
-
-        /* Without a slot there is no mark, except for what the newest seal tells. */
-        if ((slot->mark_id != 0 || slot->generation != 0) && number <= slot->mark_number)
-                return false;
-        if (map_faulted(&segment->map))
-                return false;
-        if (brief->sealed && (!last || offset < brief->seal.end))
-                return false;
-        /* Without a mark, whatever lies behind proves that this was durable, too. */
-        return slot->generation != 0 || (last && !salvage_beyond(segment, offset, number));
-}

@@ -51,9 +51,4 @@ struct salvage_dropped {
 void salvage_count(struct segment *segment, uint64_t offset, uint64_t number, uint64_t limit,
                    struct salvage_dropped *dropped);
 
-/* No frame counts at @offset of a pinned segment, where @number is due. Is that merely the log's
- * end, or a tail that a crash tore and no sync covered? Else it is damage (FORMAT.md, D1 to D3). */
-bool salvage_is_end(struct segment *segment, const struct control_slot *slot, uint64_t offset,
-                    uint64_t number);
-
 #endif

@@ -49,6 +49,12 @@ struct scan {
         bool misplaced;      /* the mark is not behind the frame of its number */
 };
 
+/* Did the scan stop before the limit? */
+static inline bool scan_stopped(const struct scan *scan)
+{
+        return scan->why || scan->end < scan->limit || scan->miscounted;
+}
+
 /* Scan until the first frame that is invalid, uncommitted or beyond the limit. A failure of the
  * disk is an error. Returns 0, -EIO, -ENOMEM, or what @each returned. */
 int scan_segment(struct scan *scan);

@@ -147,20 +147,18 @@ static void check_names(struct verification *v)
 /* Judge the end, behind the last segment. */
 static void verify_end(struct verification *v)
 {
+        struct judge_facts facts = judge_end(&v->found.slot, v->next_number);
         uint64_t due = v->next_number;
-        struct fault beyond = { -EBADMSG, CONTROL_NAME, 0, due, "" };
+        struct fault beyond;
 
         verdict_tell_break(v, UINT64_MAX);
         if (due == 0 || v->next_number == 0)
                 return;
-        if (v->found.slot.generation != 0 && due <= v->found.slot.mark_number &&
-            v->found.report.faults == 0)
+        if (judge_place(&facts) == JUDGE_D6 && v->found.report.faults == 0) {
                 verdict_tell(v, v->end.file, v->end.offset, due, -EBADMSG, true,
                              "records that were durable are missing at the end");
-        else if (due < v->found.slot.first_number) {
-                snprintf(beyond.what, sizeof(beyond.what),
-                         "the first number, %llu, lies beyond the log",
-                         (unsigned long long)v->found.slot.first_number);
+        } else if (judge_begin(v->found.slot.first_number, due) < 0) {
+                fault_last(-EBADMSG, &beyond);
                 tell_fault(v, &beyond, true);
         }
 }

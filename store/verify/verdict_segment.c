@@ -6,6 +6,7 @@
 
 #include "chain/directory.h"
 #include "os/file.h"
+#include "segment/judge.h"
 #include "segment/salvage.h"
 #include "segment/scan.h"
 #include "verify/verdict_private.h"
@@ -64,18 +65,21 @@ static void close_index(struct verification *v, uint64_t id)
 }
 
 /* Without a mark: do good frames lie behind the place where the scan stopped? */
-static bool goes_on(struct verification *v, const struct segment_brief *brief,
-                    const struct scan *scan)
+static enum fact look_beyond(struct verification *v, const struct segment_brief *brief,
+                             const struct scan *scan)
 {
         struct segment *segment;
-        bool end;
+        enum fact more;
 
         if (chain_pin_id(v->chain, brief->id, &segment) < 0)
-                return false;
-        end = salvage_is_end(segment, &v->found.slot, scan->stop,
-                             brief->start.first_number + scan->records);
+                return FACT_NO;
+        more = map_faulted(&segment->map) ||
+                               salvage_beyond(segment, scan->stop,
+                                              brief->start.first_number + scan->records)
+                       ? FACT_YES
+                       : FACT_NO;
         chain_unpin(v->chain, segment);
-        return !end;
+        return more;
 }
 
 /* Is a writer at work there? Beside one a frame may be committed, for a moment, before the one in
@@ -128,48 +132,68 @@ static bool is_closed_at(const struct verification *v, const struct segment_brie
                v->found.slot.mark_offset == offset;
 }
 
-/* The scan stopped before the place where the log says that the segment ends. Of a batch that was
- * durable, frames before the bad one are records; of any other batch, none are. As
- * reader_judge(). */
-static void judge_stop(struct verification *v, const char *name, const struct scan *scan,
-                       const struct segment_brief *brief, uint64_t next_id)
+/* The log ends before frames that no sync covered: tell what a writer drops of them. */
+static void judge_torn(struct verification *v, const struct segment_brief *brief,
+                       const struct scan *scan, uint64_t number)
+{
+        struct torn torn = { .from = scan->end,
+                             .number = number,
+                             .limit = scan->limit,
+                             .place = scan->stop,
+                             .gap = scan->uncommitted && scan->stop == scan->end,
+                             .what = "a tail that no sync covered is torn" };
+
+        v->torn = true;
+        v->next_number = number;
+        if (!is_closed_at(v, brief, scan->stop))
+                tell_torn(v, brief->id, &torn);
+}
+
+/* Judge where the scan of a segment ended. Of a batch that was durable, frames before the bad one
+ * are records; of any other batch, none are. */
+static void judge_scan(struct verification *v, const char *name, const struct scan *scan,
+                       const struct segment_brief *brief, const struct chain_entry *next,
+                       bool has_next)
 {
         const char *why = scan->why ? scan->why : "the segment ends before its records do";
         uint64_t number = brief->start.first_number + scan->records; /* in a batch: its first */
-        bool known = v->found.slot.generation != 0;
-        /* Without a slot the mark is that of the newest seal, if there is one. */
-        bool durable = brief->sealed || number <= v->found.slot.mark_number;
-        bool broken = chain_fault_before(v->chain, next_id, NULL);
-        struct torn torn;
+        struct judge_facts facts =
+                scan_stopped(scan)
+                        ? judge_stop(brief, &v->found.slot, scan->stop, scan->due, number,
+                                     chain_fault_before(v->chain, next->id ? next->id : UINT64_MAX,
+                                                        NULL))
+                        : (struct judge_facts){ 0 }; /* the end is judged behind all segments */
+        enum judgement judgement;
 
-        if (brief->sealed && scan->stop < brief->seal.end &&
-            !(broken && scan->due > brief->seal.last_number)) {
+        facts.miscounted = scan->miscounted ||
+                           (!facts.stops && has_next && scan->records != next->previous_records);
+        facts.successor = next->id != 0;
+        judgement = judge_place(&facts);
+        if (judgement == JUDGE_LOOK) {
+                facts.more = look_beyond(v, brief, scan);
+                judgement = judge_place(&facts);
+        }
+        switch (judgement) {
+        case JUDGE_D1:
+        case JUDGE_D2:
                 verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
-                return;
-        }
-        if (broken) {
-                v->next_number = durable ? scan->due : number;
-                return;
-        }
-        if (durable) {
-                verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
-                return;
-        }
-        if (!known && (next_id != UINT64_MAX || goes_on(v, brief, scan))) {
+                break;
+        case JUDGE_D3:
                 verdict_tell(v, name, scan->stop, number, -EBADMSG, true, why);
-                return;
+                break;
+        case JUDGE_D4_COUNTS:
+                verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true,
+                             "the next segment tells another number of records");
+                break;
+        case JUDGE_D4_D5_LINK: /* told as the first that is behind the segment */
+                v->next_number = facts.durable ? scan->due : number;
+                break;
+        case JUDGE_TORN:
+                judge_torn(v, brief, scan, number);
+                break;
+        default:
+                break;
         }
-        v->torn = true;
-        v->next_number = number;
-        if (is_closed_at(v, brief, scan->stop))
-                return;
-        torn = (struct torn){ .from = scan->end,
-                              .number = number,
-                              .limit = scan->limit,
-                              .place = scan->stop,
-                              .gap = scan->uncommitted && scan->stop == scan->end,
-                              .what = "a tail that no sync covered is torn" };
-        tell_torn(v, brief->id, &torn);
 }
 
 /* Where the log begins in a sealed segment, found as a reader finds it. What was trimmed before
@@ -250,19 +274,16 @@ static void keep(struct verification *v, const struct segment_brief *brief, cons
 /* Judge the scan of a segment whose first page is good, up to where @next or its seal lets it
  * end. */
 static void judge_segment(struct verification *v, const struct segment_brief *brief,
-                          const struct chain_entry *next, bool has_next, uint64_t limit,
-                          const struct scan *scan, int r)
+                          const struct chain_entry *next, bool has_next, const struct scan *scan,
+                          int r)
 {
         char name[32];
 
         segment_name(brief->id, name);
         if (r < 0) {
                 verdict_tell_last(v, name, scan->due, r);
-        } else if (!scan->miscounted && (scan->end < limit || scan->why)) {
-                judge_stop(v, name, scan, brief, next->id ? next->id : UINT64_MAX);
-        } else if (has_next && (scan->miscounted || scan->records != next->previous_records)) {
-                verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true,
-                             "the next segment tells another number of records");
+        } else {
+                judge_scan(v, name, scan, brief, next, has_next);
         }
         if (scan->misplaced) {
                 v->found.misplaced = true;
@@ -303,7 +324,7 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
                          : scan.miscounted
                                  ? scan.due /* sealed: the part of a batch before it counts */
                                  : brief->start.first_number + scan.records;
-        judge_segment(v, brief, next, has_next, limit, &scan, r);
+        judge_segment(v, brief, next, has_next, &scan, r);
         return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "logstore.h"
 #include "os/detail.h"
 #include "os/file.h"
+#include "segment/judge.h"
 #include "segment/salvage.h"
 #include "segment/scan.h"
 
@@ -100,43 +101,51 @@ static int first_unsealed(struct chain *chain, size_t *ret_at, int64_t *ret_grea
         return 0;
 }
 
-/* Do link and frames count differently? A segment's numbers are fixed before the next one is
- * started, so no crash does that. */
-static bool is_miscounted(const struct chain_entry *next, const struct scan *scan,
-                          const struct segment_brief *brief, struct recovery *recovery)
+/* Does the log go on in @next, or end here? If it ends, is that a torn tail at most, or damage?
+ * @number is the first that the scan did not count. Returns enum judgement, or an error. */
+static int judge_scan(struct chain *chain, const struct control_slot *slot,
+                      const struct segment_brief *brief, const struct scan *scan, uint64_t number,
+                      const struct chain_entry *next)
 {
-        char name[32];
-
-        if (!scan->miscounted &&
-            (!next || scan->end != next->previous_end || scan->records == next->previous_records))
-                return false;
-        recovery->damage = -EBADMSG;
-        segment_name(brief->id, name);
-        damaged(-EBADMSG, name, scan->stop, scan->due,
-                "the next segment tells another number of records");
-        recovery->damage_offset = scan->stop;
-        return true;
-}
-
-/* The chain ends here, early or not. Is that a torn tail at most, or damage? */
-static int judge(struct chain *chain, const struct control_slot *slot, const struct scan *scan,
-                 struct recovery *recovery)
-{
-        uint64_t number = recovery->tail.number + 1;
+        struct judge_facts facts =
+                scan_stopped(scan) ? judge_stop(brief, slot, scan->stop, scan->due, number, false)
+                                   : judge_end(slot, number);
         struct segment *segment;
-        int r = chain_pin_id(chain, recovery->tail.segment_id, &segment);
+        enum judgement judgement;
+        int r;
 
+        facts.miscounted = scan->miscounted ||
+                           (!facts.stops && next && scan->records != next->previous_records);
+        facts.successor = next;
+        judgement = judge_place(&facts);
+        if (judgement != JUDGE_LOOK)
+                return (int)judgement;
+        r = chain_pin_id(chain, brief->id, &segment);
         if (r < 0)
                 return r;
-        if (!salvage_is_end(segment, slot, scan->stop, number)) {
-                recovery->damage = -EBADMSG;
-                recovery->damage_offset = scan->stop;
-                damaged(-EBADMSG, segment->name, scan->stop, number, "%s, but %s",
-                        scan->why ? scan->why : "the segment ends here",
-                        slot->generation ? "it was durable" : "the log goes on behind it");
-        }
+        facts.more = salvage_beyond(segment, scan->stop, number) ? FACT_YES : FACT_NO;
         chain_unpin(chain, segment);
-        return 0;
+        return (int)judge_place(&facts);
+}
+
+/* Keep the damage that was judged. */
+static void note_damage(const struct segment_brief *brief, const struct scan *scan,
+                        enum judgement judgement, struct recovery *recovery)
+{
+        const char *why = scan->why ? scan->why : "the segment ends here";
+        char name[32];
+
+        segment_name(brief->id, name);
+        recovery->damage = -EBADMSG;
+        recovery->damage_offset = scan->stop;
+        if (judgement == JUDGE_D4_COUNTS)
+                damaged(-EBADMSG, name, scan->stop, scan->due,
+                        "the next segment tells another number of records");
+        else if (judgement == JUDGE_D3)
+                damaged(-EBADMSG, name, scan->stop, recovery->tail.number + 1,
+                        "%s, but the log goes on behind it", why);
+        else
+                damaged(-EBADMSG, name, scan->stop, scan->due, "%s, but it was durable", why);
 }
 
 /* Count what is dropped of a segment: what the scan stopped before, or all of a segment behind the
@@ -200,6 +209,7 @@ int recovery_scan(struct chain *chain, const struct control_slot *slot, bool ahe
                                      .next_number = next ? next->first_number : 0 };
                 struct segment_brief brief;
                 uint64_t limit;
+                int judgement;
 
                 r = segment_brief_read(chain->directory, chain->uuid, chain->entries[at].id,
                                        &brief);
@@ -223,15 +233,19 @@ int recovery_scan(struct chain *chain, const struct control_slot *slot, bool ahe
                 recovery.why = scan.uncommitted ? NULL : scan.why;
                 greatest = scan.greatest_ns;
                 r = note_unsealed(chain, &recovery.tail, scan.records, &recovery);
-                ended = !next || scan.end != next->previous_end ||
-                        scan.records != next->previous_records;
-                if (brief.sealed && !next && scan.end == brief.seal.end)
-                        continue; /* what lies behind a seal is dead */
-                if (ended && r == 0 && !is_miscounted(next, &scan, &brief, &recovery))
-                        r = judge(chain, slot, &scan, &recovery);
-                if (ended && r == 0 && recovery.damage == 0)
+                if (r < 0)
+                        break;
+                judgement = judge_scan(chain, slot, &brief, &scan, recovery.tail.number + 1, next);
+                if (judgement < 0) {
+                        r = judgement;
+                        break;
+                }
+                ended = judgement != JUDGE_GOES_ON;
+                if (judgement == JUDGE_TORN)
                         r = count_dropped(chain, brief.id, scan.end, recovery.tail.number + 1,
                                           limit, &recovery);
+                else if (ended && judgement != JUDGE_END)
+                        note_damage(&brief, &scan, (enum judgement)judgement, &recovery);
         }
         if (r < 0)
                 recovery_free(chain, &recovery);

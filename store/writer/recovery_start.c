@@ -158,12 +158,12 @@ int recovery_start(struct chain *chain, struct control *control, const struct re
         return 0;
 }
 
-/* Check the frames of the head up to the mark, and enter them into the index. Returns 1: the
- * records are there, but the log does not go on where the mark says. */
+/* Check the frames of the head up to the mark, and enter them into the index. Returns 1: they do
+ * not lead there, or the mark is of something else. Whether that is damage, the caller's look for
+ * the end tells. */
 static int rebuild(struct segment *segment, const struct control_slot *slot, struct tail *tail,
                    uint32_t *ret_records)
 {
-        uint64_t before = segment->brief.start.first_number - 1;
         struct walk walk =
                 walk_from(FRAMES_OFFSET, 1, segment_ordinal_from(segment, slot->first_number));
 
@@ -179,15 +179,12 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                         if (walk.view.kind != FRAME_VOID && frame->time_ns > tail->greatest_ns)
                                 tail->greatest_ns = frame->time_ns;
                 } else if (step != WALK_PAD) {
-                        if (!walk.in_batch && before + walk.at.due - 1 == slot->mark_number)
-                                return 1; /* a pad behind the last record: as after a crash */
-                        return segment_damage(segment, walk.offset, before + walk.at.due,
-                                              "the frame does not validate, but it was durable");
+                        return 1;
                 }
         }
         if (walk.in_batch || walk.at.offset != slot->mark_offset ||
-            before + walk.at.due - 1 != slot->mark_number)
-                return 1; /* all frames are good, but the mark is of something else */
+            segment_number(segment, walk.at.due) - 1 != slot->mark_number)
+                return 1;
         *ret_records = walk.at.due - 1;
         return 0;
 }

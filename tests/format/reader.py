@@ -280,6 +280,36 @@ class Segment:
         return False
 
 
+# Stops, counts, covered, broken, durable, marked, successor, more: the document's table.
+RULES = """
+1 1 - 1 - - - - link
+1 1 - 0 - - - - counts
+1 0 1 - - - - - D2
+1 0 0 1 - - - - link
+1 0 0 0 1 - - - D1
+1 0 0 0 0 1 - - torn
+1 0 0 0 0 0 1 - D3
+1 0 0 0 0 0 0 1 D3
+1 0 0 0 0 0 0 0 torn
+0 - - 1 - - - - link
+0 1 - 0 - - - - counts
+0 0 - 0 - - 1 - goes on
+0 0 - 0 1 1 0 - D6
+0 0 - 0 1 0 0 - end
+0 0 - 0 0 - 0 - end
+"""
+RULES = [line.split(maxsplit=8) for line in RULES.strip().splitlines()]
+
+
+def judge(*facts):
+    """The verdict on a place in a segment. The last fact is a function, asked if it counts."""
+    for *rule, more, verdict in RULES:
+        if all(want in ("-", str(int(fact))) for want, fact in zip(rule, facts)):
+            if more == "-" or more == str(int(facts[-1]())):
+                return verdict
+    raise AssertionError("no rule")
+
+
 class Store:
     """The chain: segments oldest first, each with the offset where the log leaves it, and the
     breaks in it. A break says why there is nothing before a segment, by the segment's id, or behind
@@ -439,10 +469,10 @@ class Store:
                     self.tell(due, later.id)
                 break
             segment.bytes = b""
-            if joined and due != successor.first:
+            if joined and due != successor.first:  # D4, counts
                 self.fail(segment.name, segment.stop, due, "numbers do not join")
         self.tell(due, None)
-        if place and due <= self.control.mark:  # D6
+        if place and self.judge_end(due) == "D6":
             self.fail(*place, due, "the log ends before the mark")
         if self.chain and due < self.control.first:
             raise Damage("control", 0, due, "the log ends before its first number")
@@ -453,27 +483,31 @@ class Store:
     def judge_stop(self, segment, end, successor):
         """Tell a torn tail, which is fine, from damage; yield what of a batch was durable."""
         failed = segment.next + len(segment.partial)
-        if segment.miscounted:  # D4
-            if segment.seal_end:
-                yield from self.served(segment.partial)
-            self.tell(failed, successor.id)
-            self.fail(segment.name, segment.failed, failed, segment.why)
-        below = self.control.has_slot and segment.next <= self.control.mark
-        below |= any(one.id > segment.id and one.seal_end for one, _ in self.chain)  # D1
-        below |= segment.seal_end > 0
         behind = successor.id if successor else None
-        sealed = segment.failed < segment.seal_end  # D2
-        if behind in self.breaks and failed > segment.first + segment.seal_records - 1:
-            sealed = False
-        if below or sealed:
+        broken, sealed = behind in self.breaks, segment.seal_end > 0
+        covered = segment.failed < segment.seal_end
+        if broken and failed > segment.first + segment.seal_records - 1:
+            covered = False
+        durable = self.control.has_slot and segment.next <= self.control.mark
+        durable |= sealed or any(one.id > segment.id and one.seal_end for one, _ in self.chain)
+        verdict = judge(
+            True, segment.miscounted, covered, broken, durable, self.control.has_slot,
+            successor is not None, lambda: segment.has_frames_behind(end),
+        )  # fmt: skip
+        if sealed if segment.miscounted else durable or covered:
             yield from self.served(segment.partial)
-        if sealed:
-            self.fail(segment.name, segment.failed, failed, segment.why)
-        self.tell(failed if below else segment.next, behind)
-        if below:
-            self.fail(segment.name, segment.failed, failed, segment.why)
-        if not self.control.has_slot and (successor or segment.has_frames_behind(end)):  # D3
-            self.fail(segment.name, segment.failed, segment.next, segment.why)
+        if verdict == "link":
+            self.tell(failed if durable else segment.next, behind)
+        elif verdict != "torn":
+            number = segment.next if verdict == "D3" else failed
+            self.fail(segment.name, segment.failed, number, segment.why)
+
+    def judge_end(self, due):
+        """Does the log, which goes on nowhere, end below the mark?"""
+        return judge(
+            False, False, False, False, due <= self.control.mark, self.control.has_slot,
+            False, lambda: False,
+        )  # fmt: skip
 
 
 def rfc3339(time_ns):

@@ -5,6 +5,7 @@ First reader.py reads stores that writer.py made by the document, whole and brok
 the built tool ($LOGSTORE will do), and the shared library (found beside the tool), it reads stores
 made by those and must agree with the tool's own reading, record for record. TAP on standard output.
 """
+import itertools
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ sys.dont_write_bytecode = True
 import tool_cases  # noqa: E402
 import writer  # noqa: E402
 from cases import CASES, NOT_SEEN, mark, story  # noqa: E402
-from reader import Damage, Store, Unusable  # noqa: E402
+from reader import RULES, Damage, Store, Unusable  # noqa: E402
 from writer import store  # noqa: E402
 
 
@@ -108,11 +109,38 @@ def from_dump(dump):
     return bytes(content)
 
 
+def of_project(*name):
+    """The text of a file of the project."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    with open(os.path.join(root, *name), encoding="utf-8") as file:
+        return file.read()
+
+
+VERDICTS = {
+    "GOES_ON": "goes on", "END": "end", "TORN": "torn", "D1": "D1", "D2": "D2", "D3": "D3",
+    "D4_COUNTS": "counts", "D4_D5_LINK": "link", "D6": "D6",
+}  # fmt: skip
+
+
+def one_table(path):
+    """The table of verdicts is the same in the document, in the store and in reader.py, and has
+    each combination of facts once."""
+    del path
+    section = of_project("docs", "FORMAT.md").split("\n## 7. The log\n")[1].split("\n## 8.")[0]
+    rows = re.findall(r"^((?:\| [01-] ){8})\| (.*) \|$", section, re.MULTILINE)
+    document = [[*facts.replace("|", "").split(), verdict] for facts, verdict in rows]
+    source = of_project("store", "segment", "judge.c")
+    rows = re.findall(r"{ ((?:'[01-]', ){8})JUDGE_(\w+) }", source)
+    store_has = [[*re.findall("[01-]", facts), VERDICTS[name]] for facts, name in rows]
+    assert len(RULES) == 15 and document == RULES and store_has == RULES
+    for facts in itertools.product("01", repeat=8):
+        fitting = [r for r in RULES if all(want in ("-", is_) for want, is_ in zip(r, facts))]
+        assert len(fitting) == 1, f"{facts}: {fitting}"
+
+
 def example_of_the_document(path):
     """Its two dumps are a store, whose records are those that it says."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    with open(os.path.join(root, "docs", "FORMAT.md"), encoding="utf-8") as file:
-        section = file.read().split("\n## 11. An example\n")[1]
+    section = of_project("docs", "FORMAT.md").split("\n## 11. An example\n")[1]
     blocks = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
     os.mkdir(path)
     for name, dump in zip(("control", "0000000001.log"), blocks):
@@ -134,6 +162,7 @@ def main():
     tests += [("payloads and numbers", payloads), ("every bit of every frame", every_bit)]
     tests += [("known answers of the hash", known_answers)]
     tests += [("the example of the document", example_of_the_document)]
+    tests += [("one table of verdicts", one_table)]
     built = sys.argv[1:3] or [path for path in [os.environ.get("LOGSTORE")] if path]
     if built:
         tool = tool_cases.Tool(os.path.abspath(built[0]))

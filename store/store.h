@@ -31,6 +31,14 @@ struct follower {
         uint64_t ended; /* without a mark: number due at a mere end; 0: none */
 };
 
+/* What a caller sees of the log: all of it, as the store's own writer makes it or as its follower
+ * finds it; or a snapshot. read/view.h answers what is there. */
+struct view {
+        struct logstore *store;
+        struct logstore_snapshot *snapshot; /* NULL: the log as it grows */
+        struct chain *chain;                /* the store's or the snapshot's */
+};
+
 struct logstore {
         struct map alive_page; /* reads as 0 in a fork's child */
         volatile uint32_t *alive;
@@ -46,6 +54,7 @@ struct logstore {
         struct chain chain;
         _Atomic uint64_t children; /* open cursors and snapshots */
         struct follower follower;  /* in a reading process */
+        struct view live;          /* of all that the store has */
         /* Writer */
         struct writer writer;
         struct claims claims;

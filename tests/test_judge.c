@@ -12,9 +12,14 @@ enum { STOPS = 1, COUNTS = 2, COVERED = 4, BROKEN = 8, DURABLE = 16, MARKED = 32
 static struct judge_facts facts_of(int bits, enum fact more)
 {
         return (struct judge_facts){
-                .stops = bits & STOPS,     .miscounted = bits & COUNTS, .covered = bits & COVERED,
-                .broken = bits & BROKEN,   .durable = bits & DURABLE,   .marked = bits & MARKED,
-                .successor = bits & NEXT, .more = more,
+                .stops = bits & STOPS,
+                .miscounted = bits & COUNTS,
+                .covered = bits & COVERED,
+                .broken = bits & BROKEN,
+                .durable = bits & DURABLE,
+                .marked = bits & MARKED,
+                .successor = bits & NEXT,
+                .more = more,
         };
 }
 
@@ -51,8 +56,8 @@ START_TEST(each_combination_of_facts_has_its_verdict)
         for (int bits = 0; bits < 128; bits++)
                 for (int i = 0; i < 3; i++) {
                         struct judge_facts facts = facts_of(bits, known[i]);
-                        enum judgement due = facts.stops ? due_at_a_stop(&facts)
-                                                         : due_at_an_end(&facts);
+                        enum judgement due =
+                                facts.stops ? due_at_a_stop(&facts) : due_at_an_end(&facts);
 
                         ck_assert_msg(judge_place(&facts) == due, "facts %x, more %d: %d, not %d",
                                       (unsigned)bits, (int)known[i], (int)judge_place(&facts),

@@ -60,7 +60,7 @@ static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
 /* Fill in what the options leave open, as it is in the store. */
 static int complete(struct logstore_snapshot *snapshot, struct logstore_options *create)
 {
-        const struct control *control = snapshot_chain(snapshot)->control;
+        const struct control *control = snapshot_view(snapshot)->chain->control;
 
         create->flags |= LOGSTORE_CREATE;
         create->first_number = snapshot_bounds(snapshot)->first;
@@ -82,7 +82,7 @@ int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *pat
 
         if (!snapshot || !path)
                 return detail(-EINVAL, "snapshot or path is NULL");
-        r = store_enter(snapshot_store(snapshot));
+        r = store_enter(snapshot_view(snapshot)->store);
         if (r < 0)
                 return r;
         if (options)

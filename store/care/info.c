@@ -96,7 +96,7 @@ static void count_unsealed(struct logstore *store, const struct segment_brief *b
         info->records =
                 tail + 1 > brief->start.first_number ? tail + 1 - brief->start.first_number : 0;
         info->used_bytes = FRAMES_OFFSET;
-        if (info->records > 0 && reader_find(store, NULL, tail, &place) == 0) {
+        if (info->records > 0 && reader_find(&store->live, tail, &place) == 0) {
                 info->used_bytes = place.offset + place.view.frame_bytes;
                 chain_unpin(&store->chain, place.segment);
         }
@@ -107,7 +107,7 @@ static void count_unsealed(struct logstore *store, const struct segment_brief *b
 static int let_go(struct logstore *store, uint64_t id)
 {
         struct chain_entry entry;
-        int r = store->writes ? 0 : chain_refresh(&store->chain);
+        int r = view_refresh(&store->live);
 
         if (r < 0)
                 return r;
@@ -178,7 +178,7 @@ int logstore_segments(struct logstore *store,
 
         if (r < 0)
                 return r;
-        r = each ? reader_tail(store, &tail) : detail(-EINVAL, "each is NULL");
+        r = each ? view_tail(&store->live, &tail) : detail(-EINVAL, "each is NULL");
         while (r == 0) {
                 r = describe_segment(store, info.id, tail, &info);
                 if (r == -ENOENT) {
@@ -203,7 +203,7 @@ int logstore_durable(struct logstore *store, uint64_t *ret_number)
         if (!ret_number) {
                 r = detail(-EINVAL, "ret_number is NULL");
         } else {
-                uint64_t durable = reader_durable(store);
+                uint64_t durable = view_durable(&store->live);
                 if (store->writes)
                         r = writer_failure(&store->writer);
                 if (r == 0)

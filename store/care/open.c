@@ -171,6 +171,7 @@ static int open_rest(struct logstore *store, bool lock)
         chain_init(&store->chain, &store->memory, &store->control, store->directory,
                    store->options.mapped_segments);
         store->chain.writes = store->writes;
+        store->live = (struct view){ store, NULL, &store->chain };
         if (store->writes) { /* write nothing before store_open_writer() finds no fault */
                 r = wake_check(store->directory, &store->wake);
                 if (r == 0)

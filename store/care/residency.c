@@ -229,14 +229,14 @@ static int span_of(struct logstore *store, struct segment *segment, uint64_t fro
 
         *ret = (struct span){ 0, segment->end };
         if (from > segment->brief.start.first_number) {
-                r = reader_find(store, NULL, from, &place);
+                r = reader_find(&store->live, from, &place);
                 if (r < 0)
                         return r;
                 ret->from = place.offset & ~(page - 1);
                 chain_unpin(&store->chain, place.segment);
         }
         if (to < last) {
-                r = reader_find(store, NULL, to, &place);
+                r = reader_find(&store->live, to, &place);
                 if (r < 0)
                         return r;
                 ret->to = place.offset + place.view.frame_bytes;
@@ -281,10 +281,10 @@ static int64_t move_range(struct logstore *store, uint64_t from, uint64_t to,
 {
         int64_t total = 0, moved = 0;
         uint64_t tail;
-        int r = reader_tail(store, &tail);
+        int r = view_tail(&store->live, &tail);
 
-        if (from < reader_first(store))
-                from = reader_first(store);
+        if (from < view_first(&store->live))
+                from = view_first(&store->live);
         if (to > tail)
                 to = tail;
         while (r == 0 && from <= to && moved >= 0) {

@@ -54,11 +54,11 @@ int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_
 /* What a writer would let go of, had it opened the store now and found all of it durable. */
 static int plan_of_reader(struct logstore *store, uint64_t *ret_first)
 {
-        struct control control = { .first_number = reader_first(store) };
+        struct control control = { .first_number = view_first(&store->live) };
         struct sync sync = { .eventfd = -1 };
         struct retention retention;
         uint64_t target, tail;
-        int r = reader_tail(store, &tail);
+        int r = view_tail(&store->live, &tail);
 
         if (r < 0)
                 return r;

@@ -26,11 +26,11 @@ static int describe_end(struct truncation *truncation, struct start_payload *sta
         struct place place;
         int r;
 
-        if (truncation->number < reader_first(store)) { /* all of it */
+        if (truncation->number < view_first(&store->live)) { /* all of it */
                 start->first_number = truncation->next;
                 return 0;
         }
-        r = reader_find(store, NULL, truncation->number, &place);
+        r = reader_find(&store->live, truncation->number, &place);
         if (r < 0)
                 return r;
         start->previous_id = place.segment->brief.id;
@@ -116,7 +116,7 @@ static int make_durable(void *context, struct segment *next, const struct tail *
 static int check_truncation(struct truncation *truncation)
 {
         struct logstore *store = truncation->store;
-        uint64_t first = reader_first(store), number = truncation->number;
+        uint64_t first = view_first(&store->live), number = truncation->number;
         uint64_t tail = writer_tail_number(&store->writer, UINT64_MAX);
 
         if (number > tail)

@@ -182,6 +182,16 @@ int chain_greatest_until(struct chain *chain, struct segment *segment, uint64_t 
         return 0;
 }
 
+uint64_t chain_first(struct chain *chain)
+{
+        uint64_t first;
+
+        pthread_mutex_lock(&chain->lock);
+        first = chain->first_number;
+        pthread_mutex_unlock(&chain->lock);
+        return first;
+}
+
 bool chain_is_empty(struct chain *chain)
 {
         bool empty;

@@ -188,6 +188,16 @@ uint64_t chain_rewound(struct chain *chain, uint64_t epoch, uint64_t passed_id);
 /* The segment that @number is in, if it is there; 0: it is before the first. */
 uint64_t chain_id_of(struct chain *chain, uint64_t number);
 
+/* The log's first number, as of the last look. */
+uint64_t chain_first(struct chain *chain);
+
+/* Is the error about what lies on the disk, and not about the call? So is a segment that is no
+ * regular file. */
+static inline bool chain_is_damage(int error)
+{
+        return error == -EBADMSG || error == -EPERM;
+}
+
 bool chain_is_empty(struct chain *chain);
 
 /* Measure the segments' regular files: their lengths, and their blocks on the disk. */

@@ -13,26 +13,23 @@
 #include <stdio.h>
 
 #include "read/cursor_private.h"
-#include "snapshot/snapshot.h"
 
 #define DROP_BYTES (UINT64_C(4) << 20)
 
-int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint32_t flags,
-               struct logstore_cursor **ret)
+int cursor_new(const struct view *view, uint32_t flags, struct logstore_cursor **ret)
 {
+        struct logstore *store = view->store;
         struct logstore_cursor *cursor = memory_new(&store->memory, sizeof(*cursor));
 
         if (!cursor)
                 return detail(-ENOMEM, "no memory for a cursor");
-        cursor->store = store;
-        cursor->snapshot = snapshot;
-        cursor->chain = snapshot ? snapshot_chain(snapshot) : &store->chain;
+        cursor->view = *view;
         cursor->flags = flags;
         cursor->eventfd = -1;
         cursor->waited_ns = INT64_MAX;
         cursor->at.epoch = atomic_load(&store->control.page->writer_epoch);
-        cursor->at.known_epoch = cursor_known_epoch(store);
-        cursor->at.number = cursor_first(cursor);
+        cursor->at.known_epoch = view_epoch(view);
+        cursor->at.number = view_first(view);
         atomic_fetch_add(&store->children, 1);
         *ret = cursor;
         return 0;
@@ -47,10 +44,10 @@ int logstore_cursor_open(struct logstore *store, uint32_t flags, struct logstore
         if (!ret ||
             flags & ~(uint32_t)(LOGSTORE_UNVERIFIED | LOGSTORE_DROP_BEHIND | LOGSTORE_SKIP_DAMAGE))
                 r = detail(-EINVAL, "ret is NULL or a flag is unknown");
-        if (r == 0 && !store->writes)
-                r = chain_refresh(&store->chain);
         if (r == 0)
-                r = cursor_new(store, NULL, flags, ret);
+                r = view_refresh(&store->live);
+        if (r == 0)
+                r = cursor_new(&store->live, flags, ret);
         store_leave();
         return r;
 }
@@ -61,7 +58,7 @@ void logstore_cursor_close(struct logstore_cursor *cursor)
 
         if (!cursor)
                 return;
-        store = cursor->store;
+        store = cursor->view.store;
         if (*store->alive == 0) /* in a fork's child the pins are the parent's */
                 return;
         guard_enter(); /* we wake the watcher through a mapping */
@@ -74,22 +71,21 @@ void logstore_cursor_close(struct logstore_cursor *cursor)
 
 int cursor_check_record(struct logstore_cursor *cursor, struct place *place)
 {
-        struct logstore *store = cursor->store;
+        const struct view *view = &cursor->view;
+        uint64_t number = cursor->at.number;
         int r = 0;
 
-        if (cursor->snapshot && snapshot_is_edited(cursor->snapshot, cursor->at.number))
+        if (view_is_edited(view, number))
                 return 0; /* it stays as the caller left it */
-        if (!(cursor->flags & LOGSTORE_UNVERIFIED) || cursor->at.number > reader_durable(store))
-                r = reader_verify(store, place, cursor->at.number);
+        if (!(cursor->flags & LOGSTORE_UNVERIFIED) || number > view_durable(view))
+                r = reader_verify(view, place, number);
         else if (map_faulted(&place->segment->map))
-                r = segment_damage(place->segment, place->offset, cursor->at.number, "");
+                r = segment_damage(place->segment, place->offset, number, "");
         if (r == -EAGAIN && cursor->in_batch)
-                r = reader_judge(store, place->segment, place->offset, cursor->at.number, true,
+                r = reader_judge(view, place->segment, place->offset, number, true,
                                  "its batch is not complete");
         cursor->offset = place->offset;
-        if (r < 0 || cursor->snapshot) /* its batches are whole; edited ones would fail */
-                return r;
-        return reader_check_batch(store, place, cursor->at.number, &cursor->whole_until);
+        return r < 0 ? r : reader_check_batch(view, place, number, &cursor->whole_until);
 }
 
 /* A long scan drops the pages behind it, so that it displaces nothing. */
@@ -98,18 +94,10 @@ static void drop_behind(struct logstore_cursor *cursor)
         uint64_t page = os_page_bytes();
         uint64_t to = cursor->offset & ~(page - 1);
 
-        if (to < cursor->dropped_offset + DROP_BYTES || cursor->snapshot)
+        if (to < cursor->dropped_offset + DROP_BYTES || view_is_fixed(&cursor->view))
                 return;
         segment_drop(cursor->segment, cursor->dropped_offset, to);
         cursor->dropped_offset = to;
-}
-
-int cursor_find_tail(struct logstore_cursor *cursor, uint64_t *ret)
-{
-        if (!cursor->snapshot)
-                return reader_tail(cursor->store, ret);
-        *ret = snapshot_bounds(cursor->snapshot)->tail;
-        return 0;
 }
 
 /* Is the number found in another segment than @not_in? */
@@ -118,10 +106,10 @@ static bool leads_to(struct logstore_cursor *cursor, uint64_t number, uint64_t n
         struct place place;
         bool other;
 
-        if (reader_find(cursor->store, cursor->snapshot, number, &place) < 0)
+        if (reader_find(&cursor->view, number, &place) < 0)
                 return false;
         other = place.segment->brief.id != not_in;
-        chain_unpin(cursor->chain, place.segment);
+        chain_unpin(cursor->view.chain, place.segment);
         return other;
 }
 
@@ -137,7 +125,7 @@ static uint64_t find_behind(struct logstore_cursor *cursor, uint64_t number, uin
                 return number;
         if (++number > tail || leads_to(cursor, number, 0))
                 return number;
-        first = chain_first_after(cursor->chain, number);
+        first = chain_first_after(cursor->view.chain, number);
         return first <= tail ? first : tail + 1; /* a torn tail may have a segment behind it */
 }
 
@@ -151,8 +139,8 @@ static int skip_damage(struct logstore_cursor *cursor)
 
         snprintf(what, sizeof(what), "%s", logstore_detail());
         cursor_leave(cursor);
-        r = cursor_find_tail(cursor, &tail);
-        if (r < 0 && !reader_is_damage(r))
+        r = view_tail(&cursor->view, &tail);
+        if (r < 0 && !chain_is_damage(r))
                 return r;
         if (r == 0 && cursor->at.number <= tail)
                 cursor->at.number = find_behind(cursor, cursor->at.number, tail, id);
@@ -176,7 +164,7 @@ static inline bool step_fast(struct logstore_cursor *cursor, struct logstore_rec
 
         if (!segment || cursor->at.number > cursor->fast_until ||
             cursor->offset + FRAME_HEADER_BYTES > cursor->fast_end ||
-            atomic_load_explicit(&cursor->store->control.page->writer_epoch,
+            atomic_load_explicit(&cursor->view.store->control.page->writer_epoch,
                                  memory_order_acquire) != cursor->at.epoch)
                 return false;
         if (record_peek(segment->map.base, cursor->offset, cursor->fast_end, &view) < 0 ||
@@ -202,18 +190,20 @@ static inline bool step_fast(struct logstore_cursor *cursor, struct logstore_rec
  * whether a batch is whole. Edited records of a snapshot do not validate. */
 static void learn_bounds(struct logstore_cursor *cursor)
 {
-        struct logstore *store = cursor->store;
+        const struct view *view = &cursor->view;
         uint64_t end = atomic_load(&cursor->segment->end);
         uint64_t bytes = atomic_load(&cursor->segment->file_bytes);
-        bool marked = cursor->flags & LOGSTORE_UNVERIFIED || !store->writes;
+        uint64_t until = atomic_load(&cursor->segment->last_number);
+        uint64_t last = view_last(view, 0);
+        bool marked = cursor->flags & LOGSTORE_UNVERIFIED || view_follows(view);
 
-        cursor->fast_until = atomic_load(&cursor->segment->last_number);
-        if (cursor->snapshot || cursor->flags & LOGSTORE_DROP_BEHIND)
-                cursor->fast_until = 0;
-        else if (store->writes && atomic_load(&store->writer.tail_number) < cursor->fast_until)
-                cursor->fast_until = atomic_load(&store->writer.tail_number);
-        if (cursor->fast_until && marked && reader_durable(store) < cursor->fast_until)
-                cursor->fast_until = reader_durable(store);
+        if (view_is_fixed(view) || cursor->flags & LOGSTORE_DROP_BEHIND)
+                last = 0;
+        if (last < until)
+                until = last;
+        if (until && marked && view_durable(view) < until)
+                until = view_durable(view);
+        cursor->fast_until = until;
         cursor->fast_end = end < bytes ? end : bytes;
 }
 
@@ -228,7 +218,7 @@ static void pass(struct logstore_cursor *cursor, const struct place *place)
 int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record *ret)
 {
         struct place place;
-        int r = store_enter(cursor ? cursor->store : NULL);
+        int r = store_enter(cursor ? cursor->view.store : NULL);
 
         if (r < 0)
                 return r;
@@ -253,7 +243,7 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
                 if (place.view.kind != FRAME_VOID)
                         break;
         }
-        if (reader_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE)
+        if (chain_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE)
                 r = skip_damage(cursor);
         store_leave();
         return r;
@@ -261,18 +251,18 @@ int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record 
 
 static int seek(struct logstore_cursor *cursor, uint64_t number)
 {
-        struct logstore *store = cursor->store;
-        struct stand to = { .epoch = atomic_load(&store->control.page->writer_epoch) };
+        const struct view *view = &cursor->view;
+        struct stand to = { .epoch = atomic_load(&view->store->control.page->writer_epoch) };
         uint64_t tail, first;
         int r;
 
         do { /* until the tail is of the known epoch */
-                to.known_epoch = cursor_known_epoch(store);
-                r = cursor_find_tail(cursor, &tail);
-        } while (r == 0 && to.known_epoch != cursor_known_epoch(store));
+                to.known_epoch = view_epoch(view);
+                r = view_tail(view, &tail);
+        } while (r == 0 && to.known_epoch != view_epoch(view));
         if (r < 0)
                 return r;
-        first = cursor_first(cursor);
+        first = view_first(view);
         if (tail + 1 < first)
                 tail = first - 1;
         to.number = number == 0 ? first : number == UINT64_MAX ? tail + 1 : number;
@@ -282,8 +272,8 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
         if (to.number > tail + 1)
                 return detail(-EAGAIN, "record %llu was not appended yet: the last is %llu",
                               (unsigned long long)to.number, (unsigned long long)tail);
-        if (to.number > first && !cursor->snapshot) {
-                to.passed_id = chain_id_of(cursor->chain, to.number - 1);
+        if (to.number > first && !view_is_fixed(view)) {
+                to.passed_id = chain_id_of(cursor->view.chain, to.number - 1);
                 to.passed_number = to.number;
         }
         if (to.number != cursor->at.number || cursor->at.cut || to.epoch != cursor->at.epoch)
@@ -296,19 +286,13 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
 
 int logstore_cursor_seek(struct logstore_cursor *cursor, uint64_t number)
 {
-        int r = store_enter(cursor ? cursor->store : NULL);
+        int r = store_enter(cursor ? cursor->view.store : NULL);
 
         if (r < 0)
                 return r;
         r = seek(cursor, number);
         store_leave();
         return r;
-}
-
-/* Is @number known to be in the log without a look at the tail? */
-static bool is_bounded(struct logstore_cursor *cursor, uint64_t number)
-{
-        return cursor->snapshot || cursor->store->writes || number <= reader_durable(cursor->store);
 }
 
 /* Stand on @number. The pinned segment's index leads there, if it is the right segment. */
@@ -324,8 +308,9 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
         cursor->in_batch = false;
         segment = cursor->segment;
         if (segment && number >= segment->brief.start.first_number &&
-            number <= atomic_load(&segment->last_number) && number <= cursor_last(cursor) &&
-            atomic_load(&segment->last_number) != UINT64_MAX && is_bounded(cursor, number) &&
+            number <= atomic_load(&segment->last_number) &&
+            number <= view_last(&cursor->view, number) &&
+            atomic_load(&segment->last_number) != UINT64_MAX && view_has(&cursor->view, number) &&
             segment_locate(segment, (uint32_t)(number - segment->brief.start.first_number + 1),
                            &cursor->offset, &ret->view) == 0) {
                 ret->segment = segment;
@@ -334,7 +319,8 @@ static int go_to(struct logstore_cursor *cursor, uint64_t number, struct place *
         }
         cursor_leave(cursor);
         cursor->at.passed_id = 0; /* that segment belongs to another number */
-        r = number > cursor_last(cursor) ? cursor_end_of_log(cursor) : cursor_find_place(cursor);
+        r = number > view_last(&cursor->view, number) ? cursor_end_of_log(cursor)
+                                                      : cursor_find_place(cursor);
         if (r < 0)
                 return r;
         if (cursor->at.known_epoch < cursor->segment->brief.start.epoch)
@@ -348,14 +334,14 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
 {
         struct stand was;
         struct place place;
-        int r = store_enter(cursor ? cursor->store : NULL);
+        int r = store_enter(cursor ? cursor->view.store : NULL);
 
         if (r < 0)
                 return r;
         was = cursor_where(cursor);
         if (!ret || number == 0)
                 r = detail(-EINVAL, ret ? "record numbers start at 1" : "ret is NULL");
-        else if (cursor->snapshot && number < cursor_first(cursor))
+        else if (view_is_fixed(&cursor->view) && number < view_first(&cursor->view))
                 r = cursor_stale(number, "trimmed before the snapshot");
         else
                 r = go_to(cursor, number, &place);
@@ -376,5 +362,5 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
 
 uint64_t logstore_cursor_position(const struct logstore_cursor *cursor)
 {
-        return cursor && *cursor->store->alive ? cursor->at.number : 0;
+        return cursor && *cursor->view.store->alive ? cursor->at.number : 0;
 }

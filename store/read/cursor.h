@@ -17,9 +17,7 @@ struct stand {
 };
 
 struct logstore_cursor {
-        struct logstore *store;
-        struct logstore_snapshot *snapshot; /* or NULL */
-        struct chain *chain;                /* the store's or the snapshot's */
+        struct view view;
         uint32_t flags;
         struct stand at;
         /* The place of that number, in a pinned segment. NULL: not known. */
@@ -42,7 +40,6 @@ struct logstore_cursor {
 /* End the thread behind logstore_cursor_fd(). */
 void cursor_stop_watching(struct logstore_cursor *cursor);
 
-int cursor_new(struct logstore *store, struct logstore_snapshot *snapshot, uint32_t flags,
-               struct logstore_cursor **ret);
+int cursor_new(const struct view *view, uint32_t flags, struct logstore_cursor **ret);
 
 #endif

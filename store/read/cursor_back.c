@@ -11,10 +11,10 @@
 static bool leads_to(struct logstore_cursor *cursor, uint64_t number)
 {
         struct place place;
-        int r = reader_find(cursor->store, cursor->snapshot, number, &place);
+        int r = reader_find(&cursor->view, number, &place);
 
         if (r == 0)
-                chain_unpin(cursor->chain, place.segment);
+                chain_unpin(cursor->view.chain, place.segment);
         return r == 0;
 }
 
@@ -22,12 +22,12 @@ static bool leads_to(struct logstore_cursor *cursor, uint64_t number)
  * A segment can claim far more numbers than it holds, so we soon stop trying number by number. */
 static uint64_t find_before(struct logstore_cursor *cursor, uint64_t number)
 {
-        uint64_t first = cursor_first(cursor), low = 0, last;
+        uint64_t first = view_first(&cursor->view), low = 0, last;
 
         for (unsigned tries = 0; tries < STEPS_BACK; tries++, number--)
                 if (number <= first || leads_to(cursor, number - 1))
                         return number;
-        last = chain_last_before(cursor->chain, number, &low);
+        last = chain_last_before(cursor->view.chain, number, &low);
         if (last < first)
                 return first;
         if (last < number - 1)
@@ -54,7 +54,7 @@ static int cut_before(struct logstore_cursor *cursor)
 
 static int nothing_before(struct logstore_cursor *cursor)
 {
-        if (cursor->at.number < cursor_first_now(cursor))
+        if (cursor->at.number < view_first_now(&cursor->view))
                 return cursor_stale(cursor->at.number, "trimmed");
         return detail(-EAGAIN, "no record before %llu", (unsigned long long)cursor->at.number);
 }
@@ -73,19 +73,19 @@ static int check_break(struct logstore_cursor *cursor)
         uint64_t tail;
         int r;
 
-        if (cursor->store->writes || was_told(cursor, cursor->at.number) ||
+        if (view_is_own(&cursor->view) || was_told(cursor, cursor->at.number) ||
             (cursor->segment && cursor->at.number != cursor->segment->brief.start.first_number))
                 return 0;
-        r = cursor_find_tail(cursor, &tail);
+        r = view_tail(&cursor->view, &tail);
         if (r < 0)
                 return r;
         if (cursor->at.number <= tail) {
-                r = chain_tell_at(cursor->chain, cursor->at.number, true);
+                r = chain_tell_at(cursor->view.chain, cursor->at.number, true);
         } else { /* tell what a cursor that comes to the end is told */
-                r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
+                r = reader_find(&cursor->view, cursor->at.number, &place);
                 if (r == 0) {
-                        r = reader_verify(cursor->store, &place, cursor->at.number);
-                        chain_unpin(cursor->chain, place.segment);
+                        r = reader_verify(&cursor->view, &place, cursor->at.number);
+                        chain_unpin(cursor->view.chain, place.segment);
                 }
                 if (r == -EAGAIN || r == -ESTALE)
                         r = 0;
@@ -105,9 +105,9 @@ static int check_rest(struct logstore_cursor *cursor, uint64_t number)
         if (number <= atomic_load(&segment->last_number) || /* the end may also be unknown */
             segment_peek(segment, place.offset, &place.view) < 0)
                 return 0;
-        if (reader_verify(cursor->store, &place, number - 1) == 0)
+        if (reader_verify(&cursor->view, &place, number - 1) == 0)
                 cursor->offset = place.offset; /* an index may have led elsewhere */
-        return reader_check_joint(cursor->store, segment, cursor->offset, number,
+        return reader_check_joint(&cursor->view, segment, cursor->offset, number,
                                   atomic_load(&segment->end),
                                   "the next segment says that the log leaves it later");
 }
@@ -119,13 +119,13 @@ static int check_hop(struct logstore_cursor *cursor, uint64_t number, uint64_t f
         uint64_t tail = 0;
         int r = 0;
 
-        if (cursor->store->writes || (from == 0 && cursor->snapshot))
+        if (view_is_own(&cursor->view) || (from == 0 && view_is_fixed(&cursor->view)))
                 return 0;
         if (from == 0 && number <= atomic_load(&segment->last_number))
-                r = cursor_find_tail(cursor, &tail);
+                r = view_tail(&cursor->view, &tail);
         if (r < 0 || number <= tail)
                 return r;
-        r = chain_tell_behind(cursor->chain, segment->brief.id, number);
+        r = chain_tell_behind(cursor->view.chain, segment->brief.id, number);
         return r == 0 ? check_rest(cursor, number) : r;
 }
 
@@ -159,8 +159,8 @@ static int come_from(struct logstore_cursor *cursor, bool *ret_same)
 /* Did a truncation cut what the cursor had passed, on its way from @was to the number before? */
 static int check_way(struct logstore_cursor *cursor, const struct stand *was)
 {
-        if (cursor->snapshot || cursor->at.epoch == was->epoch ||
-            was->number <= chain_rewound(cursor->chain, was->known_epoch, was->passed_id))
+        if (view_is_fixed(&cursor->view) || cursor->at.epoch == was->epoch ||
+            was->number <= chain_rewound(cursor->view.chain, was->known_epoch, was->passed_id))
                 return 0;
         cursor->at.cut = true;
         return cursor_stale(was->number, "truncated away");
@@ -187,7 +187,7 @@ static int come_to(struct logstore_cursor *cursor, struct place *place)
         same = same && r == 0 && cursor->segment->brief.id == id; /* else it was found anew */
         if (same && !was_told(cursor, number))
                 r = tell_between(cursor, number,
-                                 reader_check_joint(cursor->store, cursor->segment, cursor->offset,
+                                 reader_check_joint(&cursor->view, cursor->segment, cursor->offset,
                                                     number, offset, "no frame leads on from here"));
         return r;
 }
@@ -201,7 +201,7 @@ static int step_back(struct logstore_cursor *cursor, struct place *place)
                 r = check_break(cursor);
                 if (r < 0)
                         return r;
-                if (cursor->at.number <= cursor_first(cursor))
+                if (cursor->at.number <= view_first(&cursor->view))
                         return nothing_before(cursor);
                 r = come_to(cursor, place);
                 if (r == 0 && place->view.kind != FRAME_VOID)
@@ -217,7 +217,7 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
         struct stand was;
         struct place place;
         char what[256];
-        int r = store_enter(cursor ? cursor->store : NULL);
+        int r = store_enter(cursor ? cursor->view.store : NULL);
 
         if (r < 0)
                 return r;
@@ -225,7 +225,7 @@ int logstore_cursor_prev(struct logstore_cursor *cursor, struct logstore_record 
         r = ret ? step_back(cursor, &place) : detail(-EINVAL, "ret is NULL");
         if (r == 0) {
                 reader_describe(&place, cursor->at.number, ret);
-        } else if (reader_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE) {
+        } else if (chain_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE) {
                 snprintf(what, sizeof(what), "%s", logstore_detail());
                 cursor_leave(cursor); /* the place is not that of the new number */
                 cursor->at.number = find_before(cursor, cursor->at.number);

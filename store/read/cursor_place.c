@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "read/cursor_private.h"
-#include "snapshot/snapshot.h"
+#include "read/follower.h"
 
 struct stand cursor_where(const struct logstore_cursor *cursor)
 {
@@ -23,7 +23,7 @@ void cursor_leave(struct logstore_cursor *cursor)
 {
         cursor->at = cursor_where(cursor);
         if (cursor->segment)
-                chain_unpin(cursor->chain, cursor->segment);
+                chain_unpin(cursor->view.chain, cursor->segment);
         cursor->segment = NULL;
         cursor->in_batch = false;
         cursor->fast_until = 0; /* the bounds belong to this segment */
@@ -37,20 +37,11 @@ void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was)
         cursor->at = *was;
 }
 
-uint64_t cursor_known_epoch(struct logstore *store)
-{
-        uint64_t newest = chain_newest_epoch(&store->chain);
-
-        if (store->writes) /* its control page has the next epoch before the chain has it */
-                return newest;
-        /* The control file may be an old copy, put back. */
-        return newest > store->chain.epoch ? newest : store->chain.epoch;
-}
-
 /* Up to which number nothing was cut since the cursor's last look. */
 static uint64_t rewound_to(const struct logstore_cursor *cursor)
 {
-        return chain_rewound(cursor->chain, cursor->at.known_epoch, cursor_where(cursor).passed_id);
+        return chain_rewound(cursor->view.chain, cursor->at.known_epoch,
+                             cursor_where(cursor).passed_id);
 }
 
 int cursor_stale(uint64_t number, const char *how)
@@ -61,20 +52,19 @@ int cursor_stale(uint64_t number, const char *how)
 /* Was the log cut since the last look? */
 int cursor_check_epoch(struct logstore_cursor *cursor)
 {
-        struct logstore *store = cursor->store;
-        uint64_t now =
-                atomic_load_explicit(&store->control.page->writer_epoch, memory_order_acquire);
+        const struct view *view = &cursor->view;
+        uint64_t now = atomic_load_explicit(&view->store->control.page->writer_epoch,
+                                            memory_order_acquire);
         uint64_t known, rewound;
-        int r = 0;
+        int r;
 
-        if (__builtin_expect(now == cursor->at.epoch || cursor->snapshot, 1))
+        if (__builtin_expect(now == cursor->at.epoch || view_is_fixed(view), 1))
                 return cursor->at.cut ? cursor_stale(cursor->at.number, "truncated away") : 0;
         cursor_leave(cursor);
-        if (!store->writes)
-                r = chain_refresh(&store->chain);
+        r = view_refresh(view);
         if (r < 0)
                 return r;
-        known = cursor_known_epoch(store); /* first, so that a cut meanwhile is looked at again */
+        known = view_epoch(view); /* first, so that a cut meanwhile is looked at again */
         rewound = rewound_to(cursor);
         cursor->at.epoch = now;
         if (cursor->at.known_epoch < known)
@@ -88,10 +78,9 @@ int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, 
 {
         uint64_t epoch = segment->brief.start.epoch;
 
-        if (__builtin_expect(epoch <= cursor->at.known_epoch || cursor->snapshot, 1))
+        if (__builtin_expect(epoch <= cursor->at.known_epoch || view_is_fixed(&cursor->view), 1))
                 return 0;
-        if (number <
-            cursor_first(cursor)) /* another thread has looked at the chain since it was found */
+        if (number < view_first(&cursor->view)) /* another thread has looked since it was found */
                 return cursor_stale(number, "trimmed");
         if (number > rewound_to(cursor)) {
                 cursor->at.cut = true;
@@ -103,14 +92,14 @@ int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, 
 
 int cursor_end_of_log(struct logstore_cursor *cursor)
 {
-        return reader_beyond_tail(cursor->store, cursor->snapshot, cursor->at.number);
+        return reader_beyond_tail(&cursor->view, cursor->at.number);
 }
 
 /* Find the place of cursor->at.number by the index. */
 int cursor_find_place(struct logstore_cursor *cursor)
 {
         struct place place;
-        int r = reader_find(cursor->store, cursor->snapshot, cursor->at.number, &place);
+        int r = reader_find(&cursor->view, cursor->at.number, &place);
 
         if (r < 0)
                 return r;
@@ -127,37 +116,18 @@ static int find_and_enter(struct logstore_cursor *cursor)
         return r < 0 ? r : cursor_enter(cursor, cursor->segment, cursor->at.number);
 }
 
-uint64_t cursor_first(struct logstore_cursor *cursor)
-{
-        return cursor->snapshot ? snapshot_bounds(cursor->snapshot)->first
-                                : reader_first(cursor->store);
-}
-
-/* The first number now. A reading process asks the control page, which has it before the first file
- * is gone. The chain may be older. */
-uint64_t cursor_first_now(struct logstore_cursor *cursor)
-{
-        struct control_slot slot = { 0 };
-        uint64_t first = cursor_first(cursor);
-
-        if (!cursor->snapshot && !cursor->store->writes)
-                chain_slot(&cursor->store->chain, &slot);
-        return slot.first_number > first ? slot.first_number : first;
-}
-
 /* Is the number behind the tail, although a segment begins with it? A crash may leave such a
  * segment, to which its predecessor's frames do not lead. */
-static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
+static int beyond_tail(const struct view *view, uint64_t number, bool *ret)
 {
-        struct logstore *store = cursor->store;
         uint64_t tail;
         int r;
 
         *ret = false;
-        if (cursor->snapshot || store->writes || cursor->at.number <= reader_durable(store))
+        if (view_has(view, number))
                 return 0;
-        r = reader_tail(store, &tail);
-        *ret = r == 0 && cursor->at.number > tail;
+        r = view_tail(view, &tail);
+        *ret = r == 0 && number > tail;
         return r;
 }
 
@@ -166,9 +136,9 @@ static int beyond_tail(struct logstore_cursor *cursor, bool *ret)
 static int check_next(struct logstore_cursor *cursor, const struct segment *next)
 {
         const struct segment *segment = cursor->segment;
-        bool broken = chain_fault_before(cursor->chain, next->brief.id, NULL);
+        bool broken = chain_fault_before(cursor->view.chain, next->brief.id, NULL);
         bool beyond = false;
-        int r = broken ? 0 : beyond_tail(cursor, &beyond);
+        int r = broken ? 0 : beyond_tail(&cursor->view, cursor->at.number, &beyond);
 
         if (r < 0)
                 return r;
@@ -177,12 +147,12 @@ static int check_next(struct logstore_cursor *cursor, const struct segment *next
         if (!broken && next->brief.start.first_number == cursor->at.number &&
             next->brief.start.previous_id == segment->brief.id)
                 return 0;
-        if (cursor->at.number < cursor_first_now(cursor))
+        if (cursor->at.number < view_first_now(&cursor->view))
                 return cursor_stale(cursor->at.number, "trimmed");
         if (!broken && next->brief.start.previous_id == segment->brief.id)
-                return reader_judge_counts(cursor->chain, cursor->segment, cursor->offset,
+                return reader_judge_counts(&cursor->view, cursor->segment, cursor->offset,
                                            cursor->at.number);
-        r = chain_tell_before(cursor->chain, next->brief.id, cursor->at.number);
+        r = chain_tell_before(cursor->view.chain, next->brief.id, cursor->at.number);
         return r < 0 ? r : cursor_end_of_log(cursor);
 }
 
@@ -200,14 +170,14 @@ static bool is_left(const struct logstore_cursor *cursor)
 /* The last frame passed is part of a batch that does not go on here. */
 static int batch_ends(struct logstore_cursor *cursor)
 {
-        return reader_judge(cursor->store, cursor->segment, cursor->offset, cursor->at.number,
+        return reader_judge(&cursor->view, cursor->segment, cursor->offset, cursor->at.number,
                             cursor->in_batch, "its batch is not complete");
 }
 
 /* The segment holds nothing more. Stand at the start of the next one. */
 static int hop(struct logstore_cursor *cursor)
 {
-        struct chain *chain = cursor->chain;
+        struct chain *chain = cursor->view.chain;
         struct segment *next;
         int r = cursor->in_batch ? batch_ends(cursor) : 0;
 
@@ -215,7 +185,7 @@ static int hop(struct logstore_cursor *cursor)
                 r = chain_pin_next(chain, cursor->segment, &next);
         if (r == -ENOENT)
                 return cursor_end_of_log(cursor);
-        if (r == -EBADMSG && reader_overtaken(cursor->store, cursor->snapshot, cursor->at.number))
+        if (r == -EBADMSG && reader_overtaken(&cursor->view, cursor->at.number))
                 return cursor_stale(cursor->at.number, "trimmed");
         if (r < 0)
                 return r;
@@ -238,50 +208,40 @@ static int hop(struct logstore_cursor *cursor)
 /* No frame is committed where the next one would be. */
 static int at_gap(struct logstore_cursor *cursor)
 {
-        struct logstore *store = cursor->store;
+        const struct view *view = &cursor->view;
         const struct segment_brief *brief = &cursor->segment->brief;
-        struct record_view view;
+        struct record_view peeked;
         /* Before the look at the chain: whatever is durable by now has a segment in it. */
-        uint64_t durable = store->writes ? 0 : reader_durable(store);
+        uint64_t durable = view_is_own(view) ? 0 : view_durable(view);
         uint64_t last;
         bool known;
-        int r = 0;
+        int r = view_refresh(view);
 
-        if (!store->writes && !cursor->snapshot)
-                r = chain_refresh(&store->chain);
         if (r < 0)
                 return r;
-        known = chain_find_end(cursor->chain, cursor->segment);
+        known = chain_find_end(cursor->view.chain, cursor->segment);
         last = atomic_load(&cursor->segment->last_number);
         if (is_left(cursor))
                 return hop(cursor);
-        if (cursor->at.number < cursor_first_now(cursor))
+        if (cursor->at.number < view_first_now(&cursor->view))
                 return cursor_stale(cursor->at.number, "trimmed");
         if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
-                return reader_judge_counts(cursor->chain, cursor->segment, cursor->offset,
+                return reader_judge_counts(&cursor->view, cursor->segment, cursor->offset,
                                            cursor->at.number);
         if (!known) /* trimmed, or an empty head that a recovery dropped; its end is not known */
                 return find_and_enter(cursor);
-        if (store->writes || cursor->at.number - cursor->in_batch <= durable ||
-            reader_is_missed(store, cursor->at.number) ||
+        if (view_is_own(view) || cursor->at.number - cursor->in_batch <= durable ||
+            follower_missed(view->store, cursor->at.number) ||
             (brief->sealed && cursor->offset < brief->seal.end) ||
-            chain_tell_behind(cursor->chain, brief->id, cursor->at.number) < 0) {
+            chain_tell_behind(cursor->view.chain, brief->id, cursor->at.number) < 0) {
                 /* The frame may have been committed, and synced or sealed, since the caller
                  * looked. */
-                if (segment_peek(cursor->segment, cursor->offset, &view) != -EAGAIN)
+                if (segment_peek(cursor->segment, cursor->offset, &peeked) != -EAGAIN)
                         return 0;
-                return reader_judge(store, cursor->segment, cursor->offset, cursor->at.number,
+                return reader_judge(view, cursor->segment, cursor->offset, cursor->at.number,
                                     cursor->in_batch, "no frame is committed here");
         }
         return cursor_end_of_log(cursor);
-}
-
-uint64_t cursor_last(struct logstore_cursor *cursor)
-{
-        if (cursor->snapshot)
-                return snapshot_bounds(cursor->snapshot)->tail;
-        return cursor->store->writes ? writer_tail_number(&cursor->store->writer, cursor->at.number)
-                                     : UINT64_MAX;
 }
 
 /* Is what looks damaged merely cut or trimmed? The chain is cut before the control page says so. A
@@ -291,14 +251,13 @@ static int cut_meanwhile(struct logstore_cursor *cursor)
 {
         uint64_t rewound, first;
 
-        if (cursor->snapshot ||
-            (!cursor->store->writes && chain_refresh(&cursor->store->chain) < 0))
+        if (view_is_fixed(&cursor->view) || view_refresh(&cursor->view) < 0)
                 return 0;
         rewound = rewound_to(cursor);
-        first = cursor_first_now(cursor);
+        first = view_first_now(&cursor->view);
         if (rewound == UINT64_MAX && cursor->segment &&
             (first <= cursor->segment->brief.start.first_number ||
-             chain_find_end(cursor->chain, cursor->segment)))
+             chain_find_end(cursor->view.chain, cursor->segment)))
                 return 0; /* neither: the damage is there */
         cursor_leave(cursor);
         cursor->at.cut |= cursor->at.number > rewound;
@@ -312,7 +271,7 @@ static int check_number(const struct logstore_cursor *cursor, const struct place
 {
         if (__builtin_expect(cursor->at.number <= atomic_load(&place->segment->last_number), 1))
                 return 0;
-        return reader_judge_counts(cursor->chain, place->segment, place->offset, cursor->at.number);
+        return reader_judge_counts(&cursor->view, place->segment, place->offset, cursor->at.number);
 }
 
 /* No frame is here that may follow. An index that led astray is passed over: *ret is then the right
@@ -324,8 +283,8 @@ static int at_wrong_frame(struct logstore_cursor *cursor, int step, const struct
             (walk->view.kind == FRAME_PAD || walk->view.kind == FRAME_VOID))
                 return batch_ends(cursor);
         if (step == WALK_BAD && walk->view.kind == FRAME_PAD)
-                return reader_verify(cursor->store, ret, cursor->at.number);
-        return reader_judge(cursor->store, cursor->segment, cursor->offset, cursor->at.number,
+                return reader_verify(&cursor->view, ret, cursor->at.number);
+        return reader_judge(&cursor->view, cursor->segment, cursor->offset, cursor->at.number,
                             cursor->in_batch, "the frame's header is impossible");
 }
 
@@ -348,7 +307,7 @@ static int stand(struct logstore_cursor *cursor, struct place *ret)
 
         if (r < 0)
                 return r;
-        if (cursor->at.number > cursor_last(cursor))
+        if (cursor->at.number > view_last(&cursor->view, cursor->at.number))
                 return cursor_end_of_log(cursor);
         if (!cursor->segment && (r = find_and_enter(cursor)) < 0)
                 return r;

@@ -15,9 +15,6 @@ void cursor_put_back(struct logstore_cursor *cursor, const struct stand *was);
 /* Give where the cursor stands, for cursor_put_back(). */
 struct stand cursor_where(const struct logstore_cursor *cursor);
 
-/* Give the epoch of the chain as this process knows it. */
-uint64_t cursor_known_epoch(struct logstore *store);
-
 /* Returns -ESTALE with the detail that says why. */
 int cursor_stale(uint64_t number, const char *how);
 
@@ -29,19 +26,8 @@ int cursor_check_epoch(struct logstore_cursor *cursor);
  * -ESTALE: what was passed was cut. */
 int cursor_enter(struct logstore_cursor *cursor, const struct segment *segment, uint64_t number);
 
-/* The first and the last number that the cursor may show. In a reading process the last is not
- * known here: UINT64_MAX. */
-uint64_t cursor_first(struct logstore_cursor *cursor);
-uint64_t cursor_last(struct logstore_cursor *cursor);
-
-/* Give the first number as the writer has now published it. */
-uint64_t cursor_first_now(struct logstore_cursor *cursor);
-
 /* Say why there is nothing beyond the last number: -EAGAIN, or the damage that hides it. */
 int cursor_end_of_log(struct logstore_cursor *cursor);
-
-/* Give the last number that the cursor could come to by now. */
-int cursor_find_tail(struct logstore_cursor *cursor, uint64_t *ret);
 
 /* May the record be shown? Verify it and its batch. */
 int cursor_check_record(struct logstore_cursor *cursor, struct place *place);

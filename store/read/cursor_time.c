@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "read/cursor_private.h"
-#include "snapshot/snapshot.h"
 
 /* Give what a segment's first page says. For a snapshot it is the page as it was mapped: since then
  * a trim may have unlinked the file, and a truncation sealed another end. */
@@ -62,18 +61,17 @@ int logstore_cursor_seek_time(struct logstore_cursor *cursor, int64_t time_ns)
         struct stand was;
         uint64_t number = 0;
         bool reached = false;
-        int r = store_enter(cursor ? cursor->store : NULL);
+        int r = store_enter(cursor ? cursor->view.store : NULL);
 
         if (r < 0)
                 return r;
         was = cursor_where(cursor);
-        if (!cursor->snapshot && !cursor->store->writes)
-                r = chain_refresh(&cursor->store->chain);
+        r = view_refresh(&cursor->view);
         if (r == 0)
-                r = find_segment(cursor->chain, time_ns, &number, &reached);
-        if (r == 0 && number != UINT64_MAX && number < cursor_first(cursor))
+                r = find_segment(cursor->view.chain, time_ns, &number, &reached);
+        if (r == 0 && number != UINT64_MAX && number < view_first(&cursor->view))
                 number = 0;
-        if (cursor->snapshot && number > snapshot_bounds(cursor->snapshot)->tail)
+        if (view_is_fixed(&cursor->view) && number > view_last(&cursor->view, number))
                 number = UINT64_MAX; /* the chain may have segments started since */
         if (r == 0)
                 r = logstore_cursor_seek(cursor, number);

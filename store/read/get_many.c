@@ -212,7 +212,7 @@ int logstore_get_many(struct logstore *store, const uint64_t *numbers, size_t co
                 return detail(-EINVAL, "numbers, buffer or ret_records is NULL");
         }
         /* If the look at what the writer changed fails, logstore_get() tells why. */
-        many.plain = !store->writes && chain_refresh(&store->chain) < 0;
+        many.plain = view_refresh(&store->live) < 0;
         while (r == 0 && done < count) {
                 unsigned group = read_group(&many, numbers + done, count - done);
 

@@ -13,39 +13,19 @@
 #include "snapshot/snapshot.h"
 #include "verify/verdict.h"
 
-uint64_t reader_durable(struct logstore *store)
-{
-        struct control_slot slot;
-
-        if (store->writes)
-                return sync_durable(&store->sync);
-        chain_slot(&store->chain, &slot);
-        return slot.mark_number;
-}
-
-uint64_t reader_first(struct logstore *store)
-{
-        uint64_t first;
-
-        pthread_mutex_lock(&store->chain.lock);
-        first = store->chain.first_number;
-        pthread_mutex_unlock(&store->chain.lock);
-        return first;
-}
-
-int reader_judge_stop(struct logstore *store, struct segment *segment, uint64_t offset,
+int reader_judge_stop(const struct view *view, struct segment *segment, uint64_t offset,
                       uint64_t number, bool in_batch, bool durable, const char *what)
 {
         struct control_slot slot;
         struct judge_facts facts;
         enum judgement judgement;
         int broken =
-                store->writes ? 0 : chain_tell_behind(&store->chain, segment->brief.id, number);
+                view_is_own(view) ? 0 : chain_tell_behind(view->chain, segment->brief.id, number);
 
-        chain_slot(&store->chain, &slot);
+        chain_slot(&view->store->chain, &slot);
         facts = judge_stop(&segment->brief, &slot, offset, number, number - in_batch, broken < 0);
         /* What a writer gave to a reader of its own process was there. */
-        facts.durable |= durable || store->writes || map_faulted(&segment->map);
+        facts.durable |= durable || view_is_own(view) || map_faulted(&segment->map);
         facts.successor = atomic_load(&segment->last_number) != UINT64_MAX;
         judgement = judge_place(&facts);
         if (judgement == JUDGE_LOOK) {
@@ -54,35 +34,35 @@ int reader_judge_stop(struct logstore *store, struct segment *segment, uint64_t 
                 judgement = judge_place(&facts);
         }
         if (judgement == JUDGE_D4_D5_LINK)
-                return chain_tell_behind(&store->chain, segment->brief.id, number);
+                return chain_tell_behind(view->chain, segment->brief.id, number);
         if (judgement != JUDGE_TORN)
                 return segment_damage(segment, offset, number, what);
         /* The tail is torn, but a newer segment may be damaged all the same. */
-        broken = chain_tell_at(&store->chain, number, false);
+        broken = chain_tell_at(view->chain, number, false);
         return broken < 0 ? broken
                           : detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
                                    (unsigned long long)number, what, segment->name,
                                    (unsigned long long)offset);
 }
 
-int reader_judge(struct logstore *store, struct segment *segment, uint64_t offset, uint64_t number,
+int reader_judge(const struct view *view, struct segment *segment, uint64_t offset, uint64_t number,
                  bool in_batch, const char *what)
 {
-        return reader_judge_stop(store, segment, offset, number, in_batch,
-                                 !store->writes && reader_is_missed(store, number), what);
+        return reader_judge_stop(view, segment, offset, number, in_batch,
+                                 !view_is_own(view) && follower_missed(view->store, number), what);
 }
 
-int reader_judge_counts(struct chain *chain, struct segment *segment, uint64_t offset,
+int reader_judge_counts(const struct view *view, struct segment *segment, uint64_t offset,
                         uint64_t number)
 {
         const struct judge_facts facts = {
                 .stops = true,
                 .miscounted = true,
-                .broken = chain_tell_behind(chain, segment->brief.id, number) < 0,
+                .broken = chain_tell_behind(view->chain, segment->brief.id, number) < 0,
         };
 
         if (judge_place(&facts) == JUDGE_D4_D5_LINK)
-                return chain_tell_behind(chain, segment->brief.id, number);
+                return chain_tell_behind(view->chain, segment->brief.id, number);
         return segment_damage(segment, offset, number,
                               "the next segment tells another number of records");
 }
@@ -94,7 +74,7 @@ static bool is_valid(const struct place *place)
                !map_faulted(&place->segment->map);
 }
 
-int reader_verify(struct logstore *store, struct place *place, uint64_t number)
+int reader_verify(const struct view *view, struct place *place, uint64_t number)
 {
         struct place again = *place;
         uint64_t ordinal = number - place->segment->brief.start.first_number + 1;
@@ -106,11 +86,33 @@ int reader_verify(struct logstore *store, struct place *place, uint64_t number)
                 *place = again;
                 return 0;
         }
-        return reader_judge(store, place->segment, place->offset, number, false,
+        return reader_judge(view, place->segment, place->offset, number, false,
                             "the frame's checksum does not hold");
 }
 
-int reader_check_joint(struct logstore *store, struct segment *segment, uint64_t offset,
+int reader_check_batch(const struct view *view, const struct place *place, uint64_t number,
+                       uint64_t *whole_until)
+{
+        struct walk walk = walk_from(place->offset, place->view.ordinal, WALK_CHECK_ALL);
+        uint64_t tail;
+
+        if (place->view.kind != FRAME_MORE || number <= *whole_until ||
+            place->segment->brief.sealed || view_has(view, number))
+                return 0; /* what was durable was whole */
+        walk_pass(&walk, &place->view);
+        /* Judge it where it is torn: its own good frames prove nothing. */
+        if (walk_whole(&walk, &segment_frames, place->segment) != WALK_FRAME) {
+                if (view_tail(view, &tail) == 0 &&
+                    number <= follower_whole_until(view->store, place->segment))
+                        return 0; /* a mark is inside it */
+                return reader_judge(view, place->segment, walk.at.offset, number, false,
+                                    "its batch is not complete");
+        }
+        *whole_until = segment_number(place->segment, walk.at.due - 1);
+        return 0;
+}
+
+int reader_check_joint(const struct view *view, struct segment *segment, uint64_t offset,
                        uint64_t number, uint64_t until, const char *what)
 {
         struct place place = { segment, offset, { 0 } };
@@ -128,38 +130,36 @@ int reader_check_joint(struct logstore *store, struct segment *segment, uint64_t
                 step = walk_next(&next, &segment_frames, segment);
                 if (step == WALK_BAD && next.view.kind == FRAME_PAD) {
                         place = (struct place){ segment, next.offset, next.view };
-                        return reader_verify(store, &place, number);
+                        return reader_verify(view, &place, number);
                 }
         }
         if (walk.at.offset == until && walk.in_batch && until < atomic_load(&segment->end))
                 walk.in_batch = walk_next(&next, &segment_frames, segment) != WALK_FRAME;
         if (walk.at.offset == until && !walk.in_batch)
                 return 0;
-        return reader_judge(store, segment, walk.at.offset, number, walk.in_batch, what);
+        return reader_judge(view, segment, walk.at.offset, number, walk.in_batch, what);
 }
 
-int reader_beyond_tail(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)
+int reader_beyond_tail(const struct view *view, uint64_t number)
 {
         int r = 0;
 
-        if (!store->writes && !snapshot) { /* numbers need not rise over a broken link */
-                if (number <= reader_first(store))
-                        r = reader_check_first(store);
+        if (view_follows(view)) { /* numbers need not rise over a broken link */
+                if (number <= view_first(view))
+                        r = reader_check_first(view->store);
                 if (r == 0)
-                        r = reader_tell_end(store, number);
+                        r = reader_tell_end(view->store, number);
                 if (r == 0)
-                        r = reader_judge_end(store);
+                        r = reader_judge_end(view->store);
         }
-        if (r == 0 && !store->writes) /* a broken chain is more than an end */
-                r = chain_tell_at(snapshot ? snapshot_chain(snapshot) : &store->chain, number,
-                                  false);
+        if (r == 0 && !view_is_own(view)) /* a broken chain is more than an end */
+                r = chain_tell_at(view->chain, number, false);
         if (r < 0)
                 return r;
         return detail_number(-EAGAIN, "record ", number, " was not appended yet");
 }
 
-static int locate(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
-                  bool seen, struct place *place)
+static int locate(const struct view *view, uint64_t number, bool seen, struct place *place)
 {
         uint64_t ordinal = number - place->segment->brief.start.first_number + 1;
         int r;
@@ -169,72 +169,67 @@ static int locate(struct logstore *store, struct logstore_snapshot *snapshot, ui
                 ordinal = UINT32_MAX;
         r = segment_locate(place->segment, (uint32_t)ordinal, &place->offset, &place->view);
         if (r < 0)
-                r = salvage_from_first(place->segment, reader_first(store), number, r,
-                                       &place->offset, &place->view);
+                r = salvage_from_first(place->segment, view_first(view), number, r, &place->offset,
+                                       &place->view);
 
         /* The follower reached the record from the mark. So frames before the mark do not lead to
          * it. */
         if ((r == -EAGAIN || r == -EBADMSG) && seen)
                 return segment_damage(place->segment, place->offset, number,
                                       "no valid frame leads to the record");
-        if (r == -EAGAIN && !place->segment->brief.sealed && !store->writes &&
-            number > reader_durable(store))
-                return reader_beyond_tail(store, snapshot, number);
+        if (r == -EAGAIN && !place->segment->brief.sealed && !view_is_own(view) &&
+            number > view_durable(view))
+                return reader_beyond_tail(view, number);
         if (r == -EAGAIN || r == -EBADMSG)
-                return reader_judge(store, place->segment, place->offset, number, false,
+                return reader_judge(view, place->segment, place->offset, number, false,
                                     "no valid frame leads to the record");
         return r;
 }
 
-bool reader_overtaken(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number)
+bool reader_overtaken(const struct view *view, uint64_t number)
 {
         struct fault told;
         bool overtaken;
 
         fault_last(-EBADMSG, &told);
-        overtaken = !snapshot && !store->writes && chain_refresh(&store->chain) == 0 &&
-                    number < reader_first(store);
+        overtaken = view_follows(view) && view_refresh(view) == 0 && number < view_first(view);
         if (!overtaken) /* the look has left its own detail */
                 fault_tell(&told);
         return overtaken;
 }
 
 /* @number cannot be read. If the log begins with it, tell what is wrong before it. */
-static int tell_first(struct logstore *store, uint64_t number)
+static int tell_first(const struct view *view, uint64_t number)
 {
-        return store->writes || number != reader_first(store) ? -EBADMSG
-                                                              : verify_tell_first(store, -EBADMSG);
+        return view_follows(view) && number == view_first(view)
+                       ? verify_tell_first(view->store, -EBADMSG)
+                       : -EBADMSG;
 }
 
-static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
-                struct place *ret)
+static int find(const struct view *view, uint64_t number, struct place *ret)
 {
-        struct chain *chain = snapshot ? snapshot_chain(snapshot) : &store->chain;
         uint64_t tail = UINT64_MAX;
         struct place place;
         int r = 0;
 
         if (number == 0)
                 return detail(-EINVAL, "record numbers start at 1");
-        if (snapshot && number > snapshot_bounds(snapshot)->tail)
-                return reader_beyond_tail(store, snapshot, number);
-        if (!snapshot && store->writes && writer_tail_number(&store->writer, number) < number)
-                return reader_beyond_tail(store, snapshot, number);
-        if (!snapshot && !store->writes) {
-                r = number > reader_durable(store) ? reader_tail(store, &tail)
-                                                   : chain_refresh(chain);
+        if (number > view_last(view, number))
+                return reader_beyond_tail(view, number);
+        if (view_follows(view)) {
+                r = number > view_durable(view) ? view_tail(view, &tail) : view_refresh(view);
                 if (r == 0 && number > tail)
-                        return reader_beyond_tail(store, snapshot, number);
+                        return reader_beyond_tail(view, number);
         }
         if (r == 0)
-                r = chain_pin(chain, number, &place.segment);
-        if (r == -EBADMSG && reader_overtaken(store, snapshot, number))
+                r = chain_pin(view->chain, number, &place.segment);
+        if (r == -EBADMSG && reader_overtaken(view, number))
                 return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
         if (r < 0)
                 return r;
-        r = locate(store, snapshot, number, tail != UINT64_MAX && number <= tail, &place);
+        r = locate(view, number, tail != UINT64_MAX && number <= tail, &place);
         if (r < 0) {
-                chain_unpin(chain, place.segment);
+                chain_unpin(view->chain, place.segment);
                 return r;
         }
         *ret = place;
@@ -243,18 +238,17 @@ static int find(struct logstore *store, struct logstore_snapshot *snapshot, uint
 
 /* A truncation between finding the segment and looking into it makes a record seem damaged. So look
  * again for what seems damaged, until nothing was cut meanwhile. */
-int reader_find(struct logstore *store, struct logstore_snapshot *snapshot, uint64_t number,
-                struct place *ret)
+int reader_find(const struct view *view, uint64_t number, struct place *ret)
 {
-        int r = find(store, snapshot, number, ret);
+        int r = find(view, number, ret);
         bool cut = true;
 
-        while (__builtin_expect(r == -EBADMSG, 0) && !snapshot && cut) {
-                uint64_t epoch = chain_newest_epoch(&store->chain);
-                r = find(store, NULL, number, ret);
-                cut = chain_newest_epoch(&store->chain) != epoch;
+        while (__builtin_expect(r == -EBADMSG, 0) && !view_is_fixed(view) && cut) {
+                uint64_t epoch = chain_newest_epoch(view->chain);
+                r = find(view, number, ret);
+                cut = chain_newest_epoch(view->chain) != epoch;
         }
-        return __builtin_expect(r == -EBADMSG, 0) && !snapshot ? tell_first(store, number) : r;
+        return __builtin_expect(r == -EBADMSG, 0) ? tell_first(view, number) : r;
 }
 
 void reader_describe(const struct place *place, uint64_t number, struct logstore_record *ret)
@@ -276,37 +270,36 @@ int logstore_bounds(struct logstore *store, struct logstore_bounds *ret)
 
         if (r < 0)
                 return r;
-        bounds.durable = reader_durable(store); /* before the tail, which is never below it */
-        r = ret ? reader_tail(store, &bounds.tail) : detail(-EINVAL, "ret is NULL");
+        bounds.durable = view_durable(&store->live); /* before the tail, never below it */
+        r = ret ? view_tail(&store->live, &bounds.tail) : detail(-EINVAL, "ret is NULL");
         if (r == 0) {
                 if (bounds.durable > bounds.tail) /* the log was cut in between */
                         bounds.durable = bounds.tail;
-                bounds.first = reader_first(store);
+                bounds.first = view_first(&store->live);
                 if (bounds.tail + 1 < bounds.first)
                         bounds.tail = bounds.first - 1;
                 if (bounds.durable + 1 < bounds.first) /* what was trimmed counts as safe */
                         bounds.durable = bounds.first - 1;
-                bounds.epoch = store->chain.epoch;
-                if (store->writes)
-                        bounds.epoch = store->control.epoch;
+                bounds.epoch =
+                        view_is_own(&store->live) ? store->control.epoch : store->chain.epoch;
                 *ret = bounds;
         }
         store_leave();
         return r;
 }
 
-static int copy_out(struct logstore *store, struct place *place, uint64_t number, void *buffer,
+static int copy_out(const struct view *view, struct place *place, uint64_t number, void *buffer,
                     size_t capacity, struct logstore_record *ret)
 {
         struct logstore_record record;
         uint64_t whole_until;
         int r;
 
-        whole_until = store->writes ? number : reader_followed(store, place->segment);
-        r = reader_verify(store, place,
-                          number); /* before anything that the frame says is believed */
+        whole_until =
+                view_is_own(view) ? number : follower_whole_until(view->store, place->segment);
+        r = reader_verify(view, place, number); /* before anything that it says is believed */
         if (r == 0)
-                r = reader_check_batch(store, place, number, &whole_until);
+                r = reader_check_batch(view, place, number, &whole_until);
         if (r < 0)
                 return r;
         if (place->view.kind == FRAME_VOID)
@@ -336,9 +329,9 @@ int logstore_get(struct logstore *store, uint64_t number, void *buffer, size_t c
         if (r < 0)
                 return r;
         r = !ret || (!buffer && capacity) ? detail(-EINVAL, "buffer or ret is NULL")
-                                          : reader_find(store, NULL, number, &place);
+                                          : reader_find(&store->live, number, &place);
         if (r == 0) {
-                r = copy_out(store, &place, number, buffer, capacity, ret);
+                r = copy_out(&store->live, &place, number, buffer, capacity, ret);
                 chain_unpin(&store->chain, place.segment);
         }
         store_leave();

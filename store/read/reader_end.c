@@ -25,7 +25,7 @@ static int check_end(struct logstore *store)
         walk_whole(&walk, &segment_frames, segment);
         offset = walk.in_batch ? walk.at.offset : follower->offset;
         if (walk.in_batch || offset < atomic_load(&segment->end))
-                r = reader_judge_stop(store, segment, offset, number, false, false,
+                r = reader_judge_stop(&store->live, segment, offset, number, false, false,
                                       "no valid frame is here, but the log goes on behind");
         if (r == 0 || r == -EAGAIN)
                 follower->ended = number;
@@ -49,9 +49,10 @@ int reader_check_first(struct logstore *store)
         bool looked;
         int r;
 
-        first = reader_first(store); /* before the walk: a trim meanwhile moves it, not the end */
+        first = view_first(
+                &store->live); /* before the walk: a trim meanwhile moves it, not the end */
         pthread_mutex_lock(&follower->lock);
-        r = reader_follow(store);
+        r = follower_walk(store);
         last = follower->number;
         looked = last >= first || (last + 1 == first && (last == 0 || follower->trusted != last));
         pthread_mutex_unlock(&follower->lock);
@@ -72,7 +73,7 @@ int reader_judge_end(struct logstore *store)
         if (slot.generation != 0)
                 return 0;
         pthread_mutex_lock(&store->follower.lock);
-        r = reader_follow(store);
+        r = follower_walk(store);
         if (r == 0 && store->follower.ended != store->follower.number + 1)
                 r = check_end(store);
         pthread_mutex_unlock(&store->follower.lock);
@@ -111,7 +112,7 @@ static int judge_trusted(struct logstore *store, uint64_t number, uint64_t stand
                            &offset, &view) == 0) {
                 until = segment->brief.sealed ? atomic_load(&segment->end)
                                               : offset + view.frame_bytes;
-                r = reader_check_joint(store, segment, offset, number + 1, until,
+                r = reader_check_joint(&store->live, segment, offset, number + 1, until,
                                        "no frame leads on from here");
         }
         chain_unpin(&store->chain, segment);
@@ -126,7 +127,7 @@ int reader_tell_end(struct logstore *store, uint64_t number)
         int r;
 
         pthread_mutex_lock(&follower->lock);
-        id = reader_told_tail(follower) + 1 == number ? follower->segment_id : 0;
+        id = follower_told(follower) + 1 == number ? follower->segment_id : 0;
         stands = follower->offset;
         trusted = number > 1 && (follower->trusted == number - 1 || follower->missed == number - 1);
         pthread_mutex_unlock(&follower->lock);

@@ -9,7 +9,7 @@
 
 static int enter(struct logstore_snapshot *snapshot)
 {
-        return store_enter(snapshot ? snapshot_store(snapshot) : NULL);
+        return store_enter(snapshot ? snapshot_view(snapshot)->store : NULL);
 }
 
 /* 1: the log was cut since its newest segment was one of @epoch. If the snapshot's chain says so,
@@ -19,9 +19,9 @@ static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_sna
 {
         int r = 0;
 
-        if (!taken || chain_newest_epoch(snapshot_chain(taken)) <= epoch)
+        if (!taken || chain_newest_epoch(snapshot_view(taken)->chain) <= epoch)
                 return chain_newest_epoch(&store->chain) != epoch;
-        if (!store->writes)
+        if (view_follows(&store->live))
                 r = chain_load(&store->chain);
         return r < 0 ? r : 1;
 }
@@ -73,22 +73,22 @@ int logstore_snapshot_cursor(struct logstore_snapshot *snapshot, uint32_t flags,
 
         if (r < 0)
                 return r;
-        r = ret ? cursor_new(snapshot_store(snapshot), snapshot, flags, ret)
-                : detail(-EINVAL, "ret is NULL");
+        r = ret ? cursor_new(snapshot_view(snapshot), flags, ret) : detail(-EINVAL, "ret is NULL");
         store_leave();
         return r;
 }
 
 static int find_checked(struct logstore_snapshot *snapshot, uint64_t number, struct place *place)
 {
-        int r = reader_find(snapshot_store(snapshot), snapshot, number, place);
+        const struct view *view = snapshot_view(snapshot);
+        int r = reader_find(view, number, place);
 
         if (r < 0)
                 return r;
         /* The snapshot itself pins all its segments. */
-        chain_unpin(snapshot_chain(snapshot), place->segment);
-        if (!snapshot_is_edited(snapshot, number)) /* else it stays as the caller left it */
-                r = reader_verify(snapshot_store(snapshot), place, number);
+        chain_unpin(view->chain, place->segment);
+        if (!view_is_edited(view, number)) /* else it stays as the caller left it */
+                r = reader_verify(view, place, number);
         if (r == 0 && place->view.kind == FRAME_VOID)
                 return detail(-ENODATA, "record %llu is void: its claim was aborted",
                               (unsigned long long)number);

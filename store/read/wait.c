@@ -11,7 +11,6 @@
 
 #include "os/thread.h"
 #include "read/cursor.h"
-#include "snapshot/snapshot.h"
 
 #define POLL_LEAST_NS INT64_C(20000)
 #define POLL_TICKED_NS INT64_C(1000000) /* if the writer wakes all now and then */
@@ -38,9 +37,9 @@ static bool ready(const struct awaited *awaited)
 
         if (atomic_load(&store->control.page->writer_epoch) != awaited->epoch)
                 return true;
-        if (store->writes)
-                return writer_tail_number(&store->writer, awaited->number) >= awaited->number;
-        return reader_tail(store, &tail) < 0 || tail >= awaited->number;
+        if (view_is_own(&store->live))
+                return view_last(&store->live, awaited->number) >= awaited->number;
+        return view_tail(&store->live, &tail) < 0 || tail >= awaited->number;
 }
 
 /* Most often the frame at which the cursor stands is there, and one look at it is all. */
@@ -142,14 +141,14 @@ static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
 static int wait_at(struct logstore_cursor *cursor, int timeout_ms)
 {
         struct awaited awaited = {
-                .store = cursor->store,
+                .store = cursor->view.store,
                 .number = cursor->at.number,
                 .epoch = cursor->at.epoch,
                 .waited_ns = &cursor->waited_ns,
                 .standing = cursor,
         };
 
-        if (cursor->snapshot)
+        if (view_is_fixed(&cursor->view))
                 return detail(-EINVAL, "a snapshot does not grow");
         if (cursor->at.cut) /* that is to be told at once */
                 return 0;
@@ -158,7 +157,7 @@ static int wait_at(struct logstore_cursor *cursor, int timeout_ms)
 
 int logstore_cursor_wait(struct logstore_cursor *cursor, int timeout_ms)
 {
-        int r = store_enter(cursor ? cursor->store : NULL);
+        int r = store_enter(cursor ? cursor->view.store : NULL);
 
         if (r < 0)
                 return r;
@@ -177,7 +176,7 @@ static int await_more(struct awaited *awaited)
         int r;
 
         awaited->epoch = atomic_load(&awaited->store->control.page->writer_epoch);
-        r = reader_tail(awaited->store, &tail);
+        r = view_tail(&awaited->store->live, &tail);
         if (r == 0)
                 awaited->number = tail + 1;
         return r;
@@ -188,7 +187,7 @@ static void watch(void *context)
         struct logstore_cursor *cursor = context;
         int64_t waited_ns = INT64_MAX;
         struct awaited awaited = {
-                .store = cursor->store,
+                .store = cursor->view.store,
                 .number = cursor->watched.number,
                 .epoch = cursor->watched.epoch,
                 .stop = &cursor->stop,
@@ -208,11 +207,11 @@ static void watch(void *context)
 
 int logstore_cursor_fd(struct logstore_cursor *cursor)
 {
-        int r = store_enter(cursor ? cursor->store : NULL);
+        int r = store_enter(cursor ? cursor->view.store : NULL);
 
         if (r < 0)
                 return r;
-        if (cursor->snapshot)
+        if (view_is_fixed(&cursor->view))
                 r = detail(-EINVAL, "a snapshot does not grow");
         if (r == 0 && cursor->eventfd < 0) {
                 r = cursor->eventfd = os_eventfd();
@@ -235,7 +234,7 @@ void cursor_stop_watching(struct logstore_cursor *cursor)
         OS_UNCANCELLED;
         atomic_store(&cursor->stop, true);
         if (cursor->watching) {
-                wake_tick(&cursor->store->wake);
+                wake_tick(&cursor->view.store->wake);
                 pthread_join(cursor->watcher, NULL);
         }
         if (cursor->eventfd >= 0)

@@ -22,9 +22,9 @@ struct judge_facts {
         bool covered;    /* the segment's seal covers the place */
         bool broken;     /* the chain is broken behind the segment */
         bool durable;    /* what is due there was durable */
-        bool marked;     /* a slot of the control file is valid: behind its mark a tail may be torn */
-        bool successor;  /* a segment is behind it on the chain */
-        enum fact more;  /* valid frames lie behind the place */
+        bool marked; /* a slot of the control file is valid: behind its mark a tail may be torn */
+        bool successor; /* a segment is behind it on the chain */
+        enum fact more; /* valid frames lie behind the place */
 };
 
 enum judgement {

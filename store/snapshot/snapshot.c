@@ -10,14 +10,9 @@
 
 #include "snapshot/snapshot_private.h"
 
-struct logstore *snapshot_store(struct logstore_snapshot *snapshot)
+const struct view *snapshot_view(const struct logstore_snapshot *snapshot)
 {
-        return snapshot->store;
-}
-
-struct chain *snapshot_chain(struct logstore_snapshot *snapshot)
-{
-        return &snapshot->chain;
+        return &snapshot->view;
 }
 
 const struct logstore_bounds *snapshot_bounds(const struct logstore_snapshot *snapshot)
@@ -53,7 +48,7 @@ int snapshot_new(struct logstore *store, const struct logstore_bounds *bounds,
 
         if (!snapshot)
                 return detail(-ENOMEM, "no memory for a snapshot");
-        snapshot->store = store;
+        snapshot->view = (struct view){ store, snapshot, &snapshot->chain };
         snapshot->bounds = *bounds;
         snapshot->budget_bytes = budget_bytes ? budget_bytes : store->options.private_budget_bytes;
         chain_init(&snapshot->chain, &store->memory, &store->control, store->directory, SIZE_MAX);
@@ -75,9 +70,9 @@ void logstore_snapshot_close(struct logstore_snapshot *snapshot)
 {
         struct logstore *store;
 
-        if (!snapshot || *snapshot->store->alive == 0)
+        if (!snapshot || *snapshot->view.store->alive == 0)
                 return;
-        store = snapshot->store;
+        store = snapshot->view.store;
         for (size_t i = 0; i < snapshot->copies_count; i++)
                 memory_free(&store->memory, snapshot->copies[i].bits);
         memory_free(&store->memory, snapshot->copies);
@@ -90,7 +85,7 @@ void logstore_snapshot_close(struct logstore_snapshot *snapshot)
 
 int logstore_snapshot_bounds(const struct logstore_snapshot *snapshot, struct logstore_bounds *ret)
 {
-        int r = store_enter(snapshot ? snapshot->store : NULL);
+        int r = store_enter(snapshot ? snapshot->view.store : NULL);
 
         if (r < 0)
                 return r;

@@ -19,8 +19,7 @@ int snapshot_new(struct logstore *store, const struct logstore_bounds *bounds,
 /* Copy the pages of a payload, within the budget, and note the edit. -ENOBUFS, -ENOMEM. */
 int snapshot_add_edit(struct logstore_snapshot *snapshot, const struct snapshot_edit *edit);
 
-struct logstore *snapshot_store(struct logstore_snapshot *snapshot);
-struct chain *snapshot_chain(struct logstore_snapshot *snapshot);
+const struct view *snapshot_view(const struct logstore_snapshot *snapshot);
 const struct logstore_bounds *snapshot_bounds(const struct logstore_snapshot *snapshot);
 bool snapshot_is_edited(const struct logstore_snapshot *snapshot, uint64_t number);
 

@@ -39,7 +39,7 @@ bool snapshot_is_edited(const struct logstore_snapshot *snapshot, uint64_t numbe
 static int copies_of(struct logstore_snapshot *snapshot, const struct segment *segment,
                      uint64_t **ret_bits)
 {
-        struct memory *memory = &snapshot->store->memory;
+        struct memory *memory = &snapshot->view.store->memory;
         struct copies *copies;
 
         /* From the newest back: edits tend to go on where they were. */
@@ -88,7 +88,7 @@ static uint64_t end_page(const struct snapshot_edit *edit)
 static void account(struct logstore_snapshot *snapshot, int64_t bytes)
 {
         snapshot->copied_bytes += (uint64_t)bytes;
-        atomic_fetch_add(&snapshot->store->memory.copied_bytes, (uint64_t)bytes);
+        atomic_fetch_add(&snapshot->view.store->memory.copied_bytes, (uint64_t)bytes);
 }
 
 /* Copy the pages of a payload, if the budget allows. */
@@ -128,7 +128,8 @@ static int make_room(struct logstore_snapshot *snapshot)
 
         if (snapshot->edit_count < snapshot->edit_room)
                 return 0;
-        edits = memory_resize(&snapshot->store->memory, snapshot->edits, room * sizeof(*edits));
+        edits = memory_resize(&snapshot->view.store->memory, snapshot->edits,
+                              room * sizeof(*edits));
         if (!edits)
                 return detail(-ENOMEM, "no memory for a list of edits");
         snapshot->edits = edits;
@@ -163,7 +164,7 @@ int snapshot_add_edit(struct logstore_snapshot *snapshot, const struct snapshot_
 int64_t logstore_snapshot_edited(struct logstore_snapshot *snapshot, uint64_t *ret_numbers,
                                  size_t capacity)
 {
-        int r = store_enter(snapshot ? snapshot->store : NULL);
+        int r = store_enter(snapshot ? snapshot->view.store : NULL);
 
         if (r < 0)
                 return r;
@@ -177,7 +178,7 @@ int64_t logstore_snapshot_edited(struct logstore_snapshot *snapshot, uint64_t *r
 
 uint64_t logstore_snapshot_copied_bytes(const struct logstore_snapshot *snapshot)
 {
-        return snapshot && *snapshot->store->alive ? snapshot->copied_bytes : 0;
+        return snapshot && *snapshot->view.store->alive ? snapshot->copied_bytes : 0;
 }
 
 /* ---- dropping ---- */
@@ -307,7 +308,7 @@ static int drop_range(struct logstore_snapshot *snapshot, uint64_t from, uint64_
 
 int logstore_snapshot_drop(struct logstore_snapshot *snapshot, uint64_t from, uint64_t to)
 {
-        int r = store_enter(snapshot ? snapshot->store : NULL);
+        int r = store_enter(snapshot ? snapshot->view.store : NULL);
 
         if (r < 0)
                 return r;

@@ -13,7 +13,7 @@ struct copies {
 };
 
 struct logstore_snapshot {
-        struct logstore *store;
+        struct view view;
         struct chain chain;
         struct logstore_bounds bounds;
         uint64_t budget_bytes, copied_bytes;

@@ -1,34 +1,12 @@
 /*
- * reader_tail.c - where the log ends for a reading process
+ * follower.c - where the log ends for a reading process
  *
  * It has only the files. From the mark on it steps over frame after frame, and over a batch only as
- * a whole, until nothing more is committed. A reader in the writer's process asks the writer.
+ * a whole, until nothing more is committed.
  */
+#include "read/follower.h"
+
 #include <errno.h>
-
-#include "read/reader_private.h"
-
-int reader_check_batch(struct logstore *store, const struct place *place, uint64_t number,
-                       uint64_t *whole_until)
-{
-        struct walk walk = walk_from(place->offset, place->view.ordinal, WALK_CHECK_ALL);
-        uint64_t tail;
-
-        if (store->writes || place->view.kind != FRAME_MORE || number <= *whole_until ||
-            place->segment->brief.sealed || number <= reader_durable(store))
-                return 0; /* what was durable was whole */
-        walk_pass(&walk, &place->view);
-        /* Judge it where it is torn: its own good frames prove nothing. */
-        if (walk_whole(&walk, &segment_frames, place->segment) != WALK_FRAME) {
-                if (reader_tail(store, &tail) == 0 &&
-                    number <= reader_followed(store, place->segment))
-                        return 0; /* a mark is inside it */
-                return reader_judge(store, place->segment, walk.at.offset, number, false,
-                                    "its batch is not complete");
-        }
-        *whole_until = segment_number(place->segment, walk.at.due - 1);
-        return 0;
-}
 
 /* Start behind the mark; what lies before it needs no look. */
 static void follower_restart(struct logstore *store, uint64_t epoch)
@@ -42,8 +20,8 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
         follower->missed = 0;
         follower->segment_id = slot.mark_id;
         follower->offset = slot.mark_offset;
-        if (follower->number + 1 < reader_first(store)) {
-                follower->number = reader_first(store) - 1;
+        if (follower->number + 1 < chain_first(&store->chain)) {
+                follower->number = chain_first(&store->chain) - 1;
                 follower->segment_id = 0; /* the mark lags behind an emptied log */
         }
 }
@@ -120,7 +98,7 @@ static bool is_led_to(struct logstore *store, const struct segment *segment)
         struct record_view view;
         bool leads;
 
-        if (start->previous_records == 0 || start->first_number <= reader_first(store) ||
+        if (start->previous_records == 0 || start->first_number <= chain_first(&store->chain) ||
             chain_pin_id(&store->chain, start->previous_id, &previous) < 0)
                 return true;
         leads = previous->brief.sealed ||
@@ -182,7 +160,7 @@ static bool is_beside(struct logstore *store, uint64_t mark_id)
         chain_entry_before(&store->chain, UINT64_MAX, &newest);
         /* A mark in no segment, below the first number: nothing was synced, or all of it is
          * trimmed. */
-        return (mark_id != 0 || store->follower.number >= reader_first(store)) &&
+        return (mark_id != 0 || store->follower.number >= chain_first(&store->chain)) &&
                (mark_id < newest.id || chain_fault_before(&store->chain, UINT64_MAX, NULL));
 }
 
@@ -202,7 +180,7 @@ static int follow_from_seal(struct logstore *store, struct segment **ret)
                 return 0;
         }
         if (r == -ESTALE)
-                r = chain_pin(&store->chain, reader_first(store), ret);
+                r = chain_pin(&store->chain, chain_first(&store->chain), ret);
         if (r < 0)
                 return r;
         follower->segment_id = (*ret)->brief.id;
@@ -211,7 +189,7 @@ static int follow_from_seal(struct logstore *store, struct segment **ret)
         return 0;
 }
 
-int reader_follow(struct logstore *store)
+int follower_walk(struct logstore *store)
 {
         struct follower *follower = &store->follower;
         struct segment *segment;
@@ -224,7 +202,7 @@ int reader_follow(struct logstore *store)
         /* Take the epoch of the chain that is walked. A slot may be newer or, cut short, older. */
         epoch = chain_newest_epoch(&store->chain);
         if (follower->number == 0 || follower->epoch != epoch ||
-            follower->number + 1 < reader_first(store)) {
+            follower->number + 1 < chain_first(&store->chain)) {
                 follower_restart(store, epoch);
                 restarted = true;
         }
@@ -245,8 +223,8 @@ int reader_follow(struct logstore *store)
                 marked = follower->number;
         }
         if (r < 0)
-                return reader_is_damage(r) ? 0 : r; /* a read there tells */
-        chain_find_end(&store->chain, segment);     /* no step beyond where the log leaves it */
+                return chain_is_damage(r) ? 0 : r; /* a read there tells */
+        chain_find_end(&store->chain, segment);    /* no step beyond where the log leaves it */
         while (follow_seal(store, segment) || follow_frame(store, segment) ||
                follow_segment(store, &segment))
                 ;
@@ -258,12 +236,12 @@ int reader_follow(struct logstore *store)
         return 0;
 }
 
-uint64_t reader_told_tail(const struct follower *follower)
+uint64_t follower_told(const struct follower *follower)
 {
         return follower->number > follower->missed ? follower->number : follower->missed;
 }
 
-bool reader_is_missed(struct logstore *store, uint64_t number)
+bool follower_missed(struct logstore *store, uint64_t number)
 {
         bool missed;
 
@@ -273,7 +251,7 @@ bool reader_is_missed(struct logstore *store, uint64_t number)
         return missed;
 }
 
-uint64_t reader_followed(struct logstore *store, const struct segment *segment)
+uint64_t follower_whole_until(struct logstore *store, const struct segment *segment)
 {
         struct follower *follower = &store->follower;
         uint64_t until;
@@ -284,17 +262,13 @@ uint64_t reader_followed(struct logstore *store, const struct segment *segment)
         return until;
 }
 
-int reader_tail(struct logstore *store, uint64_t *ret)
+int follower_find_tail(struct logstore *store, uint64_t *ret)
 {
-        int r = 0;
+        int r;
 
-        if (store->writes) {
-                *ret = writer_tail_number(&store->writer, UINT64_MAX);
-                return 0;
-        }
         pthread_mutex_lock(&store->follower.lock);
-        r = reader_follow(store);
-        *ret = reader_told_tail(&store->follower);
+        r = follower_walk(store);
+        *ret = follower_told(&store->follower);
         pthread_mutex_unlock(&store->follower.lock);
         return r;
 }

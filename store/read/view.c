@@ -1,5 +1,5 @@
 /*
- * view.c - what a caller sees of the log: all that its own writer or its follower has, or a snapshot
+ * view.c - what a caller sees of the log: all that the store has, or a snapshot
  */
 #include "read/view.h"
 

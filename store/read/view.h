@@ -1,5 +1,5 @@
 /*
- * view.h - what a caller sees of the log: all that its own writer or its follower has, or a snapshot
+ * view.h - what a caller sees of the log: all that the store has, or a snapshot
  */
 #ifndef LOGSTORE_VIEW_H
 #define LOGSTORE_VIEW_H

@@ -17,13 +17,22 @@
 
 #include "segment/record.h"
 
-/* Where the bytes of a segment come from: a mapping, a window that read(2) fills, a piece that
- * io_uring fetched. A source knows where its frames end at the latest. */
+/*
+ * Where the bytes of a segment come from: a mapping, a window that read(2) fills, a piece that
+ * io_uring fetched. Nothing above a source knows which. A source for sealed segments in another
+ * form, such as compressed blocks or ranges of a remote object, implements these two functions:
+ * - offsets are those of the segment as it was written, since each frame's check covers its own;
+ * - header, seal and start frame (the first FRAMES_OFFSET bytes) make a struct segment_brief first;
+ * - a frame may span two blocks; its bytes must lie together while it is peeked at and checked;
+ * - it touches nothing behind the file's end, and knows where its frames end at the latest.
+ */
 struct frame_source {
-        /* Look at the frame at @offset. Errors as record_peek(). -ENODATA: the file ends within the
+        /* Look at the frame at @offset, whose commit word is loaded once. In memory record_peek()
+         * does that, and its errors are the ones to return. -ENODATA: the file ends within the
          * frame. Other errors are failures of the disk. */
         int (*peek)(void *from, uint64_t offset, struct record_view *ret);
-        /* Does the check of the peeked frame hold? 1, 0, or an error as of peek. */
+        /* Does the check of the peeked frame hold, as of record_valid()? 1, 0, or an error as of
+         * peek. */
         int (*check)(void *from, uint64_t offset, const struct record_view *view);
 };
 

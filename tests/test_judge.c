@@ -5,7 +5,10 @@
  */
 #include "segment/judge.h"
 
-#include "test_public_support.h"
+#include <unistd.h>
+
+#include "chain/chain.h"
+#include "test_bad_input_support.h"
 
 enum { STOPS = 1, COUNTS = 2, COVERED = 4, BROKEN = 8, DURABLE = 16, MARKED = 32, NEXT = 64 };
 
@@ -184,6 +187,46 @@ START_TEST(a_newer_file_is_the_head_or_never_used_or_lost)
 }
 END_TEST
 
+/* ---- a verdict stands, whatever another thread learns meanwhile ---- */
+
+static bool reload;
+int __real_chain_tell_behind(struct chain *chain, uint64_t id, uint64_t number);
+int __wrap_chain_tell_behind(struct chain *chain, uint64_t id, uint64_t number);
+
+/* Once, what is wrong behind the segment is gone right after it was told. */
+int __wrap_chain_tell_behind(struct chain *chain, uint64_t id, uint64_t number)
+{
+        int r = __real_chain_tell_behind(chain, id, number);
+
+        if (r < 0 && reload) {
+                reload = false;
+                ck_assert_int_eq(unlink(segment_path(2)), 0);
+                ck_assert_int_eq(chain_load(chain), 0);
+        }
+        return r;
+}
+
+START_TEST(a_bad_frame_is_not_given_though_the_broken_link_behind_it_is_gone)
+{
+        struct logstore_record record;
+        char buffer[64];
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int i = 0; i < 10; i++)
+                append_text("original");
+        close_store();
+        flip_byte(segment_path(1), FRAMES_OFFSET + 4 * 32 + FRAME_HEADER_BYTES);
+        save_file(segment_path(2), "no segment", 10);
+        open_store(LOGSTORE_READ_ONLY);
+        for (int i = 0; i < 2; i++) {
+                reload = i == 0;
+                expect_failure(logstore_get(store, 5, buffer, sizeof(buffer), &record), -EBADMSG);
+                ck_assert(!reload);
+        }
+        close_store();
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -193,6 +236,7 @@ int main(void)
                 { what_a_link_must_say, sizeof(links) / sizeof(links[0]) },
                 { what_a_link_to_an_unsealed_segment_must_say, 0 },
                 { a_newer_file_is_the_head_or_never_used_or_lost, 0 },
+                { a_bad_frame_is_not_given_though_the_broken_link_behind_it_is_gone, 0 },
         };
 
         return RUN_TESTS("judge", tests);

@@ -54,7 +54,7 @@ static int find_head(struct chain *chain, const struct control_slot *slot)
 {
         while (chain->count > 0) {
                 struct chain_entry *entry = &chain->entries[chain->count - 1];
-                struct segment_brief brief;
+                struct segment_brief brief = { 0 };
                 int r = segment_brief_read(chain->directory, chain->uuid, entry->id, &brief);
 
                 if (r == -ENOENT) { /* unlinked after the listing, for one that it lacks */

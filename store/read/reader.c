@@ -10,7 +10,6 @@
 
 #include "read/reader_private.h"
 #include "segment/salvage.h"
-#include "snapshot/snapshot.h"
 #include "verify/verdict.h"
 
 int reader_judge_stop(const struct view *view, struct segment *segment, uint64_t offset,
@@ -19,22 +18,22 @@ int reader_judge_stop(const struct view *view, struct segment *segment, uint64_t
         struct control_slot slot;
         struct judge_facts facts;
         enum judgement judgement;
-        int broken =
-                view_is_own(view) ? 0 : chain_tell_behind(view->chain, segment->brief.id, number);
+        int broken = 0; /* asked once: another thread may load the chain anew meanwhile */
 
         chain_slot(&view->store->chain, &slot);
+        if (!view_is_own(view))
+                broken = chain_tell_behind(view->chain, segment->brief.id, number);
         facts = judge_stop(&segment->brief, &slot, offset, number, number - in_batch, broken < 0);
         /* What a writer gave to a reader of its own process was there. */
         facts.durable |= durable || view_is_own(view) || map_faulted(&segment->map);
         facts.successor = atomic_load(&segment->last_number) != UINT64_MAX;
         judgement = judge_place(&facts);
         if (judgement == JUDGE_LOOK) {
-                facts.more =
-                        salvage_beyond(segment, offset, number - in_batch) ? FACT_YES : FACT_NO;
+                facts.more = judge_look(segment, offset, number - in_batch);
                 judgement = judge_place(&facts);
         }
         if (judgement == JUDGE_D4_D5_LINK)
-                return chain_tell_behind(view->chain, segment->brief.id, number);
+                return broken;
         if (judgement != JUDGE_TORN)
                 return segment_damage(segment, offset, number, what);
         /* The tail is torn, but a newer segment may be damaged all the same. */
@@ -55,14 +54,15 @@ int reader_judge(const struct view *view, struct segment *segment, uint64_t offs
 int reader_judge_counts(const struct view *view, struct segment *segment, uint64_t offset,
                         uint64_t number)
 {
+        int broken = chain_tell_behind(view->chain, segment->brief.id, number);
         const struct judge_facts facts = {
                 .stops = true,
                 .miscounted = true,
-                .broken = chain_tell_behind(view->chain, segment->brief.id, number) < 0,
+                .broken = broken < 0,
         };
 
         if (judge_place(&facts) == JUDGE_D4_D5_LINK)
-                return chain_tell_behind(view->chain, segment->brief.id, number);
+                return broken;
         return segment_damage(segment, offset, number,
                               "the next segment tells another number of records");
 }

@@ -44,8 +44,8 @@ int reader_find(const struct view *view, uint64_t number, struct place *ret);
  */
 int reader_verify(const struct view *view, struct place *place, uint64_t number);
 
-/* Say what a failure to find or validate @number means, as reader_verify() does. @in_batch: the
- * number before is of the same batch; if that was durable, the whole batch was. */
+/* Say what a failure to find or validate @number means: an error as of reader_verify(), never 0.
+ * @in_batch: the number before is of the same batch; if that was durable, the whole batch was. */
 int reader_judge(const struct view *view, struct segment *segment, uint64_t offset, uint64_t number,
                  bool in_batch, const char *what);
 

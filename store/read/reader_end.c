@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "read/reader_private.h"
-#include "segment/salvage.h"
 #include "verify/verdict.h"
 
 /* Nothing is known to have been durable where the follower stopped. Is it damage all the same? */
@@ -49,8 +48,8 @@ int reader_check_first(struct logstore *store)
         bool looked;
         int r;
 
-        first = view_first(
-                &store->live); /* before the walk: a trim meanwhile moves it, not the end */
+        /* Before the walk: a trim meanwhile moves the first number, not the end. */
+        first = view_first(&store->live);
         pthread_mutex_lock(&follower->lock);
         r = follower_walk(store);
         last = follower->number;

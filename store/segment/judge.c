@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "os/detail.h"
+#include "segment/salvage.h"
 
 /* 1: it is so. 0: it is not. -: it does not matter. */
 static const struct rule {
@@ -64,6 +65,14 @@ struct judge_facts judge_stop(const struct segment_brief *brief, const struct co
                 .marked = slot->generation != 0,
                 .more = FACT_UNKNOWN,
         };
+}
+
+enum fact judge_look(struct segment *segment, uint64_t offset, uint64_t number)
+{
+        return map_faulted(&segment->map) || salvage_beyond(segment, offset, number) ||
+                               map_faulted(&segment->map)
+                       ? FACT_YES
+                       : FACT_NO;
 }
 
 struct judge_facts judge_end(const struct control_slot *slot, uint64_t due)

@@ -48,6 +48,10 @@ enum judgement judge_place(const struct judge_facts *facts);
 struct judge_facts judge_stop(const struct segment_brief *brief, const struct control_slot *slot,
                               uint64_t offset, uint64_t due, uint64_t batch, bool broken);
 
+/* Find out about .more where it counts: @number is the batch's. A page that cannot be read may hold
+ * a frame. */
+enum fact judge_look(struct segment *segment, uint64_t offset, uint64_t number);
+
 /* The same where the segment ends and @due is due behind it. */
 struct judge_facts judge_end(const struct control_slot *slot, uint64_t due);
 

@@ -73,11 +73,7 @@ static enum fact look_beyond(struct verification *v, const struct segment_brief 
 
         if (chain_pin_id(v->chain, brief->id, &segment) < 0)
                 return FACT_NO;
-        more = map_faulted(&segment->map) ||
-                               salvage_beyond(segment, scan->stop,
-                                              brief->start.first_number + scan->records)
-                       ? FACT_YES
-                       : FACT_NO;
+        more = judge_look(segment, scan->stop, brief->start.first_number + scan->records);
         chain_unpin(v->chain, segment);
         return more;
 }

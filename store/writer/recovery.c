@@ -123,7 +123,7 @@ static int judge_scan(struct chain *chain, const struct control_slot *slot,
         r = chain_pin_id(chain, brief->id, &segment);
         if (r < 0)
                 return r;
-        facts.more = salvage_beyond(segment, scan->stop, number) ? FACT_YES : FACT_NO;
+        facts.more = judge_look(segment, scan->stop, number);
         chain_unpin(chain, segment);
         return (int)judge_place(&facts);
 }

@@ -179,6 +179,8 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                         if (walk.view.kind != FRAME_VOID && frame->time_ns > tail->greatest_ns)
                                 tail->greatest_ns = frame->time_ns;
                 } else if (step != WALK_PAD) {
+                        if (map_faulted(&segment->map))
+                                return segment_damage(segment, walk.offset, 0, "");
                         return 1;
                 }
         }

@@ -272,7 +272,7 @@ START_TEST(the_background_unlinks_a_few_files_at_each_look)
         ck_assert_int_eq(retention_apply_some(retention), 0);
         ck_assert_uint_eq(bounds_of(store).first, 39 * IN_EACH + 1);
         ck_assert_int_eq(unlinks, 0);
-        ck_assert_int_eq(retention_unlink_some(retention), 1);
+        ck_assert_int_eq(retention_unlink_some(retention), LEFTOVERS_REMAIN);
         ck_assert_int_eq(unlinks, 16);
         ck_assert_str_eq(unlinked[15], "0000000016.log");
         close_store(); /* which leaves none */
@@ -299,7 +299,7 @@ START_TEST(the_work_of_a_trim_grows_with_the_segments_alone)
         no_files = true;
         moved_bytes = 0;
         ck_assert_uint_eq(chain_trim(&chain, MANY - 10), MANY - 10);
-        while (chain_drop_some(&chain, 1) == 1)
+        while (chain_drop_some(&chain, 1) == LEFTOVERS_REMAIN)
                 ;
         ck_assert_msg(moved_bytes <= MANY * sizeof(struct chain_entry), "%" PRIu64 " bytes moved",
                       moved_bytes);

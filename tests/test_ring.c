@@ -33,17 +33,17 @@ START_TEST(reads_end_with_their_own_tag_and_bytes)
                 return;
         for (uint64_t i = 0; i < 5; i++)
                 expect_ok(ring_read(ring, fd, buffers[i], 2, i * 2, i));
-        ck_assert_int_eq(ring_reap(ring, 0, &tag, &result), 0); /* not started yet */
+        ck_assert_int_eq(ring_reap(ring, 0, &tag, &result), RING_NONE); /* not started yet */
         ck_assert_int_eq(ring_submit(ring), 5);
         for (int i = 0; i < 5; i++) {
-                ck_assert_int_eq(ring_reap(ring, 1, &tag, &result), 1);
+                ck_assert_int_eq(ring_reap(ring, 1, &tag, &result), RING_TAKEN);
                 ck_assert_uint_lt(tag, 5);
                 ck_assert(!seen[tag]);
                 seen[tag] = true;
                 ck_assert_int_eq(result, 2);
                 ck_assert_int_eq(buffers[tag][0], (int)('0' + tag * 2));
         }
-        ck_assert_int_eq(ring_reap(ring, 0, &tag, &result), 0);
+        ck_assert_int_eq(ring_reap(ring, 0, &tag, &result), RING_NONE);
         ring_free(ring);
 }
 END_TEST
@@ -62,7 +62,7 @@ START_TEST(a_full_ring_says_so_and_goes_on_after_a_submit)
         ck_assert_int_eq(ring_sync(ring, fd, 0, 10, 2), -EBUSY);
         ck_assert_int_eq(ring_submit(ring), 4);
         for (int i = 0; i < 4; i++)
-                ck_assert_int_eq(ring_reap(ring, 1, &tag, &result), 1);
+                ck_assert_int_eq(ring_reap(ring, 1, &tag, &result), RING_TAKEN);
         expect_ok(ring_sync(ring, fd, 0, 10, 2));
         ring_free(ring);
 }
@@ -82,7 +82,7 @@ START_TEST(a_sync_tells_its_end_by_the_eventfd)
         ck_assert_int_eq(poll(&poll_fd, 1, 0), 0);
         ck_assert_int_eq(ring_submit(ring), 1);
         ck_assert_int_eq(poll(&poll_fd, 1, 10000), 1);
-        ck_assert_int_eq(ring_reap(ring, 0, &tag, &result), 1);
+        ck_assert_int_eq(ring_reap(ring, 0, &tag, &result), RING_TAKEN);
         ck_assert_uint_eq(tag, 77);
         ck_assert_int_eq(result, 0);
         ring_free(ring);
@@ -101,7 +101,7 @@ START_TEST(a_failure_is_the_result_of_the_one_that_failed)
         expect_ok(ring_sync(ring, 9999, 0, 0, 2));
         ck_assert_int_eq(ring_submit(ring), 2);
         for (int i = 0; i < 2; i++) {
-                ck_assert_int_eq(ring_reap(ring, 1, &tag, &result), 1);
+                ck_assert_int_eq(ring_reap(ring, 1, &tag, &result), RING_TAKEN);
                 ck_assert_int_eq(result, -EBADF);
         }
         ring_free(ring);

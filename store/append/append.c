@@ -68,7 +68,7 @@ int append_claim_slowly(struct logstore *store, uint64_t bytes, uint32_t count, 
                 if (!store->keeper.started)
                         keeper_round(&store->keeper);
                 r = writer_extend(&store->writer, bytes, &turn);
-                if (r == 1)
+                if (r == WRITER_FULL)
                         r = roll(store, turn, &waits);
                 if (r == 0)
                         claimed = writer_claim(&store->writer, bytes, count, ret);

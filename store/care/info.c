@@ -102,8 +102,8 @@ static void count_unsealed(struct logstore *store, const struct segment_brief *b
         }
 }
 
-/* Has the segment left the chain by now? Its entry goes before its file does. A reading process
- * learns of that when it looks at the control page again. Returns 1 if it has. */
+/* Has the segment left the chain by now? Returns 1, 0 or an error. Its entry goes before its file
+ * does. A reading process learns of that when it looks at the control page again. */
 static int let_go(struct logstore *store, uint64_t id)
 {
         struct chain_entry entry;
@@ -114,8 +114,10 @@ static int let_go(struct logstore *store, uint64_t id)
         return chain_entry_after(&store->chain, id - 1, &entry) == -ENOENT || entry.id != id;
 }
 
-/* Describe the segment behind @after_id. Returns 1: it was trimmed or cut meanwhile. -ENOENT:
- * none. */
+/* What describe_segment() returns if the segment was trimmed or cut meanwhile. */
+enum { SEGMENT_GONE = 1 };
+
+/* Describe the segment behind @after_id. -ENOENT: there is none. */
 static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t tail,
                             struct logstore_segment_info *ret)
 {
@@ -137,13 +139,16 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
         if (damaged) {
                 info.state = LOGSTORE_SEGMENT_DAMAGED;
                 *ret = info;
-                return os_stat_name(store->directory, info.name, &(struct os_stat){ 0 }) == -ENOENT;
+                r = os_stat_name(store->directory, info.name, &(struct os_stat){ 0 });
+                return r == -ENOENT ? SEGMENT_GONE : 0;
         }
         r = segment_brief_read(store->directory, store->chain.uuid, entry.id, &brief);
         info.state = LOGSTORE_SEGMENT_DAMAGED;
         *ret = info;
-        if (r == -ENOENT)
-                return let_go(store, entry.id);
+        if (r == -ENOENT) {
+                r = let_go(store, entry.id);
+                return r > 0 ? SEGMENT_GONE : r;
+        }
         if (r < 0 || !brief.started)
                 return 0;
         has_next = chain_entry_after(&store->chain, entry.id, &next) == 0 &&
@@ -187,7 +192,7 @@ int logstore_segments(struct logstore *store,
                 }
                 if (r == 0)
                         r = each(context, &info);
-                else if (r > 0)
+                else if (r == SEGMENT_GONE)
                         r = 0;
         }
         store_leave();

@@ -41,8 +41,10 @@ static int recover_in_place(struct logstore *store, const struct control_slot *s
         r = recovery_resume(&store->chain, &in_place, ret, ret_tail, ret_records);
         if (r == -EBUSY)
                 return full;
-        if (r != 0)
-                return r < 0 ? r : detail(-EBADMSG, "the log ends elsewhere than was just read");
+        if (r == RESUME_NOT_THE_END)
+                return detail(-EBADMSG, "the log ends elsewhere than was just read");
+        if (r < 0)
+                return r;
         ret_tail->greatest_ns = recovery->tail.greatest_ns;
         if (first < store->chain.first_number)
                 first = store->chain.first_number;
@@ -78,7 +80,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                        struct segment **ret, struct tail *ret_tail, uint32_t *ret_records)
 {
         struct chain *chain = &store->chain;
-        int r = 1;
+        int r = RESUME_NOT_THE_END;
 
         *ret_records = 0;
         if (chain->count == 0) {
@@ -95,7 +97,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                 r = recovery_resume(chain, slot, ret, ret_tail, ret_records);
         if (r == 0)
                 r = directory_clean(chain->directory);
-        if (r == 1 || r == -EBUSY) {
+        if (r == RESUME_NOT_THE_END || r == -EBUSY) {
                 *ret_records = 0;
                 r = recover(store, slot, ret, ret_tail, ret_records);
         }

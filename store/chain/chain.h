@@ -108,8 +108,8 @@ int chain_tell_behind(struct chain *chain, uint64_t id, uint64_t number);
 int chain_load(struct chain *chain);
 
 /* Load a chain that no other thread uses, and give the slot as it was just before. So the chain
- * contains all that this slot says to be durable, whatever a writer does meanwhile. 1; 0: no slot
- * is valid. */
+ * contains all that this slot says to be durable, whatever a writer does meanwhile. Returns whether
+ * a slot is valid: 1, 0 or an error. */
 int chain_load_slot(struct chain *chain, struct control_slot *ret);
 
 /* In a reading process: look at what the writer has changed since. */
@@ -172,8 +172,9 @@ int chain_seal(struct chain *chain, uint64_t id, uint64_t records, uint64_t end,
 int chain_seal_copies(struct chain *chain);
 
 /* Unlink leftovers with their indexes, then sync the directory. Trimmed ones go oldest first,
- * others newest first. The second call unlinks @most of them and returns 1 if there may be more.
- * One thread at a time. */
+ * others newest first. The second call unlinks @most of them and returns LEFTOVERS_REMAIN if there
+ * may be more. One thread at a time. */
+enum { LEFTOVERS_REMAIN = 1 };
 int chain_drop_leftovers(struct chain *chain);
 int chain_drop_some(struct chain *chain, size_t most);
 

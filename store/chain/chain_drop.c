@@ -65,7 +65,9 @@ int chain_drop_some(struct chain *chain, size_t most)
         }
         if (r == 0 && dropped > 0)
                 r = os_sync_directory(chain->directory);
-        return r < 0 ? detail_prefix(r, "leftovers") : id != 0;
+        if (r < 0)
+                return detail_prefix(r, "leftovers");
+        return id != 0 ? LEFTOVERS_REMAIN : 0;
 }
 
 int chain_drop_leftovers(struct chain *chain)

@@ -135,8 +135,7 @@ static bool is_meant(struct chain *chain, size_t at, const struct chain_entry *n
                brief.salt == next->previous_salt;
 }
 
-/* The predecessor of the entry at @at cannot be used: find another one, from *older on. Returns
- * 1. */
+/* The predecessor of the entry at @at cannot be used: find another one, from *older on. */
 static int pass_over(struct chain *chain, size_t at, bool sealed, int error, size_t *older)
 {
         uint64_t number = chain->entries[at].first_number;
@@ -150,7 +149,7 @@ static int pass_over(struct chain *chain, size_t at, bool sealed, int error, siz
         if (*older < at)
                 chain_remove(chain, *older + there, at);
         *older = find_older(chain, *older + there, number, there);
-        return 1;
+        return 0;
 }
 
 /*
@@ -182,15 +181,16 @@ int chain_walk_back(struct chain *chain)
                 r = find_previous(chain, &at, &previous, &sealed);
                 if (r < 0 && was_trimmed(chain, at))
                         continue;
-                if (r == 0 && !broken)
-                        r = chain_leave_out(chain, previous + 1, at);
-                else if (r == 0)
-                        chain_remove(chain, previous + 1, at);
-                else
+                if (r < 0) {
                         r = pass_over(chain, at, sealed, r, &previous);
+                        broken = true;
+                } else if (broken) {
+                        chain_remove(chain, previous + 1, at);
+                } else {
+                        r = chain_leave_out(chain, previous + 1, at);
+                }
                 if (r < 0)
                         return r;
-                broken |= r > 0;
                 at = previous;
         }
         return 0;

@@ -53,7 +53,7 @@ int control_write(int directory, struct control_page *page, uint32_t mode)
                 return 0;
         os_unlink(directory, temporary);  /* if it stays, the next writer removes it */
         if (r == -EEXIST || r == -ENOENT) /* the first one may have removed our temporary file */
-                return 1;
+                return CONTROL_NOT_FIRST;
         return detail(r, CONTROL_NAME ": cannot write the file: %s", logstore_error_text(r));
 }
 
@@ -86,7 +86,7 @@ int control_create(int directory, const struct control_options *options)
         slot->first_number = options->first_number;
         slot->check = slot_check(slot);
         r = control_write(directory, &page, options->file_mode);
-        return r == 1 ? 0 : r;
+        return r == CONTROL_NOT_FIRST ? 0 : r;
 }
 
 static int check_fixed(const struct control_static *fixed)

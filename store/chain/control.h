@@ -28,7 +28,9 @@ struct control_options {
 };
 
 /* Write @page as the control file and complete the check of its static part. The file is synced
- * before it gets its name. 1: another process was first. The caller syncs the directory. */
+ * before it gets its name. The caller syncs the directory. Returns 0, CONTROL_NOT_FIRST if another
+ * process gave its file the name before, or an error. */
+enum { CONTROL_NOT_FIRST = 1 };
 int control_write(int directory, struct control_page *page, uint32_t mode);
 
 /* Create the control file, unless another process was first. It is synced under a temporary name

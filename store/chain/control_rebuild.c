@@ -107,7 +107,7 @@ int control_rebuild(struct memory *memory, int directory)
                 return r;
         fill(&page, &identity);
         r = control_write(directory, &page, identity.mode);
-        if (r == 1)
+        if (r == CONTROL_NOT_FIRST)
                 return detail(-EEXIST, CONTROL_NAME ": another was written meanwhile");
         if (r == 0 && (r = os_sync_directory(directory)) < 0)
                 detail(r, CONTROL_NAME ": cannot sync the directory: %s", logstore_error_text(r));

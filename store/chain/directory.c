@@ -178,7 +178,9 @@ static int finish_creation(int directory, const struct os_stat *control)
                      : 0;
 }
 
-/* 1: locked, but another file has the name since. */
+/* What lock_once() returns if the file that it locked has lost its name to another. */
+enum { LOCK_AGAIN = 1 };
+
 static int lock_once(int directory, int *ret)
 {
         struct os_stat locked, named;
@@ -201,7 +203,7 @@ static int lock_once(int directory, int *ret)
                 if (r < 0 && r != -ENOENT)
                         detail(r, CONTROL_NAME ": cannot look at it: %s", logstore_error_text(r));
                 else if (r < 0 || !os_is_same(&locked, &named))
-                        r = 1;
+                        r = LOCK_AGAIN;
                 else
                         r = finish_creation(directory, &named);
         }
@@ -214,12 +216,13 @@ static int lock_once(int directory, int *ret)
 
 int directory_lock(int directory, int *ret)
 {
-        int r = 1;
+        int r = LOCK_AGAIN;
 
-        for (int i = 0; r == 1 && i < LOCK_TRIES; i++)
+        for (int i = 0; r == LOCK_AGAIN && i < LOCK_TRIES; i++)
                 r = lock_once(directory, ret);
-        return r == 1 ? detail(-EBUSY, CONTROL_NAME ": the file is being replaced again and again")
-                      : r;
+        return r == LOCK_AGAIN
+                       ? detail(-EBUSY, CONTROL_NAME ": the file is being replaced again and again")
+                       : r;
 }
 
 int directory_locked(int directory)

@@ -13,8 +13,8 @@
  * everyone may write it, -EREMOTE on a network file system, unless a flag allows that. */
 int directory_open(const char *path, uint32_t flags, uint32_t file_mode, int *ret);
 
-/* 1: it has a control file. 0: it holds neither store nor other files. -EMEDIUMTYPE: other files.
- * -EBADMSG: segments without a control file. */
+/* Is it a store? 1: it has a control file. 0: it holds neither store nor other files.
+ * -EMEDIUMTYPE: other files. -EBADMSG: segments without a control file. Or another error. */
 int directory_is_store(int directory);
 
 bool directory_has_segments(int directory);
@@ -25,7 +25,7 @@ bool directory_has_segments(int directory);
  * holder. */
 int directory_lock(int directory, int *ret);
 
-/* 1: a writer has the lock; 0: none. It changes nothing. */
+/* Has a writer the lock? 1, 0 or an error. The look changes nothing. */
 int directory_locked(int directory);
 
 /* Say in the detail which process has the lock. Returns -EBUSY. */

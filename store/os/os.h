@@ -86,7 +86,7 @@ int os_start_writeback(int fd, uint64_t offset, uint64_t bytes); /* no durabilit
 int os_locked(int fd);     /* 1: it is locked through another descriptor; 0; or an error */
 int os_lock(int fd);       /* -EAGAIN: somebody has it */
 int os_is_network(int fd); /* 1, 0 or an error */
-int os_is_memory(int fd);  /* 1 on tmpfs and ramfs, which have no disk beneath */
+int os_is_memory(int fd);  /* 1 on tmpfs and ramfs, which have no disk beneath; 0; or an error */
 int os_drop_cache(int fd, uint64_t offset, uint64_t bytes);
 int os_read_ahead(int fd, uint64_t offset, uint64_t bytes); /* waits until all is read */
 int os_write_back(int fd, uint64_t offset, uint64_t bytes); /* waits; takes no error from a sync */

@@ -100,11 +100,11 @@ int ring_reap(struct ring *ring, int wait, uint64_t *ret_tag, int *ret_result)
                          : io_uring_peek_cqe(&ring->uring, &cqe);
         while (r == -EINTR);
         if (r == -EAGAIN)
-                return 0;
+                return RING_NONE;
         if (r < 0)
                 return r;
         *ret_tag = io_uring_cqe_get_data64(cqe);
         *ret_result = cqe->res;
         io_uring_cqe_seen(&ring->uring, cqe);
-        return 1;
+        return RING_TAKEN;
 }

@@ -27,8 +27,9 @@ int ring_submit(struct ring *ring);
  * It changes nothing, so it is the only call that may run beside another. */
 int ring_wait(struct ring *ring, int64_t timeout_ns);
 
-/* Take one completion. Returns 1, with *ret_tag and *ret_result (negative errno or count), or 0:
- * there is none yet. With @wait it sleeps until there is one. */
+/* Take one completion. Returns RING_TAKEN, with *ret_tag and *ret_result (negative errno or count),
+ * RING_NONE if there is none yet, or an error. With @wait it sleeps until there is one. */
+enum { RING_NONE, RING_TAKEN };
 int ring_reap(struct ring *ring, int wait, uint64_t *ret_tag, int *ret_result);
 
 #endif

@@ -26,8 +26,8 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
         }
 }
 
-/* Step over one frame, or one whole batch. Returns 1 if it counts. */
-static int follow_frame(struct logstore *store, struct segment *segment)
+/* Step over one frame, or one whole batch, if it counts. */
+static bool follow_frame(struct logstore *store, struct segment *segment)
 {
         struct follower *follower = &store->follower;
         struct walk walk =
@@ -37,57 +37,57 @@ static int follow_frame(struct logstore *store, struct segment *segment)
         int step;
 
         if (follower->number + 1 < segment->brief.start.first_number)
-                return 0;
+                return false;
         /* In a sealed segment a batch is whole, but its seal may tell a wrong end. */
         step = segment->brief.sealed ? walk_next(&walk, &segment_frames, segment)
                                      : walk_whole(&walk, &segment_frames, segment);
         if (step != WALK_FRAME && step != WALK_PAD)
-                return 0;
+                return false;
         if (step == WALK_FRAME && segment_number(segment, walk.at.due - 1) > limit)
-                return 0;
+                return false;
         follower->offset = walk.at.offset;
         follower->number = segment_number(segment, walk.at.due) - 1;
-        return 1;
+        return true;
 }
 
 /* Step over all that a seal covers: it was durable as a whole. Damage in it does not end the log; a
  * read there tells of it. If the log leaves the segment elsewhere than the seal says, walk the
  * frames. */
-static int follow_seal(struct logstore *store, struct segment *segment)
+static bool follow_seal(struct logstore *store, struct segment *segment)
 {
         struct follower *follower = &store->follower;
         const struct segment_brief *brief = &segment->brief;
 
         if (!brief->sealed || follower->number >= brief->seal.last_number)
-                return 0;
+                return false;
         if (atomic_load(&segment->end) != brief->seal.end)
-                return 0;
+                return false;
         follower->number = follower->trusted = brief->seal.last_number;
         follower->offset = brief->seal.end;
-        return 1;
+        return true;
 }
 
 /* At the end of a segment: go on to the next, if the log really goes on there. */
-static int follow_segment(struct logstore *store, struct segment **segment)
+static bool follow_segment(struct logstore *store, struct segment **segment)
 {
         struct follower *follower = &store->follower;
         struct segment *next;
 
         if (chain_pin_next(&store->chain, *segment, &next) < 0)
-                return 0;
+                return false;
         if (chain_fault_before(&store->chain, next->brief.id, NULL) ||
             next->brief.start.previous_id != (*segment)->brief.id ||
             next->brief.start.previous_end != follower->offset ||
             next->brief.start.first_number != follower->number + 1) {
                 chain_unpin(&store->chain, next);
-                return 0;
+                return false;
         }
         chain_unpin(&store->chain, *segment);
         *segment = next;
         chain_find_end(&store->chain, next);
         follower->segment_id = next->brief.id;
         follower->offset = FRAMES_OFFSET;
-        return 1;
+        return true;
 }
 
 /* Do the frames of the segment before lead to this one? If that is sealed, a read there tells. */

@@ -99,7 +99,7 @@ static void read_queued(struct many *many)
 
         while (sent < many->queued && (r = ring_submit(many->ring)) > 0)
                 sent += (unsigned)r;
-        for (; reaped < sent && ring_reap(many->ring, 1, &tag, &result) == 1; reaped++) {
+        for (; reaped < sent && ring_reap(many->ring, 1, &tag, &result) == RING_TAKEN; reaped++) {
                 struct wanted *wanted = &many->wanted[tag];
                 wanted->there =
                         result >= 0 && (uint64_t)result == wanted->span.end - wanted->span.offset;

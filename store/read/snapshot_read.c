@@ -12,9 +12,12 @@ static int enter(struct logstore_snapshot *snapshot)
         return store_enter(snapshot ? snapshot_view(snapshot)->store : NULL);
 }
 
-/* 1: the log was cut since its newest segment was one of @epoch. If the snapshot's chain says so,
- * read the store's chain anew: the process that cut the log may have died before it announced
- * that. */
+/* What open_once() returns if the log changed under it. */
+enum { OPEN_AGAIN = 1 };
+
+/* Was the log cut since its newest segment was one of @epoch? Returns 1, 0 or an error. If the
+ * snapshot's chain says so, read the store's chain anew: the process that cut the log may have died
+ * before it announced that. */
 static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_snapshot *taken)
 {
         int r = 0;
@@ -26,30 +29,30 @@ static int cut_since(struct logstore *store, uint64_t epoch, struct logstore_sna
         return r < 0 ? r : 1;
 }
 
-/* Look at the bounds, then read the chain, then map it. 1: try again. The log was cut meanwhile, so
- * the three may be of different logs; or it was trimmed below what was wanted. */
+/* Look at the bounds, then read the chain, then map it. Returns OPEN_AGAIN if the log was cut
+ * meanwhile, so that the three may be of different logs, or was trimmed below what was wanted. */
 static int open_once(struct logstore *store, uint64_t budget_bytes, struct logstore_snapshot **ret)
 {
         uint64_t epoch = chain_newest_epoch(&store->chain);
         struct logstore_snapshot *taken = NULL;
         struct logstore_bounds bounds, now;
-        int r = logstore_bounds(store, &bounds), again;
+        int r = logstore_bounds(store, &bounds), changed;
 
         if (r < 0)
                 return r;
         r = snapshot_new(store, &bounds, budget_bytes, &taken);
         if (r < 0 && r != -EBADMSG && r != -ESTALE && r != -EAGAIN)
                 return r;
-        again = logstore_bounds(store, &now);
-        if (again == 0)
-                again = cut_since(store, epoch, taken);
-        if (again == 0 && r < 0)
-                again = now.first != bounds.first;
-        if (again == 0 && r == 0)
+        changed = logstore_bounds(store, &now);
+        if (changed == 0)
+                changed = cut_since(store, epoch, taken);
+        if (changed == 0 && r < 0)
+                changed = now.first != bounds.first;
+        if (changed == 0 && r == 0)
                 *ret = taken;
         else
                 logstore_snapshot_close(taken);
-        return again ? again : r;
+        return changed > 0 ? OPEN_AGAIN : changed < 0 ? changed : r;
 }
 
 int logstore_snapshot_open(struct logstore *store, uint64_t budget_bytes,
@@ -59,8 +62,8 @@ int logstore_snapshot_open(struct logstore *store, uint64_t budget_bytes,
 
         if (r < 0)
                 return r;
-        r = ret ? 1 : detail(-EINVAL, "ret is NULL");
-        while (r == 1) /* another thread or process trims or truncates */
+        r = ret ? OPEN_AGAIN : detail(-EINVAL, "ret is NULL");
+        while (r == OPEN_AGAIN) /* another thread or process trims or truncates */
                 r = open_once(store, budget_bytes, ret);
         store_leave();
         return r;

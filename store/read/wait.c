@@ -68,10 +68,13 @@ static int64_t pause_ns(int64_t idle_ns, int64_t least_ns)
         return share < least_ns ? least_ns : share < POLL_MOST_NS ? share : POLL_MOST_NS;
 }
 
-/* Sleep once, for at most @most_ns, or until the writer ends it. Returns 1 if there is something,
- * before or after the sleep. -ECANCELED: the wait was stopped. If the record is already there, do
- * not announce a waiter: the writer would wake for nothing, and the next reader that wakes would
- * believe that others wait. */
+/* What a look or a sleep ends with, beside errors. */
+enum { NOTHING_YET, SOMETHING_THERE };
+
+/* Sleep once, for at most @most_ns, or until the writer ends it. Returns SOMETHING_THERE
+ * if there was something before or after the sleep, else NOTHING_YET. -ECANCELED: the wait was
+ * stopped. If the record is already there, do not announce a waiter: the writer would wake for
+ * nothing, and the next reader that wakes would believe that others wait. */
 static int doze(const struct awaited *awaited, int64_t most_ns, int64_t idle_ns)
 {
         struct wake *wake = &awaited->store->wake;
@@ -81,24 +84,26 @@ static int doze(const struct awaited *awaited, int64_t most_ns, int64_t idle_ns)
         int r;
 
         if (glance(awaited->standing))
-                return 1;
+                return SOMETHING_THERE;
         woken = wake->page && wake_prepare(wake, &ticket);
         /* Look after taking the ticket: a thread that stops us makes it worthless afterwards. */
         if (stopped(awaited))
                 return -ECANCELED;
         if (ready(awaited))
-                return 1;
+                return SOMETHING_THERE;
         if (!wake->page) {
                 longest = pause_ns(idle_ns, POLL_LEAST_NS);
                 os_sleep(most_ns < longest ? most_ns : longest);
-                return 0;
+                return NOTHING_YET;
         }
         /* A writer may die without waking anybody, and another may come: look now and then. A
          * writer without a background thread does not tick for readers that cannot announce
          * themselves. */
         longest = woken ? INT64_C(1000000000) : pause_ns(idle_ns, POLL_TICKED_NS);
         r = wake_sleep(wake, ticket, most_ns < longest ? most_ns : longest);
-        return glance(awaited->standing) || ready(awaited) ? 1 : r == -ETIMEDOUT ? 0 : r;
+        if (glance(awaited->standing) || ready(awaited))
+                return SOMETHING_THERE;
+        return r < 0 && r != -ETIMEDOUT ? r : NOTHING_YET;
 }
 
 /*
@@ -121,20 +126,20 @@ static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
 {
         int64_t start_ns = os_monotonic(), left;
         int64_t idle_ns = *awaited->waited_ns < 0 ? -*awaited->waited_ns : 0;
-        int r = timeout_ns != 0 && spin(awaited, start_ns) ? 1 : 0;
+        int r = timeout_ns != 0 && spin(awaited, start_ns) ? SOMETHING_THERE : NOTHING_YET;
 
-        while (r == 0) {
+        while (r == NOTHING_YET) {
                 left = timeout_ns < 0 ? INT64_MAX : start_ns + timeout_ns - os_monotonic();
                 if (left > 0)
                         r = doze(awaited, left, idle_ns + os_monotonic() - start_ns);
                 else if (ready(awaited))
-                        r = 1;
+                        r = SOMETHING_THERE;
                 else
                         r = detail(-ETIMEDOUT, "record %llu was not appended in time",
                                    (unsigned long long)awaited->number);
         }
         start_ns = os_monotonic() - start_ns;
-        *awaited->waited_ns = r == 1 ? start_ns : -(idle_ns + start_ns);
+        *awaited->waited_ns = r == SOMETHING_THERE ? start_ns : -(idle_ns + start_ns);
         return r == -EINTR ? detail(r, "a signal ended the wait") : r < 0 ? r : 0;
 }
 

@@ -54,7 +54,7 @@ static bool take_ahead(struct window *window, uint64_t offset)
         uint64_t tag;
         int length;
 
-        if (!window->ahead || ring_reap(window->ring, 1, &tag, &length) != 1)
+        if (!window->ahead || ring_reap(window->ring, 1, &tag, &length) != RING_TAKEN)
                 return false;
         window->ahead = false;
         if (length <= 0 || offset < window->ahead_offset ||

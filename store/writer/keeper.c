@@ -167,7 +167,7 @@ static bool round_behind(struct keeper *keeper)
                 keeper->last_retention_ns = now;
                 keeper->retained = tail.number;
         }
-        keeper->unlinking = retention_unlink_some(keeper->retention) > 0;
+        keeper->unlinking = retention_unlink_some(keeper->retention) == LEFTOVERS_REMAIN;
         keeper->busy = keeper->sync_bytes != 0 || tail.turn != keeper->tail_seen.turn ||
                        tail.offset - keeper->tail_seen.offset >= BUSY_BYTES;
         if (tail.number != keeper->tail_seen.number) {

@@ -45,11 +45,12 @@ int recovery_start(struct chain *chain, struct control *control, const struct re
 bool recovery_in_place(struct chain *chain, const struct control_slot *slot,
                        const struct recovery *recovery, struct control_slot *ret);
 
-/* After a clean close: go on in the head at @slot's mark, and rebuild its index. Returns 1 if the
- * log does not end there: frames follow the mark, or do not lead to it. The caller then looks for
- * the end, and whether it is damage. -EBUSY, without detail: a writer whose control file was
- * replaced still has the segment. It may store behind the end at any time, so the log must go on in
- * another segment. */
+/* After a clean close: go on in the head at @slot's mark, and rebuild its index. Returns
+ * RESUME_NOT_THE_END if the log does not end there: frames follow the mark, or do not lead to it.
+ * The caller then looks for the end, and whether it is damage. -EBUSY, without detail: a writer
+ * whose control file was replaced still has the segment. It may store behind the end at any time,
+ * so the log must go on in another segment. */
+enum { RESUME_NOT_THE_END = 1 };
 int recovery_resume(struct chain *chain, const struct control_slot *slot, struct segment **ret,
                     struct tail *ret_tail, uint32_t *ret_records);
 

@@ -158,9 +158,9 @@ int recovery_start(struct chain *chain, struct control *control, const struct re
         return 0;
 }
 
-/* Check the frames of the head up to the mark, and enter them into the index. Returns 1: they do
- * not lead there, or the mark is of something else. Whether that is damage, the caller's look for
- * the end tells. */
+/* Check the frames of the head up to the mark, and enter them into the index. Returns
+ * RESUME_NOT_THE_END if they do not lead there, or the mark is of something else. Whether that is
+ * damage, the caller's look for the end tells. */
 static int rebuild(struct segment *segment, const struct control_slot *slot, struct tail *tail,
                    uint32_t *ret_records)
 {
@@ -181,12 +181,12 @@ static int rebuild(struct segment *segment, const struct control_slot *slot, str
                 } else if (step != WALK_PAD) {
                         if (map_faulted(&segment->map))
                                 return segment_damage(segment, walk.offset, 0, "");
-                        return 1;
+                        return RESUME_NOT_THE_END;
                 }
         }
         if (walk.in_batch || walk.at.offset != slot->mark_offset ||
             segment_number(segment, walk.at.due) - 1 != slot->mark_number)
-                return 1;
+                return RESUME_NOT_THE_END;
         *ret_records = walk.at.due - 1;
         return 0;
 }
@@ -214,7 +214,7 @@ int recovery_resume(struct chain *chain, const struct control_slot *slot, struct
         if (r == 0)
                 r = rebuild(segment, slot, &tail, ret_records);
         if (r == 0 && segment_peek(segment, slot->mark_offset, &view) != -EAGAIN)
-                r = 1; /* the slot is older than the log: another one was lost */
+                r = RESUME_NOT_THE_END; /* the slot is older than the log: another was lost */
         if (r == 0)
                 r = check_number(tail.number);
         if (r == 0)

@@ -181,9 +181,9 @@ static int trim_locked(struct retention *retention, uint64_t number, uint64_t *r
         return r;
 }
 
-/* Unlink what is trimmed, at most @most files. Returns 1: there may be more. Syncs go on meanwhile,
- * because the kernel may take milliseconds for each file. Under retention->lock, so that a
- * truncation does not meet these files among its own. */
+/* Unlink what is trimmed, at most @most files. Returns 0, LEFTOVERS_REMAIN or an error. Syncs go on
+ * meanwhile, because the kernel may take milliseconds for each file. Under retention->lock, so that
+ * a truncation does not meet these files among its own. */
 static int unlink_locked(struct retention *retention, size_t most)
 {
         int r = writer_failure(retention->sync->writer);

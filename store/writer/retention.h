@@ -44,7 +44,7 @@ int retention_apply(struct retention *retention, uint64_t *ret_first);
  * nothing if another thread trims. */
 int retention_apply_some(struct retention *retention);
 
-/* Unlink some files of trimmed segments. Returns 1: there may be more. */
+/* Unlink some files of trimmed segments. Returns 0, LEFTOVERS_REMAIN or an error. */
 int retention_unlink_some(struct retention *retention);
 int retention_unlink_all(struct retention *retention);
 

@@ -109,7 +109,7 @@ void sync_reap_ring(struct sync *sync)
                 uint64_t id = 0;
                 int result, r = ring_reap(sync->ring, 0, &id, &result);
 
-                if (r == 0)
+                if (r == RING_NONE)
                         return;
                 if (r < 0)
                         result = r;

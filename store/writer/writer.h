@@ -108,8 +108,9 @@ void writer_free(struct writer *writer);
 int writer_begin(struct writer *writer, struct segment *segment, const struct tail *tail,
                  uint32_t ordinal);
 
-/* The slow path of a claim. Returns 0: claim again. 1: the active segment is full; roll *ret_turn.
- * Else an error. */
+/* The slow path of a claim. Returns 0: claim again; WRITER_FULL: no more fits into the active
+ * segment, roll *ret_turn; or an error. */
+enum { WRITER_FULL = 1 };
 int writer_extend(struct writer *writer, uint64_t bytes, uint32_t *ret_turn);
 
 /* Before writer_begin(): say how much to keep ready; 0: chosen by what was used. */

@@ -290,7 +290,7 @@ int writer_extend(struct writer *writer, uint64_t bytes, uint32_t *ret_turn)
                 end += writer_gap(writer, end, bytes);
                 again = false;
                 if (word & GATE_CLOSED || end > gate->segment->brief.bytes) {
-                        r = 1;
+                        r = WRITER_FULL;
                 } else if (end / 8 > atomic_load(&gate->limit)) {
                         again = writer->readying || too_dirty(writer);
                         if (writer->readying)
@@ -307,8 +307,10 @@ int writer_extend(struct writer *writer, uint64_t bytes, uint32_t *ret_turn)
         return r;
 }
 
-/* Take the next step of keeping space ready ahead of the claims. Returns 1: there is none. Under
- * writer->lock. */
+/* What step_ahead() returns if enough is ready, or no more may be. */
+enum { NO_STEP_LEFT = 1 };
+
+/* Take the next step of keeping space ready ahead of the claims. Under writer->lock. */
 static int step_ahead(struct writer *writer)
 {
         struct gate *gate = writer_gate(writer, writer->newest);
@@ -322,7 +324,7 @@ static int step_ahead(struct writer *writer)
 
                 if (used / 8 < poke) /* we were poked early: ask for another poke, in time */
                         atomic_store(&gate->poke, poke);
-                return 1;
+                return NO_STEP_LEFT;
         }
         until = step < until ? step : until;
         /* ready_segment() adds a page to what is wanted. */
@@ -342,7 +344,7 @@ int writer_ready_ahead(struct writer *writer)
                         r = step_ahead(writer);
         }
         pthread_mutex_unlock(&writer->lock);
-        return r == 1 ? 0 : r;
+        return r == NO_STEP_LEFT ? 0 : r;
 }
 
 void writer_unmap_ready(struct writer *writer)

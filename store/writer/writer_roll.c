@@ -108,8 +108,11 @@ static int prepare(struct writer *writer)
         return r;
 }
 
-/* Take a step towards a roll. Returns 0: the next segment is there and nobody works on the active
- * one. 1: the lock was let go of; look again at all else. Else an error. */
+/* What settle() returns if it let go of the lock: the caller looks again at all else. */
+enum { LOOK_AGAIN = 1 };
+
+/* Take a step towards a roll. Returns 0 if the next segment is there and nobody works on the active
+ * one, LOOK_AGAIN or an error. */
 static int settle(struct writer *writer)
 {
         int r = 0;
@@ -120,7 +123,7 @@ static int settle(struct writer *writer)
                 return 0;
         else
                 r = prepare(writer);
-        return r < 0 ? r : 1;
+        return r < 0 ? r : LOOK_AGAIN;
 }
 
 int writer_prepare(struct writer *writer)
@@ -234,16 +237,16 @@ static void roll(struct writer *writer)
 
 int writer_roll(struct writer *writer, uint32_t turn)
 {
-        int r = writer_failure(writer), again = 1;
+        int r = writer_failure(writer), settled = LOOK_AGAIN;
 
         pthread_mutex_lock(&writer->lock);
-        while (r == 0 && again == 1 && writer->newest == turn) {
+        while (r == 0 && settled == LOOK_AGAIN && writer->newest == turn) {
                 if (writer->newest + 1 - writer->oldest >= WRITER_GATES)
                         r = -EAGAIN;
-                else if ((again = settle(writer)) == 0)
+                else if ((settled = settle(writer)) == 0)
                         roll(writer);
-                else if (again < 0)
-                        r = again;
+                else if (settled < 0)
+                        r = settled;
         }
         pthread_mutex_unlock(&writer->lock);
         if (r == 0)
@@ -281,7 +284,7 @@ int writer_fork(struct writer *writer, const struct start_payload *start, uint64
         int r;
 
         pthread_mutex_lock(&writer->lock);
-        while ((r = settle(writer)) == 1)
+        while ((r = settle(writer)) == LOOK_AGAIN)
                 ;
         if (r == 0)
                 r = freeze_at(writer, claimed);

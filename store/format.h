@@ -8,6 +8,7 @@
 #define LOGSTORE_FORMAT_H
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -191,8 +192,8 @@ struct index_header {
 };
 static_assert(sizeof(struct index_header) == 72, "index header is 72 bytes");
 
-#define SEGMENT_NAME_FORMAT "%010llu.log"
-#define INDEX_NAME_FORMAT "%010llu.idx"
+#define SEGMENT_NAME_FORMAT "%010" PRIu64 ".log"
+#define INDEX_NAME_FORMAT "%010" PRIu64 ".idx"
 #define TEMPORARY_PREFIX "new." /* files under preparation; the writer removes leftovers */
 #define CONTROL_NAME "control"
 #define WAKE_NAME "wake"

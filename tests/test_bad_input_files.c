@@ -143,7 +143,7 @@ static void expect_broken_from(uint64_t id, uint64_t first)
         char name[32];
         int r;
 
-        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, (unsigned long long)id);
+        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, id);
         ck_assert_int_eq(logstore_verify(store_path(), NULL, &report), -EBADMSG);
         ck_assert_uint_ge(report.faults, 1);
         open_store(LOGSTORE_READ_ONLY);

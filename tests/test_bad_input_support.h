@@ -18,12 +18,12 @@ struct place {
 
 static inline const char *segment_path(uint64_t id)
 {
-        return scratch("store/" SEGMENT_NAME_FORMAT, (unsigned long long)id);
+        return scratch("store/" SEGMENT_NAME_FORMAT, id);
 }
 
 static inline const char *index_path(uint64_t id)
 {
-        return scratch("store/" INDEX_NAME_FORMAT, (unsigned long long)id);
+        return scratch("store/" INDEX_NAME_FORMAT, id);
 }
 
 static inline uint32_t word_at(struct bytes file, size_t offset)
@@ -68,8 +68,7 @@ static inline struct place place_of(uint64_t number)
         for (uint64_t id = 1; !found && file_exists(segment_path(id)); id++) {
                 struct bytes file = load_file(segment_path(id));
 
-                snprintf(place.file, sizeof(place.file), SEGMENT_NAME_FORMAT,
-                         (unsigned long long)id);
+                snprintf(place.file, sizeof(place.file), SEGMENT_NAME_FORMAT, id);
                 found = find_in_segment(file, number, &place);
                 free(file.data);
         }

@@ -40,7 +40,7 @@ static void load(void)
 
 static const char *log_name(unsigned id)
 {
-        return scratch(SEGMENT_NAME_FORMAT, (unsigned long long)id);
+        return scratch(SEGMENT_NAME_FORMAT, (uint64_t)id);
 }
 
 struct listing {

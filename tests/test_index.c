@@ -219,7 +219,7 @@ START_TEST(an_index_is_believed_only_by_its_own_segment)
         int r;
 
         make_file();
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)wanted[_i].id);
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, wanted[_i].id);
         if (wanted[_i].id != ID)
                 expect_ok(os_rename(directory, "0000000007.idx", name));
         r = index_open(&memory, directory, wanted[_i].id, wanted[_i].salt, wanted[_i].records,

@@ -46,7 +46,7 @@ static void expect_unchanged(const char *image)
         snprintf(before, sizeof(before), "%s", image);
         ck_assert(!file_exists(scratch("store/quarantine")));
         ck_assert(same_file(scratch("store/control"), scratch("%s/control", before)));
-        for (unsigned long long id = 1; id < 20; id++) {
+        for (uint64_t id = 1; id < 20; id++) {
                 const char *now = scratch("store/" SEGMENT_NAME_FORMAT, id);
                 const char *then = scratch("%s/" SEGMENT_NAME_FORMAT, before, id);
 
@@ -237,8 +237,7 @@ START_TEST(what_is_cut_is_in_quarantine_as_it_was)
         copy_directory(store_path(), scratch("before"));
         ck_assert_int_eq(logstore_repair(store_path(), LOGSTORE_REPAIR_APPLY, NULL, NULL, &report),
                          0);
-        for (unsigned long long id = 1; file_exists(scratch("before/" SEGMENT_NAME_FORMAT, id));
-             id++) {
+        for (uint64_t id = 1; file_exists(scratch("before/" SEGMENT_NAME_FORMAT, id)); id++) {
                 const char *copy = scratch("store/quarantine/" SEGMENT_NAME_FORMAT ".0", id);
                 const char *then = scratch("before/" SEGMENT_NAME_FORMAT, id);
                 struct bytes file = load_file(then);

@@ -116,7 +116,8 @@ START_TEST(names_are_synced_once_however_many_files_are_moved)
         costs_now = cost_of_repair(LOGSTORE_REPAIR_APPLY);
         ck_assert_uint_le(costs_now.syncs, 20);
         ck_assert(!file_exists(segment_path(1000)));
-        ck_assert(file_exists(scratch("store/quarantine/" SEGMENT_NAME_FORMAT ".0", 1000ULL)));
+        ck_assert(
+                file_exists(scratch("store/quarantine/" SEGMENT_NAME_FORMAT ".0", UINT64_C(1000))));
         open_store(LOGSTORE_NO_THREAD);
         ck_assert_uint_eq(bounds_of(store).tail, 3);
 }

@@ -8,12 +8,14 @@
 #include "append/append_private.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 int append_too_large(struct logstore *store, uint64_t size)
 {
-        return detail(-EMSGSIZE, "%llu bytes are more than a record of this store can have: %lld",
-                      (unsigned long long)size, (long long)logstore_max_record(store));
+        return detail(-EMSGSIZE,
+                      "%" PRIu64 " bytes are more than a record of this store can have: %" PRId64,
+                      size, logstore_max_record(store));
 }
 
 /* No gate is left. If another thread is inside an append, wait for it, at most @waits times 1 ms.
@@ -33,14 +35,13 @@ static int stalled(struct logstore *store, int *waits)
         }
         if (number != tail.number + 1)
                 return detail(-EAGAIN,
-                              "%d full segments wait for record %llu, which another thread is "
-                              "appending",
-                              WRITER_GATES - 1, (unsigned long long)(tail.number + 1));
+                              "%d full segments wait for record %" PRIu64
+                              ", which another thread is appending",
+                              WRITER_GATES - 1, tail.number + 1);
         return detail(-EAGAIN,
-                      "%d full segments wait for the claim of record %llu, open for %lld ms "
-                      "in thread %d: commit or abort it",
-                      WRITER_GATES - 1, (unsigned long long)number, (long long)(age_ns / 1000000),
-                      thread);
+                      "%d full segments wait for the claim of record %" PRIu64 ", open for %" PRId64
+                      " ms in thread %d: commit or abort it",
+                      WRITER_GATES - 1, number, age_ns / 1000000, thread);
 }
 
 /* Seal the full segments before the next one begins; that bounds what a recovery reads. A segment

@@ -7,6 +7,7 @@
 #include "append/append_private.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* Say why a batch is refused: the first entry that cannot be appended, or the size of all
@@ -20,8 +21,8 @@ static int refuse_batch(struct logstore *store, const struct logstore_entry *ent
                         return append_too_large(store, entries[i].size);
         }
         return detail(-EMSGSIZE,
-                      "the batch is larger than a segment, which holds %llu bytes of frames",
-                      (unsigned long long)store->batch_bytes_max);
+                      "the batch is larger than a segment, which holds %" PRIu64 " bytes of frames",
+                      store->batch_bytes_max);
 }
 
 /* The loop has no branch for each entry. The sum cannot wrap unless one size is impossible by

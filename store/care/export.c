@@ -2,6 +2,7 @@
  * export.c - a snapshot, as edited, written to a new store
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "snapshot/snapshot.h"
 
@@ -52,8 +53,8 @@ static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
         if (copied < 0)
                 return copied;
         if (r == -EAGAIN && end <= tail)
-                return detail(-EBADMSG, "record %llu was in the snapshot and is damaged since",
-                              (unsigned long long)end);
+                return detail(-EBADMSG,
+                              "record %" PRIu64 " was in the snapshot and is damaged since", end);
         return r == -EAGAIN ? append_voids(to, tail + 1) : r;
 }
 

@@ -14,7 +14,7 @@ static uint64_t disk_bytes(struct logstore *store, uint64_t id, const char *form
         struct os_stat st;
         char name[32];
 
-        snprintf(name, sizeof(name), format, (unsigned long long)id);
+        snprintf(name, sizeof(name), format, id);
         if (os_stat_name(store->directory, name, &st) < 0)
                 return 0;
         if (ret_file_bytes)

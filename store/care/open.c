@@ -8,6 +8,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,9 +41,9 @@ static int check_options(const struct logstore_options *given, struct logstore_o
         if (options->segment_bytes < SEGMENT_BYTES_MIN ||
             options->segment_bytes > SEGMENT_BYTES_MAX || options->segment_bytes % GROW_BYTES != 0)
                 return detail(-EINVAL,
-                              "options.segment_bytes is %llu: 64 KiB to 4 GiB, in "
-                              "multiples of 64 KiB",
-                              (unsigned long long)options->segment_bytes);
+                              "options.segment_bytes is %" PRIu64
+                              ": 64 KiB to 4 GiB, in multiples of 64 KiB",
+                              options->segment_bytes);
         if ((options->file_mode & ~0064u) != 0600)
                 return detail(-EINVAL, "options.file_mode is %o: 600, 640, 644, 660 or 664",
                               options->file_mode);
@@ -275,14 +276,15 @@ static int check_busy(struct logstore *store)
         struct tail tail;
 
         if (children > 0)
-                return detail(-EBUSY, "%llu cursors or snapshots are open: close them first",
-                              (unsigned long long)children);
+                return detail(-EBUSY, "%" PRIu64 " cursors or snapshots are open: close them first",
+                              children);
         if (!store->writes)
                 return 0;
         writer_tail(&store->writer, &tail);
         if (tail.number != writer_claimed(&store->writer) && !atomic_load(&store->writer.failed))
-                return detail(-EBUSY, "record %llu: a claim is open: commit, abort or cancel it",
-                              (unsigned long long)(tail.number + 1));
+                return detail(-EBUSY,
+                              "record %" PRIu64 ": a claim is open: commit, abort or cancel it",
+                              tail.number + 1);
         return 0;
 }
 

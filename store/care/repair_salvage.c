@@ -5,6 +5,7 @@
  * taken on the way say how much a repair would cut.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "care/repair_private.h"
@@ -51,16 +52,15 @@ static int fill_missing(struct repair *repair, const char *file, uint64_t until)
         if (gap > 0) {
                 snprintf(missing.file, sizeof(missing.file), "%s", file);
                 snprintf(missing.what, sizeof(missing.what),
-                         "%llu numbers from here on are missing in the salvage",
-                         (unsigned long long)gap);
+                         "%" PRIu64 " numbers from here on are missing in the salvage", gap);
                 verdict_hook(repair->hooks, &missing, false);
         }
         if (!fits && repair->salvage)
-                return detail(
-                        -EOVERFLOW,
-                        "%s: %llu numbers are missing before record %llu, more than a salvage "
-                        "can make up for: repair without a salvage, what is cut is kept",
-                        file, (unsigned long long)gap, (unsigned long long)until);
+                return detail(-EOVERFLOW,
+                              "%s: %" PRIu64 " numbers are missing before record %" PRIu64
+                              ", more than a salvage can make up for: repair without a salvage, "
+                              "what is cut is kept",
+                              file, gap, until);
         repair->report.missing += gap;
         if (!repair->salvage)
                 r = open_salvage(repair, fits ? first : until);

@@ -9,6 +9,7 @@
  *         the cut sealed; leftovers unlinked.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "read/reader.h"
@@ -41,8 +42,7 @@ static int describe_end(struct truncation *truncation, struct start_payload *sta
                                  &start->greatest_ns);
         chain_unpin(&store->chain, place.segment);
         if (r == 0 && place.view.kind == FRAME_MORE)
-                return detail(-EINVAL, "record %llu is inside a batch",
-                              (unsigned long long)truncation->number);
+                return detail(-EINVAL, "record %" PRIu64 " is inside a batch", truncation->number);
         return r;
 }
 
@@ -120,21 +120,20 @@ static int check_truncation(struct truncation *truncation)
         uint64_t tail = writer_tail_number(&store->writer, UINT64_MAX);
 
         if (number > tail)
-                return detail(-EAGAIN, "record %llu was not appended yet",
-                              (unsigned long long)number);
+                return detail(-EAGAIN, "record %" PRIu64 " was not appended yet", number);
         if (truncation->next > FIRST_NUMBER_MAX && truncation->next > tail + 1)
-                return detail(-EINVAL, "the next number must not be above %llu",
-                              (unsigned long long)FIRST_NUMBER_MAX);
+                return detail(-EINVAL, "the next number must not be above %" PRIu64,
+                              FIRST_NUMBER_MAX);
         if (truncation->next == 0)
                 truncation->next = number + 1 < first ? first : number + 1;
         if (truncation->next != number + 1 && number >= first)
                 return detail(-EINVAL,
-                              "the next number must be %llu: only an emptied log may go "
-                              "on elsewhere",
-                              (unsigned long long)(number + 1));
+                              "the next number must be %" PRIu64
+                              ": only an emptied log may go on elsewhere",
+                              number + 1);
         if (truncation->next < first && number < first)
-                return detail(-EINVAL, "the next number must not be below the first, %llu",
-                              (unsigned long long)first);
+                return detail(-EINVAL, "the next number must not be below the first, %" PRIu64,
+                              first);
         return 0;
 }
 
@@ -151,8 +150,7 @@ static int truncate_alone(void *context)
                 return r;
         writer_tail(writer, &tail);
         if (tail.number != writer_claimed(writer))
-                return detail(-EBUSY, "record %llu: a claim is open",
-                              (unsigned long long)(tail.number + 1));
+                return detail(-EBUSY, "record %" PRIu64 ": a claim is open", tail.number + 1);
         do /* so that only the active segment is left to judge */
                 r = sync_seal_alone(&store->sync);
         while (r == 0);
@@ -162,8 +160,7 @@ static int truncate_alone(void *context)
         if (r < 0)
                 return r;
         if (atomic_load(&store->sync.durable) < truncation->number)
-                return detail(-EAGAIN, "record %llu is not durable yet",
-                              (unsigned long long)truncation->number);
+                return detail(-EAGAIN, "record %" PRIu64 " is not durable yet", truncation->number);
         if (start.previous_id != 0 &&
             (r = segment_check_writable(store->directory, start.previous_id)) < 0)
                 return r; /* it is to be sealed anew */

@@ -41,7 +41,7 @@ int chain_damaged_file(uint64_t id, uint64_t offset, const char *format, uint64_
         char name[32], what[160];
 
         segment_name(id, name);
-        snprintf(what, sizeof(what), format, (unsigned long long)number);
+        snprintf(what, sizeof(what), format, number);
         return damaged(-EBADMSG, name, offset, 0, "%s", what);
 }
 

@@ -8,6 +8,7 @@
  *            to what is there; only writing is refused.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,8 +75,8 @@ static int find_head(struct chain *chain, const struct control_slot *slot)
                         if (r == 0)
                                 r = chain_damaged_file(
                                         entry->id, HEADER_BYTES,
-                                        "the start frame is damaged, records up to %llu were "
-                                        "durable",
+                                        "the start frame is damaged, records up to %" PRIu64
+                                        " were durable",
                                         slot->mark_number);
                         r = chain_broken(chain, UINT64_MAX, r);
                         if (r == 0)
@@ -106,7 +107,7 @@ static int check_head_seal(struct chain *chain)
         if (chain->misfit)
                 r = chain_damaged_file(
                         id, SECTOR_BYTES,
-                        "the seal tells another number of records or another end (%llu)",
+                        "the seal tells another number of records or another end (%" PRIu64 ")",
                         segment->brief.seal.records);
         segment_close(segment);
         return r < 0 ? chain_broken(chain, UINT64_MAX, r) : 0;
@@ -143,8 +144,8 @@ static int load_once(struct chain *chain)
                 if (slot.mark_id != 0 && !chain_is_broken(chain, UINT64_MAX)) {
                         chain_damaged_file(
                                 slot.mark_id, 0,
-                                "the segment is missing, and every other: records up to %llu "
-                                "were durable",
+                                "the segment is missing, and every other: records up to %" PRIu64
+                                " were durable",
                                 slot.mark_number);
                         return chain_broken(chain, UINT64_MAX, -EBADMSG);
                 }
@@ -153,7 +154,8 @@ static int load_once(struct chain *chain)
         if (chain->entries[chain->count - 1].id < slot.mark_id &&
             !chain_is_broken(chain, UINT64_MAX)) {
                 chain_damaged_file(slot.mark_id, 0,
-                                   "the newest segment is missing: records up to %llu were durable",
+                                   "the newest segment is missing: records up to %" PRIu64
+                                   " were durable",
                                    slot.mark_number);
                 r = chain_broken(chain, UINT64_MAX, -EBADMSG);
         }

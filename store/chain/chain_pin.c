@@ -4,6 +4,7 @@
  * Segments without a pin stay mapped up to the limit. Beyond it the one longest unused is closed.
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "chain/chain_private.h"
 #include "os/detail.h"
@@ -155,9 +156,7 @@ static int tell_broken(struct chain *chain, uint64_t before, uint64_t number)
 {
         int r = chain_tell_locked(chain, before, number);
 
-        return r < 0 ? r
-                     : detail(-EAGAIN, "record %llu was not appended yet",
-                              (unsigned long long)number);
+        return r < 0 ? r : detail(-EAGAIN, "record %" PRIu64 " was not appended yet", number);
 }
 
 /* Does the seal of the segment at @at say that it holds @number? */
@@ -176,8 +175,8 @@ static int pin_locked(struct chain *chain, uint64_t number, struct segment **ret
         int r;
 
         if (number < chain->first_number)
-                return detail(-ESTALE, "record %llu was trimmed: the first is %llu",
-                              (unsigned long long)number, (unsigned long long)chain->first_number);
+                return detail(-ESTALE, "record %" PRIu64 " was trimmed: the first is %" PRIu64,
+                              number, chain->first_number);
         if (chain->count == 0)
                 return tell_broken(chain, UINT64_MAX, number);
         r = find_number(chain, number, &at);

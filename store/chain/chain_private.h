@@ -29,7 +29,7 @@ int chain_walk_back(struct chain *chain);
 /* Then look at the oldest entry: trimmed segments that are still there become leftovers, a missing
  * one is damage. @known: a slot of the control file is valid. */
 int chain_check_oldest(struct chain *chain, bool known);
-/* Returns -EBADMSG: segment file @id is damaged at @offset. @format takes one number, as %llu. */
+/* Returns -EBADMSG: segment file @id is damaged at @offset. @format takes one number, by PRIu64. */
 int chain_damaged_file(uint64_t id, uint64_t offset, const char *format, uint64_t number);
 /* Keep @error as the reason why the chain is broken before segment @before (UINT64_MAX: behind the
  * newest). Returns 0 for damage and the like; any other error is returned and stops the load. */

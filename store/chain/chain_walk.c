@@ -6,6 +6,7 @@
  * link we go on with the newest segment that can be served.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "chain/chain_private.h"
@@ -15,7 +16,7 @@
 static int missing(const struct chain_entry *next)
 {
         return chain_damaged_file(next->previous_id, 0,
-                                  "the segment is missing, with the records before %llu",
+                                  "the segment is missing, with the records before %" PRIu64,
                                   next->first_number);
 }
 
@@ -33,8 +34,8 @@ static int check_link(struct chain *chain, size_t at, const struct chain_entry *
                 return r;
         if (!chain_fits(next, &brief))
                 return chain_damaged_file(brief.id, HEADER_BYTES,
-                                          "not the segment that id %llu continues: one of them was "
-                                          "replaced or damaged",
+                                          "not the segment that id %" PRIu64
+                                          " continues: one of them was replaced or damaged",
                                           next->id);
         chain->unsealed |= *ret_sealed && !brief.sealed;
         if (!chain_sealed_as(&brief, next))
@@ -77,7 +78,7 @@ static int find_previous(struct chain *chain, size_t *at, size_t *ret, bool *ret
         *ret = *at;
         if (entry->previous_id >= entry->id)
                 return chain_damaged_file(entry->id, HEADER_BYTES,
-                                          "continues id %llu, which is not older",
+                                          "continues id %" PRIu64 ", which is not older",
                                           entry->previous_id);
         *ret = previous;
         if (chain->entries[previous].id != entry->previous_id) {
@@ -213,7 +214,7 @@ int chain_check_oldest(struct chain *chain, bool known)
         if (r == 0 && !known &&
             chain->entries[0].first_number < chain->control->page->fixed.first_number) {
                 r = chain_damaged_file(chain->entries[0].id, HEADER_BYTES,
-                                       "begins before the first number ever, %llu",
+                                       "begins before the first number ever, %" PRIu64,
                                        chain->control->page->fixed.first_number);
                 chain_remove(chain, 0, chain->count); /* none of it belongs to this store */
                 return chain_broken(chain, UINT64_MAX, r);

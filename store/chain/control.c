@@ -10,6 +10,7 @@
 #include "chain/control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,9 +76,8 @@ int control_create(int directory, const struct control_options *options)
         int r;
 
         if (options->first_number > FIRST_NUMBER_MAX)
-                return detail(-EINVAL, "first number %llu: at most %llu",
-                              (unsigned long long)options->first_number,
-                              (unsigned long long)FIRST_NUMBER_MAX);
+                return detail(-EINVAL, "first number %" PRIu64 ": at most %" PRIu64,
+                              options->first_number, FIRST_NUMBER_MAX);
         r = os_random(page.fixed.uuid, sizeof(page.fixed.uuid));
         if (r < 0)
                 return detail(r, "no random number: %s", logstore_error_text(r));

@@ -6,6 +6,7 @@
 #include "os/detail.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,9 +39,9 @@ static int tell(void)
         struct fault fault = last;
 
         if (last.number)
-                snprintf(record, sizeof(record), ", record %llu", (unsigned long long)last.number);
-        detail(last.error, "%s: offset %llu%s: %s%s", last.file, (unsigned long long)last.offset,
-               record, last.what, last.error == -EBADMSG ? ": run verify, then repair" : "");
+                snprintf(record, sizeof(record), ", record %" PRIu64, last.number);
+        detail(last.error, "%s: offset %" PRIu64 "%s: %s%s", last.file, last.offset, record,
+               last.what, last.error == -EBADMSG ? ": run verify, then repair" : "");
         last = fault;
         return last.error;
 }
@@ -85,8 +86,8 @@ int detail_number(int error, const char *before, uint64_t number, const char *be
 static void complete(void)
 {
         if (later.before)
-                snprintf(line, sizeof(line), "%s%llu%s", later.before,
-                         (unsigned long long)later.number, later.behind);
+                snprintf(line, sizeof(line), "%s%" PRIu64 "%s", later.before, later.number,
+                         later.behind);
         later.before = NULL;
 }
 

@@ -10,6 +10,7 @@
 #include "read/cursor.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "read/cursor_private.h"
@@ -147,8 +148,8 @@ static int skip_damage(struct logstore_cursor *cursor)
         else if (cursor->told_end != cursor->at.number)
                 cursor->told_end = cursor->at.number;
         else
-                return detail(-EAGAIN, "nothing follows the damage at record %llu",
-                              (unsigned long long)cursor->at.number);
+                return detail(-EAGAIN, "nothing follows the damage at record %" PRIu64,
+                              cursor->at.number);
         return detail(-EBADMSG, "%s", what);
 }
 
@@ -267,11 +268,12 @@ static int seek(struct logstore_cursor *cursor, uint64_t number)
                 tail = first - 1;
         to.number = number == 0 ? first : number == UINT64_MAX ? tail + 1 : number;
         if (to.number < first)
-                return detail(-ESTALE, "record %llu was trimmed: the first is %llu",
-                              (unsigned long long)to.number, (unsigned long long)first);
+                return detail(-ESTALE, "record %" PRIu64 " was trimmed: the first is %" PRIu64,
+                              to.number, first);
         if (to.number > tail + 1)
-                return detail(-EAGAIN, "record %llu was not appended yet: the last is %llu",
-                              (unsigned long long)to.number, (unsigned long long)tail);
+                return detail(-EAGAIN,
+                              "record %" PRIu64 " was not appended yet: the last is %" PRIu64,
+                              to.number, tail);
         if (to.number > first && !view_is_fixed(view)) {
                 to.passed_id = chain_id_of(cursor->view.chain, to.number - 1);
                 to.passed_number = to.number;
@@ -348,8 +350,7 @@ int logstore_cursor_get(struct logstore_cursor *cursor, uint64_t number,
         if (r == 0)
                 r = cursor_check_record(cursor, &place);
         if (r == 0 && place.view.kind == FRAME_VOID)
-                r = detail(-ENODATA, "record %llu is void: its claim was aborted",
-                           (unsigned long long)number);
+                r = detail(-ENODATA, "record %" PRIu64 " is void: its claim was aborted", number);
         if (r == 0) {
                 reader_describe(&place, cursor->at.number, ret);
                 pass(cursor, &place);

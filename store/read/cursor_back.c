@@ -2,6 +2,7 @@
  * cursor_back.c - walking the log backward, by the index
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "read/cursor_private.h"
@@ -56,7 +57,7 @@ static int nothing_before(struct logstore_cursor *cursor)
 {
         if (cursor->at.number < view_first_now(&cursor->view))
                 return cursor_stale(cursor->at.number, "trimmed");
-        return detail(-EAGAIN, "no record before %llu", (unsigned long long)cursor->at.number);
+        return detail(-EAGAIN, "no record before %" PRIu64, cursor->at.number);
 }
 
 /* Was it told what is wrong between the number before and @number? If damage is to be skipped, the

@@ -2,6 +2,7 @@
  * cursor_place.c - where a cursor stands: find the frame of its number, or say why there is none
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "read/cursor_private.h"
 #include "read/follower.h"
@@ -46,7 +47,7 @@ static uint64_t rewound_to(const struct logstore_cursor *cursor)
 
 int cursor_stale(uint64_t number, const char *how)
 {
-        return detail(-ESTALE, "record %llu was %s: seek again", (unsigned long long)number, how);
+        return detail(-ESTALE, "record %" PRIu64 " was %s: seek again", number, how);
 }
 
 /* Was the log cut since the last look? */

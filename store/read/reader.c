@@ -7,6 +7,7 @@
  * up to the mark. Beyond the mark it is a tail that a crash tore, which is not part of the log.
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "read/reader_private.h"
 #include "segment/salvage.h"
@@ -39,9 +40,9 @@ int reader_judge_stop(const struct view *view, struct segment *segment, uint64_t
         /* The tail is torn, but a newer segment may be damaged all the same. */
         broken = chain_tell_at(view->chain, number, false);
         return broken < 0 ? broken
-                          : detail(-EAGAIN, "record %llu: not there: %s (%s, offset %llu)",
-                                   (unsigned long long)number, what, segment->name,
-                                   (unsigned long long)offset);
+                          : detail(-EAGAIN,
+                                   "record %" PRIu64 ": not there: %s (%s, offset %" PRIu64 ")",
+                                   number, what, segment->name, offset);
 }
 
 int reader_judge(const struct view *view, struct segment *segment, uint64_t offset, uint64_t number,
@@ -224,7 +225,7 @@ static int find(const struct view *view, uint64_t number, struct place *ret)
         if (r == 0)
                 r = chain_pin(view->chain, number, &place.segment);
         if (r == -EBADMSG && reader_overtaken(view, number))
-                return detail(-ESTALE, "record %llu was trimmed", (unsigned long long)number);
+                return detail(-ESTALE, "record %" PRIu64 " was trimmed", number);
         if (r < 0)
                 return r;
         r = locate(view, number, tail != UINT64_MAX && number <= tail, &place);
@@ -303,12 +304,12 @@ static int copy_out(const struct view *view, struct place *place, uint64_t numbe
         if (r < 0)
                 return r;
         if (place->view.kind == FRAME_VOID)
-                return detail(-ENODATA, "record %llu is void: its claim was aborted",
-                              (unsigned long long)number);
+                return detail(-ENODATA, "record %" PRIu64 " is void: its claim was aborted",
+                              number);
         if (place->view.size > capacity) {
                 ret->size = place->view.size;
-                return detail(-ENOBUFS, "record %llu has %u bytes, the buffer %zu",
-                              (unsigned long long)number, place->view.size, capacity);
+                return detail(-ENOBUFS, "record %" PRIu64 " has %u bytes, the buffer %zu", number,
+                              place->view.size, capacity);
         }
         reader_describe(place, number, &record);
         if (record.size)

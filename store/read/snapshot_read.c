@@ -2,6 +2,7 @@
  * snapshot_read.c - reading and editing through a private snapshot
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "read/cursor.h"
 #include "read/reader.h"
@@ -93,8 +94,8 @@ static int find_checked(struct logstore_snapshot *snapshot, uint64_t number, str
         if (!view_is_edited(view, number)) /* else it stays as the caller left it */
                 r = reader_verify(view, place, number);
         if (r == 0 && place->view.kind == FRAME_VOID)
-                return detail(-ENODATA, "record %llu is void: its claim was aborted",
-                              (unsigned long long)number);
+                return detail(-ENODATA, "record %" PRIu64 " is void: its claim was aborted",
+                              number);
         return r;
 }
 

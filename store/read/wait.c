@@ -8,6 +8,7 @@
  * reader only looks. The thread behind a descriptor does the same in the cursor's place.
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "os/thread.h"
 #include "read/cursor.h"
@@ -135,8 +136,8 @@ static int wait_for(const struct awaited *awaited, int64_t timeout_ns)
                 else if (ready(awaited))
                         r = SOMETHING_THERE;
                 else
-                        r = detail(-ETIMEDOUT, "record %llu was not appended in time",
-                                   (unsigned long long)awaited->number);
+                        r = detail(-ETIMEDOUT, "record %" PRIu64 " was not appended in time",
+                                   awaited->number);
         }
         start_ns = os_monotonic() - start_ns;
         *awaited->waited_ns = r == SOMETHING_THERE ? start_ns : -(idle_ns + start_ns);

@@ -83,7 +83,7 @@ int index_open(struct memory *memory, int directory, uint64_t id, uint64_t salt,
         char name[32];
         int fd, r;
 
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, id);
         fd = os_open(directory, name, OS_READ, 0);
         if (fd < 0)
                 return fd;
@@ -129,7 +129,7 @@ int index_write(const struct index *index, int directory, uint32_t mode, uint64_
 
         header.entries_check = hash_seeded(salt, (const void *)index->entries, header.entries * 4);
         header.check = hash_seeded(salt, &header, offsetof(struct index_header, check));
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, id);
         snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", name);
         fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, mode);
         if (fd < 0)

@@ -7,6 +7,7 @@
 #include "segment/judge.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "os/detail.h"
 #include "segment/salvage.h"
@@ -89,7 +90,7 @@ int judge_begin(uint64_t first, uint64_t due)
         if (first <= due)
                 return 0;
         return damaged(-EBADMSG, CONTROL_NAME, 0, due,
-                       "the first number, %llu, lies beyond the log", (unsigned long long)first);
+                       "the first number, %" PRIu64 ", lies beyond the log", first);
 }
 
 /* A truncation left the segment before its seal's end. Does the part between have room for what was

@@ -10,6 +10,7 @@
 #include "segment/scan.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "logstore.h"
 #include "os/detail.h"
@@ -82,8 +83,8 @@ static int move(struct window *window, uint64_t offset, uint64_t bytes)
                 window->length = 0;
                 r = os_read(window->scan->fd, window->bytes, WINDOW_BYTES, window->offset, &got);
                 if (r < 0)
-                        return detail(r, "offset %llu: cannot read: %s",
-                                      (unsigned long long)window->offset, logstore_error_text(r));
+                        return detail(r, "offset %" PRIu64 ": cannot read: %s", window->offset,
+                                      logstore_error_text(r));
                 window->length = got;
         }
         start_ahead(window);

@@ -10,6 +10,7 @@
 #include "segment/segment.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,8 +55,9 @@ int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t
 
         segment_name(id, name);
         if (id > ID_MAX) /* nobody would find it */
-                return detail(-EOVERFLOW, "%s: ids end at %llu: remove the file that has that name",
-                              name, (unsigned long long)ID_MAX);
+                return detail(-EOVERFLOW,
+                              "%s: ids end at %" PRIu64 ": remove the file that has that name",
+                              name, ID_MAX);
         snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", name);
         fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, mode);
         if (fd < 0)
@@ -98,12 +100,13 @@ static int check_header(const struct segment_header *header, const char *name,
                 return damaged(-EBADMSG, name, 24, 0, "the segment belongs to another store");
         if (header->id != id)
                 return damaged(-EBADMSG, name, 40, 0,
-                               "the segment was written as number %llu: the file was renamed",
-                               (unsigned long long)header->id);
+                               "the segment was written as number %" PRIu64
+                               ": the file was renamed",
+                               header->id);
         if (header->bytes < SEGMENT_BYTES_MIN || header->bytes > SEGMENT_BYTES_MAX ||
             header->bytes % GROW_BYTES != 0)
-                return damaged(-EBADMSG, name, 56, 0, "impossible segment size %llu",
-                               (unsigned long long)header->bytes);
+                return damaged(-EBADMSG, name, 56, 0, "impossible segment size %" PRIu64,
+                               header->bytes);
         return 0;
 }
 
@@ -257,8 +260,8 @@ int segment_open(struct memory *memory, int directory, const uint8_t uuid[16], u
         if (r == 0) {
                 r = map_file(memory, segment->fd, kind, segment->brief.bytes, &segment->map);
                 if (r < 0)
-                        detail(r, "%s: cannot map %llu bytes: %s", segment->name,
-                               (unsigned long long)segment->brief.bytes, logstore_error_text(r));
+                        detail(r, "%s: cannot map %" PRIu64 " bytes: %s", segment->name,
+                               segment->brief.bytes, logstore_error_text(r));
         }
         if (r < 0) {
                 segment_close(segment);

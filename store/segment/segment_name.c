@@ -12,13 +12,13 @@
 
 void segment_name(uint64_t id, char name[32])
 {
-        snprintf(name, 32, SEGMENT_NAME_FORMAT, (unsigned long long)id);
+        snprintf(name, 32, SEGMENT_NAME_FORMAT, id);
 }
 
 uint64_t segment_name_id(const char *name, bool *ret_is_index)
 {
         char *rest, again[32];
-        unsigned long long id;
+        uint64_t id;
 
         if (name[0] < '0' || name[0] > '9')
                 return 0;

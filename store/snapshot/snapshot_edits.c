@@ -8,6 +8,7 @@
  *         edits, these are put aside, the page is dropped, and they are written again.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "snapshot/snapshot_private.h"
@@ -104,12 +105,11 @@ static int copy_pages(struct logstore_snapshot *snapshot, const struct snapshot_
                 fresh += !bit_get(bits, page);
         if (snapshot->copied_bytes + fresh * page_bytes > snapshot->budget_bytes)
                 return detail(-ENOBUFS,
-                              "record %llu: editing copies %llu bytes, %llu of %llu are "
-                              "left: drop edits or raise the budget",
-                              (unsigned long long)edit->number,
-                              (unsigned long long)(fresh * page_bytes),
-                              (unsigned long long)(snapshot->budget_bytes - snapshot->copied_bytes),
-                              (unsigned long long)snapshot->budget_bytes);
+                              "record %" PRIu64 ": editing copies %" PRIu64 " bytes, %" PRIu64
+                              " of %" PRIu64 " are left: drop edits or raise the budget",
+                              edit->number, fresh * page_bytes,
+                              snapshot->budget_bytes - snapshot->copied_bytes,
+                              snapshot->budget_bytes);
         for (uint64_t page = first_page(edit); page < end_page(edit); page++) {
                 volatile uint8_t *byte = (uint8_t *)edit->segment->map.base + page * page_bytes;
                 *byte = *byte; /* the store copies the page */

@@ -8,6 +8,7 @@
  * again.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -197,7 +198,7 @@ static int verify_once(struct verification *v)
         if (v->hooks && v->hooks->progress)
                 v->hooks->progress(v->hooks->context, v->total_bytes, v->total_bytes);
         if (v->damaged)
-                return detail(-EBADMSG, "%llu faults", (unsigned long long)v->found.report.faults);
+                return detail(-EBADMSG, "%" PRIu64 " faults", v->found.report.faults);
         return v->found.report.faults ? fault_tell(&v->found.first) : 0;
 }
 

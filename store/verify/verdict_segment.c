@@ -2,6 +2,7 @@
  * verdict_segment.c - one segment of the chain: its link, its frames, its seal, its index
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "chain/directory.h"
@@ -59,7 +60,7 @@ static void close_index(struct verification *v, uint64_t id)
         index_close(&v->index);
         if (v->index_error == 0)
                 return;
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, id);
         verdict_tell(v, name, 0, 0, v->index_error, false,
                      "the index is not that of its segment; it is rebuilt on use, delete it");
 }
@@ -115,8 +116,8 @@ static void tell_torn(struct verification *v, uint64_t id, const struct torn *to
         snprintf(text, sizeof(text), "%s; the next open for writing drops it", torn->what);
         if (dropped.records)
                 snprintf(text, sizeof(text),
-                         "%s; the next open for writing drops it, with %llu valid records",
-                         torn->what, (unsigned long long)dropped.records);
+                         "%s; the next open for writing drops it, with %" PRIu64 " valid records",
+                         torn->what, dropped.records);
         verdict_tell(v, name, torn->place, torn->place ? torn->number : 0, 0, false, text);
 }
 

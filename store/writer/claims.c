@@ -11,6 +11,7 @@
 #include "writer/claims.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "os/detail.h"
 #include "os/guard.h"
@@ -185,11 +186,11 @@ int claims_resolve(struct claims *claims, const struct open_claim *wanted, uint6
         pthread_mutex_lock(&claims->lock);
         open = find(claims, wanted, serial);
         if (!open)
-                r = detail(-ECANCELED, "record %llu: the claim was already resolved",
-                           (unsigned long long)number);
+                r = detail(-ECANCELED, "record %" PRIu64 ": the claim was already resolved",
+                           number);
         else if (size > (int64_t)open->size)
-                r = detail(-EMSGSIZE, "record %llu: %lld bytes to commit, %u claimed",
-                           (unsigned long long)number, (long long)size, open->size);
+                r = detail(-EMSGSIZE, "record %" PRIu64 ": %" PRId64 " bytes to commit, %u claimed",
+                           number, size, open->size);
         else
                 unlink_open(claims, open);
         pthread_mutex_unlock(&claims->lock);

@@ -11,6 +11,7 @@
 #include "writer/recovery.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "chain/directory.h"
 #include "logstore.h"
@@ -64,11 +65,10 @@ static int check_number(uint64_t number)
 {
         if (number <= NUMBER_LAST)
                 return 0;
-        return detail(
-                -EOVERFLOW,
-                "the log ends with record %llu, numbers are used up: copy the records to a new "
-                "store",
-                (unsigned long long)number);
+        return detail(-EOVERFLOW,
+                      "the log ends with record %" PRIu64
+                      ", numbers are used up: copy the records to a new store",
+                      number);
 }
 
 static int describe_start(struct chain *chain, const struct control_slot *slot,

@@ -15,6 +15,7 @@
 #include "writer/sync.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 
 #include "logstore.h"
@@ -94,9 +95,8 @@ static int sync_piece(struct sync *sync, struct gate *gate, uint64_t from, uint6
         int r = os_sync_map(gate->base + from, end - from);
 
         if (r < 0)
-                return detail(r, "%s: offset %llu: a sync of %llu bytes failed: %s",
-                              gate->segment->name, (unsigned long long)from,
-                              (unsigned long long)(end - from), logstore_error_text(r));
+                return detail(r, "%s: offset %" PRIu64 ": a sync of %" PRIu64 " bytes failed: %s",
+                              gate->segment->name, from, end - from, logstore_error_text(r));
         return sync_check_piece(sync, gate, from, end);
 }
 
@@ -123,8 +123,9 @@ int sync_check_piece(struct sync *sync, struct gate *gate, uint64_t from, uint64
                 return detail(r, "%s: cannot stat: %s", segment->name, logstore_error_text(r));
         if (st.bytes < end) /* what lay there was dropped, and its msync succeeds */
                 return detail(-EIO,
-                              "%s: the file was cut to %llu bytes while this process writes to it",
-                              segment->name, (unsigned long long)st.bytes);
+                              "%s: the file was cut to %" PRIu64
+                              " bytes while this process writes to it",
+                              segment->name, st.bytes);
         if (st.links > 0 || !is_on_chain(sync, segment->brief.id)) /* else it was trimmed */
                 return 0;
         r = control_held(sync->writer->control); /* it says more, if all is gone */
@@ -266,7 +267,7 @@ int sync_check_number(struct sync *sync, uint64_t number)
         int r = writer_failure(sync->writer);
 
         if (r == 0 && number > writer_claimed(sync->writer))
-                r = detail(-EAGAIN, "record %llu was not appended yet", (unsigned long long)number);
+                r = detail(-EAGAIN, "record %" PRIu64 " was not appended yet", number);
         return r;
 }
 
@@ -285,8 +286,9 @@ int sync_check_length(struct sync *sync)
         r = os_stat(segment->fd, &st);
         if (r == 0 && st.bytes < end)
                 r = detail(-EIO,
-                           "%s: the file was cut to %llu bytes while this process writes to it",
-                           segment->name, (unsigned long long)st.bytes);
+                           "%s: the file was cut to %" PRIu64
+                           " bytes while this process writes to it",
+                           segment->name, st.bytes);
         chain_unpin(writer->chain, segment);
         return r < 0 ? writer_give_up(writer, logstore_detail()) : 0;
 }
@@ -301,11 +303,11 @@ static int wait_resolved(struct sync *sync, uint64_t number, int64_t deadline_ns
                 if (r < 0)
                         return r;
                 if (claims_mine(sync->claims, number))
-                        return detail(-EDEADLK, "record %llu: a claim of this thread is open",
-                                      (unsigned long long)number);
+                        return detail(-EDEADLK,
+                                      "record %" PRIu64 ": a claim of this thread is open", number);
                 if (deadline_ns >= 0 && os_monotonic() >= deadline_ns)
-                        return detail(-ETIMEDOUT, "record %llu: an earlier claim is still open",
-                                      (unsigned long long)number);
+                        return detail(-ETIMEDOUT,
+                                      "record %" PRIu64 ": an earlier claim is still open", number);
                 os_sleep(pause_ns);
                 if (pause_ns < 1000000)
                         pause_ns *= 2;
@@ -345,7 +347,7 @@ int sync_until(struct sync *sync, uint64_t number, int64_t deadline_ns)
         }
         atomic_fetch_sub(&sync->waiting, 1);
         if (r == -ETIMEDOUT)
-                return detail(r, "record %llu: the sync goes on", (unsigned long long)number);
+                return detail(r, "record %" PRIu64 ": the sync goes on", number);
         return r;
 }
 

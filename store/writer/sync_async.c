@@ -8,6 +8,7 @@
  *         rounds instead (sync_helper.c).
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "logstore.h"
@@ -115,8 +116,9 @@ void sync_reap_ring(struct sync *sync)
                         result = r;
                 if (result < 0)
                         note_error(sync,
-                                   detail(result, "%010llu.log: an asynchronous sync failed: %s",
-                                          (unsigned long long)id, logstore_error_text(result)));
+                                   detail(result,
+                                          SEGMENT_NAME_FORMAT ": an asynchronous sync failed: %s",
+                                          id, logstore_error_text(result)));
                 if (--sync->pending == 0)
                         finish_round(sync);
         }
@@ -170,8 +172,7 @@ int sync_start(struct sync *sync, uint64_t number)
         int r = sync_check_number(sync, number);
 
         if (r == 0 && claims_mine(sync->claims, number))
-                r = detail(-EDEADLK, "record %llu: a claim of this thread is open",
-                           (unsigned long long)number);
+                r = detail(-EDEADLK, "record %" PRIu64 ": a claim of this thread is open", number);
         if (r < 0)
                 return r;
         pthread_mutex_lock(&sync->lock);

@@ -7,6 +7,7 @@
  * writer->lock, because a step takes as long as the kernel needs.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "logstore.h"
@@ -110,10 +111,9 @@ int ready_segment(struct segment *segment, uint64_t *ready, uint64_t wanted, uin
         }
         if (r < 0)
                 return detail(r,
-                              "%s: offset %llu: no space for %llu bytes: %s: make room, then "
-                              "append again",
-                              segment->name, (unsigned long long)*ready,
-                              (unsigned long long)(least - *ready), logstore_error_text(r));
+                              "%s: offset %" PRIu64 ": no space for %" PRIu64
+                              " bytes: %s: make room, then append again",
+                              segment->name, *ready, least - *ready, logstore_error_text(r));
         return 0;
 }
 
@@ -203,9 +203,9 @@ static int wait_clean(struct writer *writer)
         while (r == 0 && too_dirty(writer)) {
                 if (writer->dirty_refuses)
                         return detail(-EAGAIN,
-                                      "more than %llu bytes wait to be written: sync, or "
-                                      "append again later",
-                                      (unsigned long long)writer->dirty_hard_bytes);
+                                      "more than %" PRIu64
+                                      " bytes wait to be written: sync, or append again later",
+                                      writer->dirty_hard_bytes);
                 for (uint32_t turn = writer->oldest; turn != writer->newest + 1; turn++)
                         os_start_writeback(writer_gate(writer, turn)->segment->fd, 0,
                                            writer_gate(writer, turn)->ready);

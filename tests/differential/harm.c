@@ -229,8 +229,7 @@ static void stray(struct harming *h)
                 if (strstr(h->tree->files[i].name, ".log") &&
                     strtoull(h->tree->files[i].name, NULL, 10) > id)
                         id = strtoull(h->tree->files[i].name, NULL, 10);
-        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT,
-                 (unsigned long long)(id + 1 + below(h, 3)));
+        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, id + 1 + below(h, 3));
         if (h->tree->count >= TREE_FILES_MAX - 1)
                 return;
         file = tree_add(h->tree, name, file->data, file->bytes);

@@ -42,7 +42,7 @@ static struct tree_file *segment_with(struct harming *h, uint64_t id)
 {
         char name[TREE_NAME_BYTES];
 
-        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, (unsigned long long)id);
+        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, id);
         return tree_find(h->tree, name);
 }
 
@@ -111,7 +111,7 @@ static void renumber(struct harming *h)
         bool moved = below(h, 2) == 0, own = below(h, 2) == 0;
         char name[TREE_NAME_BYTES], old[TREE_NAME_BYTES];
 
-        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, (unsigned long long)id);
+        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, id);
         if (!file || id == id_of(file) || !has_room(h))
                 return;
         copy = copy_as(h, file, name, old);
@@ -159,7 +159,7 @@ static void mix_indexes(struct harming *h)
         char name[TREE_NAME_BYTES], old[TREE_NAME_BYTES];
         bool right = below(h, 2) == 0;
 
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, (unsigned long long)id);
+        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, id);
         if (!file || strcmp(name, file->name) == 0 || !has_room(h))
                 return;
         file = copy_as(h, file, name, old);

@@ -157,7 +157,7 @@ static void fix_link(struct tree *tree, struct tree_file *file)
         if (!start)
                 return;
         snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT,
-                 (unsigned long long)tree_get(start + offsetof(struct start_payload, previous_id)));
+                 tree_get(start + offsetof(struct start_payload, previous_id)));
         previous = tree_find(tree, name);
         before = start_of(previous);
         if (!before)

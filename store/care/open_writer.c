@@ -88,8 +88,7 @@ static int find_active(struct logstore *store, const struct control_slot *slot,
                  * them may have died before it did. Once there is a segment, they are durable. */
                 r = os_sync_directory(store->directory);
                 if (r < 0)
-                        return detail(r, "%s: cannot sync the directory: %s", store->path,
-                                      logstore_error_text(r));
+                        return detail_sync_directory(r, store->path);
                 r = directory_sync_parent(store->path);
                 return r < 0 ? r : recovery_start(chain, &store->control, NULL, ret, ret_tail);
         }

@@ -134,7 +134,7 @@ int quarantine_sync(int directory)
         if (r == 0)
                 r = os_sync_directory(directory);
         os_close(quarantine); /* synced */
-        return r < 0 ? detail(r, QUARANTINE ": a sync failed: %s", logstore_error_text(r)) : 0;
+        return detail_sync(r, QUARANTINE);
 }
 
 int quarantine_copy(int directory, const char *name)

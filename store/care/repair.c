@@ -105,8 +105,7 @@ static int sync_kept(struct repair *repair, struct chain *chain)
                 r = fd < 0 ? fd : os_sync_file(fd);
                 if (fd >= 0 && os_close(fd) < 0 && r == 0)
                         r = -EIO;
-                if (r < 0)
-                        detail(r, "%s: a sync failed: %s", name, logstore_error_text(r));
+                r = detail_sync(r, name);
         }
         return r;
 }

@@ -48,10 +48,8 @@ static int describe_end(struct truncation *truncation, struct start_payload *sta
 
 static int fail_sync(struct logstore *store, const char *what, int error)
 {
-        char why[192];
-
-        snprintf(why, sizeof(why), "%s: a sync failed: %s", what, logstore_error_text(error));
-        return writer_give_up(&store->writer, why);
+        detail_sync(error, what);
+        return writer_give_up(&store->writer, logstore_detail());
 }
 
 /* Once the new head is sealed, or lost, what was cut would be taken for the log. So fail; the next

@@ -4,11 +4,9 @@
  * What leaves the chain becomes a leftover. chain_drop.c unlinks its file once that is durable.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "chain/chain_private.h"
-#include "logstore.h"
 #include "os/detail.h"
 
 uint64_t chain_next_id(struct chain *chain)
@@ -180,7 +178,6 @@ static int seal_file(struct chain *chain, struct segment *segment, uint64_t reco
                      int64_t greatest_ns, bool was_read)
 {
         const struct segment_brief *brief = &segment->brief;
-        int r;
 
         if (!brief->started || end < FRAMES_OFFSET ||
             records > (end - FRAMES_OFFSET) / FRAME_HEADER_BYTES ||
@@ -191,10 +188,7 @@ static int seal_file(struct chain *chain, struct segment *segment, uint64_t reco
                 chain_unlink_index(chain, brief->id);
         if (!brief->sealed || brief->seal.records != records || brief->seal.end != end)
                 segment_seal(segment, records, end, greatest_ns);
-        r = map_sync(&segment->map, HEADER_BYTES);
-        return r < 0 ? detail(r, "%s: offset 0: a sync failed: %s", segment->name,
-                              logstore_error_text(r))
-                     : 0;
+        return segment_sync_start(segment, HEADER_BYTES);
 }
 
 int chain_seal(struct chain *chain, uint64_t id, uint64_t records, uint64_t end,

@@ -273,8 +273,7 @@ int control_sync(struct control *control)
 
         if (r < 0)
                 return r;
-        r = map_sync(&control->map, control->map.bytes);
-        return r < 0 ? detail(r, CONTROL_NAME ": a sync failed: %s", logstore_error_text(r)) : 0;
+        return detail_sync(map_sync(&control->map, control->map.bytes), CONTROL_NAME);
 }
 
 void control_set_writer(struct control *control)

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "logstore.h"
 #include "os/detail.h"
 #include "segment/segment.h"
 
@@ -109,7 +108,7 @@ int control_rebuild(struct memory *memory, int directory)
         r = control_write(directory, &page, identity.mode);
         if (r == CONTROL_NOT_FIRST)
                 return detail(-EEXIST, CONTROL_NAME ": another was written meanwhile");
-        if (r == 0 && (r = os_sync_directory(directory)) < 0)
-                detail(r, CONTROL_NAME ": cannot sync the directory: %s", logstore_error_text(r));
+        if (r == 0)
+                r = detail_sync_directory(os_sync_directory(directory), CONTROL_NAME);
         return r;
 }

@@ -280,8 +280,7 @@ int directory_sync_parent(const char *path)
         r = fd < 0 ? fd : os_sync_directory(fd);
         if (fd >= 0)
                 os_close(fd); /* only synced */
+        detail_sync_directory(r, parent);
         free(parent);
-        return r < 0 ? detail(r, "%s/..: cannot sync the directory: %s", path,
-                              logstore_error_text(r))
-                     : 0;
+        return r;
 }

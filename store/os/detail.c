@@ -83,6 +83,19 @@ int detail_number(int error, const char *before, uint64_t number, const char *be
         return error;
 }
 
+int detail_sync(int error, const char *what)
+{
+        return error < 0 ? detail(error, "%s: a sync failed: %s", what, logstore_error_text(error))
+                         : 0;
+}
+
+int detail_sync_directory(int error, const char *what)
+{
+        return error < 0 ? detail(error, "%s: cannot sync the directory: %s", what,
+                                  logstore_error_text(error))
+                         : 0;
+}
+
 static void complete(void)
 {
         if (later.before)

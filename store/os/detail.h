@@ -35,6 +35,11 @@ int fault_tell(const struct fault *fault);
  * when asked for. The two texts must live for ever. */
 int detail_number(int error, const char *before, uint64_t number, const char *behind);
 
+/* Pass on the result of a sync: of @what, or of a directory for the sake of @what. The line tells
+ * of an error; 0 leaves it as it was. Returns @error. */
+int detail_sync(int error, const char *what);
+int detail_sync_directory(int error, const char *what);
+
 /* Put text in front of the line that a lower level left. Returns @error. */
 int detail_prefix(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

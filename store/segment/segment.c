@@ -73,9 +73,7 @@ int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t
                 return detail(r, "%s: cannot prepare a segment: %s", name, logstore_error_text(r));
         }
         r = os_sync_directory(directory);
-        if (r < 0)
-                return detail(r, "%s: cannot sync the directory: %s", name, logstore_error_text(r));
-        return 0;
+        return detail_sync_directory(r, name);
 }
 
 static int check_header(const struct segment_header *header, const char *name,
@@ -319,6 +317,15 @@ void segment_seal(struct segment *segment, uint64_t records, uint64_t end, int64
 
         seal.check = hash_seeded(segment->brief.salt, &seal, offsetof(struct segment_seal, check));
         memcpy((char *)segment->map.base + SECTOR_BYTES, &seal, sizeof(seal));
+}
+
+int segment_sync_start(const struct segment *segment, size_t bytes)
+{
+        int r = map_sync(&segment->map, bytes);
+
+        return r < 0 ? detail(r, "%s: offset 0: a sync failed: %s", segment->name,
+                              logstore_error_text(r))
+                     : 0;
 }
 
 int segment_damage(const struct segment *segment, uint64_t offset, uint64_t number,

@@ -104,6 +104,9 @@ void segment_start(struct segment *segment, const struct start_payload *start, i
 /* Write the seal into the mapping. Everything before @end was synced; the caller syncs the seal. */
 void segment_seal(struct segment *segment, uint64_t records, uint64_t end, int64_t greatest_ns);
 
+/* Sync the first @bytes of the mapping, which hold header, seal and start frame. */
+int segment_sync_start(const struct segment *segment, size_t bytes);
+
 /* May the bytes up to @end be touched? Looks again how long the file is. -EBADMSG: they are not
  * there. */
 int segment_reach(struct segment *segment, uint64_t end);

@@ -14,7 +14,6 @@
 #include <inttypes.h>
 
 #include "chain/directory.h"
-#include "logstore.h"
 #include "os/detail.h"
 
 /* Seal what was scanned to its end and has a durable successor, so that the next open need not read
@@ -100,15 +99,6 @@ static int describe_start(struct chain *chain, const struct control_slot *slot,
         return 0;
 }
 
-static int sync_start_frame(struct segment *segment)
-{
-        int r = map_sync(&segment->map, FRAMES_OFFSET);
-
-        return r < 0 ? detail(r, "%s: offset 0: a sync failed: %s", segment->name,
-                              logstore_error_text(r))
-                     : 0;
-}
-
 int recovery_start(struct chain *chain, struct control *control, const struct recovery *recovery,
                    struct segment **ret, struct tail *ret_tail)
 {
@@ -133,7 +123,7 @@ int recovery_start(struct chain *chain, struct control *control, const struct re
                                 &start, &segment);
         if (r < 0)
                 return r;
-        r = sync_start_frame(segment);
+        r = segment_sync_start(segment, FRAMES_OFFSET);
         if (r == 0) /* the start frame that leaves them out is durable */
                 r = chain_drop_leftovers(chain);
         if (r == 0 && recovery)

@@ -12,7 +12,6 @@
 #include "writer/retention.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "logstore.h"
 #include "os/detail.h"
@@ -123,10 +122,8 @@ struct trim {
 
 static int fail(struct retention *retention, int error)
 {
-        char why[128];
-
-        snprintf(why, sizeof(why), "a trim: a sync failed: %s", logstore_error_text(error));
-        return writer_give_up(retention->sync->writer, why);
+        detail_sync(error, "a trim");
+        return writer_give_up(retention->sync->writer, logstore_detail());
 }
 
 /* Nothing else syncs meanwhile, so a failure of the control page's sync is known as such. */

@@ -5,22 +5,17 @@
  *       file, which is never synced, because it is never evidence.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "logstore.h"
 #include "os/detail.h"
 #include "writer/sync.h"
 #include "writer/sync_private.h"
 
-static int sync_start_of(struct sync *sync, const struct map *map, size_t bytes, const char *name)
+static int sync_start_of(struct sync *sync, const struct segment *segment, size_t bytes)
 {
-        char why[256];
-        int r = map_sync(map, bytes);
-
-        if (r == 0)
-                return 0;
-        snprintf(why, sizeof(why), "%s: offset 0: a sync failed: %s", name, logstore_error_text(r));
-        return writer_give_up(sync->writer, why);
+        return segment_sync_start(segment, bytes) < 0
+                       ? writer_give_up(sync->writer, logstore_detail())
+                       : 0;
 }
 
 int sync_seal_alone(struct sync *sync)
@@ -48,7 +43,7 @@ int sync_seal_alone(struct sync *sync)
         records = (uint32_t)(end.number + 1 - segment->brief.start.first_number);
         segment_seal(segment, records, end.offset, end.greatest_ns);
         (void)os_touch(segment->fd); /* for backups; the sync below makes it durable */
-        r = sync_start_of(sync, &segment->map, HEADER_BYTES, segment->name);
+        r = sync_start_of(sync, segment, HEADER_BYTES);
         if (r == 0 && (r = control_sync(sync->writer->control)) < 0)
                 r = writer_give_up(sync->writer, logstore_detail());
         if (r < 0)
@@ -92,7 +87,7 @@ static int sync_start_frame(void *context)
                 return r;
         if (writer_pin(writer, started->turn, &segment, &end) < 0)
                 return 0; /* others have rolled on, and it is sealed */
-        r = sync_start_of(started->sync, &segment->map, FRAMES_OFFSET, segment->name);
+        r = sync_start_of(started->sync, segment, FRAMES_OFFSET);
         chain_unpin(writer->chain, segment);
         return r;
 }

@@ -12,11 +12,16 @@
 #include "os/detail.h"
 #include "os/file.h"
 
+static void set_mark(struct control_slot *slot, uint64_t number, uint64_t id, uint64_t offset)
+{
+        slot->mark_number = number;
+        slot->mark_id = id;
+        slot->mark_offset = offset;
+}
+
 static void take_mark(struct control_slot *slot, const struct control_slot *from)
 {
-        slot->mark_number = from->mark_number;
-        slot->mark_id = from->mark_id;
-        slot->mark_offset = from->mark_offset;
+        set_mark(slot, from->mark_number, from->mark_id, from->mark_offset);
 }
 
 /* A truncation's new head may have become durable before its control page. */
@@ -169,19 +174,13 @@ static int find_sealed(struct chain *chain, struct control_slot *slot)
                 if (!brief.sealed)
                         continue;
                 if (chain->misfit && at == chain->count) {
-                        if (brief.start.previous_id == 0)
-                                return 0;
-                        slot->mark_number = brief.start.first_number - 1;
-                        slot->mark_id = brief.start.previous_id;
-                        slot->mark_offset = brief.start.previous_end;
-                        return 0;
-                }
-                slot->mark_number = brief.seal.last_number;
-                slot->mark_id = entry->id;
-                slot->mark_offset = brief.seal.end;
-                if (at < chain->count && chain_fits(&entry[1], &brief)) {
-                        slot->mark_number = entry[1].first_number - 1;
-                        slot->mark_offset = entry[1].previous_end;
+                        if (brief.start.previous_id != 0)
+                                set_mark(slot, brief.start.first_number - 1,
+                                         brief.start.previous_id, brief.start.previous_end);
+                } else if (at < chain->count && chain_fits(&entry[1], &brief)) {
+                        set_mark(slot, entry[1].first_number - 1, entry->id, entry[1].previous_end);
+                } else {
+                        set_mark(slot, brief.seal.last_number, entry->id, brief.seal.end);
                 }
                 return 0;
         }
@@ -218,11 +217,10 @@ int chain_find_cap(struct chain *chain, const struct control_slot *slot)
                 if (entry->epoch <= slot->epoch)
                         return 0;
                 chain->cap.epoch = entry->epoch;
-                chain->cap.mark_number = entry->first_number - 1;
                 /* If nothing older is left, nobody has looked at what the link says. */
-                chain->cap.mark_id =
-                        at > 1 && entry[-1].id == entry->previous_id ? entry->previous_id : 0;
-                chain->cap.mark_offset = entry->previous_end;
+                set_mark(&chain->cap, entry->first_number - 1,
+                         at > 1 && entry[-1].id == entry->previous_id ? entry->previous_id : 0,
+                         entry->previous_end);
         }
         return 0;
 }

@@ -211,17 +211,17 @@ int follower_walk(struct logstore *store)
                 return r;
         }
         r = chain_pin_id(&store->chain, follower->segment_id, &segment);
-        if (r == -ESTALE) { /* trimmed, off the chain, or nothing was ever synced */
-                if (restarted && is_beside(store, follower->segment_id))
-                        durable = follower->number;
-                r = follow_from_seal(store, &segment);
-        } else if (r == 0 && restarted && !is_mark(store, segment)) {
+        if (r == 0 && restarted && is_mark(store, segment)) {
+                marked = follower->number;
+        } else if (r == 0 && restarted) {
                 durable = follower->number;
                 chain_unpin(&store->chain, segment);
-                r = follow_from_seal(store, &segment);
-        } else if (r == 0 && restarted) {
-                marked = follower->number;
+                r = -ESTALE;
+        } else if (r == -ESTALE && restarted && is_beside(store, follower->segment_id)) {
+                durable = follower->number;
         }
+        if (r == -ESTALE) /* no such mark, trimmed, off the chain, or nothing was ever synced */
+                r = follow_from_seal(store, &segment);
         if (r < 0)
                 return chain_is_damage(r) ? 0 : r; /* a read there tells */
         chain_find_end(&store->chain, segment);    /* no step beyond where the log leaves it */

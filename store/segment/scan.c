@@ -211,13 +211,12 @@ static void conclude(struct scan *scan, const struct walk *walk, int step)
 static int scan_frames(struct scan *scan, struct window *window)
 {
         uint64_t first = scan->first_number;
-        uint64_t trimmed = scan->begin > first ? scan->begin - first : 0;
         uint64_t numbers = scan->next_number == 0      ? UINT64_MAX
                            : scan->next_number > first ? scan->next_number - first
                                                        : 0;
         struct walk walk = walk_from(scan->from.offset ? scan->from.offset : FRAMES_OFFSET,
                                      scan->from.offset ? scan->from.ordinal : 1,
-                                     trimmed < UINT32_MAX ? (uint32_t)trimmed + 1 : UINT32_MAX);
+                                     walk_ordinal_from(first, scan->begin));
         int64_t greatest = scan->greatest_ns;
         struct scan_frame frame;
         struct walk before;

@@ -188,15 +188,9 @@ static inline uint64_t segment_number(const struct segment *segment, uint32_t or
         return segment->brief.start.first_number + ordinal - 1;
 }
 
-/* The ordinal of @number; 1 if it lies before the segment. Frames before the log's first number
- * need only lead on, so this is where a walk begins to check them. */
 static inline uint32_t segment_ordinal_from(const struct segment *segment, uint64_t number)
 {
-        uint64_t first = segment->brief.start.first_number;
-
-        if (number <= first)
-                return 1;
-        return number - first < UINT32_MAX - 1 ? (uint32_t)(number - first) + 1 : UINT32_MAX;
+        return walk_ordinal_from(segment->brief.start.first_number, number);
 }
 
 /* Drop the clean pages that the page cache has of a part of the file, page-aligned. */

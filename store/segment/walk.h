@@ -73,6 +73,16 @@ static inline struct walk walk_from(uint64_t offset, uint32_t due, uint32_t chec
         return (struct walk){ .at = { offset, due }, .whole = { offset, due }, .checked = checked };
 }
 
+/* The ordinal of @number in a segment that begins with @first; 1 if it lies before the segment.
+ * Frames before the log's first number need only lead on, so this is where a walk begins to check
+ * them. */
+static inline uint32_t walk_ordinal_from(uint64_t first, uint64_t number)
+{
+        if (number <= first)
+                return 1;
+        return number - first < UINT32_MAX - 1 ? (uint32_t)(number - first) + 1 : UINT32_MAX;
+}
+
 static inline int walk_stop(struct walk *walk, enum walk_step step, const char *why)
 {
         walk->why = why;

@@ -40,7 +40,7 @@ struct mem_view {
         const char *dir;
         size_t cell_count;
         struct mem_segment *segments;
-        size_t segment_count, segment_capacity;
+        size_t segment_count;
         struct logstore_residency total;
         struct mem_process *processes;
         size_t process_count;

@@ -32,40 +32,22 @@ struct gathering {
         struct logstore *store;
 };
 
-static struct mem_segment *segment_room(struct mem_view *view)
-{
-        struct mem_segment *segments, *segment;
-
-        if (view->segment_count == view->segment_capacity) {
-                size_t capacity = view->segment_capacity * 2 + 16;
-
-                segments = realloc(view->segments, capacity * sizeof(*segments));
-                if (!segments)
-                        return NULL;
-                view->segments = segments;
-                view->segment_capacity = capacity;
-        }
-        segment = &view->segments[view->segment_count];
-        *segment = (struct mem_segment){ .cells = NULL };
-        segment->cells = calloc(view->cell_count ? view->cell_count : 1, sizeof(segment->cells[0]));
-        return segment->cells ? segment : NULL;
-}
-
+/* There is room for it in view->segments. */
 static int add_file(struct gathering *g, uint64_t id, const char *name)
 {
-        struct mem_segment *segment = segment_room(g->view);
-        int r;
+        size_t count = g->view->cell_count;
+        struct mem_segment segment = { .cells = calloc(count ? count : 1, sizeof(*segment.cells)) };
+        int r = -ENOMEM;
 
-        if (!segment)
-                return -ENOMEM;
-        r = logstore_residency(g->store, id, &segment->all, g->view->cell_count, segment->cells);
+        if (segment.cells)
+                r = logstore_residency(g->store, id, &segment.all, count, segment.cells);
         if (r < 0) {
-                free(segment->cells);
+                free(segment.cells);
                 return r == -ESTALE ? 0 : r; /* trimmed since it was listed */
         }
-        strncpy(segment->name, name, sizeof(segment->name) - 1);
-        add_total(&g->view->total, &segment->all);
-        g->view->segment_count++;
+        strncpy(segment.name, name, sizeof(segment.name) - 1);
+        add_total(&g->view->total, &segment.all);
+        g->view->segments[g->view->segment_count++] = segment;
         return 0;
 }
 
@@ -85,31 +67,27 @@ static int by_id(const struct dirent **a, const struct dirent **b)
         return x != y ? (x > y) - (x < y) : strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* By their names alone: to say what is in a segment the library would have to look into it. */
-static int add_segments(struct gathering *g)
+/* The control file, and the segments by their names alone: to say what is in a segment the library
+ * would have to look into it. */
+int mem_gather(struct mem_view *view, struct logstore *store, const char *dir, size_t cells)
 {
+        struct gathering g = { view, store };
         struct dirent **entries;
-        int count = scandir(g->view->dir, &entries, is_segment, by_id), r = 0;
+        int count = scandir(dir, &entries, is_segment, by_id), r;
 
+        *view = (struct mem_view){ .dir = dir, .cell_count = cells };
         if (count < 0)
                 return -errno;
+        view->segments = calloc((size_t)count + 1, sizeof(*view->segments));
+        r = view->segments ? add_file(&g, 0, "control") : -ENOMEM;
         for (int i = 0; i < count; i++) {
                 if (r == 0)
-                        r = add_file(g, strtoull(entries[i]->d_name, NULL, 10), entries[i]->d_name);
+                        r = add_file(&g, strtoull(entries[i]->d_name, NULL, 10),
+                                     entries[i]->d_name);
                 free(entries[i]);
         }
         free(entries);
         return r;
-}
-
-int mem_gather(struct mem_view *view, struct logstore *store, const char *dir, size_t cells)
-{
-        struct gathering g = { view, store };
-        int r;
-
-        *view = (struct mem_view){ .dir = dir, .cell_count = cells };
-        r = add_file(&g, 0, "control");
-        return r < 0 ? r : add_segments(&g);
 }
 
 void mem_free(struct mem_view *view)

@@ -8,13 +8,10 @@
 #include "chain/directory.h"
 #include "read/reader.h"
 
-static uint64_t disk_bytes(struct logstore *store, uint64_t id, const char *format,
-                           uint64_t *ret_file_bytes)
+static uint64_t disk_bytes(struct logstore *store, const char *name, uint64_t *ret_file_bytes)
 {
         struct os_stat st;
-        char name[32];
 
-        snprintf(name, sizeof(name), format, id);
         if (os_stat_name(store->directory, name, &st) < 0)
                 return 0;
         if (ret_file_bytes)
@@ -53,6 +50,7 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
         struct logstore_info info = { 0 };
         struct control_slot slot;
         struct chain_entry entry = { 0 };
+        char name[32];
         int r = store_enter(store);
 
         if (r < 0)
@@ -75,8 +73,10 @@ int logstore_info(struct logstore *store, struct logstore_info *ret)
                 describe_lock(store, &info);
                 while (chain_entry_after(&store->chain, entry.id, &entry) != -ENOENT) {
                         info.segments++;
-                        info.disk_bytes += disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, NULL) +
-                                           disk_bytes(store, entry.id, INDEX_NAME_FORMAT, NULL);
+                        segment_name(entry.id, name);
+                        info.disk_bytes += disk_bytes(store, name, NULL);
+                        index_name(entry.id, name);
+                        info.disk_bytes += disk_bytes(store, name, NULL);
                 }
                 if (store->writes)
                         describe_writer(store, &info);
@@ -123,6 +123,7 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
 {
         struct logstore_segment_info info = { 0 };
         struct chain_entry entry, next;
+        char index[32];
         struct segment_brief brief;
         int r = chain_entry_after(&store->chain, after_id, &entry), has_next;
         uint64_t damaged = chain_damaged_between(&store->chain, after_id,
@@ -134,8 +135,9 @@ static int describe_segment(struct logstore *store, uint64_t after_id, uint64_t 
                 return r;
         info.id = entry.id;
         segment_name(entry.id, info.name);
-        info.disk_bytes = disk_bytes(store, entry.id, SEGMENT_NAME_FORMAT, &info.file_bytes);
-        info.has_index = disk_bytes(store, entry.id, INDEX_NAME_FORMAT, NULL) > 0;
+        info.disk_bytes = disk_bytes(store, info.name, &info.file_bytes);
+        index_name(entry.id, index);
+        info.has_index = disk_bytes(store, index, NULL) > 0;
         if (damaged) {
                 info.state = LOGSTORE_SEGMENT_DAMAGED;
                 *ret = info;

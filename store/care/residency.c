@@ -113,7 +113,7 @@ static int mincore_honest(int fd, struct memory *memory)
 {
         uint64_t page = os_page_bytes(), huge = page * page / 8, beyond;
         struct map map = { 0 };
-        unsigned char there;
+        unsigned char there = 0;
         struct os_stat st;
         int r = os_stat(fd, &st);
 
@@ -249,7 +249,7 @@ static int span_of(struct logstore *store, struct segment *segment, uint64_t fro
 static int64_t warm_span(struct logstore *store, struct segment *segment, int fd,
                          const struct span *span)
 {
-        struct logstore_residency now;
+        struct logstore_residency now = { 0 };
         int r;
 
         (void)segment;
@@ -263,7 +263,7 @@ static int64_t evict_span(struct logstore *store, struct segment *segment, int f
                           const struct span *span)
 {
         uint64_t bytes = span->to - span->from;
-        struct logstore_residency now;
+        struct logstore_residency now = { 0 };
         int r = os_write_back(fd, span->from, bytes);
 
         if (r == 0)

@@ -16,7 +16,7 @@ void chain_unlink_index(struct chain *chain, uint64_t id)
 {
         char name[32];
 
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, id);
+        index_name(id, name);
         os_unlink(chain->directory, name); /* it may be missing, and it is never evidence */
 }
 

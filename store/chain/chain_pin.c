@@ -40,7 +40,7 @@ int chain_remember(struct chain *chain, struct segment *segment)
                 ;
         if (chain->mapped_count == chain->mapped_room) {
                 size_t room = chain->mapped_room * 2 + 8;
-                void *mapped =
+                void *mapped = /* NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers */
                         memory_resize(chain->memory, chain->mapped, room * sizeof(*chain->mapped));
                 if (!mapped)
                         return detail(-ENOMEM, "no memory for the list of mapped segments");

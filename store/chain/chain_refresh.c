@@ -78,7 +78,7 @@ static bool index_outgrown(const struct chain *chain, const struct segment *segm
 
         if (segment->pins > 0 || segment->index_shared || !segment->index.map.base)
                 return false;
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, segment->brief.id);
+        index_name(segment->brief.id, name);
         return os_stat_name(chain->directory, name, &st) == 0;
 }
 

@@ -300,6 +300,7 @@ int control_believe_disk(struct control *control, int directory)
                 os_close(fd);
         if (r < 0)
                 return detail(r, CONTROL_NAME ": cannot read: %s", logstore_error_text(r));
+        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): a difference in padding counts */
         if (got == sizeof(disk) && memcmp(disk, control->page, sizeof(disk)) != 0)
                 memcpy(control->page, disk, sizeof(disk));
         return 0;

@@ -21,7 +21,7 @@ static __thread struct {
 
 static __thread struct fault last; /* .error 0: the line tells of no damage */
 
-int detail(int error, const char *format, ...)
+int(detail)(int error, const char *format, ...)
 {
         va_list arguments;
 
@@ -46,7 +46,7 @@ static int tell(void)
         return last.error;
 }
 
-int damaged(int error, const char *file, uint64_t offset, uint64_t number, const char *format, ...)
+int(damaged)(int error, const char *file, uint64_t offset, uint64_t number, const char *format, ...)
 {
         va_list arguments;
 

@@ -15,14 +15,27 @@ struct fault {
         char what[256];
 };
 
-/* Remember the formatted line for logstore_detail() and return @error. So a failure is one
- * statement: return detail(-EBADMSG, "..."). */
+/* Remember the formatted line for logstore_detail() and return @error, which is below 0. So a
+ * failure is one statement: return detail(-EBADMSG, "..."). */
 int detail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same for damage. The line says file, offset, number (if not 0), what is wrong and what to do;
  * fault_last() gives the parts. */
 int damaged(int error, const char *file, uint64_t offset, uint64_t number, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
+
+#ifdef LOGSTORE_ANALYSED
+/* An analyser that does not know that the result is below 0 follows the path of success after each
+ * failure. */
+static inline int detail_negative(int error)
+{
+        if (error >= 0)
+                __builtin_unreachable();
+        return error;
+}
+#define detail(...) detail_negative(detail(__VA_ARGS__))
+#define damaged(...) detail_negative(damaged(__VA_ARGS__))
+#endif
 
 /* Give the parts of this thread's last failure, which was @error. If it did not come from
  * damaged(), only the line is known. */

@@ -15,6 +15,11 @@
 
 #include "segment/hash.h"
 
+void index_name(uint64_t id, char name[32])
+{
+        snprintf(name, 32, INDEX_NAME_FORMAT, id);
+}
+
 static uint64_t entries_for(uint64_t segment_bytes)
 {
         return (segment_bytes - FRAMES_OFFSET) / FRAME_HEADER_BYTES / INDEX_STRIDE + 1;
@@ -83,7 +88,7 @@ int index_open(struct memory *memory, int directory, uint64_t id, uint64_t salt,
         char name[32];
         int fd, r;
 
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, id);
+        index_name(id, name);
         fd = os_open(directory, name, OS_READ, 0);
         if (fd < 0)
                 return fd;
@@ -129,7 +134,7 @@ int index_write(const struct index *index, int directory, uint32_t mode, uint64_
 
         header.entries_check = hash_seeded(salt, (const void *)index->entries, header.entries * 4);
         header.check = hash_seeded(salt, &header, offsetof(struct index_header, check));
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, id);
+        index_name(id, name);
         snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", name);
         fd = os_open(directory, temporary, OS_WRITE | OS_CREATE, mode);
         if (fd < 0)

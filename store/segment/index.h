@@ -11,6 +11,8 @@
 
 #define INDEX_STRIDE 4 /* of an active segment: one byte per record */
 
+void index_name(uint64_t id, char name[32]);
+
 /* There is an entry for each of the ordinals 1, 1 + stride, ...: the frame's offset / 8. The stride
  * is a power of two. An entry counts only for an ordinal that the caller knows to be set. A reader
  * that a truncation has overtaken may load an entry while it is set, so the accesses are

@@ -83,7 +83,7 @@ int segment_write_index(const struct segment *segment, const struct index *index
 
         if (r < 0 || os_stat_name(segment->directory, segment->name, &st) != -ENOENT)
                 return r;
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, brief->id);
+        index_name(brief->id, name);
         os_unlink(segment->directory, name);
         return -ENOENT;
 }

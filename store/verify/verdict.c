@@ -207,7 +207,7 @@ static int verify_again(struct logstore *store, struct chain *chain,
                         const struct logstore_verify_hooks *hooks, bool first_only,
                         struct verdict *ret)
 {
-        struct verification v;
+        struct verification v = { 0 };
         int r = -EAGAIN;
 
         for (int i = 0; r == -EAGAIN && i < VERIFY_TRIES; i++) {

@@ -60,7 +60,7 @@ static void close_index(struct verification *v, uint64_t id)
         index_close(&v->index);
         if (v->index_error == 0)
                 return;
-        snprintf(name, sizeof(name), INDEX_NAME_FORMAT, id);
+        index_name(id, name);
         verdict_tell(v, name, 0, 0, v->index_error, false,
                      "the index is not that of its segment; it is rebuilt on use, delete it");
 }

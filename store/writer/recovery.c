@@ -67,6 +67,7 @@ static int scan_one(struct chain *chain, const struct segment_brief *brief, uint
         scan->limit = limit;
         scan->begin = chain->first_number;
         r = scan_segment(scan);
+        scan->key = NULL; /* it ends here */
         os_close(fd);
         if (r < 0) {
                 segment_name(brief->id, name);

@@ -64,7 +64,7 @@ static int open_prepared(struct chain *chain, uint64_t segment_bytes, uint32_t m
                 r = add_index(chain, segment);
         if (r == 0)
                 r = ready_segment(segment, &ready, FRAMES_OFFSET, 0, READY_PAGES);
-        if (r < 0) {
+        if (r != 0) {
                 char name[32];
                 int left;
 

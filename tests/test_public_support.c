@@ -313,10 +313,23 @@ static bool is_left_out(const TTest *test)
         return at < left_out_count;
 }
 
+/* A case of its own for each test, so that CK_RUN_CASE finds it by the name of its function. */
+static void add_test(Suite *suite, const struct test_entry *entry)
+{
+        TCase *tcase = tcase_create(entry->test->name);
+
+        tcase_add_checked_fixture(tcase, make_scratch, remove_scratch);
+        tcase_set_timeout(tcase, 60);
+        if (entry->cases)
+                tcase_add_loop_test(tcase, entry->test, 0, entry->cases);
+        else
+                tcase_add_test(tcase, entry->test);
+        suite_add_tcase(suite, tcase);
+}
+
 int run_tests(const char *name, const struct test_entry *tests, size_t count)
 {
         Suite *suite = suite_create(name);
-        TCase *tcase = tcase_create(name);
         const char *parent = getenv("TMPDIR");
         SRunner *runner;
         int failed;
@@ -326,17 +339,9 @@ int run_tests(const char *name, const struct test_entry *tests, size_t count)
                 perror("a directory for the tests");
                 return EXIT_FAILURE;
         }
-        tcase_add_checked_fixture(tcase, make_scratch, remove_scratch);
-        tcase_set_timeout(tcase, 60);
-        for (size_t i = 0; i < count; i++) {
-                if (is_left_out(tests[i].test))
-                        continue;
-                if (tests[i].cases)
-                        tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].cases);
-                else
-                        tcase_add_test(tcase, tests[i].test);
-        }
-        suite_add_tcase(suite, tcase);
+        for (size_t i = 0; i < count; i++)
+                if (!is_left_out(tests[i].test))
+                        add_test(suite, &tests[i]);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
         failed = srunner_ntests_failed(runner);

@@ -478,5 +478,5 @@ int main(void)
                 { after_a_failure_nothing_is_claimed_and_the_first_reason_stays, 0 },
         };
 
-        return RUN_TESTS("head", tests);
+        return RUN_TESTS("writer", tests);
 }

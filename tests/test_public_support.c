@@ -332,7 +332,7 @@ int run_tests(const char *name, const struct test_entry *tests, size_t count)
         Suite *suite = suite_create(name);
         const char *parent = getenv("TMPDIR");
         SRunner *runner;
-        int failed;
+        int failed, ran;
 
         all_scratch = scratch_make(parent ? parent : "/tmp", "test");
         if (!all_scratch || chmod(all_scratch, 0711) < 0) { /* for tests with another user */
@@ -345,6 +345,11 @@ int run_tests(const char *name, const struct test_entry *tests, size_t count)
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
         failed = srunner_ntests_failed(runner);
+        ran = srunner_ntests_run(runner);
         srunner_free(runner);
+        if (ran == 0 && getenv("CK_RUN_CASE")) {
+                fprintf(stderr, "no test is called %s\n", getenv("CK_RUN_CASE"));
+                return EXIT_FAILURE;
+        }
         return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -140,7 +140,7 @@ static int read_segment(struct repair *repair, uint64_t id)
         int r = chain_pin_id(&repair->store->chain, id, &segment);
 
         if (r < 0)
-                return r == -EBADMSG || r == -EPERM ? 0 : r;
+                return chain_is_damage(r) ? 0 : r;
         last = find_end(repair, segment, &end);
         r = salvage_segment(segment, end, last + 1 - segment->brief.start.first_number,
                             last != UINT64_MAX, &hooks, &prefix);

@@ -221,6 +221,15 @@ uint64_t chain_last_before(struct chain *chain, uint64_t number, uint64_t *ret_f
 /* judge_link() of an entry whose first page was read. */
 bool chain_fits(const struct chain_entry *next, const struct segment_brief *brief);
 
+struct scan;
+
+/* What does it mean where @scan of the segment ended, which @next (NULL: none) continues? Returns
+ * enum judgement, and in *ret_number the first number that is not served for it; or why the segment
+ * could not be looked at again. */
+int chain_judge_scan(struct chain *chain, const struct control_slot *slot,
+                     const struct segment_brief *brief, const struct scan *scan,
+                     const struct chain_entry *next, uint64_t *ret_number);
+
 /* Copy the last entry with an id below @id, with its first page read. -ENOENT: there is none. On
  * another error ret->id says whose page cannot be used. Ids, unlike positions, stay while a trim
  * goes on. */

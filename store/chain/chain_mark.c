@@ -191,7 +191,7 @@ int chain_find_mark(struct chain *chain)
 {
         int r = find_sealed(chain, &chain->fallback);
 
-        return r == -EBADMSG || r == -EPERM || r == -ENOENT ? 0 : r; /* its reader is told */
+        return chain_is_damage(r) || r == -ENOENT ? 0 : r; /* its reader is told */
 }
 
 /* The reader of a segment is told if its header cannot be used. */

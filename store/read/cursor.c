@@ -202,8 +202,12 @@ static void learn_bounds(struct logstore_cursor *cursor)
                 last = 0;
         if (last < until)
                 until = last;
-        if (until && marked && view_durable(view) < until)
-                until = view_durable(view);
+        if (until && marked) {
+                uint64_t durable = view_durable(view);
+
+                if (durable < until)
+                        until = durable;
+        }
         cursor->fast_until = until;
         cursor->fast_end = end < bytes ? end : bytes;
 }

@@ -7,7 +7,6 @@
 
 #include "chain/directory.h"
 #include "os/file.h"
-#include "segment/judge.h"
 #include "segment/salvage.h"
 #include "segment/scan.h"
 #include "verify/verdict_private.h"
@@ -63,20 +62,6 @@ static void close_index(struct verification *v, uint64_t id)
         index_name(id, name);
         verdict_tell(v, name, 0, 0, v->index_error, false,
                      "the index is not that of its segment; it is rebuilt on use, delete it");
-}
-
-/* Without a mark: do good frames lie behind the place where the scan stopped? */
-static enum fact look_beyond(struct verification *v, const struct segment_brief *brief,
-                             const struct scan *scan)
-{
-        struct segment *segment;
-        enum fact more;
-
-        if (chain_pin_id(v->chain, brief->id, &segment) < 0)
-                return FACT_NO;
-        more = judge_look(segment, scan->stop, brief->start.first_number + scan->records);
-        chain_unpin(v->chain, segment);
-        return more;
 }
 
 /* Is a writer at work there? Beside one a frame may be committed, for a moment, before the one in
@@ -149,46 +134,31 @@ static void judge_torn(struct verification *v, const struct segment_brief *brief
 /* Judge where the scan of a segment ended. Of a batch that was durable, frames before the bad one
  * are records; of any other batch, none are. */
 static void judge_scan(struct verification *v, const char *name, const struct scan *scan,
-                       const struct segment_brief *brief, const struct chain_entry *next,
-                       bool has_next)
+                       const struct segment_brief *brief, const struct chain_entry *next)
 {
         const char *why = scan->why ? scan->why : "the segment ends before its records do";
-        uint64_t number = brief->start.first_number + scan->records; /* in a batch: its first */
-        struct judge_facts facts =
-                scan_stopped(scan)
-                        ? judge_stop(brief, &v->found.slot, scan->stop, scan->due, number,
-                                     chain_fault_before(v->chain, next->id ? next->id : UINT64_MAX,
-                                                        NULL))
-                        : (struct judge_facts){ 0 }; /* the end is judged behind all segments */
-        enum judgement judgement;
+        uint64_t number = brief->start.first_number + scan->records;
 
-        facts.miscounted = scan->miscounted ||
-                           (!facts.stops && has_next && scan->records != next->previous_records);
-        facts.successor = next->id != 0;
-        judgement = judge_place(&facts);
-        if (judgement == JUDGE_LOOK) {
-                facts.more = look_beyond(v, brief, scan);
-                judgement = judge_place(&facts);
-        }
-        switch (judgement) {
+        switch (chain_judge_scan(v->chain, &v->found.slot, brief, scan, next->id ? next : NULL,
+                                 &number)) {
         case JUDGE_D1:
         case JUDGE_D2:
-                verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true, why);
-                break;
         case JUDGE_D3:
                 verdict_tell(v, name, scan->stop, number, -EBADMSG, true, why);
                 break;
         case JUDGE_D4_COUNTS:
-                verdict_tell(v, name, scan->stop, scan->due, -EBADMSG, true,
+                verdict_tell(v, name, scan->stop, number, -EBADMSG, true,
                              "the next segment tells another number of records");
                 break;
         case JUDGE_D4_D5_LINK: /* told as the first that is behind the segment */
-                v->next_number = facts.durable ? scan->due : number;
+                v->next_number = number;
                 break;
-        case JUDGE_TORN:
+        case JUDGE_GOES_ON:
+        case JUDGE_END: /* what the end means is told behind all segments */
+        case JUDGE_D6:
+                break;
+        default: /* torn, or nobody can look whether it is more than that */
                 judge_torn(v, brief, scan, number);
-                break;
-        default:
                 break;
         }
 }
@@ -271,8 +241,7 @@ static void keep(struct verification *v, const struct segment_brief *brief, cons
 /* Judge the scan of a segment whose first page is good, up to where @next or its seal lets it
  * end. */
 static void judge_segment(struct verification *v, const struct segment_brief *brief,
-                          const struct chain_entry *next, bool has_next, const struct scan *scan,
-                          int r)
+                          const struct chain_entry *next, const struct scan *scan, int r)
 {
         char name[32];
 
@@ -280,7 +249,7 @@ static void judge_segment(struct verification *v, const struct segment_brief *br
         if (r < 0) {
                 verdict_tell_last(v, name, scan->due, r);
         } else {
-                judge_scan(v, name, scan, brief, next, has_next);
+                judge_scan(v, name, scan, brief, next);
         }
         if (scan->misplaced) {
                 v->found.misplaced = true;
@@ -321,7 +290,7 @@ static int read_segment(struct verification *v, const struct segment_brief *brie
                          : scan.miscounted
                                  ? scan.due /* sealed: the part of a batch before it counts */
                                  : brief->start.first_number + scan.records;
-        judge_segment(v, brief, next, has_next, &scan, r);
+        judge_segment(v, brief, next, &scan, r);
         return 0;
 }
 

@@ -14,7 +14,6 @@
 #include "logstore.h"
 #include "os/detail.h"
 #include "os/file.h"
-#include "segment/judge.h"
 #include "segment/salvage.h"
 #include "segment/scan.h"
 
@@ -102,36 +101,9 @@ static int first_unsealed(struct chain *chain, size_t *ret_at, int64_t *ret_grea
         return 0;
 }
 
-/* Does the log go on in @next, or end here? If it ends, is that a torn tail at most, or damage?
- * @number is the first that the scan did not count. Returns enum judgement, or an error. */
-static int judge_scan(struct chain *chain, const struct control_slot *slot,
-                      const struct segment_brief *brief, const struct scan *scan, uint64_t number,
-                      const struct chain_entry *next)
-{
-        struct judge_facts facts =
-                scan_stopped(scan) ? judge_stop(brief, slot, scan->stop, scan->due, number, false)
-                                   : judge_end(slot, number);
-        struct segment *segment;
-        enum judgement judgement;
-        int r;
-
-        facts.miscounted = scan->miscounted ||
-                           (!facts.stops && next && scan->records != next->previous_records);
-        facts.successor = next;
-        judgement = judge_place(&facts);
-        if (judgement != JUDGE_LOOK)
-                return (int)judgement;
-        r = chain_pin_id(chain, brief->id, &segment);
-        if (r < 0)
-                return r;
-        facts.more = judge_look(segment, scan->stop, number);
-        chain_unpin(chain, segment);
-        return (int)judge_place(&facts);
-}
-
 /* Keep the damage that was judged. */
-static void note_damage(const struct segment_brief *brief, const struct scan *scan,
-                        enum judgement judgement, struct recovery *recovery)
+static void note_damage(const struct segment_brief *brief, const struct scan *scan, int judgement,
+                        uint64_t number, struct recovery *recovery)
 {
         const char *why = scan->why ? scan->why : "the segment ends here";
         char name[32];
@@ -140,13 +112,11 @@ static void note_damage(const struct segment_brief *brief, const struct scan *sc
         recovery->damage = -EBADMSG;
         recovery->damage_offset = scan->stop;
         if (judgement == JUDGE_D4_COUNTS)
-                damaged(-EBADMSG, name, scan->stop, scan->due,
+                damaged(-EBADMSG, name, scan->stop, number,
                         "the next segment tells another number of records");
-        else if (judgement == JUDGE_D3)
-                damaged(-EBADMSG, name, scan->stop, recovery->tail.number + 1,
-                        "%s, but the log goes on behind it", why);
         else
-                damaged(-EBADMSG, name, scan->stop, scan->due, "%s, but it was durable", why);
+                damaged(-EBADMSG, name, scan->stop, number, "%s, but %s", why,
+                        judgement == JUDGE_D3 ? "the log goes on behind it" : "it was durable");
 }
 
 /* Count what is dropped of a segment: what the scan stopped before, or all of a segment behind the
@@ -209,7 +179,7 @@ int recovery_scan(struct chain *chain, const struct control_slot *slot, bool ahe
                                      .ahead = ahead,
                                      .next_number = next ? next->first_number : 0 };
                 struct segment_brief brief;
-                uint64_t limit;
+                uint64_t limit, number;
                 int judgement;
 
                 r = segment_brief_read(chain->directory, chain->uuid, chain->entries[at].id,
@@ -236,17 +206,16 @@ int recovery_scan(struct chain *chain, const struct control_slot *slot, bool ahe
                 r = note_unsealed(chain, &recovery.tail, scan.records, &recovery);
                 if (r < 0)
                         break;
-                judgement = judge_scan(chain, slot, &brief, &scan, recovery.tail.number + 1, next);
+                judgement = chain_judge_scan(chain, slot, &brief, &scan, next, &number);
                 if (judgement < 0) {
                         r = judgement;
                         break;
                 }
                 ended = judgement != JUDGE_GOES_ON;
                 if (judgement == JUDGE_TORN)
-                        r = count_dropped(chain, brief.id, scan.end, recovery.tail.number + 1,
-                                          limit, &recovery);
+                        r = count_dropped(chain, brief.id, scan.end, number, limit, &recovery);
                 else if (ended && judgement != JUDGE_END)
-                        note_damage(&brief, &scan, (enum judgement)judgement, &recovery);
+                        note_damage(&brief, &scan, judgement, number, &recovery);
         }
         if (r < 0)
                 recovery_free(chain, &recovery);

@@ -304,6 +304,23 @@ START_TEST(a_mark_inside_a_torn_batch)
 }
 END_TEST
 
+/* The mark's segment is damaged. The one before it, which is not sealed, now ends the log with a
+ * torn batch, and the mark's number is of that batch: its first frames were durable. */
+START_TEST(a_mark_of_a_lost_segment_inside_a_torn_batch)
+{
+        uint64_t first = make_store_with_a_batch();
+        struct place place = place_of(first + 2);
+
+        unseal(2);
+        forge_slots(offsetof(struct control_slot, mark_number), first + (uint64_t)_i);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        zero_in(2, place.offset + offsetof(struct frame, check), 4);
+        flip_byte(segment_path(3), offsetof(struct segment_header, uuid));
+        ck_assert_uint_eq(expect_one_verdict("0000000003.log", first + 2), first + 1);
+        expect_repaired();
+}
+END_TEST
+
 /* The flag of a clean close, with a mark whose number is too small for its place. Between the two a
  * frame is torn: to all, a tail that no sync covered. */
 START_TEST(a_mark_of_a_clean_close_that_counts_too_few)
@@ -344,6 +361,7 @@ int main(void)
                 { a_void_inside_a_batch, 0 },
                 { a_durable_record_of_which_more_should_follow, 0 },
                 { a_mark_inside_a_torn_batch, 8 },
+                { a_mark_of_a_lost_segment_inside_a_torn_batch, 2 },
                 { a_mark_of_a_clean_close_that_counts_too_few, 0 },
         };
 

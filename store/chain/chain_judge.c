@@ -35,9 +35,8 @@ int chain_judge_scan(struct chain *chain, const struct control_slot *slot,
         struct segment *segment;
         enum judgement judgement;
 
-        facts.miscounted = scan->miscounted ||
-                           (!facts.stops && next && chain_fits(next, brief) &&
-                            scan->records != next->previous_records);
+        facts.miscounted = scan->miscounted || (!facts.stops && next && chain_fits(next, brief) &&
+                                                scan->records != next->previous_records);
         facts.successor = next;
         judgement = judge_place(&facts);
         if (judgement == JUDGE_LOOK) {

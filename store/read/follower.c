@@ -126,24 +126,40 @@ static bool is_mark(struct logstore *store, struct segment *segment)
         return segment_ends_with(segment, follower->offset, numbers, &view);
 }
 
+/* Is the frame before the follower's place one that more of its batch follows? */
+static bool is_in_batch(struct segment *segment, uint64_t offset, uint32_t due)
+{
+        struct record_view view;
+
+        return due > 1 &&
+               (segment_ends_with(segment, offset, due - 1, &view) ||
+                segment_locate(segment, due - 1, &offset, &view) == 0) &&
+               view.kind == FRAME_MORE;
+}
+
 /* No writer leaves its mark inside a batch. Because that batch was durable as a whole, its frames
- * count one by one, and where they stop is damage. Returns the number that is missing there, or
- * 0. */
-static uint64_t follow_marked_batch(struct logstore *store, struct segment *segment)
+ * count one by one, and where they stop is damage. So it is where the follower stops before a batch
+ * whose first number is at or below @mark. Returns the number that is missing there, or 0. */
+static uint64_t follow_durable_batch(struct logstore *store, struct segment *segment, uint64_t mark)
 {
         struct follower *follower = &store->follower;
         uint32_t due = segment_ordinal_from(segment, follower->number + 1);
         struct walk walk = walk_from(follower->offset, due, WALK_CHECK_ALL);
         struct record_view view;
-        uint64_t offset;
+        int step = WALK_FRAME;
 
-        if (segment->brief.sealed || due == 1 || segment_peek(segment, follower->offset, &view) < 0)
+        if (segment->brief.sealed || segment_peek(segment, follower->offset, &view) < 0)
                 return 0; /* an end without a torn frame is looked at when a read asks for more */
-        if (!segment_ends_with(segment, follower->offset, due - 1, &view) &&
-            segment_locate(segment, due - 1, &offset, &view) < 0)
-                return 0;
-        walk.in_batch = view.kind == FRAME_MORE;
-        if (!walk.in_batch || walk_whole(&walk, &segment_frames, segment) == WALK_FRAME)
+        if (follower->number == mark) {
+                walk.in_batch = is_in_batch(segment, follower->offset, due);
+                if (!walk.in_batch)
+                        return 0;
+        }
+        while (step == WALK_FRAME && (walk.in_batch || walk.at.due == due) &&
+               walk.at.offset < atomic_load(&segment->end) &&
+               segment_number(segment, walk.at.due) <= atomic_load(&segment->last_number))
+                step = walk_next(&walk, &segment_frames, segment);
+        if (!walk.in_batch)
                 return 0;
         follower->offset = walk.at.offset;
         follower->number = segment_number(segment, walk.at.due) - 1;
@@ -194,7 +210,7 @@ int follower_walk(struct logstore *store)
         struct follower *follower = &store->follower;
         struct segment *segment;
         bool restarted = false;
-        uint64_t epoch, marked = 0, durable = 0;
+        uint64_t epoch, mark = 0, missed = 0, missing;
         int r = chain_refresh(&store->chain);
 
         if (r < 0)
@@ -212,13 +228,13 @@ int follower_walk(struct logstore *store)
         }
         r = chain_pin_id(&store->chain, follower->segment_id, &segment);
         if (r == 0 && restarted && is_mark(store, segment)) {
-                marked = follower->number;
+                mark = follower->number;
         } else if (r == 0 && restarted) {
-                durable = follower->number;
+                mark = missed = follower->number;
                 chain_unpin(&store->chain, segment);
                 r = -ESTALE;
         } else if (r == -ESTALE && restarted && is_beside(store, follower->segment_id)) {
-                durable = follower->number;
+                mark = missed = follower->number;
         }
         if (r == -ESTALE) /* no such mark, trimmed, off the chain, or nothing was ever synced */
                 r = follow_from_seal(store, &segment);
@@ -228,11 +244,10 @@ int follower_walk(struct logstore *store)
         while (follow_seal(store, segment) || follow_frame(store, segment) ||
                follow_segment(store, &segment))
                 ;
-        if (marked && follower->number == marked)
-                durable = follow_marked_batch(store, segment);
+        missing = mark && follower->number <= mark ? follow_durable_batch(store, segment, mark) : 0;
         chain_unpin(&store->chain, segment);
         if (restarted)
-                follower->missed = durable;
+                follower->missed = missing > missed ? missing : missed;
         return 0;
 }
 

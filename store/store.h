@@ -21,6 +21,7 @@
 struct follower {
         pthread_mutex_t lock;
         uint64_t number; /* last good one */
+        uint64_t first;  /* the log's first number at the last walk */
         /* A mark that the frames did not lead to; a read up to it is told why. */
         uint64_t missed;
         /* A mark, or the last number of a seal: nobody has looked what is behind. 0: none. */

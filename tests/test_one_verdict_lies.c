@@ -304,6 +304,30 @@ START_TEST(a_mark_inside_a_torn_batch)
 }
 END_TEST
 
+/* What was trimmed need only lead on, also where no mark says that it was sound. */
+START_TEST(a_spoilt_frame_before_the_first_number_behind_which_nothing_is_known_durable)
+{
+        uint64_t records;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        append_numbered(10);
+        close_store();
+        zero_in(1, place_of(2).offset + offsetof(struct frame, check), 4);
+        forge_slots(offsetof(struct control_slot, first_number), 5);
+        forge_slots(offsetof(struct control_slot, mark_number), 0);
+        forge_slots(offsetof(struct control_slot, mark_id), 0);
+        forge_slots(offsetof(struct control_slot, mark_offset), 0);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        ck_assert_int_eq(logstore_verify(store_path(), NULL, NULL), 0);
+        ck_assert_int_eq(read_to_end(0, &records), -EAGAIN);
+        ck_assert_uint_eq(records, 6);
+        ck_assert_uint_eq(read_tail(), 10);
+        open_store(LOGSTORE_NO_THREAD);
+        ck_assert_uint_eq(append_text("c"), 11);
+        close_store();
+}
+END_TEST
+
 /* The mark's segment is damaged. The one before it, which is not sealed, now ends the log with a
  * torn batch, and the mark's number is of that batch: its first frames were durable. */
 START_TEST(a_mark_of_a_lost_segment_inside_a_torn_batch)
@@ -361,6 +385,7 @@ int main(void)
                 { a_void_inside_a_batch, 0 },
                 { a_durable_record_of_which_more_should_follow, 0 },
                 { a_mark_inside_a_torn_batch, 8 },
+                { a_spoilt_frame_before_the_first_number_behind_which_nothing_is_known_durable, 0 },
                 { a_mark_of_a_lost_segment_inside_a_torn_batch, 2 },
                 { a_mark_of_a_clean_close_that_counts_too_few, 0 },
         };

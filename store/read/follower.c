@@ -20,8 +20,8 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
         follower->missed = 0;
         follower->segment_id = slot.mark_id;
         follower->offset = slot.mark_offset;
-        if (follower->number + 1 < chain_first(&store->chain)) {
-                follower->number = chain_first(&store->chain) - 1;
+        if (follower->number + 1 < follower->first) {
+                follower->number = follower->first - 1;
                 follower->segment_id = 0; /* the mark lags behind an emptied log */
         }
 }
@@ -30,9 +30,7 @@ static void follower_restart(struct logstore *store, uint64_t epoch)
 static bool follow_frame(struct logstore *store, struct segment *segment)
 {
         struct follower *follower = &store->follower;
-        struct walk walk =
-                walk_from(follower->offset, segment_ordinal_from(segment, follower->number + 1),
-                          WALK_CHECK_ALL);
+        struct walk walk = follower_stand(follower, segment);
         uint64_t limit = atomic_load(&segment->last_number); /* as the next segment's link says */
         int step;
 
@@ -98,7 +96,7 @@ static bool is_led_to(struct logstore *store, const struct segment *segment)
         struct record_view view;
         bool leads;
 
-        if (start->previous_records == 0 || start->first_number <= chain_first(&store->chain) ||
+        if (start->previous_records == 0 || start->first_number <= store->follower.first ||
             chain_pin_id(&store->chain, start->previous_id, &previous) < 0)
                 return true;
         leads = previous->brief.sealed ||
@@ -143,8 +141,8 @@ static bool is_in_batch(struct segment *segment, uint64_t offset, uint32_t due)
 static uint64_t follow_durable_batch(struct logstore *store, struct segment *segment, uint64_t mark)
 {
         struct follower *follower = &store->follower;
-        uint32_t due = segment_ordinal_from(segment, follower->number + 1);
-        struct walk walk = walk_from(follower->offset, due, WALK_CHECK_ALL);
+        struct walk walk = follower_stand(follower, segment);
+        uint32_t due = walk.at.due;
         struct record_view view;
         int step = WALK_FRAME;
 
@@ -176,7 +174,7 @@ static bool is_beside(struct logstore *store, uint64_t mark_id)
         chain_entry_before(&store->chain, UINT64_MAX, &newest);
         /* A mark in no segment, below the first number: nothing was synced, or all of it is
          * trimmed. */
-        return (mark_id != 0 || store->follower.number >= chain_first(&store->chain)) &&
+        return (mark_id != 0 || store->follower.number >= store->follower.first) &&
                (mark_id < newest.id || chain_fault_before(&store->chain, UINT64_MAX, NULL));
 }
 
@@ -196,7 +194,7 @@ static int follow_from_seal(struct logstore *store, struct segment **ret)
                 return 0;
         }
         if (r == -ESTALE)
-                r = chain_pin(&store->chain, chain_first(&store->chain), ret);
+                r = chain_pin(&store->chain, follower->first, ret);
         if (r < 0)
                 return r;
         follower->segment_id = (*ret)->brief.id;
@@ -217,8 +215,9 @@ int follower_walk(struct logstore *store)
                 return r;
         /* Take the epoch of the chain that is walked. A slot may be newer or, cut short, older. */
         epoch = chain_newest_epoch(&store->chain);
+        follower->first = chain_first(&store->chain);
         if (follower->number == 0 || follower->epoch != epoch ||
-            follower->number + 1 < chain_first(&store->chain)) {
+            follower->number + 1 < follower->first) {
                 follower_restart(store, epoch);
                 restarted = true;
         }

@@ -9,6 +9,15 @@
 /* Walk on to where the log ends now. Under follower.lock. */
 int follower_walk(struct logstore *store);
 
+/* The walk on from where a locked follower stands, in @segment. What was trimmed need only lead
+ * on. */
+static inline struct walk follower_stand(const struct follower *follower,
+                                         const struct segment *segment)
+{
+        return walk_from(follower->offset, segment_ordinal_from(segment, follower->number + 1),
+                         segment_ordinal_from(segment, follower->first));
+}
+
 /* The last number that a locked follower has found, or that a mark says is there. */
 uint64_t follower_told(const struct follower *follower);
 

@@ -20,7 +20,7 @@ static int check_end(struct logstore *store)
 
         if (r < 0) /* no segment, or a damaged one, of which a read there tells */
                 return 0;
-        walk = walk_from(follower->offset, segment_ordinal_from(segment, number), WALK_CHECK_ALL);
+        walk = follower_stand(follower, segment);
         walk_whole(&walk, &segment_frames, segment);
         offset = walk.in_batch ? walk.at.offset : follower->offset;
         if (walk.in_batch || offset < atomic_load(&segment->end))

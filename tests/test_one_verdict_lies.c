@@ -304,6 +304,36 @@ START_TEST(a_mark_inside_a_torn_batch)
 }
 END_TEST
 
+/* The link to the second segment leads to a place before its end, or tells fewer numbers than there
+ * are before that place. Nothing there is known to be durable. */
+START_TEST(a_link_that_counts_otherwise_behind_the_mark)
+{
+        struct start_payload start;
+        uint64_t first, last;
+
+        make_store();
+        first = start_of(2).first_number;
+        start = start_of(3);
+        last = start.first_number - 1;
+        unseal(2);
+        forge_slots(offsetof(struct control_slot, mark_number), first - 1);
+        forge_slots(offsetof(struct control_slot, mark_id), 1);
+        forge_slots(offsetof(struct control_slot, mark_offset), start_of(2).previous_end);
+        forge_slots(offsetof(struct control_slot, flags), 0);
+        if (_i == 0) {
+                start.previous_end = place_of(last).offset;
+                forge_start(3, &start);
+                ck_assert_uint_eq(expect_one_verdict("0000000002.log", last), last - 1);
+        } else {
+                start.previous_records--;
+                start.first_number--;
+                forge_start(3, &start);
+                ck_assert_uint_eq(expect_one_verdict("0000000002.log", last), last - 1);
+        }
+        expect_repaired();
+}
+END_TEST
+
 /* What was trimmed need only lead on, also where no mark says that it was sound. */
 START_TEST(a_spoilt_frame_before_the_first_number_behind_which_nothing_is_known_durable)
 {
@@ -386,6 +416,7 @@ int main(void)
                 { a_durable_record_of_which_more_should_follow, 0 },
                 { a_mark_inside_a_torn_batch, 8 },
                 { a_spoilt_frame_before_the_first_number_behind_which_nothing_is_known_durable, 0 },
+                { a_link_that_counts_otherwise_behind_the_mark, 2 },
                 { a_mark_of_a_lost_segment_inside_a_torn_batch, 2 },
                 { a_mark_of_a_clean_close_that_counts_too_few, 0 },
         };

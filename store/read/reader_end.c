@@ -118,6 +118,33 @@ static int judge_trusted(struct logstore *store, uint64_t number, uint64_t stand
         return r;
 }
 
+/* The follower stands at @stands of segment @id, where @number is due. Are so many numbers in the
+ * segment as the next one tells? */
+static int check_counts(struct logstore *store, uint64_t id, uint64_t stands, uint64_t number)
+{
+        struct segment *segment;
+        uint64_t end, last;
+        struct walk walk;
+        int step = WALK_PAD, r = 0;
+
+        if (chain_pin_id(&store->chain, id, &segment) < 0)
+                return 0; /* it is trimmed, or a read there tells */
+        chain_find_end(&store->chain, segment);
+        end = atomic_load(&segment->end);
+        last = atomic_load(&segment->last_number);
+        walk = walk_from(stands, segment_ordinal_from(segment, number), WALK_CHECK_PADS);
+        while (step == WALK_PAD && walk.at.offset < end)
+                step = walk_next(&walk, &segment_frames, segment);
+        if (last == UINT64_MAX)
+                r = 0; /* there is no next one */
+        else if (number > last && step == WALK_FRAME)
+                r = reader_judge_counts(&store->live, segment, walk.offset, number);
+        else if (number <= last && step == WALK_PAD && walk.at.offset == end)
+                r = reader_judge_counts(&store->live, segment, end, number);
+        chain_unpin(&store->chain, segment);
+        return r;
+}
+
 int reader_tell_end(struct logstore *store, uint64_t number)
 {
         struct follower *follower = &store->follower;
@@ -133,6 +160,8 @@ int reader_tell_end(struct logstore *store, uint64_t number)
         if (id == 0)
                 return 0;
         r = chain_tell_behind(&store->chain, id, number);
+        if (r == 0)
+                r = check_counts(store, id, stands, number);
         if (r < 0 || !trusted)
                 return r;
         r = judge_trusted(store, number - 1, stands);

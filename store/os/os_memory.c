@@ -151,3 +151,8 @@ int os_write_back(int fd, uint64_t offset, uint64_t bytes)
 
         return r < 0 ? r : os_start_writeback(fd, offset, bytes);
 }
+
+size_t os_page_bytes(void)
+{
+        return (size_t)sysconf(_SC_PAGESIZE);
+}

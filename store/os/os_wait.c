@@ -1,54 +1,16 @@
 /*
- * os_wait.c - system calls for time, waiting, and who one is
+ * os_wait.c - system calls for waiting, and who one is
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "os/os.h"
-
-static int64_t clock_ns(clockid_t clock)
-{
-        struct timespec now;
-
-        clock_gettime(clock, &now); /* cannot fail for the clocks used here */
-        return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-int64_t os_now(void)
-{
-        return clock_ns(CLOCK_REALTIME);
-}
-
-int64_t os_now_coarse(void)
-{
-        return clock_ns(CLOCK_REALTIME_COARSE);
-}
-
-int64_t os_monotonic(void)
-{
-        return clock_ns(CLOCK_MONOTONIC);
-}
-
-void os_sleep(int64_t ns)
-{
-        OS_UNCANCELLED;
-        struct timespec time = { ns / 1000000000, ns % 1000000000 };
-
-        nanosleep(&time, NULL);
-}
-
-int os_random(void *buffer, size_t bytes)
-{
-        OS_UNCANCELLED;
-        return getrandom(buffer, bytes, 0) == (ssize_t)bytes ? 0 : -EIO;
-}
 
 int os_futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t timeout_ns, bool shared)
 {
@@ -108,9 +70,4 @@ int os_thread_id(void)
 int os_process_id(void)
 {
         return (int)getpid();
-}
-
-size_t os_page_bytes(void)
-{
-        return (size_t)sysconf(_SC_PAGESIZE);
 }

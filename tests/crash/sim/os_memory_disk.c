@@ -1,16 +1,12 @@
 /*
- * os_memory_disk.c - the rest of store/os.h for the simulator: mappings, time and waiting
+ * os_memory_disk.c - the rest of os/os.h for the simulator: mappings, time and chance
  */
 #include <errno.h>
-#include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,67 +144,6 @@ int os_random(void *buffer, size_t bytes)
         for (size_t i = 0; i < bytes; i++)
                 ((uint8_t *)buffer)[i] = (uint8_t)rng_next(&world->rng);
         return 0;
-}
-
-/* ---- waiting: as it is, threads are real ---- */
-
-int os_futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t timeout_ns, bool shared)
-{
-        struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
-        int how = FUTEX_WAIT | (shared ? 0 : FUTEX_PRIVATE_FLAG);
-
-        if (!turns_is_alone()) { /* woken for no reason, or in time */
-                turns_yield();
-                return atomic_load(word) != value ? -EAGAIN : 0;
-        }
-        long r = syscall(SYS_futex, word, how, value, timeout_ns < 0 ? NULL : &timeout, NULL, 0);
-
-        return r < 0 ? -errno : 0;
-}
-
-int os_futex_wake(_Atomic uint32_t *word, int count, bool shared)
-{
-        int how = FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
-        long r = syscall(SYS_futex, word, how, count, NULL, NULL, 0);
-
-        return r < 0 ? -errno : (int)r;
-}
-
-int os_fence_register(void)
-{
-        return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno
-                                                                                           : 0;
-}
-
-int os_fence_all(void)
-{
-        return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) < 0 ? -errno : 0;
-}
-
-int os_eventfd(void)
-{
-        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-        return fd < 0 ? -errno : fd;
-}
-
-int os_signal_eventfd(int fd)
-{
-        uint64_t one = 1;
-
-        return write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
-}
-
-/* ---- identity ---- */
-
-int os_thread_id(void)
-{
-        return (int)syscall(SYS_gettid);
-}
-
-int os_process_id(void)
-{
-        return (int)getpid();
 }
 
 size_t os_page_bytes(void)

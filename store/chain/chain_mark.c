@@ -12,16 +12,9 @@
 #include "os/detail.h"
 #include "os/file.h"
 
-static void set_mark(struct control_slot *slot, uint64_t number, uint64_t id, uint64_t offset)
-{
-        slot->mark_number = number;
-        slot->mark_id = id;
-        slot->mark_offset = offset;
-}
-
 static void take_mark(struct control_slot *slot, const struct control_slot *from)
 {
-        set_mark(slot, from->mark_number, from->mark_id, from->mark_offset);
+        control_slot_set_mark(slot, from->mark_number, from->mark_id, from->mark_offset);
 }
 
 /* A truncation's new head may have become durable before its control page. */
@@ -175,12 +168,15 @@ static int find_sealed(struct chain *chain, struct control_slot *slot)
                         continue;
                 if (chain->misfit && at == chain->count) {
                         if (brief.start.previous_id != 0)
-                                set_mark(slot, brief.start.first_number - 1,
-                                         brief.start.previous_id, brief.start.previous_end);
+                                control_slot_set_mark(slot, brief.start.first_number - 1,
+                                                      brief.start.previous_id,
+                                                      brief.start.previous_end);
                 } else if (at < chain->count && chain_fits(&entry[1], &brief)) {
-                        set_mark(slot, entry[1].first_number - 1, entry->id, entry[1].previous_end);
+                        control_slot_set_mark(slot, entry[1].first_number - 1, entry->id,
+                                              entry[1].previous_end);
                 } else {
-                        set_mark(slot, brief.seal.last_number, entry->id, brief.seal.end);
+                        control_slot_set_mark(slot, brief.seal.last_number, entry->id,
+                                              brief.seal.end);
                 }
                 return 0;
         }
@@ -218,9 +214,10 @@ int chain_find_cap(struct chain *chain, const struct control_slot *slot)
                         return 0;
                 chain->cap.epoch = entry->epoch;
                 /* If nothing older is left, nobody has looked at what the link says. */
-                set_mark(&chain->cap, entry->first_number - 1,
-                         at > 1 && entry[-1].id == entry->previous_id ? entry->previous_id : 0,
-                         entry->previous_end);
+                control_slot_set_mark(
+                        &chain->cap, entry->first_number - 1,
+                        at > 1 && entry[-1].id == entry->previous_id ? entry->previous_id : 0,
+                        entry->previous_end);
         }
         return 0;
 }

@@ -214,9 +214,7 @@ void control_adopt(struct control *control, const struct control_slot *slot)
 void control_set_mark(struct control *control, uint64_t number, uint64_t id, uint64_t offset)
 {
         pthread_mutex_lock(&control->lock);
-        control->current.mark_number = number;
-        control->current.mark_id = id;
-        control->current.mark_offset = offset;
+        control_slot_set_mark(&control->current, number, id, offset);
         store(control);
         pthread_mutex_unlock(&control->lock);
 }
@@ -243,9 +241,7 @@ void control_set_head(struct control *control, uint64_t epoch, uint64_t first_nu
         pthread_mutex_lock(&control->lock);
         control->current.epoch = epoch;
         control->current.first_number = first_number;
-        control->current.mark_number = number;
-        control->current.mark_id = id;
-        control->current.mark_offset = offset;
+        control_slot_set_mark(&control->current, number, id, offset);
         store(control);
         pthread_mutex_unlock(&control->lock);
 }

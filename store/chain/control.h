@@ -50,6 +50,14 @@ static inline uint32_t control_file_mode(const struct control_page *page)
         return 0600 | (page->fixed.file_mode & 0064);
 }
 
+static inline void control_slot_set_mark(struct control_slot *slot, uint64_t number, uint64_t id,
+                                         uint64_t offset)
+{
+        slot->mark_number = number;
+        slot->mark_id = id;
+        slot->mark_offset = offset;
+}
+
 /* Copy the slot that counts to *ret. Beside a writer it tries again. -EBADMSG: neither is valid. */
 int control_read(const struct control *control, struct control_slot *ret);
 

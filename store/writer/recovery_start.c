@@ -248,8 +248,7 @@ bool recovery_in_place(struct chain *chain, const struct control_slot *slot,
         empty = !segment->brief.sealed && zeros_from(segment, recovery->tail.offset);
         chain_unpin(chain, segment);
         *ret = *slot;
-        ret->mark_number = recovery->tail.number;
-        ret->mark_id = recovery->tail.segment_id;
-        ret->mark_offset = recovery->tail.offset;
+        control_slot_set_mark(ret, recovery->tail.number, recovery->tail.segment_id,
+                              recovery->tail.offset);
         return empty;
 }

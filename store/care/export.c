@@ -4,50 +4,22 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "care/copy.h"
 #include "snapshot/snapshot.h"
-
-/* Voids keep their numbers: we claim and abort for each one. */
-static int append_voids(struct logstore *to, uint64_t until)
-{
-        struct logstore_bounds bounds;
-        struct logstore_claim claim;
-        int r = logstore_bounds(to, &bounds);
-
-        for (uint64_t number = bounds.tail + 1; r == 0 && number < until; number++) {
-                r = logstore_claim(to, 0, &claim);
-                if (r == 0)
-                        r = logstore_abort(to, &claim);
-        }
-        return r;
-}
-
-static int copy_record(struct logstore *to, const struct logstore_record *record,
-                       uint64_t *expected)
-{
-        struct logstore_entry entry = { record->data, record->size,
-                                        store_entry_time(record->time_ns) };
-        int r = record->number != *expected ? append_voids(to, record->number) : 0;
-
-        if (r == 0)
-                r = logstore_append_batch(to, &entry, 1, NULL);
-        *expected = record->number + 1;
-        return r;
-}
 
 /* The cursor's -EAGAIN is the end only behind the tail. Before it, or from the new store, it is a
  * failure: what is not copied must not become a void. */
-static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
+static int copy_records(struct logstore_snapshot *snapshot, struct copy *copy)
 {
         struct logstore_cursor *cursor;
         struct logstore_record record;
-        uint64_t expected = snapshot_bounds(snapshot)->first;
         uint64_t tail = snapshot_bounds(snapshot)->tail, end;
         int r = logstore_snapshot_cursor(snapshot, 0, &cursor), copied = 0;
 
         if (r < 0)
                 return r;
         while (copied == 0 && (r = logstore_cursor_next(cursor, &record)) == 0)
-                copied = copy_record(to, &record, &expected);
+                copied = copy_record(copy, record.number, record.time_ns, record.data, record.size);
         end = logstore_cursor_position(cursor);
         logstore_cursor_close(cursor);
         if (copied < 0)
@@ -55,7 +27,7 @@ static int copy_records(struct logstore_snapshot *snapshot, struct logstore *to)
         if (r == -EAGAIN && end <= tail)
                 return detail(-EBADMSG,
                               "record %" PRIu64 " was in the snapshot and is damaged since", end);
-        return r == -EAGAIN ? append_voids(to, tail + 1) : r;
+        return r == -EAGAIN ? copy_voids(copy, tail + 1) : r;
 }
 
 /* Fill in what the options leave open, as it is in the store. */
@@ -78,7 +50,7 @@ int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *pat
                              const struct logstore_options *options)
 {
         struct logstore_options create = LOGSTORE_OPTIONS_INIT;
-        struct logstore *to = NULL;
+        struct copy copy = { 0 };
         int r, closed;
 
         if (!snapshot || !path)
@@ -92,10 +64,10 @@ int logstore_snapshot_export(struct logstore_snapshot *snapshot, const char *pat
         store_leave();
         if (r < 0)
                 return r;
-        r = store_open_new(path, &create, &to);
+        r = copy_begin(&copy, path, &create);
         if (r < 0)
                 return r;
-        r = copy_records(snapshot, to);
-        closed = logstore_close(to);
+        r = copy_records(snapshot, &copy);
+        closed = logstore_close(copy.to);
         return r < 0 ? r : closed;
 }

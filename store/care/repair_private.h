@@ -4,6 +4,7 @@
 #ifndef LOGSTORE_REPAIR_PRIVATE_H
 #define LOGSTORE_REPAIR_PRIVATE_H
 
+#include "care/copy.h"
 #include "store.h"
 #include "writer/recovery.h"
 
@@ -19,9 +20,8 @@ struct repair {
         struct unsealed anew;     /* how its last segment is sealed anew, if it was sealed */
         uint64_t last_known;      /* highest number of which there is a trace */
         const char *salvage_path; /* NULL: none is wanted */
-        struct logstore *salvage; /* opened once there is a record for it */
-        uint64_t salvage_next;
-        uint64_t disk_bytes; /* taken by the segments */
+        struct copy salvage;      /* opened once there is a record for it */
+        uint64_t disk_bytes;      /* taken by the segments */
 };
 
 /* Read all, also behind damage. Count it, and copy it to the salvage if one is wanted. */

@@ -34,18 +34,17 @@ static int open_salvage(struct repair *repair, uint64_t first)
         options.flags = LOGSTORE_CREATE;
         options.segment_bytes = repair->store->control.page->fixed.segment_bytes;
         options.file_mode = control_file_mode(repair->store->control.page);
-        options.first_number = repair->salvage_next = first;
-        return store_open_new(repair->salvage_path, &options, &repair->salvage);
+        options.first_number = first;
+        return copy_begin(&repair->salvage, repair->salvage_path, &options);
 }
 
-/* Append voids up to @until. If that is too far off before the first record, append none: the
- * salvage begins there. */
-static int fill_missing(struct repair *repair, const char *file, uint64_t until)
+/* Before record @until is copied: tell the numbers that are missing before it. They become voids.
+ * If they are too many and this is the first record, the salvage begins with it. */
+static int prepare(struct repair *repair, const char *file, uint64_t until)
 {
-        uint64_t first = repair->salvage ? repair->salvage_next : repair->store->chain.first_number;
+        uint64_t first = repair->salvage.next;
         uint64_t gap = until - first;
         bool fits = gap <= voids_left(repair);
-        struct logstore_claim claim;
         struct fault missing = { .number = first };
         int r = 0;
 
@@ -55,42 +54,32 @@ static int fill_missing(struct repair *repair, const char *file, uint64_t until)
                          "%" PRIu64 " numbers from here on are missing in the salvage", gap);
                 verdict_hook(repair->hooks, &missing, false);
         }
-        if (!fits && repair->salvage)
+        if (!fits && repair->salvage.to)
                 return detail(-EOVERFLOW,
                               "%s: %" PRIu64 " numbers are missing before record %" PRIu64
                               ", more than a salvage can make up for: repair without a salvage, "
                               "what is cut is kept",
                               file, gap, until);
         repair->report.missing += gap;
-        if (!repair->salvage)
+        if (!repair->salvage.to)
                 r = open_salvage(repair, fits ? first : until);
-        while (r == 0 && repair->salvage_next < until) {
-                r = logstore_claim(repair->salvage, 0, &claim);
-                if (r == 0)
-                        r = logstore_abort(repair->salvage, &claim);
-                repair->salvage_next++;
-        }
         return r;
 }
 
-static int copy_record(struct repair *repair, const struct segment *segment, uint64_t offset,
-                       const struct record_view *view, uint64_t number)
+static int salvage_record(struct repair *repair, const struct segment *segment, uint64_t offset,
+                          const struct record_view *view, uint64_t number)
 {
         const struct frame *frame = segment_frame(segment, offset);
-        struct logstore_entry entry = { frame->payload, view->size,
-                                        store_entry_time(frame->time_ns) };
         int r;
 
-        if (!repair->salvage_path || view->kind == FRAME_VOID || number < repair->salvage_next)
+        if (!repair->salvage_path || view->kind == FRAME_VOID || number < repair->salvage.next)
                 return 0;
-        r = fill_missing(repair, segment->name, number);
+        r = prepare(repair, segment->name, number);
         if (r == 0)
-                r = logstore_append_batch(repair->salvage, &entry, 1, NULL);
-        if (r < 0)
-                return r;
-        repair->salvage_next = number + 1;
-        repair->report.salvaged++;
-        return 0;
+                r = copy_record(&repair->salvage, number, frame->time_ns, frame->payload,
+                                view->size);
+        repair->report.salvaged += r == 0;
+        return r;
 }
 
 static int on_record(void *context, const struct segment *segment, uint64_t offset,
@@ -103,7 +92,7 @@ static int on_record(void *context, const struct segment *segment, uint64_t offs
                 repair->last_known = number;
         if (repair->damaged && number > repair->keep.tail.number && number >= repair->begin)
                 repair->report.valid_beyond += view->kind != FRAME_VOID;
-        return copy_record(repair, segment, offset, view, number);
+        return salvage_record(repair, segment, offset, view, number);
 }
 
 /* The verdict has told of it. */
@@ -155,17 +144,17 @@ int repair_read(struct repair *repair)
         uint64_t bytes;
         int r = 0, closed;
 
-        repair->salvage_next = chain->first_number;
+        repair->salvage.next = chain->first_number;
         chain_measure(chain, &bytes, &repair->disk_bytes);
         for (size_t at = 0; r == 0 && chain_entry_at(chain, at, &entry) != -ENOENT; at++) {
                 r = read_segment(repair, entry.id);
                 if (repair->hooks && repair->hooks->progress)
                         repair->hooks->progress(repair->hooks->context, at + 1, chain->count);
         }
-        if (r == 0 && repair->salvage_path && !repair->salvage) /* there is nothing to save */
+        if (r == 0 && repair->salvage_path && !repair->salvage.to) /* there is nothing to save */
                 r = open_salvage(repair, chain->first_number);
-        if (repair->salvage) {
-                closed = logstore_close(repair->salvage);
+        if (repair->salvage.to) {
+                closed = logstore_close(repair->salvage.to);
                 r = r < 0 ? r : closed;
         }
         return r;

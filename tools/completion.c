@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report.h"
-#include "session.h"
+#include "lib/report.h"
+#include "records/session.h"
 
 /* ---- what there is to complete ---- */
 

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "verbs.h"
+#include "verbs/verbs.h"
 
 /* Print the script of @shell: bash (also NULL), zsh or fish. A status, its line printed. */
 int completion_print(const struct verb *verbs, size_t count, const char *shell);

@@ -9,14 +9,14 @@
 #include <string.h>
 
 #include "completion.h"
-#include "descriptors.h"
+#include "lib/descriptors.h"
+#include "lib/optional.h"
+#include "lib/report.h"
+#include "lib/signals.h"
+#include "lib/streams.h"
 #include "logstore.h"
-#include "optional.h"
-#include "report.h"
-#include "session.h"
-#include "signals.h"
-#include "streams.h"
-#include "verbs.h"
+#include "records/session.h"
+#include "verbs/verbs.h"
 
 static const struct verb verbs[] = {
         { "append", "DIR [FILE...]", "append records from standard input or files", verb_append,

@@ -220,34 +220,52 @@ static void pass(struct logstore_cursor *cursor, const struct place *place)
         cursor->in_batch = place->view.kind == FRAME_MORE;
 }
 
-int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record *ret)
+/* Step to the next record, over voids. */
+static int step(struct logstore_cursor *cursor, struct logstore_record *ret)
 {
         struct place place;
-        int r = store_enter(cursor ? cursor->view.store : NULL);
 
-        if (r < 0)
-                return r;
-        if (!ret)
-                r = detail(-EINVAL, "ret is NULL");
-        else if (step_fast(cursor, ret)) {
-                store_leave();
-                return 0;
-        }
-        while (r == 0) {
-                r = cursor_stand(cursor, &place);
+        do {
+                int r = cursor_stand(cursor, &place);
+
                 if (r == 0)
                         r = cursor_check_record(cursor, &place);
                 if (r < 0)
-                        break;
+                        return r;
                 if (place.view.kind != FRAME_VOID)
                         reader_describe(&place, cursor->at.number, ret);
                 if (cursor->flags & LOGSTORE_DROP_BEHIND)
                         drop_behind(cursor);
                 pass(cursor, &place);
                 learn_bounds(cursor);
-                if (place.view.kind != FRAME_VOID)
-                        break;
+        } while (place.view.kind == FRAME_VOID);
+        return 0;
+}
+
+/* Step from where the call began. If only voids were passed before the log was cut, nothing was
+ * given that the cut took: begin again. */
+static int step_slow(struct logstore_cursor *cursor, struct logstore_record *ret)
+{
+        const struct stand was = cursor_where(cursor);
+        int r = step(cursor, ret);
+
+        while (r == -ESTALE && cursor->at.number != was.number) {
+                cursor_put_back(cursor, &was);
+                r = step(cursor, ret);
         }
+        return r;
+}
+
+int logstore_cursor_next(struct logstore_cursor *cursor, struct logstore_record *ret)
+{
+        int r = store_enter(cursor ? cursor->view.store : NULL);
+
+        if (r < 0)
+                return r;
+        if (!ret)
+                r = detail(-EINVAL, "ret is NULL");
+        else if (!step_fast(cursor, ret))
+                r = step_slow(cursor, ret);
         if (chain_is_damage(r) && cursor->flags & LOGSTORE_SKIP_DAMAGE)
                 r = skip_damage(cursor);
         store_leave();

@@ -11,12 +11,15 @@ void __real_chain_add(struct chain *chain, struct segment *segment);
 void __wrap_chain_add(struct chain *chain, struct segment *segment);
 int __real_chain_pin(struct chain *chain, uint64_t number, struct segment **ret);
 int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret);
+int __real_chain_refresh(struct chain *chain);
+int __wrap_chain_refresh(struct chain *chain);
 int __real_os_stat_name(int directory, const char *name, struct os_stat *ret);
 int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret);
 
 static uint64_t cut_after, go_on; /* before the pin that is so many pins away, if not 0 */
 static _Atomic unsigned pins_left;
 static _Atomic uint64_t trim_beside, cut_beside; /* before the next look at a file */
+static unsigned refreshes_left;                  /* until records behind 3 are replaced, if not 0 */
 
 int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret)
 {
@@ -34,6 +37,16 @@ int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret)
         if (cut)
                 ck_assert_int_eq(logstore_truncate_after(store, cut, 0), 0);
         return __real_os_stat_name(directory, name, ret);
+}
+
+int __wrap_chain_refresh(struct chain *chain)
+{
+        if (refreshes_left > 0 && --refreshes_left == 0) {
+                ck_assert_int_eq(logstore_truncate_after(store, 3, 0), 0);
+                append_text("anew");
+                append_text("anew");
+        }
+        return __real_chain_refresh(chain);
 }
 
 /* Six segments with ten records of 6,000 bytes each, the last one active and begun. */
@@ -147,6 +160,48 @@ START_TEST(a_record_that_is_being_cut_is_not_called_damaged)
 }
 END_TEST
 
+/* ---- a void that is cut while a cursor steps over it ---- */
+
+static void add_void(void)
+{
+        struct logstore_claim claim;
+
+        ck_assert_int_eq(logstore_claim(store, 0, &claim), 0);
+        ck_assert_int_eq(logstore_abort(store, &claim), 0);
+}
+
+/* The cursor of a reading process gave record 3 and stands before the void 4. While it steps over
+ * that, the log is cut behind 3 and goes on. Nothing that the cursor gave was cut. */
+START_TEST(a_cursor_that_steps_over_a_void_that_is_cut_is_not_stale)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct logstore *other;
+        int r;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int i = 0; i < 3; i++)
+                append_text("x");
+        add_void();
+        if (_i) { /* behind the void the log goes on in another segment */
+                append_text("y");
+                ck_assert_int_eq(logstore_truncate_after(store, 4, 0), 0);
+        }
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &other), 0);
+        ck_assert_int_eq(logstore_cursor_open(other, 0, &cursor), 0);
+        for (int i = 0; i < 3; i++)
+                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        refreshes_left = 1;
+        r = logstore_cursor_next(cursor, &record);
+        ck_assert_msg(r == (refreshes_left ? -EAGAIN : 0), "%d: %s", r, logstore_detail());
+        if (r == 0)
+                ck_assert_uint_eq(record.number, 4);
+        refreshes_left = 0;
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(other), 0);
+}
+END_TEST
+
 /* ---- the same by chance ---- */
 
 static _Atomic bool reading;
@@ -245,6 +300,7 @@ int main(void)
         const struct test_entry tests[] = {
                 { a_record_that_is_cut_before_a_pin_is_not_called_damaged, 3 * 3 * CUTS },
                 { a_record_that_is_being_cut_is_not_called_damaged, 3 * 2 * CUTS },
+                { a_cursor_that_steps_over_a_void_that_is_cut_is_not_stale, 2 },
                 { beside_truncations_nothing_is_called_damaged, 0 },
                 { a_segment_that_is_let_go_of_meanwhile_is_left_out, 4 },
                 { verify_does_not_miss_what_is_let_go_of_meanwhile, 2 },

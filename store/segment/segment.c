@@ -18,11 +18,6 @@
 #include "os/detail.h"
 #include "os/file.h"
 
-static uint64_t header_check(const struct segment_header *header)
-{
-        return hash_seeded(0, header, offsetof(struct segment_header, check));
-}
-
 static int write_header(int fd, const uint8_t uuid[16], uint64_t id, uint64_t bytes)
 {
         struct segment_header header = {
@@ -40,7 +35,7 @@ static int write_header(int fd, const uint8_t uuid[16], uint64_t id, uint64_t by
         if (r < 0)
                 return r;
         memcpy(header.uuid, uuid, sizeof(header.uuid));
-        header.check = header_check(&header);
+        header.check = brief_header_check(&header);
         r = os_write(fd, &header, sizeof(header), 0);
         if (r == 0)
                 r = os_grow(fd, GROW_BYTES);
@@ -76,100 +71,24 @@ int segment_prepare(int directory, const uint8_t uuid[16], uint64_t id, uint64_t
         return detail_sync_directory(r, name);
 }
 
-static int check_header(const struct segment_header *header, const char *name,
-                        const uint8_t uuid[16], uint64_t id)
+/* Tell the file what is wrong with its first page. */
+static int tell(const char *name, const struct brief_fault *fault)
 {
-        if (memcmp(header->magic, SEGMENT_MAGIC, sizeof(header->magic)) != 0)
-                return damaged(-EBADMSG, name, 0, 0, "not a segment: its header is damaged");
-        if (header->check != header_check(header))
-                return damaged(-EBADMSG, name, 504, 0, "header checksum does not hold");
-        if (header->version != FORMAT_VERSION)
-                return damaged(-EPROTONOSUPPORT, name, 8, 0,
-                               "format version %u, this library knows %u", header->version,
-                               FORMAT_VERSION);
-        if (header->header_bytes != HEADER_BYTES)
-                return damaged(-EPROTONOSUPPORT, name, 8, 0,
-                               "a header of %u bytes, this library knows %u", header->header_bytes,
-                               HEADER_BYTES);
-        if (header->incompatible & ~FORMAT_INCOMPATIBLE)
-                return damaged(-EPROTONOSUPPORT, name, 20, 0, "incompatible flags %#x are unknown",
-                               header->incompatible & ~FORMAT_INCOMPATIBLE);
-        if (memcmp(header->uuid, uuid, sizeof(header->uuid)) != 0)
-                return damaged(-EBADMSG, name, 24, 0, "the segment belongs to another store");
-        if (header->id != id)
-                return damaged(-EBADMSG, name, 40, 0,
-                               "the segment was written as number %" PRIu64
-                               ": the file was renamed",
-                               header->id);
-        if (header->bytes < SEGMENT_BYTES_MIN || header->bytes > SEGMENT_BYTES_MAX ||
-            header->bytes % GROW_BYTES != 0)
-                return damaged(-EBADMSG, name, 56, 0, "impossible segment size %" PRIu64,
-                               header->bytes);
-        return 0;
-}
-
-static void read_start(const char *page, struct segment_brief *brief)
-{
-        struct hash_key key;
-        struct record_view view;
-        const struct frame *frame = (const struct frame *)(page + HEADER_BYTES);
-        int r = record_peek(page, HEADER_BYTES, FRAMES_OFFSET, &view);
-
-        if (r == -EAGAIN)
-                return;
-        hash_key_init(&key, brief->salt);
-        memcpy(&brief->start, frame->payload, sizeof(brief->start));
-        brief->started =
-                r == 0 && view.kind == FRAME_RECORD && view.ordinal == 0 &&
-                view.size == sizeof(brief->start) &&
-                record_valid(&key, page, HEADER_BYTES, &view) && brief->start.first_number != 0 &&
-                brief->start.first_number <= NUMBER_MAX && brief->start.epoch <= NUMBER_MAX;
-        brief->torn_start = !brief->started;
-        brief->started_ns = frame->time_ns;
-}
-
-static void read_seal(const char *page, struct segment_brief *brief)
-{
-        struct segment_seal seal;
-
-        memcpy(&seal, page + SECTOR_BYTES, sizeof(seal));
-        brief->seal = (struct seal_brief){ seal.records, seal.end, seal.first_number,
-                                           seal.last_number, seal.greatest_ns };
-        brief->sealed = brief->started && memcmp(seal.magic, SEAL_MAGIC, sizeof(seal.magic)) == 0 &&
-                        seal.check == hash_seeded(brief->salt, &seal,
-                                                  offsetof(struct segment_seal, check)) &&
-                        seal.end >= FRAMES_OFFSET && seal.end <= brief->bytes &&
-                        seal.end <= brief->file_bytes && seal.end % FRAME_ALIGN == 0 &&
-                        seal.first_number == brief->start.first_number &&
-                        seal.records <= (seal.end - FRAMES_OFFSET) / FRAME_HEADER_BYTES &&
-                        seal.last_number == seal.first_number + seal.records - 1;
+        return damaged(fault->error, name, fault->offset, 0, "%s", fault->what);
 }
 
 static int brief_from_file(int fd, uint64_t file_bytes, const char *name, const uint8_t uuid[16],
                            uint64_t id, struct segment_brief *ret)
 {
         _Alignas(8) char page[FRAMES_OFFSET] = { 0 };
-        const struct segment_header *header = (const struct segment_header *)page;
-        struct segment_brief brief = { .id = id };
+        struct brief_fault fault;
         size_t got;
         int r = os_read(fd, page, sizeof(page), 0, &got);
 
         if (r < 0)
                 return detail(r, "%s: offset 0: cannot read: %s", name, logstore_error_text(r));
-        if (got < HEADER_BYTES)
-                return damaged(-EBADMSG, name, got, 0, "the file was cut here");
-        r = check_header(header, name, uuid, id);
-        if (r < 0)
-                return r;
-        brief.salt = header->salt;
-        brief.bytes = header->bytes;
-        brief.file_bytes = file_bytes;
-        brief.created_ns = header->created_ns;
-        if (got == sizeof(page))
-                read_start(page, &brief);
-        read_seal(page, &brief);
-        *ret = brief;
-        return 0;
+        r = brief_read(page, got, file_bytes, uuid, id, ret, &fault);
+        return r < 0 ? tell(name, &fault) : 0;
 }
 
 static int open_named(int directory, uint64_t id, bool writable, char name[32], struct os_stat *ret)
@@ -200,6 +119,7 @@ int segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id,
 int segment_identify(int directory, uint64_t id, struct segment_identity *ret)
 {
         struct segment_header header;
+        struct brief_fault fault;
         struct os_stat st;
         char name[32];
         size_t got = 0;
@@ -210,10 +130,11 @@ int segment_identify(int directory, uint64_t id, struct segment_identity *ret)
                 os_close(fd); /* only read */
         if (r == 0 && got < sizeof(header))
                 r = -EBADMSG;
-        if (r == 0)
-                r = check_header(&header, name, header.uuid, header.id);
         if (r < 0)
                 return r;
+        r = brief_check_header(&header, header.uuid, header.id, &fault);
+        if (r < 0)
+                return tell(name, &fault);
         memcpy(ret->uuid, header.uuid, sizeof(ret->uuid));
         ret->bytes = header.bytes;
         ret->created_ns = header.created_ns;

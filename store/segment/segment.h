@@ -9,30 +9,10 @@
 
 #include "format.h"
 #include "os/memory.h"
+#include "segment/brief.h"
 #include "segment/index.h"
 #include "segment/record.h"
 #include "segment/walk.h"
-
-/* What a valid seal says; the sector itself is not kept. */
-struct seal_brief {
-        uint64_t records, end, first_number, last_number;
-        int64_t greatest_ns;
-};
-
-/* What the first page of a segment says, checked. */
-struct segment_brief {
-        uint64_t id;
-        uint64_t salt;
-        uint64_t bytes;      /* when full */
-        uint64_t file_bytes; /* now */
-        int64_t created_ns;
-        bool started;               /* has a valid start frame */
-        bool torn_start;            /* has something there that is not one */
-        int64_t started_ns;         /* time of the start frame */
-        struct start_payload start; /* if started */
-        bool sealed;                /* has a valid seal */
-        struct seal_brief seal;     /* if sealed */
-};
 
 /* One mapped segment, which all its readers share. A count pins it. */
 struct segment {

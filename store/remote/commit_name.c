@@ -1,0 +1,102 @@
+/*
+ * commit_name.c - names of commits, checkpoints and segments' objects
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "remote/commit.h"
+
+#define SEQ_DIGITS 16
+
+void commit_name(char name[COMMIT_NAME_BYTES], uint64_t seq)
+{
+        snprintf(name, COMMIT_NAME_BYTES, COMMIT_PREFIX "%016" PRIu64, COMMIT_SEQ_MAX - seq);
+}
+
+void checkpoint_name(char name[COMMIT_NAME_BYTES], uint64_t seq, uint64_t number)
+{
+        snprintf(name, COMMIT_NAME_BYTES, COMMIT_PREFIX "%016" PRIu64 "k-%" PRIu64,
+                 COMMIT_SEQ_MAX - seq, number);
+}
+
+void segment_object_name(char name[BUCKET_NAME_MAX], const struct remote_entry *entry)
+{
+        snprintf(name, BUCKET_NAME_MAX,
+                 "seg/%010" PRIu64 "-%016" PRIx64 "-%016" PRIx64 ".log%s", entry->id, entry->salt,
+                 entry->nonce, entry->codec == CODEC_ZSTD ? ".zst" : "");
+}
+
+/* Digits alone, as they are written: no sign, no space, no zero before others unless padded. */
+static bool read_digits(const char *text, size_t digits, uint64_t *ret)
+{
+        uint64_t value = 0;
+
+        for (size_t i = 0; i < digits; i++) {
+                if (text[i] < '0' || text[i] > '9')
+                        return false;
+                value = value * 10 + (uint64_t)(text[i] - '0');
+        }
+        *ret = value;
+        return digits > 0;
+}
+
+bool commit_name_read(const char *name, uint64_t *ret_seq, bool *ret_checkpoint,
+                      uint64_t *ret_number)
+{
+        const char *digits = name + strlen(COMMIT_PREFIX), *behind;
+        size_t length = strlen(name);
+        uint64_t rest;
+
+        if (length < strlen(COMMIT_PREFIX) + SEQ_DIGITS ||
+            strncmp(name, COMMIT_PREFIX, strlen(COMMIT_PREFIX)) != 0 ||
+            !read_digits(digits, SEQ_DIGITS, &rest) || rest >= COMMIT_SEQ_MAX)
+                return false;
+        behind = digits + SEQ_DIGITS;
+        *ret_seq = COMMIT_SEQ_MAX - rest;
+        *ret_checkpoint = *behind != '\0';
+        *ret_number = 0;
+        if (!*ret_checkpoint)
+                return true;
+        return strncmp(behind, "k-", 2) == 0 && strlen(behind + 2) <= 18 &&
+               read_digits(behind + 2, strlen(behind + 2), ret_number);
+}
+
+struct newest {
+        uint64_t seq, checkpoint, checkpoint_number;
+};
+
+enum { FOUND_BOTH = 1 };
+
+static int note(void *context, const struct bucket_listed *listed)
+{
+        struct newest *newest = context;
+        uint64_t seq, number;
+        bool checkpoint;
+
+        if (!commit_name_read(listed->name, &seq, &checkpoint, &number))
+                return 0; /* somebody else's */
+        if (!checkpoint && newest->seq == 0)
+                newest->seq = seq;
+        if (checkpoint && newest->seq >= seq) {
+                newest->checkpoint = seq;
+                newest->checkpoint_number = number;
+                return FOUND_BOTH;
+        }
+        return 0;
+}
+
+int commit_find_newest(struct bucket *bucket, uint64_t *ret_seq, uint64_t *ret_checkpoint,
+                       uint64_t *ret_checkpoint_number, struct bucket_reply *ret_reply)
+{
+        struct newest newest = { 0 };
+        int r = bucket_list(bucket, COMMIT_PREFIX, NULL, 1000, note, &newest, ret_reply);
+
+        if (r < 0)
+                return r;
+        *ret_seq = newest.seq;
+        *ret_checkpoint = newest.checkpoint;
+        *ret_checkpoint_number = newest.checkpoint_number;
+        return 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * ship_checkpoint.c - now and then, one object with all that is there
+ *
+ * Each commit carries what came since the last checkpoint, so that its reader needs no other
+ * commits. That costs n entries with the n-th commit, and a checkpoint the whole table. The sum of
+ * both is least if a checkpoint of T bytes is written each sqrt(2 T / entry) commits.
+ *
+ * A checkpoint is no commit: it says nothing that the commits up to its own have not said. So it is
+ * put without a condition, behind a commit that is there.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "remote/ship_private.h"
+
+#define SINCE_MIN 64u
+
+static bool pays(const struct ship *ship)
+{
+        uint64_t bytes = 0, since = ship->since_count;
+
+        for (size_t i = 0; i < ship->table.count; i++)
+                bytes += sizeof(struct remote_entry) +
+                         ship->table.lines[i].entry.blocks * sizeof(struct remote_block);
+        if (since >= COMMIT_ENTRIES_MAX / 2)
+                return true;
+        return since >= SINCE_MIN && since * since * sizeof(struct remote_entry) >= 2 * bytes;
+}
+
+int ship_checkpoint(struct ship *ship)
+{
+        const struct commit_header *last = &ship->last;
+        struct bucket_source source = { 0 };
+        char name[COMMIT_NAME_BYTES];
+        uint8_t *bytes;
+        size_t size;
+        int r;
+
+        if (!pays(ship))
+                return 0;
+        table_drop_dead(&ship->table, last->first_number);
+        r = table_pack(&ship->table, ship->uuid, last->seq, last->end.number, &bytes, &size);
+        if (r < 0)
+                return r;
+        checkpoint_name(name, last->seq, last->end.number);
+        source.bytes = bytes;
+        source.size = size;
+        r = bucket_put(ship->bucket, name, &source, NULL);
+        free(bytes);
+        if (r == -EAGAIN) /* the next commit tries again: entries are not lost */
+                return 0;
+        if (r < 0)
+                return r;
+        ship->last.checkpoint_seq = last->seq;
+        ship->last.checkpoint_number = last->end.number;
+        ship->last.base = table_base(&ship->table);
+        ship->since_count = 0;
+        return 0;
+}

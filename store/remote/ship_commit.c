@@ -1,0 +1,195 @@
+/*
+ * ship_commit.c - create the next commit, or find out who was first
+ *
+ * A request is sent again with the very same bytes. So whatever reply was lost, the object that is
+ * there in the end tells by its nonce whether it is ours.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "remote/ship_private.h"
+
+void ship_confirm(struct ship *ship, const struct bucket_reply *reply)
+{
+        ship->confirmed = *reply;
+}
+
+/* The server's clock says that long has passed since our last confirmation. Is our commit still the
+ * newest? If the machine slept before it was sent, it may have been created under a name that
+ * was used and deleted. */
+static int check_list(struct ship *ship, uint64_t seq)
+{
+        uint64_t newest, checkpoint, number;
+        struct bucket_reply reply;
+        int r = commit_find_newest(ship->bucket, &newest, &checkpoint, &number, &reply);
+
+        if (r == -EAGAIN)
+                return SHIP_AGAIN;
+        if (r < 0)
+                return r;
+        if (newest != seq)
+                return SHIP_AGAIN;
+        ship_confirm(ship, &reply);
+        return 0;
+}
+
+/* The commit is there and ours. @renews: the answer was to its creation. */
+static int accept(struct ship *ship, uint64_t seq, const struct bucket_reply *reply, bool renews)
+{
+        bool known = reply->server_ns != 0 && ship->confirmed.server_ns != 0;
+
+        if (!known || reply->server_ns - ship->confirmed.server_ns > CONFIRMED_SERVER_NS)
+                return check_list(ship, seq);
+        if (renews)
+                ship_confirm(ship, reply);
+        return 0;
+}
+
+/* A commit of that number is there already. Whose is it? */
+static int whose(struct ship *ship, const struct commit *ours)
+{
+        struct bucket_reply reply = { 0 };
+        struct commit theirs;
+        int r = commit_read(ship->bucket, ours->header->seq, &theirs, &reply);
+
+        if (r == -ENOENT || r == -EAGAIN) /* deleted since, or nobody says */
+                return SHIP_AGAIN;
+        if (r < 0)
+                return r;
+        if (theirs.header->nonce == ours->header->nonce &&
+            theirs.header->check == ours->header->check)
+                r = accept(ship, ours->header->seq, &reply, false); /* a reply was lost */
+        else if (ours->header->kind == COMMIT_CLAIM)
+                r = SHIP_AGAIN;
+        else
+                r = remote_detail(-EPIPE,
+                                  "%s: %.*s (pid %" PRIu64 ") has taken over with commit %" PRIu64
+                                  ": this shipper stops, up to record %" PRIu64 " is shipped",
+                                  ship->bucket->url, (int)sizeof(theirs.header->host),
+                                  theirs.header->host, theirs.header->pid, theirs.header->seq,
+                                  ship->last.end.number);
+        commit_free(&theirs);
+        return r;
+}
+
+static int create(struct ship *ship, const struct commit *commit)
+{
+        struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
+        struct bucket_reply reply = { 0 };
+        char name[COMMIT_NAME_BYTES];
+        int64_t begun = ship_clock_ns();
+        int r;
+
+        commit_name(name, commit->header->seq);
+        for (unsigned tries = 0;; tries++) {
+                source.not_after_ns = ship->confirmed.sent_ns + CONFIRMED_NS;
+                r = bucket_put_new(ship->bucket, name, &source, &reply);
+                if (r == 0)
+                        return accept(ship, commit->header->seq, &reply, true);
+                if (r == -EEXIST)
+                        return whose(ship, commit);
+                if (r == -ESTALE || r == -ETIME)
+                        return SHIP_AGAIN;
+                if (r != -EAGAIN)
+                        return r;
+                if (ship_clock_ns() - begun > PATIENCE_NS)
+                        return SHIP_AGAIN;
+                r = ship_pause(ship, tries);
+                if (r < 0)
+                        return r;
+        }
+}
+
+/* The bucket kept its word when it was tried out. Versioning may have been switched on since, and
+ * then a second creation succeeds. */
+static int check_again(struct ship *ship, const struct commit *commit)
+{
+        struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
+        char name[COMMIT_NAME_BYTES];
+        int r;
+
+        commit_name(name, commit->header->seq);
+        source.not_after_ns = ship->confirmed.sent_ns + CONFIRMED_NS;
+        r = bucket_put_new(ship->bucket, name, &source, NULL);
+        if (r == 0)
+                return remote_detail(-EOPNOTSUPP,
+                                     "%s: %s could be created twice: is versioning switched on? "
+                                     "It must be off",
+                                     ship->bucket->url, name);
+        return r == -EEXIST ? 0 : r == -EAGAIN || r == -ESTALE || r == -ETIME ? SHIP_AGAIN : r;
+}
+
+/* What every commit says, from the one before it. */
+static struct commit_header next_header(const struct ship *ship, const struct commit_header *header)
+{
+        const struct commit_header *last = &ship->last;
+        struct commit_header next = *header;
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        memcpy(next.uuid, ship->uuid, sizeof(next.uuid));
+        memcpy(next.host, ship->host, sizeof(next.host));
+        next.pid = (uint64_t)getpid();
+        next.seq = last->seq + 1;
+        next.term = last->term + (header->kind == COMMIT_CLAIM);
+        next.nonce = ship_random();
+        next.committed_ns = now.tv_sec * SECOND_NS + now.tv_nsec;
+        next.checkpoint_seq = last->checkpoint_seq;
+        next.checkpoint_number = last->checkpoint_number;
+        next.base = last->base;
+        return next;
+}
+
+/* The commit is there: it is what the next one goes on from. */
+static int adopt(struct ship *ship, const struct commit *commit, const struct remote_entry *entry,
+                 struct remote_block *blocks, uint32_t block_count)
+{
+        int r = 0;
+
+        ship->last = *commit->header;
+        ship->since_count = commit->header->entry_count;
+        if (ship->since_count)
+                memcpy(ship->since, commit->entries, ship->since_count * sizeof(*ship->since));
+        if (entry)
+                r = table_add(&ship->table, &ship->since[ship->since_count - 1], blocks,
+                              block_count);
+        ship->report.commits++;
+        ship->report.bytes += commit->size;
+        return r;
+}
+
+int ship_commit(struct ship *ship, const struct commit_header *header,
+                const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
+                const void *payload)
+{
+        struct commit_header next = next_header(ship, header);
+        struct remote_entry own;
+        struct commit commit;
+        int r;
+
+        if (entry) {
+                own = *entry;
+                own.seq = next.seq;
+                if (header->nonce) /* it is in the name of an object that is there already */
+                        next.nonce = header->nonce;
+                ship->since[ship->since_count] = own;
+        }
+        r = commit_make(&next, ship->since, ship->since_count + (entry != NULL), payload,
+                        header->kind == COMMIT_TAIL ? entry->to - entry->from : 0, &commit);
+        if (r == 0) {
+                r = create(ship, &commit);
+                if (r == 0 && header->kind == COMMIT_CLAIM)
+                        r = check_again(ship, &commit);
+                if (r == 0) {
+                        r = adopt(ship, &commit, entry, blocks, block_count);
+                        blocks = NULL;
+                }
+                commit_free(&commit);
+        }
+        free(blocks);
+        return r;
+}

@@ -1,0 +1,77 @@
+/*
+ * ship_private.h - what the files of the shipper share
+ */
+#ifndef LOGSTORE_SHIP_PRIVATE_H
+#define LOGSTORE_SHIP_PRIVATE_H
+
+#include <signal.h>
+
+#include "remote/remote_detail.h"
+#include "remote/ship.h"
+#include "remote/table.h"
+
+#define SECOND_NS INT64_C(1000000000)
+
+/* A confirmation tells that our term was the newest at that time. A create that is signed later than
+ * so long after it is not sent: names may have been deleted since. */
+#define CONFIRMED_NS (300 * SECOND_NS)
+/* If the server's clock has gone on further than this since, look at the list once more. */
+#define CONFIRMED_SERVER_NS (1800 * SECOND_NS)
+#define PATIENCE_NS (300 * SECOND_NS) /* how long the same request is sent again */
+#define COURTESY_NS (30 * SECOND_NS)
+
+/* So many bytes before the end prove that two logs are the same there. */
+#define PROOF_BYTES UINT64_C(4096)
+
+/* The state of the bucket is to be looked at anew: step 2 of the protocol. */
+enum { SHIP_AGAIN = 1 };
+
+struct ship {
+        struct ship_options options;
+        struct logstore *store; /* opened read-only */
+        int directory;
+        uint8_t uuid[16];
+        struct bucket *bucket;
+        char host[64];
+        volatile sig_atomic_t stopped;
+
+        bool claimed; /* our term is the newest, as far as we know */
+        struct commit_header last; /* the newest commit */
+        struct table table;        /* all that is there as of it */
+        struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
+        uint32_t since_count;
+        struct bucket_reply confirmed; /* the last confirmation */
+        uint64_t durable;
+        struct ship_report report;
+};
+
+/* Step 1: does the bucket keep its word? */
+int ship_probe(struct ship *ship);
+
+/* Steps 2 to 4: find the newest commit, compare it with the local log, and claim. 0, SHIP_AGAIN, or
+ * an error. */
+int ship_take_over(struct ship *ship);
+
+/* Is @place of the local log, and durable? Do the bytes before it have that check? -EILSEQ. */
+int ship_compare(struct ship *ship, const struct commit_header *with);
+
+/* Step 6: create the next commit. @header says kind, end and what belongs to them; @entry is what
+ * the commit brings, or NULL, @blocks its directory, which is taken over. 0 once it is there,
+ * SHIP_AGAIN, -EPIPE, or an error. */
+int ship_commit(struct ship *ship, const struct commit_header *header,
+                const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
+                const void *payload);
+
+/* Note that an answer shows our term as the newest. */
+void ship_confirm(struct ship *ship, const struct bucket_reply *reply);
+
+/* Write a checkpoint if so much came since the last one that it pays. */
+int ship_checkpoint(struct ship *ship);
+
+/* Sleep before a request is sent again; -ECANCELED if the shipper is to stop. */
+int ship_pause(struct ship *ship, unsigned tries);
+
+int64_t ship_clock_ns(void); /* CLOCK_BOOTTIME */
+uint64_t ship_random(void);
+
+#endif

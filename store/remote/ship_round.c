@@ -1,0 +1,285 @@
+/*
+ * ship_round.c - ship what is durable now: sealed segments as objects, the newest as tails
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "remote/frames.h"
+#include "remote/ship_private.h"
+
+/* One segment that is being shipped. */
+struct part {
+        const struct logstore_extent *extent;
+        struct segment_brief brief;
+        int fd;
+};
+
+static int open_part(struct ship *ship, const struct logstore_extent *extent, struct part *ret)
+{
+        int fd = openat(ship->directory, extent->name,
+                        O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        int r;
+
+        if (fd < 0)
+                return remote_detail(-errno, "%s: cannot open: %s", extent->name, strerror(errno));
+        *ret = (struct part){ .extent = extent, .fd = fd };
+        r = frames_brief(fd, extent->name, ship->uuid, extent->id, &ret->brief);
+        if (r == 0 && ret->brief.salt != extent->salt)
+                r = remote_detail(-EBADMSG, "%s: the file was replaced", extent->name);
+        if (r < 0)
+                close(fd); /* only read */
+        return r;
+}
+
+static struct remote_entry make_entry(const struct part *part, uint64_t from, uint64_t to,
+                                      uint64_t first_number, uint64_t last_number)
+{
+        return (struct remote_entry){
+                .id = part->extent->id,
+                .salt = part->extent->salt,
+                .from = from,
+                .to = to,
+                .first_number = first_number,
+                .last_number = last_number,
+                .segment_number = part->brief.start.first_number,
+                .previous_id = part->brief.start.previous_id,
+                .previous_end = part->brief.start.previous_end,
+        };
+}
+
+/* Fill in where the log's end is once this commit is there, and what proves it. */
+static int set_end(const struct part *part, const struct remote_place *end,
+                   struct commit_header *header)
+{
+        header->end = *end;
+        header->tail_bytes = end->offset < PROOF_BYTES ? end->offset : PROOF_BYTES;
+        header->epoch = part->brief.start.epoch;
+        return frames_hash(part->fd, part->extent->name, end->offset - header->tail_bytes,
+                           end->offset, end->salt, true, &header->tail_check);
+}
+
+/* ---- sealed ---- */
+
+static int put_object(struct ship *ship, const struct part *part, const char *name, uint64_t bytes)
+{
+        const struct bucket_source source = { .fd = part->fd, .size = bytes };
+        int64_t begun = ship_clock_ns();
+        int r;
+
+        for (unsigned tries = 0;; tries++) {
+                r = bucket_put(ship->bucket, name, &source, NULL);
+                if (r != -EAGAIN || ship_clock_ns() - begun > PATIENCE_NS)
+                        return r == -EAGAIN ? SHIP_AGAIN : r;
+                r = ship_pause(ship, tries);
+                if (r < 0)
+                        return r;
+        }
+}
+
+/* Does the end that is shipped lie beyond the segment? Then a WHOLE leaves it where it is. */
+static bool is_behind(const struct ship *ship, const struct part *part)
+{
+        const struct remote_place *end = &ship->last.end;
+
+        return end->id > part->extent->id;
+}
+
+static int commit_whole(struct ship *ship, const struct part *part, uint64_t end, uint64_t last,
+                        uint64_t nonce, struct frames_directory *directory)
+{
+        struct commit_header header = ship->last;
+        struct remote_entry entry =
+                make_entry(part, 0, end, part->brief.start.first_number, last);
+        struct remote_place place = { part->extent->id, part->extent->salt, end, last };
+        char name[BUCKET_NAME_MAX];
+        int r;
+
+        header.kind = COMMIT_WHOLE;
+        header.nonce = entry.nonce = nonce;
+        entry.object_bytes = end;
+        entry.sealed = part->extent->sealed;
+        segment_object_name(name, &entry);
+        r = frames_hash(part->fd, part->extent->name, 0, end, 0, !entry.sealed,
+                        &entry.object_check);
+        if (r == 0)
+                r = put_object(ship, part, name, end);
+        if (r == 0 && !is_behind(ship, part))
+                r = set_end(part, &place, &header);
+        if (r != 0)
+                return r;
+        ship->report.objects++;
+        ship->report.bytes += end;
+        r = ship_commit(ship, &header, &entry, directory->blocks, directory->count, NULL);
+        directory->blocks = NULL; /* taken over */
+        return r;
+}
+
+/* The whole segment, checked on the way. */
+static int ship_whole(struct ship *ship, const struct part *part)
+{
+        struct frames_at at = frames_begin(&part->brief);
+        struct frames_directory directory = { 0 };
+        int r = frames_walk(part->fd, part->extent->name, &part->brief, part->extent->end,
+                            UINT64_MAX, &at, &directory);
+
+        if (r == 0)
+                r = commit_whole(ship, part, at.offset, at.number - 1, ship_random(), &directory);
+        free(directory.blocks);
+        return r;
+}
+
+/* ---- unsealed ---- */
+
+/* Where the tail goes on: in the segment that was shipped last, or at the beginning of the next. */
+static struct frames_at tail_from(const struct ship *ship, const struct part *part)
+{
+        const struct remote_place *end = &ship->last.end;
+
+        if (end->id == part->extent->id && end->salt == part->extent->salt)
+                return (struct frames_at){ end->offset, end->number + 1 };
+        return frames_begin(&part->brief);
+}
+
+static int commit_tail(struct ship *ship, const struct part *part, uint64_t from, uint64_t first,
+                       const struct frames_at *at)
+{
+        struct commit_header header = ship->last;
+        struct remote_entry entry = make_entry(part, from, at->offset, first, at->number - 1);
+        struct remote_place place = { part->extent->id, part->extent->salt, at->offset,
+                                      at->number - 1 };
+        size_t size = at->offset - from;
+        char *bytes = malloc(size);
+        int r;
+
+        if (!bytes)
+                return remote_detail(-ENOMEM, "no memory for %zu bytes of a tail", size);
+        header.kind = COMMIT_TAIL;
+        header.nonce = 0;
+        r = frames_read(part->fd, part->extent->name, bytes, size, from);
+        frames_blank_seal(bytes, r == 0 ? size : 0, from);
+        if (r == 0)
+                r = set_end(part, &place, &header);
+        if (r == 0)
+                r = ship_commit(ship, &header, &entry, NULL, 0, bytes);
+        free(bytes);
+        return r;
+}
+
+/* From what is shipped to what is durable, in pieces of whole batches. A batch that no commit can
+ * hold makes an object of what there is of the segment. */
+static int ship_tail(struct ship *ship, const struct part *part)
+{
+        struct frames_at at = tail_from(ship, part);
+        int r = 0;
+
+        while (r == 0 && at.offset < part->extent->end) {
+                bool begins = at.offset == FRAMES_OFFSET;
+                uint64_t from = begins ? 0 : at.offset, first = at.number;
+
+                r = frames_walk(part->fd, part->extent->name, &part->brief, part->extent->end,
+                                COMMIT_PAYLOAD_MAX - FRAMES_OFFSET, &at, NULL);
+                if (r == -E2BIG)
+                        return ship_whole(ship, part);
+                if (r == 0)
+                        r = commit_tail(ship, part, from, first, &at);
+                if (r == 0)
+                        r = ship_checkpoint(ship);
+        }
+        return r;
+}
+
+/* ---- all of them ---- */
+
+struct extents {
+        struct logstore_extent *list;
+        size_t count, room;
+};
+
+static int collect(void *context, const struct logstore_extent *extent)
+{
+        struct extents *extents = context;
+
+        if (extents->count == extents->room) {
+                size_t room = extents->room ? 2 * extents->room : 16;
+                struct logstore_extent *list = reallocarray(extents->list, room, sizeof(*list));
+
+                if (!list)
+                        return -ENOMEM;
+                extents->list = list;
+                extents->room = room;
+        }
+        extents->list[extents->count++] = *extent;
+        return 0;
+}
+
+/* The oldest segment that is not there as it is here. */
+static uint64_t begin_with(const struct ship *ship)
+{
+        for (size_t i = 0; i < ship->table.count; i++)
+                if (!ship->table.lines[i].entry.sealed)
+                        return ship->table.lines[i].entry.id;
+        return ship->last.end.id;
+}
+
+static int ship_extent(struct ship *ship, const struct logstore_extent *extent)
+{
+        const struct table_line *line = table_whole(&ship->table, extent->id, extent->salt);
+        struct part part;
+        int r;
+
+        if (line && line->entry.sealed && line->entry.to == extent->end)
+                return 0;
+        if (!extent->sealed && (extent->id < ship->last.end.id || extent->end <= FRAMES_OFFSET ||
+                                (extent->id == ship->last.end.id &&
+                                 extent->end <= ship->last.end.offset)))
+                return 0;
+        r = open_part(ship, extent, &part);
+        if (r < 0)
+                return r;
+        r = extent->sealed ? ship_whole(ship, &part) : ship_tail(ship, &part);
+        if (r == 0)
+                r = ship_checkpoint(ship);
+        close(part.fd); /* only read */
+        return r;
+}
+
+static int ship_extents(struct ship *ship)
+{
+        struct extents extents = { 0 };
+        int r = ship_compare(ship, &ship->last);
+
+        if (r == 0) {
+                r = logstore_extents(ship->store, begin_with(ship), collect, &extents);
+                if (r < 0)
+                        r = remote_detail(r, "%s", logstore_detail());
+        }
+        for (size_t i = 0; r == 0 && i < extents.count; i++) {
+                r = ship_extent(ship, &extents.list[i]);
+                if (ship->options.progress)
+                        ship->options.progress(ship->options.context, extents.list[i].name, i + 1,
+                                               extents.count);
+                if (r == 0 && ship->stopped)
+                        r = remote_detail(-ECANCELED, "stopped");
+        }
+        free(extents.list);
+        return r;
+}
+
+int ship_round(struct ship *ship)
+{
+        int r = 0;
+
+        do {
+                if (!ship->claimed)
+                        r = ship_start(ship);
+                if (r == 0)
+                        r = ship_extents(ship);
+                if (r == SHIP_AGAIN)
+                        ship->claimed = false;
+        } while (r == SHIP_AGAIN);
+        return r;
+}

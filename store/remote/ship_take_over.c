@@ -1,0 +1,189 @@
+/*
+ * ship_take_over.c - find what is shipped, compare it with the local log, and claim
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "remote/frames.h"
+#include "remote/ship_private.h"
+
+/* ---- is the remote log the beginning of the local one? ---- */
+
+struct sought {
+        const struct remote_place *place;
+        bool found;
+        struct logstore_extent extent;
+};
+
+static int seek_extent(void *context, const struct logstore_extent *extent)
+{
+        struct sought *sought = context;
+
+        if (extent->id == sought->place->id) {
+                sought->found = true;
+                sought->extent = *extent;
+        }
+        return 1; /* the first that comes is the one, or it is gone */
+}
+
+static int diverged(const struct ship *ship, const struct remote_place *place, const char *why)
+{
+        return remote_detail(-EILSEQ,
+                             "%s: the logs have diverged: %s (segment %" PRIu64 ", offset %" PRIu64
+                             ", record %" PRIu64 ", commit %" PRIu64
+                             "): ship to another prefix, or fetch from this one",
+                             ship->bucket->url, why, place->id, place->offset, place->number,
+                             ship->last.seq);
+}
+
+static int compare_bytes(struct ship *ship, const struct commit_header *with, const char *name)
+{
+        const struct remote_place *place = &with->end;
+        int fd = openat(ship->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        uint64_t check;
+        int r;
+
+        if (fd < 0)
+                return remote_detail(-errno, "%s: cannot open: %s", name, strerror(errno));
+        r = frames_hash(fd, name, place->offset - with->tail_bytes, place->offset, place->salt,
+                        true, &check);
+        close(fd); /* only read */
+        if (r == 0 && check != with->tail_check)
+                r = diverged(ship, place, "the bytes before the end that was shipped are others");
+        return r;
+}
+
+int ship_compare(struct ship *ship, const struct commit_header *with)
+{
+        const struct remote_place *place = &with->end;
+        struct sought sought = { .place = place };
+        int r;
+
+        if (place->id == 0)
+                return 0;
+        r = logstore_extents(ship->store, place->id, seek_extent, &sought);
+        if (r < 0)
+                return remote_detail(r, "%s", logstore_detail());
+        if (!sought.found || sought.extent.salt != place->salt)
+                return diverged(ship, place, "the segment that was shipped last is not on this log");
+        if (sought.extent.end < place->offset)
+                return diverged(ship, place, "more was shipped than is durable here");
+        return compare_bytes(ship, with, sought.extent.name);
+}
+
+/* ---- what is there ---- */
+
+static int read_table(struct ship *ship, const struct commit *newest)
+{
+        const struct commit_header *header = newest->header;
+        struct table table = { 0 };
+        int r = 0;
+
+        if (header->checkpoint_seq != 0)
+                r = table_read(ship->bucket, ship->uuid, header->checkpoint_seq,
+                               header->checkpoint_number, &table);
+        if (r == 0)
+                r = table_add_commit(&table, newest);
+        if (r < 0) {
+                table_free(&table);
+                return r == -ENOENT ? SHIP_AGAIN : r;
+        }
+        table_free(&ship->table);
+        ship->table = table;
+        return 0;
+}
+
+static int adopt(struct ship *ship, const struct commit *newest)
+{
+        int r;
+
+        if (memcmp(newest->header->uuid, ship->uuid, sizeof(ship->uuid)) != 0)
+                return remote_detail(-EMEDIUMTYPE,
+                                     "%s: the log of another store is there: ship to another prefix",
+                                     ship->bucket->url);
+        r = read_table(ship, newest);
+        if (r != 0)
+                return r;
+        ship->last = *newest->header;
+        ship->since_count = newest->header->entry_count;
+        if (ship->since_count)
+                memcpy(ship->since, newest->entries, ship->since_count * sizeof(*ship->since));
+        return 0;
+}
+
+static int find(struct ship *ship)
+{
+        uint64_t seq, checkpoint, number;
+        struct bucket_reply reply;
+        struct commit newest;
+        int r = commit_find_newest(ship->bucket, &seq, &checkpoint, &number, &reply);
+
+        if (r < 0)
+                return r;
+        ship_confirm(ship, &reply);
+        if (seq == 0) {
+                ship->last = (struct commit_header){ 0 };
+                ship->since_count = 0;
+                table_free(&ship->table);
+                return 0;
+        }
+        r = commit_read(ship->bucket, seq, &newest, NULL);
+        if (r == -ENOENT)
+                return SHIP_AGAIN;
+        if (r < 0)
+                return r;
+        r = adopt(ship, &newest);
+        commit_free(&newest);
+        return r;
+}
+
+/* ---- may we? ---- */
+
+/* Two hosts that take over from each other in turns ship nothing. Safety does not rest on this. */
+static int be_courteous(const struct ship *ship)
+{
+        int64_t quiet = 3 * ship->options.interval_ns;
+        int64_t age = ship->confirmed.server_ns - ship->last.committed_ns;
+
+        if (quiet < COURTESY_NS)
+                quiet = COURTESY_NS;
+        if (ship->options.takeover || ship->last.seq == 0 || age > quiet ||
+            ship->confirmed.server_ns == 0 ||
+            strncmp(ship->last.host, ship->host, sizeof(ship->host)) == 0)
+                return 0;
+        return remote_detail(-EBUSY,
+                             "%s: %.*s (pid %" PRIu64 ") shipped %" PRId64
+                             " s ago: stop it, or take over",
+                             ship->bucket->url, (int)sizeof(ship->last.host), ship->last.host,
+                             ship->last.pid, age < 0 ? 0 : age / SECOND_NS);
+}
+
+static int claim(struct ship *ship)
+{
+        struct commit_header header = ship->last;
+
+        header.kind = COMMIT_CLAIM;
+        header.nonce = 0;
+        return ship_commit(ship, &header, NULL, NULL, 0, NULL);
+}
+
+int ship_take_over(struct ship *ship)
+{
+        int r;
+
+        ship->claimed = false;
+        r = find(ship);
+        if (r == -EAGAIN)
+                return SHIP_AGAIN;
+        if (r == 0)
+                r = ship_compare(ship, &ship->last);
+        if (r == 0)
+                r = be_courteous(ship);
+        if (r == 0)
+                r = claim(ship);
+        ship->claimed = r == 0;
+        return r;
+}

@@ -1,0 +1,61 @@
+/*
+ * table.h - all that a bucket holds of a log, in order
+ *
+ * A line is what one commit brought. A WHOLE takes the place of lines of the same segment that it
+ * covers. Lines of segments that a truncation cut off the log fall away when the log goes on.
+ */
+#ifndef LOGSTORE_TABLE_H
+#define LOGSTORE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "remote/commit.h"
+
+struct table_line {
+        struct remote_entry entry;
+        struct remote_block *blocks; /* entry.blocks of them; NULL: none */
+};
+
+struct table {
+        struct table_line *lines; /* by seq */
+        size_t count, room;
+};
+
+void table_free(struct table *table);
+
+/* Add a newer line. Takes over the malloc'ed @blocks, also on failure. -ENOMEM. */
+int table_add(struct table *table, const struct remote_entry *entry, struct remote_block *blocks,
+              uint32_t block_count);
+
+/* The same where no older line is of its segment, or it replaces none. */
+int table_push(struct table *table, const struct remote_entry *entry, struct remote_block *blocks,
+               uint32_t block_count);
+
+/* Add what a commit brought since its checkpoint. */
+int table_add_commit(struct table *table, const struct commit *commit);
+
+/* Drop the lines of segments that are no longer on the log, as the links of newer ones say, and
+ * those below @first_number. */
+void table_drop_dead(struct table *table, uint64_t first_number);
+
+/* The line with the bytes of segment @id and @salt from the beginning, as many as any has; NULL. */
+const struct table_line *table_whole(const struct table *table, uint64_t id, uint64_t salt);
+
+/* The line that has record @number, or NULL. */
+const struct table_line *table_find(const struct table *table, uint64_t number);
+
+/* The oldest commit whose own payload the table needs; 0: none. */
+uint64_t table_base(const struct table *table);
+
+/* ---- checkpoints ---- */
+
+/* Make the object of a checkpoint; the caller frees *ret_bytes. */
+int table_pack(const struct table *table, const uint8_t uuid[16], uint64_t seq,
+               uint64_t last_number, uint8_t **ret_bytes, size_t *ret_size);
+
+/* Read checkpoint @seq into an empty table. -ENOENT; -EBADMSG: damaged, or another store's. */
+int table_read(struct bucket *bucket, const uint8_t uuid[16], uint64_t seq, uint64_t number,
+               struct table *ret);
+
+#endif

@@ -37,6 +37,11 @@ static const struct verb verbs[] = {
           true },
         { "evict", "DIR [RANGE]", "let go of records in the page cache", verb_evict, warm_options,
           true },
+#ifdef LOGSTORE_HAS_REMOTE
+        { "ship", "DIR URL", "send the log to an object store", verb_ship, ship_options, false },
+        { "fetch", "URL DIR", "make a store of the log in an object store", verb_fetch,
+          fetch_options, false },
+#endif
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

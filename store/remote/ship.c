@@ -1,7 +1,7 @@
 /*
  * ship.c - send a live log to a bucket
  */
-#include "remote/ship.h"
+#include "logstore-remote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "remote/frames.h"
+#include "remote/remote.h"
 #include "remote/ship_private.h"
+#include "segment/hash.h"
+
+#define INTERVAL_MS 1000
 
 int64_t ship_clock_ns(void)
 {
@@ -31,7 +36,7 @@ uint64_t ship_random(void)
         return value;
 }
 
-int ship_pause(struct ship *ship, unsigned tries)
+int ship_pause(struct logstore_ship *ship, unsigned tries)
 {
         int64_t ns = SECOND_NS / 20 << (tries < 7 ? tries : 7); /* 50 ms to 6.4 s */
 
@@ -46,10 +51,27 @@ int ship_pause(struct ship *ship, unsigned tries)
         return ship->stopped ? remote_detail(-ECANCELED, "stopped") : 0;
 }
 
-static int open_parts(struct ship *ship, const char *directory)
+/* What every copy of the store has in common. */
+static int read_identity(struct logstore_ship *ship)
+{
+        struct control_static *identity = &ship->identity;
+        int fd = openat(ship->directory, CONTROL_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        int r;
+
+        if (fd < 0)
+                return remote_detail(-errno, CONTROL_NAME ": cannot open: %s", strerror(errno));
+        r = frames_read(fd, CONTROL_NAME, identity, sizeof(*identity), 0);
+        close(fd); /* only read */
+        if (r == 0 &&
+            (identity->check != hash_seeded(0, identity, offsetof(struct control_static, check)) ||
+             memcmp(identity->magic, CONTROL_MAGIC, sizeof(identity->magic)) != 0))
+                r = remote_detail(-EBADMSG, CONTROL_NAME ": its checksum does not hold");
+        return r;
+}
+
+static int open_parts(struct logstore_ship *ship, const char *directory)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
-        struct logstore_info info = { .struct_bytes = sizeof(info) };
         int r;
 
         options.flags = LOGSTORE_READ_ONLY | LOGSTORE_NO_THREAD;
@@ -57,52 +79,58 @@ static int open_parts(struct ship *ship, const char *directory)
         if (ship->directory < 0)
                 return remote_detail(-errno, "%s: cannot open: %s", directory, strerror(errno));
         r = logstore_open(directory, &options, &ship->store);
-        if (r == 0)
-                r = logstore_info(ship->store, &info);
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
-        memcpy(ship->uuid, info.uuid, sizeof(ship->uuid));
         gethostname(ship->host, sizeof(ship->host) - 1);
-        return 0;
+        return read_identity(ship);
 }
 
-int ship_open(const char *directory, struct bucket *bucket, const struct ship_options *options,
-              struct ship **ret)
+int logstore_ship_open(const char *directory, const char *url,
+                       const struct logstore_remote_options *remote,
+                       const struct logstore_ship_options *options, struct logstore_ship **ret)
 {
-        struct ship *ship = calloc(1, sizeof(*ship));
+        struct logstore_ship *ship;
         int r;
 
+        if (!directory || !url || !ret || (options && options->struct_bytes != sizeof(*options)))
+                return remote_detail(-EINVAL, "an argument is NULL, or struct_bytes is not set");
+        ship = calloc(1, sizeof(*ship));
         if (!ship)
                 return remote_detail(-ENOMEM, "no memory for a shipper");
-        ship->options = *options;
-        ship->bucket = bucket;
+        if (options)
+                ship->options = *options;
+        if (ship->options.interval_ms == 0)
+                ship->options.interval_ms = INTERVAL_MS;
         ship->directory = -1;
         r = open_parts(ship, directory);
+        if (r == 0)
+                r = remote_open(url, remote, &ship->bucket);
         if (r < 0) {
-                ship_close(ship);
+                logstore_ship_close(ship);
                 return r;
         }
         *ret = ship;
         return 0;
 }
 
-void ship_close(struct ship *ship)
+void logstore_ship_close(struct logstore_ship *ship)
 {
         if (!ship)
                 return;
         logstore_close(ship->store); /* read-only, and nothing of it is open */
         if (ship->directory >= 0)
                 close(ship->directory);
+        bucket_close(ship->bucket);
         table_free(&ship->table);
         free(ship);
 }
 
-void ship_stop(struct ship *ship)
+void logstore_ship_stop(struct logstore_ship *ship)
 {
         ship->stopped = 1;
 }
 
-int ship_start(struct ship *ship)
+int logstore_ship_start(struct logstore_ship *ship)
 {
         int64_t begun = ship_clock_ns();
         int r = ship_probe(ship);
@@ -118,11 +146,19 @@ int ship_start(struct ship *ship)
         return r;
 }
 
-void ship_tell(const struct ship *ship, struct ship_report *ret)
+int logstore_ship_tell(const struct logstore_ship *ship, struct logstore_ship_report *ret)
 {
+        const struct commit_header *last;
+
+        if (!ship || !ret || ret->struct_bytes != sizeof(*ret))
+                return remote_detail(-EINVAL, "an argument is NULL, or struct_bytes is not set");
+        last = &ship->last;
         *ret = ship->report;
-        ret->shipped = ship->last.end;
-        ret->seq = ship->last.seq;
-        ret->term = ship->last.term;
+        ret->struct_bytes = sizeof(*ret);
+        ret->shipped = (struct logstore_remote_place){ last->end.id, last->end.salt,
+                                                       last->end.offset, last->end.number };
+        ret->commit = last->seq;
+        ret->term = last->term;
         ret->durable = ship->durable;
+        return 0;
 }

@@ -15,7 +15,7 @@
 
 #define SINCE_MIN 64u
 
-static bool pays(const struct ship *ship)
+static bool pays(const struct logstore_ship *ship)
 {
         uint64_t bytes = 0, since = ship->since_count;
 
@@ -27,7 +27,7 @@ static bool pays(const struct ship *ship)
         return since >= SINCE_MIN && since * since * sizeof(struct remote_entry) >= 2 * bytes;
 }
 
-int ship_checkpoint(struct ship *ship)
+int ship_checkpoint(struct logstore_ship *ship)
 {
         const struct commit_header *last = &ship->last;
         struct bucket_source source = { 0 };
@@ -39,7 +39,7 @@ int ship_checkpoint(struct ship *ship)
         if (!pays(ship))
                 return 0;
         table_drop_dead(&ship->table, last->first_number);
-        r = table_pack(&ship->table, ship->uuid, last->seq, last->end.number, &bytes, &size);
+        r = table_pack(&ship->table, ship->identity.uuid, last->seq, last->end.number, &bytes, &size);
         if (r < 0)
                 return r;
         checkpoint_name(name, last->seq, last->end.number);

@@ -13,7 +13,7 @@
 
 #include "remote/ship_private.h"
 
-void ship_confirm(struct ship *ship, const struct bucket_reply *reply)
+void ship_confirm(struct logstore_ship *ship, const struct bucket_reply *reply)
 {
         ship->confirmed = *reply;
 }
@@ -21,7 +21,7 @@ void ship_confirm(struct ship *ship, const struct bucket_reply *reply)
 /* The server's clock says that long has passed since our last confirmation. Is our commit still the
  * newest? If the machine slept before it was sent, it may have been created under a name that
  * was used and deleted. */
-static int check_list(struct ship *ship, uint64_t seq)
+static int check_list(struct logstore_ship *ship, uint64_t seq)
 {
         uint64_t newest, checkpoint, number;
         struct bucket_reply reply;
@@ -38,7 +38,7 @@ static int check_list(struct ship *ship, uint64_t seq)
 }
 
 /* The commit is there and ours. @renews: the answer was to its creation. */
-static int accept(struct ship *ship, uint64_t seq, const struct bucket_reply *reply, bool renews)
+static int accept(struct logstore_ship *ship, uint64_t seq, const struct bucket_reply *reply, bool renews)
 {
         bool known = reply->server_ns != 0 && ship->confirmed.server_ns != 0;
 
@@ -50,7 +50,7 @@ static int accept(struct ship *ship, uint64_t seq, const struct bucket_reply *re
 }
 
 /* A commit of that number is there already. Whose is it? */
-static int whose(struct ship *ship, const struct commit *ours)
+static int whose(struct logstore_ship *ship, const struct commit *ours)
 {
         struct bucket_reply reply = { 0 };
         struct commit theirs;
@@ -76,7 +76,7 @@ static int whose(struct ship *ship, const struct commit *ours)
         return r;
 }
 
-static int create(struct ship *ship, const struct commit *commit)
+static int create(struct logstore_ship *ship, const struct commit *commit)
 {
         struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
         struct bucket_reply reply = { 0 };
@@ -106,7 +106,7 @@ static int create(struct ship *ship, const struct commit *commit)
 
 /* The bucket kept its word when it was tried out. Versioning may have been switched on since, and
  * then a second creation succeeds. */
-static int check_again(struct ship *ship, const struct commit *commit)
+static int check_again(struct logstore_ship *ship, const struct commit *commit)
 {
         struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
         char name[COMMIT_NAME_BYTES];
@@ -124,16 +124,21 @@ static int check_again(struct ship *ship, const struct commit *commit)
 }
 
 /* What every commit says, from the one before it. */
-static struct commit_header next_header(const struct ship *ship, const struct commit_header *header)
+static struct commit_header next_header(const struct logstore_ship *ship, const struct commit_header *header)
 {
         const struct commit_header *last = &ship->last;
         struct commit_header next = *header;
         struct timespec now;
 
         clock_gettime(CLOCK_REALTIME, &now);
-        memcpy(next.uuid, ship->uuid, sizeof(next.uuid));
+        memcpy(next.uuid, ship->identity.uuid, sizeof(next.uuid));
         memcpy(next.host, ship->host, sizeof(next.host));
         next.pid = (uint64_t)getpid();
+        next.segment_bytes = ship->identity.segment_bytes;
+        next.store_created_ns = ship->identity.created_ns;
+        next.store_first_number = ship->identity.first_number;
+        next.file_mode = ship->identity.file_mode;
+        next.first_number = ship->first_number;
         next.seq = last->seq + 1;
         next.term = last->term + (header->kind == COMMIT_CLAIM);
         next.nonce = ship_random();
@@ -145,7 +150,7 @@ static struct commit_header next_header(const struct ship *ship, const struct co
 }
 
 /* The commit is there: it is what the next one goes on from. */
-static int adopt(struct ship *ship, const struct commit *commit, const struct remote_entry *entry,
+static int adopt(struct logstore_ship *ship, const struct commit *commit, const struct remote_entry *entry,
                  struct remote_block *blocks, uint32_t block_count)
 {
         int r = 0;
@@ -162,7 +167,7 @@ static int adopt(struct ship *ship, const struct commit *commit, const struct re
         return r;
 }
 
-int ship_commit(struct ship *ship, const struct commit_header *header,
+int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
                 const void *payload)
 {

@@ -5,9 +5,10 @@
 #define LOGSTORE_SHIP_PRIVATE_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include "remote/remote_detail.h"
-#include "remote/ship.h"
+#include "logstore-remote.h"
 #include "remote/table.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -26,11 +27,11 @@
 /* The state of the bucket is to be looked at anew: step 2 of the protocol. */
 enum { SHIP_AGAIN = 1 };
 
-struct ship {
-        struct ship_options options;
+struct logstore_ship {
+        struct logstore_ship_options options;
         struct logstore *store; /* opened read-only */
         int directory;
-        uint8_t uuid[16];
+        struct control_static identity;
         struct bucket *bucket;
         char host[64];
         volatile sig_atomic_t stopped;
@@ -41,35 +42,35 @@ struct ship {
         struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
         uint32_t since_count;
         struct bucket_reply confirmed; /* the last confirmation */
-        uint64_t durable;
-        struct ship_report report;
+        uint64_t first_number, durable; /* of the local log */
+        struct logstore_ship_report report;
 };
 
 /* Step 1: does the bucket keep its word? */
-int ship_probe(struct ship *ship);
+int ship_probe(struct logstore_ship *ship);
 
 /* Steps 2 to 4: find the newest commit, compare it with the local log, and claim. 0, SHIP_AGAIN, or
  * an error. */
-int ship_take_over(struct ship *ship);
+int ship_take_over(struct logstore_ship *ship);
 
 /* Is @place of the local log, and durable? Do the bytes before it have that check? -EILSEQ. */
-int ship_compare(struct ship *ship, const struct commit_header *with);
+int ship_compare(struct logstore_ship *ship, const struct commit_header *with);
 
 /* Step 6: create the next commit. @header says kind, end and what belongs to them; @entry is what
  * the commit brings, or NULL, @blocks its directory, which is taken over. 0 once it is there,
  * SHIP_AGAIN, -EPIPE, or an error. */
-int ship_commit(struct ship *ship, const struct commit_header *header,
+int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
                 const void *payload);
 
 /* Note that an answer shows our term as the newest. */
-void ship_confirm(struct ship *ship, const struct bucket_reply *reply);
+void ship_confirm(struct logstore_ship *ship, const struct bucket_reply *reply);
 
 /* Write a checkpoint if so much came since the last one that it pays. */
-int ship_checkpoint(struct ship *ship);
+int ship_checkpoint(struct logstore_ship *ship);
 
 /* Sleep before a request is sent again; -ECANCELED if the shipper is to stop. */
-int ship_pause(struct ship *ship, unsigned tries);
+int ship_pause(struct logstore_ship *ship, unsigned tries);
 
 int64_t ship_clock_ns(void); /* CLOCK_BOOTTIME */
 uint64_t ship_random(void);

@@ -12,7 +12,7 @@
 #include "remote/ship_private.h"
 
 /* Create @name; ask again until there is an answer. */
-static int try_create(struct ship *ship, const char *name, bool *ret_created)
+static int try_create(struct logstore_ship *ship, const char *name, bool *ret_created)
 {
         static const char text[] = "logstore tries whether this can be created twice\n";
         const struct bucket_source source = { .bytes = text, .size = sizeof(text) - 1 };
@@ -33,7 +33,7 @@ static int try_create(struct ship *ship, const char *name, bool *ret_created)
         return 0;
 }
 
-int ship_probe(struct ship *ship)
+int ship_probe(struct logstore_ship *ship)
 {
         bool created = false, twice = false;
         char name[BUCKET_NAME_MAX];

@@ -18,7 +18,7 @@ struct part {
         int fd;
 };
 
-static int open_part(struct ship *ship, const struct logstore_extent *extent, struct part *ret)
+static int open_part(struct logstore_ship *ship, const struct logstore_extent *extent, struct part *ret)
 {
         int fd = openat(ship->directory, extent->name,
                         O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -27,7 +27,7 @@ static int open_part(struct ship *ship, const struct logstore_extent *extent, st
         if (fd < 0)
                 return remote_detail(-errno, "%s: cannot open: %s", extent->name, strerror(errno));
         *ret = (struct part){ .extent = extent, .fd = fd };
-        r = frames_brief(fd, extent->name, ship->uuid, extent->id, &ret->brief);
+        r = frames_brief(fd, extent->name, ship->identity.uuid, extent->id, &ret->brief);
         if (r == 0 && ret->brief.salt != extent->salt)
                 r = remote_detail(-EBADMSG, "%s: the file was replaced", extent->name);
         if (r < 0)
@@ -64,7 +64,7 @@ static int set_end(const struct part *part, const struct remote_place *end,
 
 /* ---- sealed ---- */
 
-static int put_object(struct ship *ship, const struct part *part, const char *name, uint64_t bytes)
+static int put_object(struct logstore_ship *ship, const struct part *part, const char *name, uint64_t bytes)
 {
         const struct bucket_source source = { .fd = part->fd, .size = bytes };
         int64_t begun = ship_clock_ns();
@@ -81,14 +81,14 @@ static int put_object(struct ship *ship, const struct part *part, const char *na
 }
 
 /* Does the end that is shipped lie beyond the segment? Then a WHOLE leaves it where it is. */
-static bool is_behind(const struct ship *ship, const struct part *part)
+static bool is_behind(const struct logstore_ship *ship, const struct part *part)
 {
         const struct remote_place *end = &ship->last.end;
 
         return end->id > part->extent->id;
 }
 
-static int commit_whole(struct ship *ship, const struct part *part, uint64_t end, uint64_t last,
+static int commit_whole(struct logstore_ship *ship, const struct part *part, uint64_t end, uint64_t last,
                         uint64_t nonce, struct frames_directory *directory)
 {
         struct commit_header header = ship->last;
@@ -119,7 +119,7 @@ static int commit_whole(struct ship *ship, const struct part *part, uint64_t end
 }
 
 /* The whole segment, checked on the way. */
-static int ship_whole(struct ship *ship, const struct part *part)
+static int ship_whole(struct logstore_ship *ship, const struct part *part)
 {
         struct frames_at at = frames_begin(&part->brief);
         struct frames_directory directory = { 0 };
@@ -135,7 +135,7 @@ static int ship_whole(struct ship *ship, const struct part *part)
 /* ---- unsealed ---- */
 
 /* Where the tail goes on: in the segment that was shipped last, or at the beginning of the next. */
-static struct frames_at tail_from(const struct ship *ship, const struct part *part)
+static struct frames_at tail_from(const struct logstore_ship *ship, const struct part *part)
 {
         const struct remote_place *end = &ship->last.end;
 
@@ -144,7 +144,7 @@ static struct frames_at tail_from(const struct ship *ship, const struct part *pa
         return frames_begin(&part->brief);
 }
 
-static int commit_tail(struct ship *ship, const struct part *part, uint64_t from, uint64_t first,
+static int commit_tail(struct logstore_ship *ship, const struct part *part, uint64_t from, uint64_t first,
                        const struct frames_at *at)
 {
         struct commit_header header = ship->last;
@@ -171,7 +171,7 @@ static int commit_tail(struct ship *ship, const struct part *part, uint64_t from
 
 /* From what is shipped to what is durable, in pieces of whole batches. A batch that no commit can
  * hold makes an object of what there is of the segment. */
-static int ship_tail(struct ship *ship, const struct part *part)
+static int ship_tail(struct logstore_ship *ship, const struct part *part)
 {
         struct frames_at at = tail_from(ship, part);
         int r = 0;
@@ -217,7 +217,7 @@ static int collect(void *context, const struct logstore_extent *extent)
 }
 
 /* The oldest segment that is not there as it is here. */
-static uint64_t begin_with(const struct ship *ship)
+static uint64_t begin_with(const struct logstore_ship *ship)
 {
         for (size_t i = 0; i < ship->table.count; i++)
                 if (!ship->table.lines[i].entry.sealed)
@@ -225,7 +225,7 @@ static uint64_t begin_with(const struct ship *ship)
         return ship->last.end.id;
 }
 
-static int ship_extent(struct ship *ship, const struct logstore_extent *extent)
+static int ship_extent(struct logstore_ship *ship, const struct logstore_extent *extent)
 {
         const struct table_line *line = table_whole(&ship->table, extent->id, extent->salt);
         struct part part;
@@ -247,21 +247,34 @@ static int ship_extent(struct ship *ship, const struct logstore_extent *extent)
         return r;
 }
 
-static int ship_extents(struct ship *ship)
+static int look(struct logstore_ship *ship, struct extents *extents)
 {
-        struct extents extents = { 0 };
-        int r = ship_compare(ship, &ship->last);
+        struct logstore_bounds bounds;
+        int r = logstore_bounds(ship->store, &bounds);
 
         if (r == 0) {
-                r = logstore_extents(ship->store, begin_with(ship), collect, &extents);
-                if (r < 0)
-                        r = remote_detail(r, "%s", logstore_detail());
+                ship->first_number = bounds.first;
+                ship->durable = bounds.durable;
+                r = logstore_extents(ship->store, begin_with(ship), collect, extents);
         }
+        return r < 0 ? remote_detail(r, "%s", logstore_detail()) : 0;
+}
+
+static int ship_extents(struct logstore_ship *ship)
+{
+        struct extents extents = { 0 };
+        uint64_t done = 0, total = 0;
+        int r = ship_compare(ship, &ship->last);
+
+        if (r == 0)
+                r = look(ship, &extents);
+        for (size_t i = 0; i < extents.count; i++)
+                total += extents.list[i].end;
         for (size_t i = 0; r == 0 && i < extents.count; i++) {
                 r = ship_extent(ship, &extents.list[i]);
+                done += extents.list[i].end;
                 if (ship->options.progress)
-                        ship->options.progress(ship->options.context, extents.list[i].name, i + 1,
-                                               extents.count);
+                        ship->options.progress(ship->options.context, done, total);
                 if (r == 0 && ship->stopped)
                         r = remote_detail(-ECANCELED, "stopped");
         }
@@ -269,13 +282,13 @@ static int ship_extents(struct ship *ship)
         return r;
 }
 
-int ship_round(struct ship *ship)
+int logstore_ship_round(struct logstore_ship *ship)
 {
         int r = 0;
 
         do {
                 if (!ship->claimed)
-                        r = ship_start(ship);
+                        r = logstore_ship_start(ship);
                 if (r == 0)
                         r = ship_extents(ship);
                 if (r == SHIP_AGAIN)

@@ -29,7 +29,7 @@ static int seek_extent(void *context, const struct logstore_extent *extent)
         return 1; /* the first that comes is the one, or it is gone */
 }
 
-static int diverged(const struct ship *ship, const struct remote_place *place, const char *why)
+static int diverged(const struct logstore_ship *ship, const struct remote_place *place, const char *why)
 {
         return remote_detail(-EILSEQ,
                              "%s: the logs have diverged: %s (segment %" PRIu64 ", offset %" PRIu64
@@ -39,7 +39,7 @@ static int diverged(const struct ship *ship, const struct remote_place *place, c
                              ship->last.seq);
 }
 
-static int compare_bytes(struct ship *ship, const struct commit_header *with, const char *name)
+static int compare_bytes(struct logstore_ship *ship, const struct commit_header *with, const char *name)
 {
         const struct remote_place *place = &with->end;
         int fd = openat(ship->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -56,7 +56,7 @@ static int compare_bytes(struct ship *ship, const struct commit_header *with, co
         return r;
 }
 
-int ship_compare(struct ship *ship, const struct commit_header *with)
+int ship_compare(struct logstore_ship *ship, const struct commit_header *with)
 {
         const struct remote_place *place = &with->end;
         struct sought sought = { .place = place };
@@ -76,14 +76,14 @@ int ship_compare(struct ship *ship, const struct commit_header *with)
 
 /* ---- what is there ---- */
 
-static int read_table(struct ship *ship, const struct commit *newest)
+static int read_table(struct logstore_ship *ship, const struct commit *newest)
 {
         const struct commit_header *header = newest->header;
         struct table table = { 0 };
         int r = 0;
 
         if (header->checkpoint_seq != 0)
-                r = table_read(ship->bucket, ship->uuid, header->checkpoint_seq,
+                r = table_read(ship->bucket, ship->identity.uuid, header->checkpoint_seq,
                                header->checkpoint_number, &table);
         if (r == 0)
                 r = table_add_commit(&table, newest);
@@ -96,11 +96,11 @@ static int read_table(struct ship *ship, const struct commit *newest)
         return 0;
 }
 
-static int adopt(struct ship *ship, const struct commit *newest)
+static int adopt(struct logstore_ship *ship, const struct commit *newest)
 {
         int r;
 
-        if (memcmp(newest->header->uuid, ship->uuid, sizeof(ship->uuid)) != 0)
+        if (memcmp(newest->header->uuid, ship->identity.uuid, sizeof(ship->identity.uuid)) != 0)
                 return remote_detail(-EMEDIUMTYPE,
                                      "%s: the log of another store is there: ship to another prefix",
                                      ship->bucket->url);
@@ -114,7 +114,7 @@ static int adopt(struct ship *ship, const struct commit *newest)
         return 0;
 }
 
-static int find(struct ship *ship)
+static int find(struct logstore_ship *ship)
 {
         uint64_t seq, checkpoint, number;
         struct bucket_reply reply;
@@ -143,14 +143,14 @@ static int find(struct ship *ship)
 /* ---- may we? ---- */
 
 /* Two hosts that take over from each other in turns ship nothing. Safety does not rest on this. */
-static int be_courteous(const struct ship *ship)
+static int be_courteous(const struct logstore_ship *ship)
 {
-        int64_t quiet = 3 * ship->options.interval_ns;
+        int64_t quiet = 3 * ship->options.interval_ms * (SECOND_NS / 1000);
         int64_t age = ship->confirmed.server_ns - ship->last.committed_ns;
 
         if (quiet < COURTESY_NS)
                 quiet = COURTESY_NS;
-        if (ship->options.takeover || ship->last.seq == 0 || age > quiet ||
+        if (ship->options.flags & LOGSTORE_SHIP_TAKEOVER || ship->last.seq == 0 || age > quiet ||
             ship->confirmed.server_ns == 0 ||
             strncmp(ship->last.host, ship->host, sizeof(ship->host)) == 0)
                 return 0;
@@ -161,7 +161,7 @@ static int be_courteous(const struct ship *ship)
                              ship->last.pid, age < 0 ? 0 : age / SECOND_NS);
 }
 
-static int claim(struct ship *ship)
+static int claim(struct logstore_ship *ship)
 {
         struct commit_header header = ship->last;
 
@@ -170,7 +170,7 @@ static int claim(struct ship *ship)
         return ship_commit(ship, &header, NULL, NULL, 0, NULL);
 }
 
-int ship_take_over(struct ship *ship)
+int ship_take_over(struct logstore_ship *ship)
 {
         int r;
 

@@ -28,6 +28,8 @@ int verb_copy(int count, char **arguments);
 int verb_mem(int count, char **arguments);
 int verb_warm(int count, char **arguments);
 int verb_evict(int count, char **arguments);
+int verb_ship(int count, char **arguments);
+int verb_fetch(int count, char **arguments);
 
 extern struct poptOption append_options[];
 extern struct poptOption read_options[];
@@ -40,5 +42,7 @@ extern struct poptOption trim_options[];
 extern struct poptOption copy_options[];
 extern struct poptOption mem_options[];
 extern struct poptOption warm_options[];
+extern struct poptOption ship_options[];
+extern struct poptOption fetch_options[];
 
 #endif

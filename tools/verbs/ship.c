@@ -1,0 +1,101 @@
+/*
+ * ship.c - logstore ship: send the log to an object store, once or as it grows
+ *
+ * A signal ends it at any point: what was shipped stays, and the next one goes on from there.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "lib/numbers.h"
+#include "lib/progress.h"
+#include "lib/report.h"
+#include "records/bucket_place.h"
+#include "verbs/verbs.h"
+
+static int follow, takeover;
+static char *interval_text, *progress_text;
+
+struct poptOption ship_options[] = {
+        { "follow", 'f', POPT_ARG_NONE, &follow, 0, "go on as the log grows", NULL },
+        { "interval", 0, POPT_ARG_STRING, &interval_text, 0,
+          "how often to look for something new; 1s if not said", "DURATION" },
+        { "takeover", 0, POPT_ARG_NONE, &takeover, 0,
+          "also if another host shipped lately; that one stops", NULL },
+        PROGRESS_OPTION(progress_text),
+        BUCKET_PLACE_OPTIONS,
+        POPT_TABLEEND,
+};
+
+static void show(void *context, uint64_t done, uint64_t total)
+{
+        struct progress *progress = context;
+
+        progress->total = total;
+        progress_show(progress, done);
+}
+
+static void tell(const struct logstore_ship *ship, const char *url)
+{
+        struct logstore_ship_report report = { .struct_bytes = sizeof(report) };
+
+        if (logstore_ship_tell(ship, &report) == 0)
+                report_note("%s: all up to record %" PRIu64 " is there, with commit %" PRIu64
+                            "; sent %" PRIu64 " bytes",
+                            url, report.shipped.number, report.commit, report.bytes);
+}
+
+static int ship_on(struct logstore_ship *ship, int64_t interval_ns, struct progress *progress)
+{
+        struct timespec pause = { interval_ns / 1000000000, interval_ns % 1000000000 };
+        int r = logstore_ship_start(ship);
+
+        while (r == 0) {
+                r = logstore_ship_round(ship);
+                progress_clear(progress);
+                if (r < 0 || !follow)
+                        break;
+                nanosleep(&pause, NULL);
+        }
+        return r;
+}
+
+static int parse(int64_t *ret_interval_ns, struct progress *progress)
+{
+        *ret_interval_ns = 1000000000;
+        if (interval_text &&
+            (duration_parse(interval_text, ret_interval_ns) < 0 || *ret_interval_ns < 1000000 ||
+             *ret_interval_ns > INT64_C(86400000000000)))
+                return report_usage("--interval %s: wanted 1ms to 1d", interval_text);
+        if (progress_open(progress, progress_text, "shipping", 0) < 0)
+                return report_usage("--progress %s: wanted auto, always or never", progress_text);
+        return STATUS_DONE;
+}
+
+int verb_ship(int count, char **arguments)
+{
+        struct logstore_remote_options remote = bucket_place();
+        struct logstore_ship_options options = LOGSTORE_SHIP_OPTIONS_INIT;
+        struct progress progress;
+        struct logstore_ship *ship;
+        int64_t interval_ns;
+        int status = parse(&interval_ns, &progress), r;
+
+        (void)count;
+        if (status != STATUS_DONE)
+                return status;
+        options.flags = takeover ? LOGSTORE_SHIP_TAKEOVER : 0;
+        options.interval_ms = (uint32_t)(interval_ns / 1000000);
+        options.progress = show;
+        options.context = &progress;
+        r = logstore_ship_open(arguments[0], arguments[1], &remote, &options, &ship);
+        if (r < 0)
+                return report_remote(r, arguments[1]);
+        r = ship_on(ship, interval_ns, &progress);
+        if (r < 0)
+                status = report_remote(r, arguments[1]);
+        else
+                tell(ship, arguments[1]);
+        logstore_ship_close(ship);
+        return status;
+}

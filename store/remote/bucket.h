@@ -5,7 +5,7 @@
  * objects are relative to it. They have letters, digits, '.', '-' and one '/' at most.
  *
  * Outcome: besides success an operation ends as one of
- *          -EEXIST     put_new: an object has that name, maybe this very call's: a reply can be lost
+ *          -EEXIST     put_new: an object has that name, maybe this very call's: replies get lost
  *          -ENOENT     there is no such object
  *          -ERANGE     get: the object ends before the range does
  *          -EAGAIN     no answer, or one that says "later": it may have happened; ask again
@@ -14,9 +14,10 @@
  *          -EOPNOTSUPP the server does not know the operation, or ignores what makes it safe
  *          -ENOSPC     the place is full, which waiting does not mend
  *          -EMSGSIZE   the object is larger than the backend takes
+ *          -ESTALE     put_new: its time was over before it began; nothing was sent
  *          -EIO        an answer that makes no sense
  *          and remote_detail() has one line: operation, object, what the server said.
- * Times:   each answer tells in bucket_reply when it was sent, by this machine's boot clock, and the
+ * Times:   bucket_reply has when the request was sent, by this machine's boot clock, and the
  *          server's time. Of file: that is the file system's clock.
  * Retries: none here, since only the caller knows what is still allowed. A request that gets no
  *          answer ends by itself after BUCKET_PATIENCE_MS without a byte.
@@ -39,15 +40,19 @@ struct bucket_reply {
         int64_t server_ns; /* the server's time, whole seconds with some; 0: it did not say */
 };
 
-/* Bytes to put: @size of them, from memory or from a file. */
+/* Bytes to put: @size of them, from memory or from a file that keeps them until the call ends. */
 struct bucket_source {
         const void *bytes; /* NULL: of the file */
         int fd;
         uint64_t offset;
         uint64_t size;
+        /* put_new: by the boot clock; the moment that is compared to it is also that of the
+         * signature, so that a caller that slept can create nothing later. 0: no limit. */
+        int64_t not_after_ns;
 };
 
-/* Takes the bytes of an object as they come, in order. Not 0: stop, the operation returns that. */
+/* Takes the bytes of an object as they come, in order. Not 0: stop, the operation returns that. An
+ * operation that fails may have passed on the first bytes before. */
 struct bucket_sink {
         int (*write)(void *context, const void *bytes, size_t size);
         void *context;
@@ -79,11 +84,18 @@ struct bucket_backend {
         int (*remove)(struct bucket *bucket, const char *name, struct bucket_reply *ret_reply);
 };
 
-/* What every backend's bucket begins with. */
+/* What every backend's bucket begins with. bucket_open() sets it and bucket_close() frees the URL;
+ * the backend does the rest. */
 struct bucket {
         const struct bucket_backend *backend;
         char *url; /* without credentials: for messages */
 };
+
+extern const struct bucket_backend bucket_file_backend;
+extern const struct bucket_backend bucket_s3_backend;
+
+/* Whether objects may have that name: as said above, no part of it empty, "." or "..". */
+bool bucket_name_is_valid(const char *name);
 
 /* Open the bucket that @url names. Nothing is asked of the server yet. -EINVAL: no such scheme, or
  * a bad URL. -EOPNOTSUPP: this library was built without the backend. */
@@ -100,13 +112,15 @@ int bucket_put_new(struct bucket *bucket, const char *name, const struct bucket_
 int bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
                struct bucket_reply *ret_reply);
 
-/* Read @size bytes from @offset on. @size UINT64_MAX: to the end, however long. */
+/* Read @size bytes from @offset on. @size UINT64_MAX: to the end, however long. -EINVAL: no size.
+ * -ERANGE also where @offset is the end, unless the object is empty and @offset is 0. */
 int bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
                const struct bucket_sink *sink, struct bucket_reply *ret_reply);
 
 /* Call @each for the objects whose names begin with @prefix and sort behind @after (NULL: all), in
  * the order of their bytes, at most @most of them, until it returns non-zero; that is then
- * returned. One request brings up to 1,000. */
+ * returned. One request brings up to 1,000. What else lies there, under a name that no object may
+ * have, is left out. @prefix has the characters of names; "" is any. */
 int bucket_list(struct bucket *bucket, const char *prefix, const char *after, size_t most,
                 int (*each)(void *context, const struct bucket_listed *listed), void *context,
                 struct bucket_reply *ret_reply);

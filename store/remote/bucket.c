@@ -1,0 +1,222 @@
+/*
+ * bucket.c - finds the backend of a URL, checks names, and says of which object a failure tells
+ */
+#include "remote/bucket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "remote/bucket_options.h"
+#include "remote/remote_detail.h"
+
+#define PUT_NEW_MAX_BYTES (UINT64_C(16) << 20)
+
+static const struct bucket_backend *const backends[] = { &bucket_file_backend, &bucket_s3_backend };
+
+static bool is_name_character(char c)
+{
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '-';
+}
+
+static bool part_is_valid(const char *part, size_t size)
+{
+        for (size_t i = 0; i < size; i++)
+                if (!is_name_character(part[i]))
+                        return false;
+        return size && strncmp(part, "..", size) != 0; /* nor "." */
+}
+
+bool bucket_name_is_valid(const char *name)
+{
+        const char *slash = strchr(name, '/');
+
+        if (strlen(name) > BUCKET_NAME_MAX)
+                return false;
+        if (!slash)
+                return part_is_valid(name, strlen(name));
+        return part_is_valid(name, (size_t)(slash - name)) &&
+               part_is_valid(slash + 1, strlen(slash + 1));
+}
+
+static bool prefix_is_valid(const char *prefix)
+{
+        size_t slashes = 0;
+
+        if (strlen(prefix) > BUCKET_NAME_MAX)
+                return false;
+        for (const char *c = prefix; *c; c++) {
+                slashes += *c == '/';
+                if (*c != '/' && !is_name_character(*c))
+                        return false;
+        }
+        return slashes <= 1 && *prefix != '/';
+}
+
+static int check_name(const char *name)
+{
+        if (!bucket_name_is_valid(name))
+                return remote_detail(-EINVAL, "\"%.200s\" is no name for an object", name);
+        return 0;
+}
+
+/* Before the backend's line goes what was to be done. */
+static int told(int r, const struct bucket *bucket, const char *what, const char *name)
+{
+        const char *slash = bucket->url[strlen(bucket->url) - 1] == '/' ? "" : "/";
+
+        if (r >= 0)
+                return r;
+        return remote_detail_within(r, "%s %s%s%s", what, bucket->url, slash, name);
+}
+
+static const struct bucket_backend *backend_of(const char *url, const char **ret_place)
+{
+        for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
+                size_t size = strlen(backends[i]->scheme);
+
+                if (strncmp(url, backends[i]->scheme, size) == 0 && url[size] == ':') {
+                        *ret_place = url + size + 1;
+                        return backends[i];
+                }
+        }
+        return NULL;
+}
+
+int bucket_open(const char *url, const struct bucket_options *options, struct bucket **ret)
+{
+        static const struct bucket_options none;
+        const struct bucket_backend *backend;
+        struct bucket *bucket;
+        const char *place;
+        char *copy;
+        int r;
+
+        if (strncmp(url, "rados:", 6) == 0)
+                return remote_detail(-EOPNOTSUPP, "%.200s: built without RADOS", url);
+        backend = backend_of(url, &place);
+        if (!backend)
+                return remote_detail(-EINVAL, "%.200s: not s3://BUCKET/PREFIX or file:/DIRECTORY",
+                                     url);
+        copy = strdup(url);
+        if (!copy)
+                return remote_detail(-ENOMEM, "out of memory");
+        r = backend->open(place, options ? options : &none, &bucket);
+        if (r < 0) {
+                free(copy);
+                return remote_detail_within(r, "%.200s", url);
+        }
+        bucket->backend = backend;
+        bucket->url = copy;
+        *ret = bucket;
+        return 0;
+}
+
+void bucket_close(struct bucket *bucket)
+{
+        char *url;
+
+        if (!bucket)
+                return;
+        url = bucket->url;
+        bucket->backend->close(bucket);
+        free(url);
+}
+
+int bucket_put_new(struct bucket *bucket, const char *name, const struct bucket_source *source,
+                   struct bucket_reply *ret_reply)
+{
+        struct bucket_reply reply = { 0 };
+        int r = check_name(name);
+
+        if (r == 0 && source->size > PUT_NEW_MAX_BYTES)
+                r = remote_detail(-EMSGSIZE, "more than 16 MiB");
+        if (r == 0)
+                r = bucket->backend->put_new(bucket, name, source, &reply);
+        if (ret_reply)
+                *ret_reply = reply;
+        return told(r, bucket, "create", name);
+}
+
+int bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
+               struct bucket_reply *ret_reply)
+{
+        struct bucket_reply reply = { 0 };
+        int r = check_name(name);
+
+        if (r == 0)
+                r = bucket->backend->put(bucket, name, source, &reply);
+        if (ret_reply)
+                *ret_reply = reply;
+        return told(r, bucket, "put", name);
+}
+
+/* What the caller's own function returned is no failure of the bucket's, and has its own line. */
+struct watched {
+        const struct bucket_sink *sink;
+        int (*each)(void *context, const struct bucket_listed *listed);
+        void *context;
+        int result;
+};
+
+static int watch_write(void *context, const void *bytes, size_t size)
+{
+        struct watched *watched = context;
+
+        watched->result = watched->sink->write(watched->sink->context, bytes, size);
+        return watched->result;
+}
+
+static int watch_each(void *context, const struct bucket_listed *listed)
+{
+        struct watched *watched = context;
+
+        watched->result = watched->each(watched->context, listed);
+        return watched->result;
+}
+
+/* Whoever does not ask for times is spared the work that they cost some backends. */
+int bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
+               const struct bucket_sink *sink, struct bucket_reply *ret_reply)
+{
+        struct watched watched = { .sink = sink };
+        const struct bucket_sink watching = { watch_write, &watched };
+        int r = check_name(name);
+
+        if (ret_reply)
+                *ret_reply = (struct bucket_reply){ 0 };
+        if (r == 0 && (size == 0 || (size != UINT64_MAX && offset > UINT64_MAX - size)))
+                r = remote_detail(-EINVAL, "no such range");
+        if (r == 0)
+                r = bucket->backend->get(bucket, name, offset, size, &watching, ret_reply);
+        return watched.result ? watched.result : told(r, bucket, "get", name);
+}
+
+int bucket_list(struct bucket *bucket, const char *prefix, const char *after, size_t most,
+                int (*each)(void *context, const struct bucket_listed *listed), void *context,
+                struct bucket_reply *ret_reply)
+{
+        struct watched watched = { .each = each, .context = context };
+        int r = after ? check_name(after) : 0;
+
+        if (ret_reply)
+                *ret_reply = (struct bucket_reply){ 0 };
+        if (r == 0 && !prefix_is_valid(prefix))
+                r = remote_detail(-EINVAL, "\"%.200s\" begins no name of an object", prefix);
+        if (r == 0 && most)
+                r = bucket->backend->list(bucket, prefix, after, most, watch_each, &watched,
+                                          ret_reply);
+        return watched.result ? watched.result : told(r, bucket, "list", prefix);
+}
+
+int bucket_remove(struct bucket *bucket, const char *name, struct bucket_reply *ret_reply)
+{
+        int r = check_name(name);
+
+        if (ret_reply)
+                *ret_reply = (struct bucket_reply){ 0 };
+        if (r == 0)
+                r = bucket->backend->remove(bucket, name, ret_reply);
+        return told(r, bucket, "remove", name);
+}

@@ -231,8 +231,8 @@ static void go_on_and_trim(void)
         ck_assert_uint_gt(bounds_of(store).first, 4);
 }
 
-/* The cursor finds nothing behind record 3. Before it looks why, the log goes on and is trimmed. The
- * record is in the segment that the cursor pins, and is given. */
+/* The cursor finds nothing behind record 3. Before it looks why, the log goes on and is trimmed.
+ * The record is in the segment that the cursor pins, and is given. */
 START_TEST(a_record_that_comes_and_is_trimmed_at_once_is_given)
 {
         struct logstore_cursor *cursor;

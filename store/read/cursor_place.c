@@ -110,11 +110,24 @@ int cursor_find_place(struct logstore_cursor *cursor)
         return 0;
 }
 
+/* The old segment counts as passed until the new one is entered. A cursor that may not enter stays
+ * without a segment, so that its next step asks again. */
 static int find_and_enter(struct logstore_cursor *cursor)
 {
-        int r = cursor_find_place(cursor);
+        struct place place;
+        int r = reader_find(&cursor->view, cursor->at.number, &place);
 
-        return r < 0 ? r : cursor_enter(cursor, cursor->segment, cursor->at.number);
+        if (r < 0)
+                return r;
+        cursor_leave(cursor);
+        r = cursor_enter(cursor, place.segment, cursor->at.number);
+        if (r < 0) {
+                chain_unpin(cursor->view.chain, place.segment);
+                return r;
+        }
+        cursor->segment = place.segment;
+        cursor->offset = place.offset;
+        return 0;
 }
 
 /* Is the number behind the tail, although a segment begins with it? A crash may leave such a
@@ -206,6 +219,16 @@ static int hop(struct logstore_cursor *cursor)
         return 0;
 }
 
+/* The log went on and was trimmed since the caller looked. Is the record here, and was nothing
+ * cut? */
+static bool came_meanwhile(const struct logstore_cursor *cursor)
+{
+        struct record_view peeked;
+
+        return segment_peek(cursor->segment, cursor->offset, &peeked) != -EAGAIN &&
+               atomic_load(&cursor->view.store->control.page->writer_epoch) == cursor->at.epoch;
+}
+
 /* No frame is committed where the next one would be. */
 static int at_gap(struct logstore_cursor *cursor)
 {
@@ -225,7 +248,7 @@ static int at_gap(struct logstore_cursor *cursor)
         if (is_left(cursor))
                 return hop(cursor);
         if (cursor->at.number < view_first_now(&cursor->view))
-                return cursor_stale(cursor->at.number, "trimmed");
+                return came_meanwhile(cursor) ? 0 : cursor_stale(cursor->at.number, "trimmed");
         if (last != UINT64_MAX && cursor->offset >= atomic_load(&cursor->segment->end))
                 return reader_judge_counts(&cursor->view, cursor->segment, cursor->offset,
                                            cursor->at.number);

@@ -19,7 +19,7 @@ int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret);
 static uint64_t cut_after, go_on; /* before the pin that is so many pins away, if not 0 */
 static _Atomic unsigned pins_left;
 static _Atomic uint64_t trim_beside, cut_beside; /* before the next look at a file */
-static unsigned refreshes_left;                  /* until records behind 3 are replaced, if not 0 */
+static void (*at_refresh)(void);                 /* before the next look at the chain */
 
 int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret)
 {
@@ -41,11 +41,11 @@ int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret)
 
 int __wrap_chain_refresh(struct chain *chain)
 {
-        if (refreshes_left > 0 && --refreshes_left == 0) {
-                ck_assert_int_eq(logstore_truncate_after(store, 3, 0), 0);
-                append_text("anew");
-                append_text("anew");
-        }
+        void (*happen)(void) = at_refresh;
+
+        at_refresh = NULL;
+        if (happen)
+                happen();
         return __real_chain_refresh(chain);
 }
 
@@ -170,14 +170,44 @@ static void add_void(void)
         ck_assert_int_eq(logstore_abort(store, &claim), 0);
 }
 
-/* The cursor of a reading process gave record 3 and stands before the void 4. While it steps over
- * that, the log is cut behind 3 and goes on. Nothing that the cursor gave was cut. */
-START_TEST(a_cursor_that_steps_over_a_void_that_is_cut_is_not_stale)
+static void replace_behind_3(void)
+{
+        ck_assert_int_eq(logstore_truncate_after(store, 3, 0), 0);
+        append_text("anew");
+        append_text("anew");
+}
+
+/* A cursor of a reading process that gave records 1 to 3. */
+static struct logstore_cursor *read_3(struct logstore **ret)
 {
         struct logstore_cursor *cursor;
         struct logstore_record record;
+
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, ret), 0);
+        ck_assert_int_eq(logstore_cursor_open(*ret, 0, &cursor), 0);
+        for (int i = 0; i < 3; i++)
+                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        return cursor;
+}
+
+static void expect_4(struct logstore_cursor *cursor, struct logstore *other)
+{
+        struct logstore_record record;
+        int r = logstore_cursor_next(cursor, &record);
+
+        ck_assert_msg(r == 0, "%d: %s", r, logstore_detail());
+        ck_assert_uint_eq(record.number, 4);
+        ck_assert_ptr_null(at_refresh);
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(other), 0);
+}
+
+/* The cursor stands before the void 4. While it steps over that, the log is cut behind 3 and goes
+ * on. Nothing that the cursor gave was cut. */
+START_TEST(a_cursor_that_steps_over_a_void_that_is_cut_is_not_stale)
+{
+        struct logstore_cursor *cursor;
         struct logstore *other;
-        int r;
 
         open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
         for (int i = 0; i < 3; i++)
@@ -187,18 +217,33 @@ START_TEST(a_cursor_that_steps_over_a_void_that_is_cut_is_not_stale)
                 append_text("y");
                 ck_assert_int_eq(logstore_truncate_after(store, 4, 0), 0);
         }
-        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &other), 0);
-        ck_assert_int_eq(logstore_cursor_open(other, 0, &cursor), 0);
+        cursor = read_3(&other);
+        at_refresh = replace_behind_3;
+        expect_4(cursor, other);
+}
+END_TEST
+
+static void go_on_and_trim(void)
+{
+        for (int i = 0; i < 30; i++)
+                append_filled(6000, 'x');
+        ck_assert_int_eq(logstore_trim_before(store, 25, NULL), 0);
+        ck_assert_uint_gt(bounds_of(store).first, 4);
+}
+
+/* The cursor finds nothing behind record 3. Before it looks why, the log goes on and is trimmed.
+ * The record is in the segment that the cursor pins, and is given. */
+START_TEST(a_record_that_comes_and_is_trimmed_at_once_is_given)
+{
+        struct logstore_cursor *cursor;
+        struct logstore *other;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
         for (int i = 0; i < 3; i++)
-                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
-        refreshes_left = 1;
-        r = logstore_cursor_next(cursor, &record);
-        ck_assert_msg(r == (refreshes_left ? -EAGAIN : 0), "%d: %s", r, logstore_detail());
-        if (r == 0)
-                ck_assert_uint_eq(record.number, 4);
-        refreshes_left = 0;
-        logstore_cursor_close(cursor);
-        ck_assert_int_eq(logstore_close(other), 0);
+                append_text("x");
+        cursor = read_3(&other);
+        at_refresh = go_on_and_trim;
+        expect_4(cursor, other);
 }
 END_TEST
 
@@ -301,6 +346,7 @@ int main(void)
                 { a_record_that_is_cut_before_a_pin_is_not_called_damaged, 3 * 3 * CUTS },
                 { a_record_that_is_being_cut_is_not_called_damaged, 3 * 2 * CUTS },
                 { a_cursor_that_steps_over_a_void_that_is_cut_is_not_stale, 2 },
+                { a_record_that_comes_and_is_trimmed_at_once_is_given, 0 },
                 { beside_truncations_nothing_is_called_damaged, 0 },
                 { a_segment_that_is_let_go_of_meanwhile_is_left_out, 4 },
                 { verify_does_not_miss_what_is_let_go_of_meanwhile, 2 },

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """A server that speaks S3, and one that breaks its rules, on a port of its own.
 
-Usage: fake_server.py
+Usage: fake_server.py [CERTIFICATE]
 
-Prints "PORT" and a newline, then serves until standard input ends. Paths below:
+CERTIFICATE is a file with a certificate and its key: then the server speaks TLS. Prints "PORT" and
+a newline, then serves until standard input ends. Paths below:
 
     /BUCKET/...          an S3 of one bucket ("bucket"), which checks signatures by a code of its
                          own: key AKTEST, secret SKTEST0123456789, region us-east-1
@@ -11,12 +12,14 @@ Prints "PORT" and a newline, then serves until standard input ends. Paths below:
     /imds/..., /sts, /container    services that give keys
 """
 
+import calendar
 import hashlib
 import hmac
 import http.server
 import json
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -28,7 +31,8 @@ LOCK = threading.Lock()
 OBJECTS = {}   # key: bytes
 UPLOADS = {}   # id: (key, {number: bytes})
 COUNTS = {}    # what happened how often, for tests to ask by /count/NAME
-CHARGE = 1 << 30
+TO_THE_END = 1 << 60
+SKEW_S = 900
 
 
 def digest(key, text):
@@ -115,13 +119,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refused(400, "AuthorizationHeaderMalformed", "</Message><Region>us-east-1"
                           "</Region><Message>wrong region")
         claimed = self.headers["x-amz-content-sha256"]
-        if hashlib.sha256(body).hexdigest() != claimed:
+        unsigned = claimed == "UNSIGNED-PAYLOAD" and isinstance(self.connection, ssl.SSLSocket)
+        if unsigned:
+            COUNTS["unsigned"] = COUNTS.get("unsigned", 0) + 1
+        elif hashlib.sha256(body).hexdigest() != claimed:
             raise Refused(400, "XAmzContentSHA256Mismatch", "the body is another")
         query = "&".join(sorted((pair if "=" in pair else pair + "=")
                                 for pair in parts.query.split("&") if pair))
         headers = "".join(f"{name}:{self.headers[name].strip()}\n" for name in names.split(";"))
         canonical = "\n".join([self.command, parts.path, query, headers, names, claimed])
         date = self.headers["x-amz-date"]
+        then = calendar.timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))
+        if abs(then - time.time()) > SKEW_S:
+            raise Refused(403, "RequestTimeTooSkewed", "the difference is too large")
         scope = f"{day}/{region}/s3/aws4_request"
         text = "\n".join(["AWS4-HMAC-SHA256", date, scope,
                           hashlib.sha256(canonical.encode()).hexdigest()])
@@ -179,7 +189,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not match:
             self.answer(200, body)
             return
-        first, last = int(match[1]), int(match[2] or CHARGE)
+        first, last = int(match[1]), int(match[2] or TO_THE_END)
         if first >= len(body):
             raise Refused(416, "InvalidRange")
         last = min(last, len(body) - 1)
@@ -433,6 +443,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 def main():
     server = Server(("127.0.0.1", 0), Handler)
+    if len(sys.argv) > 1:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[1])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     sys.stdout.write(f"{server.server_port}\n")  # in one piece: the reader closes the pipe then
     sys.stdout.flush()
     threading.Thread(target=server.serve_forever, daemon=True).start()

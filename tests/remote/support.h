@@ -31,8 +31,8 @@
                 : _ck_assert_failed(__FILE__, __LINE__, "Assertion '" #expr "' failed", \
                                     __VA_ARGS__))
 
-static const char *directory;
-static char server_url[64]; /* "" until the server is started */
+static const char *directory __attribute__((used)); /* else it is a leak where nobody reads it */
+static char server_url[64];                         /* "" until the server is started */
 
 #define expect_ok(call) expect_at((call), 0, #call, __FILE__, __LINE__)
 #define expect(call, want) expect_at((call), (want), #call, __FILE__, __LINE__)
@@ -110,7 +110,8 @@ static inline void save(const char *file, const char *text)
         ck_assert_int_eq(fclose(stream), 0);
 }
 
-static inline void start_server(void)
+/* @certificate: a file with it and its key, for TLS; NULL: without. */
+static inline void start_server_with(const char *certificate)
 {
         int in[2], out[2];
         char line[16] = "";
@@ -120,14 +121,20 @@ static inline void start_server(void)
         if (fork() == 0) {
                 dup2(in[0], 0);
                 dup2(out[1], 1);
-                execl(FAKE_SERVER, FAKE_SERVER, NULL);
+                execl(FAKE_SERVER, FAKE_SERVER, certificate, NULL);
                 _exit(127);
         }
         close(in[0]);
         close(out[1]);
         ck_assert_int_gt(read(out[0], line, sizeof(line) - 1), 0);
         close(out[0]);
-        snprintf(server_url, sizeof(server_url), "http://127.0.0.1:%d", atoi(line));
+        snprintf(server_url, sizeof(server_url), "http%s://127.0.0.1:%d", certificate ? "s" : "",
+                 atoi(line));
+}
+
+static inline void start_server(void)
+{
+        start_server_with(NULL);
 }
 
 static inline void use_keys(const char *access, const char *secret)

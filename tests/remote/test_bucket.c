@@ -12,6 +12,15 @@
 
 static struct bucket *bucket;
 
+/* The clock that signatures are made with goes wrong by this. */
+static int64_t skew_ns;
+int64_t __real_clock_real_ns(void);
+int64_t __wrap_clock_real_ns(void);
+int64_t __wrap_clock_real_ns(void)
+{
+        return __real_clock_real_ns() + skew_ns;
+}
+
 enum place { DIRECTORY, S3, PLACES };
 
 static void begin(int place)
@@ -105,6 +114,19 @@ START_TEST(who_comes_too_late_creates_nothing)
 }
 END_TEST
 
+START_TEST(a_clock_that_is_wrong_is_said)
+{
+        const bool is_s3 = getenv("LOGSTORE_TEST_S3") || _i == S3;
+
+        begin(_i);
+        skew_ns = -1200 * NS_PER_S;
+        expect(put_new("a", "x"), is_s3 ? -ETIME : 0);
+        skew_ns = 0;
+        expect(put_new("a", "x"), is_s3 ? 0 : -EEXIST);
+        bucket_close(bucket);
+}
+END_TEST
+
 #define RACERS 8
 #define ROUNDS 20
 static int won[RACERS][ROUNDS];
@@ -150,6 +172,50 @@ START_TEST(a_race_has_one_winner)
                 }
                 ck_assert_int_eq(winners, 1);
         }
+        bucket_close(bucket);
+}
+END_TEST
+
+#define KILLED_BYTES 200000
+
+static void put_for_ever(void)
+{
+        char *bytes = malloc(KILLED_BYTES), name[32];
+        const struct bucket_source source = { .bytes = bytes, .size = KILLED_BYTES };
+
+        memset(bytes, 'x', KILLED_BYTES);
+        for (int i = 0;; i++) {
+                snprintf(name, sizeof(name), "c/%d-%d", getpid(), i);
+                if (bucket_put_new(bucket, name, &source, NULL) < 0)
+                        _exit(1);
+        }
+}
+
+static int whole(void *context, const struct bucket_listed *listed)
+{
+        ++*(int *)context;
+        ck_assert_uint_eq(listed->size, KILLED_BYTES);
+        return 0;
+}
+
+START_TEST(a_killed_writer_leaves_whole_objects)
+{
+        int count = 0;
+
+        begin(_i);
+        for (int i = 0; i < 20; i++) {
+                pid_t child = fork();
+                int status;
+
+                if (child == 0)
+                        put_for_ever();
+                usleep(20000 + (useconds_t)i * 1777);
+                ck_assert_int_eq(kill(child, SIGKILL), 0);
+                ck_assert_int_eq(waitpid(child, &status, 0), child);
+                ck_assert(WIFSIGNALED(status));
+        }
+        expect_ok(bucket_list(bucket, "", NULL, SIZE_MAX, whole, &count, NULL));
+        ck_assert_int_gt(count, 0);
         bucket_close(bucket);
 }
 END_TEST
@@ -426,7 +492,9 @@ int main(void)
                 { an_object_is_created_once, places },
                 { answers_say_when, places },
                 { who_comes_too_late_creates_nothing, places },
+                { a_clock_that_is_wrong_is_said, places },
                 { a_race_has_one_winner, places },
+                { a_killed_writer_leaves_whole_objects, places },
                 { ranges_are_read_exactly, places },
                 { a_sink_may_stop, places },
                 { what_is_not_there_is_said, places },

@@ -12,7 +12,8 @@
 
 #define PUT_NEW_MAX_BYTES (UINT64_C(16) << 20)
 
-static const struct bucket_backend *const backends[] = { &bucket_file_backend, &bucket_s3_backend };
+static const struct bucket_backend *const backends[] = { &bucket_file_backend, &bucket_s3_backend,
+                                                         NULL };
 
 static bool is_name_character(char c)
 {
@@ -73,7 +74,7 @@ static int told(int r, const struct bucket *bucket, const char *what, const char
 
 static const struct bucket_backend *backend_of(const char *url, const char **ret_place)
 {
-        for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
+        for (size_t i = 0; backends[i]; i++) {
                 size_t size = strlen(backends[i]->scheme);
 
                 if (strncmp(url, backends[i]->scheme, size) == 0 && url[size] == ':') {

@@ -72,8 +72,7 @@ static int keep(struct gathered *all, const char *name)
         r = grow(all);
         if (r < 0)
                 return r;
-        all->names[all->count] = strdup(name);
-        if (!all->names[all->count])
+        if (asprintf(&all->names[all->count], "%s", name) < 0)
                 return remote_detail(-ENOMEM, "out of memory");
         all->count++;
         return 0;

@@ -40,8 +40,8 @@ struct http_answer {
         int status;
         int64_t date_ns; /* of the header Date; 0: absent or nonsense */
         int64_t length;  /* of the body, as announced; -1: it was not */
-        char content_range[64], etag[160], region[64]; /* "" if absent or longer */
-        struct text body;                              /* unless it went to the sink */
+        char content_range[64], etag[80], region[64]; /* "" if absent or longer */
+        struct text body;                             /* unless it went to the sink */
 };
 
 struct http_request {

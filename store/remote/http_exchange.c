@@ -262,8 +262,7 @@ int http_exchange_start(struct http_exchange *exchange, CURL *easy,
 static int outcome_of(CURLcode code)
 {
         switch (code) {
-        case CURLE_OUT_OF_MEMORY:
-                return -ENOMEM;
+        case CURLE_OUT_OF_MEMORY: /* also said of a header line of more than 100 KiB */
         case CURLE_URL_MALFORMAT:
         case CURLE_UNSUPPORTED_PROTOCOL:
         case CURLE_WEIRD_SERVER_REPLY:
@@ -285,8 +284,9 @@ static int judge(struct http_exchange *x, CURL *easy, CURLcode code)
         if (x->result)
                 return x->result;
         if (code != CURLE_OK)
-                return remote_detail(outcome_of(code), "%s",
-                                     *x->error ? x->error : curl_easy_strerror(code));
+                return remote_detail(outcome_of(code), "%s%s",
+                                     *x->error ? x->error : curl_easy_strerror(code),
+                                     code == CURLE_OUT_OF_MEMORY ? ", or too long a header" : "");
         begin_body(x, easy); /* there may have been none */
         if (x->result)
                 return x->result;

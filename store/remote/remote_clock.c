@@ -115,7 +115,7 @@ int64_t clock_parse_http(const char *text)
         const char *at = strchr(text, ',');
         int bad = 0;
 
-        if (at != text + 3)
+        if (!at || at - text != 3)
                 return 0;
         bad |= expect(&at, ", ") < 0;
         bad |= (parts.tm_mday = number(&at, 2)) < 0 || expect(&at, " ") < 0;

@@ -19,6 +19,7 @@
 #include "remote/s3_error.h"
 
 #define PARTS_MAX 10000
+#define ETAG_BYTES 80
 #define PART_BYTES_MAX (UINT64_C(5) << 30)
 #define OBJECT_BYTES_MAX (UINT64_C(5) << 40)
 
@@ -28,7 +29,9 @@ struct upload {
         const struct bucket_source *source;
         uint64_t part_bytes;
         size_t part_count, begun;
-        char **etags; /* by part; NULL: not put yet */
+        struct etag {
+                char text[ETAG_BYTES];
+        } * etags; /* by part, without quotes */
         struct text id;
         struct bucket_reply *reply;
 };
@@ -91,21 +94,20 @@ static int next_part(void *context, struct http_job **ret_job)
         return 0;
 }
 
-/* Without its quotes. It goes into XML, so nothing else than what all servers use. */
-static int keep_etag(const struct http_answer *answer, char **ret)
+/* It goes into XML, so nothing else than what all servers use. */
+static int keep_etag(const char *etag, struct etag *ret)
 {
-        const char *etag = answer->etag;
         size_t size = strlen(etag);
 
         if (size >= 2 && etag[0] == '"' && etag[size - 1] == '"') {
                 etag++;
                 size -= 2;
         }
-        if (!size || strspn(etag, "0123456789abcdefABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "ghijklmnopqrstuvwxyz-_.+/=") < size)
+        if (!size || size >= ETAG_BYTES || strcspn(etag, "<>&\"' ") < size)
                 return remote_detail(-EIO, "a part without a sensible ETag");
-        *ret = strndup(etag, size);
-        return *ret ? 0 : remote_detail(-ENOMEM, "out of memory");
+        memcpy(ret->text, etag, size);
+        ret->text[size] = 0;
+        return 0;
 }
 
 static int part_done(void *context, struct http_job *job, int result)
@@ -115,7 +117,7 @@ static int part_done(void *context, struct http_job *job, int result)
         int r = s3_call_judge(&part->call, result, upload->reply);
 
         if (r == 0)
-                r = keep_etag(&job->answer, &upload->etags[part->index]);
+                r = keep_etag(job->answer.etag, &upload->etags[part->index]);
         if (r < 0)
                 r = remote_detail_within(r, "part %zu of %zu", part->index + 1, upload->part_count);
         part_free(part);
@@ -182,7 +184,7 @@ static int compose(const struct upload *upload, struct text *ret)
                       "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
         for (size_t i = 0; i < upload->part_count; i++)
                 text_printf(ret, "<Part><PartNumber>%zu</PartNumber><ETag>%s</ETag></Part>", i + 1,
-                            upload->etags[i]);
+                            upload->etags[i].text);
         text_add(ret, "</CompleteMultipartUpload>");
         return text_check(ret);
 }
@@ -271,8 +273,6 @@ static int plan(struct upload *upload)
 
 static void upload_free(struct upload *upload)
 {
-        for (size_t i = 0; upload->etags && i < upload->part_count; i++)
-                free(upload->etags[i]);
         free(upload->etags);
         text_free(&upload->id);
 }

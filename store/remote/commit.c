@@ -78,7 +78,7 @@ bool remote_entry_valid(const struct remote_entry *entry)
                entry->last_number <= NUMBER_MAX && entry->segment_number >= 1 &&
                entry->segment_number <= entry->first_number &&
                entry->previous_id < entry->id && entry->previous_end <= SEGMENT_BYTES_MAX &&
-               entry->codec <= CODEC_ZSTD && entry->sealed <= 1 &&
+               entry->codec <= CODEC_ZSTD && entry->sealed <= 1 && entry->term >= 1 &&
                entry->blocks <= SEGMENT_BYTES_MAX / BLOCK_SPAN;
 }
 
@@ -129,7 +129,7 @@ static bool is_valid(const struct commit *commit, uint64_t seq)
 {
         const struct commit_header *header = commit->header;
 
-        return header->seq == seq && header->term >= 1 && header->term <= seq &&
+        return header->seq == seq && header->term >= 1 && header->term <= seq && header->term <= UINT32_MAX &&
                header->kind >= COMMIT_CLAIM && header->kind <= COMMIT_TRIM &&
                is_place(&header->end) && header->tail_bytes <= header->end.offset &&
                header->first_number <= NUMBER_MAX && header->epoch <= NUMBER_MAX &&

@@ -11,6 +11,7 @@
 #include "remote/remote_format.h"
 
 #define COMMIT_PREFIX "c/"
+#define SEGMENT_OBJECT_PREFIX "seg/"
 #define COMMIT_NAME_BYTES 48
 
 /* A commit as one object in memory. All pointers lead into bytes. */

@@ -24,8 +24,9 @@ void checkpoint_name(char name[COMMIT_NAME_BYTES], uint64_t seq, uint64_t number
 void segment_object_name(char name[BUCKET_NAME_MAX], const struct remote_entry *entry)
 {
         snprintf(name, BUCKET_NAME_MAX,
-                 "seg/%010" PRIu64 "-%016" PRIx64 "-%016" PRIx64 ".log%s", entry->id, entry->salt,
-                 entry->nonce, entry->codec == CODEC_ZSTD ? ".zst" : "");
+                 SEGMENT_OBJECT_PREFIX "%010" PRIu64 "-%016" PRIx64 "-%u-%016" PRIx64 ".log%s",
+                 entry->id, entry->salt, entry->term, entry->nonce,
+                 entry->codec == CODEC_ZSTD ? ".zst" : "");
 }
 
 /* Digits alone, as they are written: no sign, no space, no zero before others unless padded. */

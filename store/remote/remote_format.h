@@ -18,7 +18,9 @@
  *                                  first, so one request for one name finds it
  *   c/RRRRRRRRRRRRRRRRk-NUMBER     checkpoint: a table of all that is there as of commit SEQ;
  *                                  NUMBER is the last record in it
- *   seg/ID-SALT-NONCE.log[.zst]    bytes of a segment; NONCE is that of the commit that names it
+ *   seg/ID-SALT-TERM-NONCE.log[.zst]
+ *                                  bytes of a segment; NONCE is that of the commit that names it,
+ *                                  TERM that of the shipper who put it
  *   probe/HEX                      what a shipper tries out the bucket with
  */
 #define COMMIT_SEQ_MAX UINT64_C(9999999999999999)
@@ -63,7 +65,7 @@ struct remote_entry {
         uint32_t codec;        /* enum remote_codec */
         uint32_t sealed;       /* 1: a WHOLE of all the segment, with its seal */
         uint32_t blocks;       /* entries of its directory in a checkpoint; 0: none */
-        uint32_t zero;
+        uint32_t term;         /* of its commit */
 };
 static_assert(sizeof(struct remote_entry) == 120, "entry is 120 bytes");
 

@@ -42,6 +42,7 @@ struct logstore_ship {
         struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
         uint32_t since_count;
         struct bucket_reply confirmed; /* the last confirmation */
+        int64_t collect_ns;             /* not before, by the boot clock; INT64_MAX: never */
         uint64_t first_number, durable; /* of the local log */
         struct logstore_ship_report report;
 };
@@ -68,6 +69,9 @@ void ship_confirm(struct logstore_ship *ship, const struct bucket_reply *reply);
 
 /* Write a checkpoint if so much came since the last one that it pays. */
 int ship_checkpoint(struct logstore_ship *ship);
+
+/* Now and then: remove what nobody needs. */
+int ship_collect(struct logstore_ship *ship);
 
 /* Sleep before a request is sent again; -ECANCELED if the shipper is to stop. */
 int ship_pause(struct logstore_ship *ship, unsigned tries);

@@ -35,10 +35,12 @@ static int open_part(struct logstore_ship *ship, const struct logstore_extent *e
         return r;
 }
 
-static struct remote_entry make_entry(const struct part *part, uint64_t from, uint64_t to,
-                                      uint64_t first_number, uint64_t last_number)
+static struct remote_entry make_entry(const struct logstore_ship *ship, const struct part *part,
+                                      uint64_t from, uint64_t to, uint64_t first_number,
+                                      uint64_t last_number)
 {
         return (struct remote_entry){
+                .term = (uint32_t)ship->last.term,
                 .id = part->extent->id,
                 .salt = part->extent->salt,
                 .from = from,
@@ -93,7 +95,7 @@ static int commit_whole(struct logstore_ship *ship, const struct part *part, uin
 {
         struct commit_header header = ship->last;
         struct remote_entry entry =
-                make_entry(part, 0, end, part->brief.start.first_number, last);
+                make_entry(ship, part, 0, end, part->brief.start.first_number, last);
         struct remote_place place = { part->extent->id, part->extent->salt, end, last };
         char name[BUCKET_NAME_MAX];
         int r;
@@ -148,7 +150,7 @@ static int commit_tail(struct logstore_ship *ship, const struct part *part, uint
                        const struct frames_at *at)
 {
         struct commit_header header = ship->last;
-        struct remote_entry entry = make_entry(part, from, at->offset, first, at->number - 1);
+        struct remote_entry entry = make_entry(ship, part, from, at->offset, first, at->number - 1);
         struct remote_place place = { part->extent->id, part->extent->salt, at->offset,
                                       at->number - 1 };
         size_t size = at->offset - from;
@@ -253,7 +255,6 @@ static int look(struct logstore_ship *ship, struct extents *extents)
         int r = logstore_bounds(ship->store, &bounds);
 
         if (r == 0) {
-                ship->first_number = bounds.first;
                 ship->durable = bounds.durable;
                 r = logstore_extents(ship->store, begin_with(ship), collect, extents);
         }
@@ -291,6 +292,8 @@ int logstore_ship_round(struct logstore_ship *ship)
                         r = logstore_ship_start(ship);
                 if (r == 0)
                         r = ship_extents(ship);
+                if (r == 0)
+                        r = ship_collect(ship);
                 if (r == SHIP_AGAIN)
                         ship->claimed = false;
         } while (r == SHIP_AGAIN);

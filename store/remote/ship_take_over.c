@@ -164,6 +164,12 @@ static int be_courteous(const struct logstore_ship *ship)
 static int claim(struct logstore_ship *ship)
 {
         struct commit_header header = ship->last;
+        struct logstore_bounds bounds;
+        int r = logstore_bounds(ship->store, &bounds);
+
+        if (r < 0)
+                return remote_detail(r, "%s", logstore_detail());
+        ship->first_number = bounds.first; /* of the log that is shipped, if this is its first */
 
         header.kind = COMMIT_CLAIM;
         header.nonce = 0;

@@ -476,6 +476,42 @@ LOGSTORE_API int logstore_segments(struct logstore *store,
                                    int (*each)(void *context, const struct logstore_segment_info *),
                                    void *context);
 
+/* What of a segment's file is durable, so that another program can copy these bytes. */
+struct logstore_extent {
+        uint32_t struct_bytes; /* the library sets it */
+        uint32_t sealed; /* 1: nothing is appended any more, and the seal (the second sector of the
+                          * header) is durable, too; 0: the seal's sector may still change */
+        uint64_t id, salt;
+        char name[32];
+        uint64_t first_number, last_number; /* durable ones; last is first - 1 if there is none */
+        uint64_t end; /* the file's bytes before it are durable, except the seal's sector */
+        /* The link in its start frame: where the log before this segment ends. previous_id 0: the
+         * log begins here. The oldest segment may name one that is trimmed. */
+        uint64_t previous_id, previous_salt, previous_end, previous_records;
+        uint64_t epoch; /* in which the segment was started */
+        int64_t created_ns;
+        int64_t greatest_ns;    /* greatest time in the log up to its end, if sealed; else 0 */
+        uint64_t segment_bytes; /* size when full */
+};
+
+/*
+ * Call @each for every segment from id @from_id on that has something durable, oldest first, until
+ * it returns non-zero; that is then returned. The extent is valid during the call.
+ *
+ * The bytes told, from the start of the file to @end, never change, also if the log is truncated.
+ * The seal is an exception: it is 0 first, and it is stored again where a truncation ends a sealed
+ * segment earlier. What a truncation cut is not told any more. A segment may be told as unsealed
+ * for a while although logstore_segments() calls it sealed.
+ *
+ * In a reading process the call tells what the writer last published. It reads the first pages of
+ * the segments told, and of the frames only the last durable one: damage elsewhere is not noticed.
+ * Other errors are those of logstore_get(), told behind the segments before the damage. -EAGAIN:
+ * the log is truncated again and again.
+ */
+LOGSTORE_API int logstore_extents(struct logstore *store, uint64_t from_id,
+                                  int (*each)(void *context, const struct logstore_extent *),
+                                  void *context);
+
 struct logstore_fault {
         const char *file; /* name inside the store; valid during the call */
         uint64_t offset;

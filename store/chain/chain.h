@@ -241,4 +241,23 @@ int chain_entry_after(struct chain *chain, uint64_t id, struct chain_entry *ret)
  * fewer. */
 int chain_entry_at(struct chain *chain, size_t at, struct chain_entry *ret);
 
+/* What of a segment is durable. */
+struct chain_extent {
+        struct segment_brief brief;
+        uint64_t end;         /* 0: only @last_number is known */
+        uint64_t last_number; /* of the durable ones; first - 1 if there is none */
+        bool marked;          /* the durable mark is in it: .end is what the control page says */
+        bool sealed;          /* it has a seal that is durable and where the log leaves it */
+};
+
+/*
+ * Describe the first segment behind @after of which something is durable. -ENOENT: there is none.
+ * @number: the first one missing, if the chain is broken there. @follows: in a reading process.
+ * There it returns CHAIN_MOVED if the chain is older than the control page: refresh it, and ask
+ * again. In the writer the caller keeps truncations and trims out.
+ */
+enum { CHAIN_MOVED = 1 };
+int chain_extent_after(struct chain *chain, bool follows, uint64_t after, uint64_t number,
+                       struct chain_extent *ret);
+
 #endif

@@ -406,7 +406,8 @@ START_TEST(a_killed_setter_leaves_a_whole_position)
 
                 if (child == 0)
                         set_until_killed(progress);
-                sleep_ms(1);
+                for (int wait = 0; progress->trying == progress->done && wait < 5000; wait++)
+                        sleep_ms(1); /* until it has begun */
                 usleep(i * 37 % 3000);
                 kill(child, SIGKILL);
                 ck_assert_int_eq(waitpid(child, &status, 0), child);

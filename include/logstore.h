@@ -381,7 +381,8 @@ LOGSTORE_API int logstore_cursor_fd(struct logstore_cursor *cursor);
  *
  * A segment stays if every limit that is set keeps it: the strictest wins. Whole segments go,
  * oldest first, never the active one. Nothing on disk says how many voids there are, so
- * @keep_records reads once what is kept. -EINVAL: @keep_ns is negative. -EROFS.
+ * @keep_records reads once what is kept. Positions that are floors hold it up, whatever the limits.
+ * -EINVAL: @keep_ns is negative. -EROFS.
  */
 LOGSTORE_API int logstore_set_retention(struct logstore *store, uint64_t keep_bytes,
                                         uint64_t keep_records, int64_t keep_ns);
@@ -395,15 +396,23 @@ LOGSTORE_API int logstore_set_floor(struct logstore *store, uint64_t number);
  * The new first number goes to *ret_first (may be NULL). It is durable before anything is deleted,
  * and only durable records go: the call syncs them first.
  *
+ * -EBUSY: a position that is a floor forbids it (detail: its name, and up to which number one may
+ * trim), or another process is setting one; nothing is deleted. -EBADMSG and the like: so does one
+ * that is damaged.
+ *
  * -EROFS. -EIO: a sync failed. -EACCES and the like: a file cannot be deleted. The log begins later
  * all the same, but an open for writing tries again, and fails as long as the file cannot be
  * deleted.
  */
 LOGSTORE_API int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_first);
 
-/* Apply retention now; the first number goes to *ret_first (may be NULL). With @dry_run only say
- * what it would be. A read-only store, too, takes a dry run: the limits are those in its
- * options, and the answer is what a writer would get that opened it now. Otherwise -EROFS. */
+/*
+ * Apply retention now, as far as positions that are floors let it; the first number goes to
+ * *ret_first (may be NULL). With @dry_run only say what it would be. A read-only store, too, takes
+ * a dry run: the limits are those in its options, and the answer is what a writer would get that
+ * opened it now. Otherwise -EROFS. -EBUSY: another process is setting a position. -EBADMSG and the
+ * like: a position that may be a floor is damaged.
+ */
 LOGSTORE_API int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first);
 
 /*
@@ -419,6 +428,86 @@ LOGSTORE_API int logstore_apply_retention(struct logstore *store, int dry_run, u
  * -EIO     a sync failed, or what was cut cannot be removed: nothing is accepted any more
  */
 LOGSTORE_API int logstore_truncate_after(struct logstore *store, uint64_t number, uint64_t next);
+
+/* ---- named positions -------------------------------------------------------------------- */
+
+enum logstore_position_flags {
+        LOGSTORE_POSITION_FLOOR = 1 << 0, /* retention keeps what is behind the position */
+};
+
+enum logstore_position_state {
+        LOGSTORE_POSITION_HERE = 0,    /* the record at @number is the next */
+        LOGSTORE_POSITION_CUT = 1,     /* the log was truncated before the position: go on at the
+                                        * cut, where other records may have the same numbers */
+        LOGSTORE_POSITION_TRIMMED = 2, /* records from @number on are trimmed: go on at the first */
+};
+
+/* A named place in the log, kept in the store's directory: how far a reader has come. */
+struct logstore_position {
+        uint32_t struct_bytes; /* the caller sets it to sizeof */
+        uint32_t flags;        /* enum logstore_position_flags */
+        uint64_t number;       /* of the record to be read next */
+        /* The place behind the record before it. To set a position by its number alone, leave
+         * @segment_id 0; the call finds the place. */
+        uint64_t segment_id, segment_salt, offset;
+        /* A floor lets go of what is older than the newest segments that have files of no more
+         * bytes than @limit_bytes, and of what is wholly older than @limit_ns. 0: no limit. */
+        uint64_t limit_bytes;
+        int64_t limit_ns;
+        /* What follows is told by get and list, and ignored by set. */
+        int64_t set_ns; /* when it was set */
+        char name[64];
+        uint32_t state; /* enum logstore_position_state */
+        int32_t error;  /* list: why the position cannot be used; then only its name is told */
+        /* Where to go on: at @number if the state is HERE. The place is 0 if only its number is
+         * known. */
+        uint64_t resume_number;
+        uint64_t resume_id, resume_salt, resume_offset;
+};
+
+/*
+ * Set position @name to *position. It is durable on return, and survives crashes of any process. A
+ * set that is killed leaves the position before it. Any process may set one that may write the
+ * directory, by a read-only handle, too. Setters take turns. A name has 1 to 63 letters, digits,
+ * '-', '_' and '.', and does not begin with '.'.
+ *
+ * A position is set in what is durable. Open for writing, the call syncs the records before it.
+ *
+ * A floor holds up logstore_set_retention() and logstore_trim_before() in the writer's process,
+ * with the whole segment of its place. A trim that races with this call obeys the floor, or this
+ * call says -ESTALE.
+ *
+ * -EINVAL           a bad name, flag or limit; @number is 0; or the place is not behind the record
+ *                   before @number
+ * -EAGAIN           @number is beyond the tail; or, read-only, the record before is not durable yet
+ * -ESTALE           the place is trimmed or truncated away. If that happened during the call, the
+ *                   position may be set, and logstore_position_get() tells where to go on
+ * -EBUSY            another process sets a position or trims, for ten seconds
+ * -EACCES, -EROFS   this process may not write there
+ * -EMEDIUMTYPE      the file of that name is no position, or another store's: remove it first
+ * -EPROTONOSUPPORT  a newer library has set it
+ * -EPERM            that file is not regular or has a second name; or positions is no directory
+ * -EIO              a sync failed: the position is the old or the new one. -ENOSPC and the like:
+ *                   it is the old one
+ */
+LOGSTORE_API int logstore_position_set(struct logstore *store, const char *name,
+                                       const struct logstore_position *position);
+
+/* Describe position @name in *ret, whose struct_bytes the caller has set. A place that is not there
+ * any more is no error: see ret->state. -ENOENT: no such position. -EBADMSG: it is damaged, or
+ * damage in the log. Other errors are those of set and of logstore_get(). */
+LOGSTORE_API int logstore_position_get(struct logstore *store, const char *name,
+                                       struct logstore_position *ret);
+
+/* Call @each for every position, in no order, until it returns non-zero; that is then returned. The
+ * position is valid during the call. One that cannot be used is told with its error. */
+LOGSTORE_API int
+logstore_position_list(struct logstore *store,
+                       int (*each)(void *context, const struct logstore_position *), void *context);
+
+/* Remove position @name, durably. What is in its way, such as another store's, it removes as well.
+ * -ENOENT: there is none. -EBUSY, -EACCES and the like. */
+LOGSTORE_API int logstore_position_remove(struct logstore *store, const char *name);
 
 /* ---- looking ---------------------------------------------------------------------------- */
 

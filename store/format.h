@@ -44,6 +44,7 @@ static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2, "lock-fre
 #define SEAL_MAGIC "LOGSEAL1"
 #define CONTROL_MAGIC "LOGCNTRL"
 #define INDEX_MAGIC "LOGINDEX"
+#define POSITION_MAGIC "LOGPLACE"
 
 /* ---- segment: first sector, never changed after the file got its name ---- */
 struct segment_header {
@@ -192,10 +193,37 @@ struct index_header {
 };
 static_assert(sizeof(struct index_header) == 72, "index header is 72 bytes");
 
+/* ---- named position: `positions/NAME`, two slots, of which the valid one with the higher
+ * generation counts ---- */
+#define POSITION_NAME_BYTES 64u
+#define POSITION_FLAGS 1u /* bits with a meaning; 1: retention keeps what is behind it */
+struct position_slot {
+        char magic[8]; /* POSITION_MAGIC */
+        uint32_t version;
+        uint32_t flags;
+        uint8_t uuid[16]; /* of the store */
+        uint64_t generation;
+        uint64_t number; /* next to be read */
+        /* The place behind the record before it. Id 0: the log had no segment. */
+        uint64_t segment_id;
+        uint64_t segment_salt;
+        uint64_t offset;
+        uint64_t epoch; /* newest on the chain when it was set */
+        uint64_t limit_bytes;
+        int64_t limit_ns;
+        int64_t set_ns;
+        char name[POSITION_NAME_BYTES]; /* as the file's; zeros behind it */
+        uint8_t zero[336];
+        uint64_t check; /* XXH3-64 of the 504 bytes before it, seed 0 */
+};
+static_assert(sizeof(struct position_slot) == SECTOR_BYTES, "one sector");
+static_assert(offsetof(struct position_slot, check) == 504, "check comes last");
+
 #define SEGMENT_NAME_FORMAT "%010" PRIu64 ".log"
 #define INDEX_NAME_FORMAT "%010" PRIu64 ".idx"
 #define TEMPORARY_PREFIX "new." /* files under preparation; the writer removes leftovers */
 #define CONTROL_NAME "control"
 #define WAKE_NAME "wake"
+#define POSITIONS_NAME "positions"
 
 #endif

@@ -41,7 +41,8 @@ static int find_end(struct logstore *store, struct chain_extent *extent)
                 return 0;
         r = reader_find(&store->live, extent->last_number, &place);
         if (r < 0)
-                return r;
+                return r == -ESTALE || r == -EAGAIN ? CHAIN_MOVED
+                                                    : r; /* trimmed or cut meanwhile */
         if (place.segment->brief.id == extent->brief.id)
                 extent->end = place.offset + place.view.frame_bytes;
         else

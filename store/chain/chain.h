@@ -260,4 +260,26 @@ enum { CHAIN_MOVED = 1 };
 int chain_extent_after(struct chain *chain, bool follows, uint64_t after, uint64_t number,
                        struct chain_extent *ret);
 
+/* A place between two frames that somebody has kept. */
+struct chain_place {
+        uint64_t id, salt, offset; /* behind the frame of the record before @number; id 0: none */
+        uint64_t number;           /* of the record that is due there */
+        uint64_t epoch;            /* newest on the chain when it was taken */
+};
+
+enum chain_place_state { PLACE_HERE, PLACE_CUT, PLACE_TRIMMED };
+
+struct chain_found {
+        enum chain_place_state state;
+        /* Where the log goes on: the place, the cut, or the first record. Number UINT64_MAX: at the
+         * end of the log. Id 0: only the number is known. */
+        struct chain_place place;
+        bool present;  /* the segment of the place is on the chain */
+        uint64_t keep; /* who lets go of no record from here on keeps the place's last bytes */
+};
+
+/* Is the place still there? CHAIN_MOVED: refresh the chain, and ask again. -EBADMSG: no such place
+ * was ever there, or damage. */
+int chain_find_place(struct chain *chain, const struct chain_place *place, struct chain_found *ret);
+
 #endif

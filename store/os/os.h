@@ -85,6 +85,9 @@ int os_sync_directory(int fd);
 int os_start_writeback(int fd, uint64_t offset, uint64_t bytes); /* no durability */
 int os_locked(int fd);     /* 1: it is locked through another descriptor; 0; or an error */
 int os_lock(int fd);       /* -EAGAIN: somebody has it */
+int os_hold(int fd);       /* a lock of another kind, for directories, too; -EAGAIN: as before */
+int os_release(int fd);    /* let go of that */
+int os_sync_data(int fd);  /* without times, which nothing reads */
 int os_is_network(int fd); /* 1, 0 or an error */
 int os_is_memory(int fd);  /* 1 on tmpfs and ramfs, which have no disk beneath; 0; or an error */
 int os_drop_cache(int fd, uint64_t offset, uint64_t bytes);

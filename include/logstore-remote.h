@@ -28,9 +28,9 @@ extern "C" {
                 sizeof(type)        \
         }
 #else
-#define LOGSTORE_REMOTE_INIT_(type)            \
-        {                                      \
-                .struct_bytes = sizeof(type)   \
+#define LOGSTORE_REMOTE_INIT_(type)          \
+        {                                    \
+                .struct_bytes = sizeof(type) \
         }
 #endif
 #define LOGSTORE_REMOTE_OPTIONS_INIT LOGSTORE_REMOTE_INIT_(struct logstore_remote_options)
@@ -47,7 +47,8 @@ struct logstore_remote_options {
         const char *region;
         const char *profile;
         const char *ca_file;
-        uint32_t path_style; /* 0: as the endpoint needs; 1: the bucket in the path; 2: in the host */
+        uint32_t
+                path_style; /* 0: as the endpoint needs; 1: the bucket in the path; 2: in the host */
         uint32_t reserved;
 };
 
@@ -77,11 +78,12 @@ struct logstore_ship_options {
 
 struct logstore_ship_report {
         uint32_t struct_bytes;                /* the caller sets it to sizeof */
-        uint32_t reserved;
+        uint32_t unprotected;                 /* 1: it may not write in the directory, so nothing
+                                               * keeps records from being trimmed unshipped */
         struct logstore_remote_place shipped; /* all before it is in the bucket */
         uint64_t durable;                     /* last record that is durable here */
-        uint64_t commit, term;                /* the newest commit, and how often shippers changed */
-        uint64_t commits, objects, bytes;     /* sent by this shipper */
+        uint64_t commit, term;            /* the newest commit, and how often shippers changed */
+        uint64_t commits, objects, bytes; /* sent by this shipper */
 };
 
 /*

@@ -74,9 +74,8 @@ bool remote_entry_valid(const struct remote_entry *entry)
                entry->id <= ID_MAX && entry->from < entry->to && entry->to <= SEGMENT_BYTES_MAX &&
                (!whole || entry->from == 0) && (whole || !entry->sealed) &&
                entry->first_number >= 1 && entry->first_number <= NUMBER_MAX &&
-               entry->last_number >= entry->first_number - 1 &&
-               entry->last_number <= NUMBER_MAX && entry->segment_number >= 1 &&
-               entry->segment_number <= entry->first_number &&
+               entry->last_number >= entry->first_number - 1 && entry->last_number <= NUMBER_MAX &&
+               entry->segment_number >= 1 && entry->segment_number <= entry->first_number &&
                entry->previous_id < entry->id && entry->previous_end <= SEGMENT_BYTES_MAX &&
                entry->codec <= CODEC_ZSTD && entry->sealed <= 1 && entry->term >= 1 &&
                entry->blocks <= SEGMENT_BYTES_MAX / BLOCK_SPAN;
@@ -119,9 +118,8 @@ static bool brings_what_it_says(const struct commit *commit)
         if (own->seq != header->seq || (own->object_bytes != 0) != (header->kind == COMMIT_WHOLE))
                 return false;
         if (header->kind == COMMIT_TAIL)
-                return header->payload_bytes == own->to - own->from &&
-                       header->end.id == own->id && header->end.salt == own->salt &&
-                       header->end.offset == own->to;
+                return header->payload_bytes == own->to - own->from && header->end.id == own->id &&
+                       header->end.salt == own->salt && header->end.offset == own->to;
         return header->payload_bytes == 0;
 }
 
@@ -129,11 +127,11 @@ static bool is_valid(const struct commit *commit, uint64_t seq)
 {
         const struct commit_header *header = commit->header;
 
-        return header->seq == seq && header->term >= 1 && header->term <= seq && header->term <= UINT32_MAX &&
-               header->kind >= COMMIT_CLAIM && header->kind <= COMMIT_TRIM &&
-               is_place(&header->end) && header->tail_bytes <= header->end.offset &&
-               header->first_number <= NUMBER_MAX && header->epoch <= NUMBER_MAX &&
-               header->checkpoint_seq < seq && header->base <= seq &&
+        return header->seq == seq && header->term >= 1 && header->term <= seq &&
+               header->term <= UINT32_MAX && header->kind >= COMMIT_CLAIM &&
+               header->kind <= COMMIT_TRIM && is_place(&header->end) &&
+               header->tail_bytes <= header->end.offset && header->first_number <= NUMBER_MAX &&
+               header->epoch <= NUMBER_MAX && header->checkpoint_seq < seq && header->base <= seq &&
                header->checkpoint_number <= NUMBER_MAX && entries_valid(commit) &&
                brings_what_it_says(commit);
 }
@@ -147,7 +145,8 @@ int commit_take(uint8_t *bytes, size_t size, uint64_t seq, struct commit *ret)
         int r = -EBADMSG;
 
         commit_name(name, seq);
-        if (size < sizeof(*header) || memcmp(header->magic, COMMIT_MAGIC, sizeof(header->magic)) != 0)
+        if (size < sizeof(*header) ||
+            memcmp(header->magic, COMMIT_MAGIC, sizeof(header->magic)) != 0)
                 why = "it is no commit";
         else if (header->check != hash_seeded(0, header, offsetof(struct commit_header, check)))
                 why = "its header's checksum does not hold";

@@ -71,22 +71,31 @@ static int fetch_round(struct fetch *fetch)
         return r;
 }
 
+/* Look again until a round is whole. If an object is not there, and no commit has come since that
+ * could have replaced it, it is missing. */
 static int fetch_rounds(struct fetch *fetch)
 {
+        uint64_t seq = 0;
         int r = -EAGAIN;
 
         for (unsigned i = 0; i < ROUNDS; i++) {
-                struct timespec pause = { 0, 50000000L << (i < 6 ? i : 6) };
+                struct timespec pause = { 0, 50000000L << (i < 4 ? i : 4) };
 
                 fetch->rounds++;
                 r = fetch_round(fetch);
+                if (r == REMOTE_LOG_CHANGED && fetch->log.head.seq != 0 &&
+                    fetch->log.head.seq == seq)
+                        return remote_detail_within(-EBADMSG, "an object is missing");
                 if (r != -EAGAIN && r != REMOTE_LOG_CHANGED)
                         return r;
+                seq = fetch->log.head.seq;
                 nanosleep(&pause, NULL);
         }
         return r == -EAGAIN ? r
-                            : remote_detail(-EAGAIN, "%s: the log changes faster than it can be "
-                                            "fetched", fetch->bucket->url);
+                            : remote_detail(-EAGAIN,
+                                            "%s: the log changes faster than it can be "
+                                            "fetched",
+                                            fetch->bucket->url);
 }
 
 /* The directory gets its name. Its entry is durable on return. */

@@ -24,7 +24,8 @@ static int check_link(const struct fetch *fetch, size_t which, const struct segm
         if (!before || (start->previous_id == before->id && start->previous_salt == before->salt &&
                         start->previous_end <= before->end))
                 return 0;
-        return remote_detail(-EBADMSG, "segment %" PRIu64 ": the log before record %" PRIu64
+        return remote_detail(-EBADMSG,
+                             "segment %" PRIu64 ": the log before record %" PRIu64
                              " ends in segment %" PRIu64 ", which is not what was shipped",
                              brief->id, start->first_number, start->previous_id);
 }

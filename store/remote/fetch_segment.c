@@ -73,9 +73,10 @@ static int check_object(const struct file *file, const struct remote_entry *entr
         int r = frames_hash(file->fd, file->name, 0, entry->to, 0, !entry->sealed, &check);
 
         if (r == 0 && check != entry->object_check)
-                r = remote_detail(-EBADMSG, "%s: its checksum is not that of commit %" PRIu64
-                                  ", records %" PRIu64 "..%" PRIu64, file->name, entry->seq,
-                                  entry->first_number, entry->last_number);
+                r = remote_detail(-EBADMSG,
+                                  "%s: its checksum is not that of commit %" PRIu64
+                                  ", records %" PRIu64 "..%" PRIu64,
+                                  file->name, entry->seq, entry->first_number, entry->last_number);
         return r;
 }
 
@@ -123,8 +124,10 @@ static int fetch_tail(struct fetch *fetch, struct file *file, const struct remot
             commit.header->payload_bytes != entry->to - entry->from ||
             commit.header->end.id != entry->id || commit.header->end.salt != entry->salt ||
             memcmp(commit.header->uuid, fetch->log.head.uuid, sizeof(fetch->log.head.uuid)) != 0) {
-                r = remote_detail(-EBADMSG, "commit %" PRIu64 ": it is not the tail that later "
-                                  "commits name", entry->seq);
+                r = remote_detail(-EBADMSG,
+                                  "commit %" PRIu64 ": it is not the tail that later "
+                                  "commits name",
+                                  entry->seq);
         } else {
                 file->offset = entry->from;
                 file->end = entry->to;

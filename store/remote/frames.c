@@ -191,25 +191,26 @@ static int walk_frames(struct window *window, const struct segment_brief *brief,
 {
         uint64_t before = brief->start.first_number - 1, begin = at->offset;
         struct walk walk = walk_from(at->offset, (uint32_t)(at->number - before), WALK_CHECK_ALL);
+        bool enough = false;
         int r = 0;
 
-        while (walk.at.offset < window->end) {
+        while (walk.at.offset < window->end && !enough) {
                 int step;
 
                 if (directory && !walk.in_batch && (r = note_place(directory, &walk.at)) < 0)
                         return r;
                 step = walk_next(&walk, &window_frames, window);
-                if (walk.at.offset - begin > most)
-                        break;
                 if (step != WALK_FRAME && step != WALK_PAD)
                         return tell_stop(window, &walk, before + walk.at.due, step);
-                if (!walk.in_batch)
+                enough = walk.at.offset - begin > most;
+                if (!walk.in_batch && !enough)
                         *at = (struct frames_at){ walk.whole.offset, before + walk.whole.due };
         }
         if (at->offset == begin && begin < window->end)
-                return remote_detail(-E2BIG, "%s: offset %" PRIu64 ": a batch beyond %" PRIu64
-                                     " bytes", window->name, begin, most);
-        if (walk.at.offset >= window->end && at->offset != window->end)
+                return remote_detail(-E2BIG,
+                                     "%s: offset %" PRIu64 ": a batch beyond %" PRIu64 " bytes",
+                                     window->name, begin, most);
+        if (!enough && at->offset != window->end)
                 return remote_detail(-EBADMSG, "%s: offset %" PRIu64 ": a batch is not complete",
                                      window->name, at->offset);
         return 0;

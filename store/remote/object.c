@@ -40,8 +40,7 @@ static int take(void *context, const void *bytes, size_t size)
 }
 
 int object_read(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
-                size_t most, uint8_t **ret_bytes, size_t *ret_size,
-                struct bucket_reply *ret_reply)
+                size_t most, uint8_t **ret_bytes, size_t *ret_size, struct bucket_reply *ret_reply)
 {
         struct buffer buffer = { .name = name, .most = most };
         const struct bucket_sink sink = { take, &buffer };

@@ -8,8 +8,7 @@
 #include "remote/bucket_options.h"
 #include "remote/remote_detail.h"
 
-int remote_open(const char *url, const struct logstore_remote_options *options,
-                struct bucket **ret)
+int remote_open(const char *url, const struct logstore_remote_options *options, struct bucket **ret)
 {
         struct bucket_options bucket = { 0 };
 

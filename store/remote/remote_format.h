@@ -57,7 +57,7 @@ struct remote_entry {
         uint64_t first_number;   /* of the first record that begins in them */
         uint64_t last_number;    /* first_number - 1: none */
         uint64_t segment_number; /* first_number of the segment */
-        uint64_t previous_id;    /* where the log before the segment ends, as its start frame says */
+        uint64_t previous_id; /* where the log before the segment ends, as its start frame says */
         uint64_t previous_end;
         uint64_t nonce;        /* WHOLE: in the object's name */
         uint64_t object_bytes; /* WHOLE: of the object; TAIL: 0 */

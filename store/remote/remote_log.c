@@ -38,8 +38,9 @@ static int close_segment(struct remote_segment *segment)
                 const struct remote_entry *entry = &segment->lines[i]->entry;
                 if (entry->from != end && entry->object_bytes == 0)
                         return remote_detail(-EBADMSG,
-                                             "segment %" PRIu64 ": no commit has its bytes from %"
-                                             PRIu64 " to %" PRIu64 ", before record %" PRIu64,
+                                             "segment %" PRIu64
+                                             ": no commit has its bytes from %" PRIu64
+                                             " to %" PRIu64 ", before record %" PRIu64,
                                              entry->id, end, entry->from, entry->first_number);
                 end = entry->to;
                 segment->last_number = entry->last_number;

@@ -105,6 +105,8 @@ int logstore_ship_open(const char *directory, const char *url,
         r = open_parts(ship, directory);
         if (r == 0)
                 r = remote_open(url, remote, &ship->bucket);
+        if (r == 0)
+                ship_name_positions(ship);
         if (r < 0) {
                 logstore_ship_close(ship);
                 return r;

@@ -38,7 +38,8 @@ static int check_list(struct logstore_ship *ship, uint64_t seq)
 }
 
 /* The commit is there and ours. @renews: the answer was to its creation. */
-static int accept(struct logstore_ship *ship, uint64_t seq, const struct bucket_reply *reply, bool renews)
+static int accept(struct logstore_ship *ship, uint64_t seq, const struct bucket_reply *reply,
+                  bool renews)
 {
         bool known = reply->server_ns != 0 && ship->confirmed.server_ns != 0;
 
@@ -110,21 +111,26 @@ static int check_again(struct logstore_ship *ship, const struct commit *commit)
 {
         struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
         char name[COMMIT_NAME_BYTES];
-        int r;
+        int r = -EAGAIN;
 
         commit_name(name, commit->header->seq);
         source.not_after_ns = ship->confirmed.sent_ns + CONFIRMED_NS;
-        r = bucket_put_new(ship->bucket, name, &source, NULL);
+        for (unsigned tries = 0; r == -EAGAIN; tries++) {
+                r = bucket_put_new(ship->bucket, name, &source, NULL);
+                if (r == -EAGAIN && ship_pause(ship, tries) < 0)
+                        return -ECANCELED;
+        }
         if (r == 0)
                 return remote_detail(-EOPNOTSUPP,
                                      "%s: %s could be created twice: is versioning switched on? "
                                      "It must be off",
                                      ship->bucket->url, name);
-        return r == -EEXIST ? 0 : r == -EAGAIN || r == -ESTALE || r == -ETIME ? SHIP_AGAIN : r;
+        return r == -EEXIST ? 0 : r == -ESTALE || r == -ETIME ? SHIP_AGAIN : r;
 }
 
 /* What every commit says, from the one before it. */
-static struct commit_header next_header(const struct logstore_ship *ship, const struct commit_header *header)
+static struct commit_header next_header(const struct logstore_ship *ship,
+                                        const struct commit_header *header)
 {
         const struct commit_header *last = &ship->last;
         struct commit_header next = *header;
@@ -150,8 +156,9 @@ static struct commit_header next_header(const struct logstore_ship *ship, const 
 }
 
 /* The commit is there: it is what the next one goes on from. */
-static int adopt(struct logstore_ship *ship, const struct commit *commit, const struct remote_entry *entry,
-                 struct remote_block *blocks, uint32_t block_count)
+static int adopt(struct logstore_ship *ship, const struct commit *commit,
+                 const struct remote_entry *entry, struct remote_block *blocks,
+                 uint32_t block_count)
 {
         int r = 0;
 
@@ -183,6 +190,11 @@ int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                         next.nonce = header->nonce;
                 ship->since[ship->since_count] = own;
         }
+        r = ship_note_next(ship, &next.end);
+        if (r != 0) {
+                free(blocks);
+                return r;
+        }
         r = commit_make(&next, ship->since, ship->since_count + (entry != NULL), payload,
                         header->kind == COMMIT_TAIL ? entry->to - entry->from : 0, &commit);
         if (r == 0) {
@@ -192,6 +204,8 @@ int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 if (r == 0) {
                         r = adopt(ship, &commit, entry, blocks, block_count);
                         blocks = NULL;
+                        if (r == 0 && entry)
+                                r = ship_note_shipped(ship);
                 }
                 commit_free(&commit);
         }

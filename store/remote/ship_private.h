@@ -7,8 +7,8 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "remote/remote_detail.h"
 #include "logstore-remote.h"
+#include "remote/remote_detail.h"
 #include "remote/table.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -33,15 +33,16 @@ struct logstore_ship {
         int directory;
         struct control_static identity;
         struct bucket *bucket;
+        char shipped_name[40], next_name[40]; /* of positions in the store */
         char host[64];
         volatile sig_atomic_t stopped;
 
-        bool claimed; /* our term is the newest, as far as we know */
+        bool claimed;              /* our term is the newest, as far as we know */
         struct commit_header last; /* the newest commit */
         struct table table;        /* all that is there as of it */
         struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
         uint32_t since_count;
-        struct bucket_reply confirmed; /* the last confirmation */
+        struct bucket_reply confirmed;  /* the last confirmation */
         int64_t collect_ns;             /* not before, by the boot clock; INT64_MAX: never */
         uint64_t first_number, durable; /* of the local log */
         struct logstore_ship_report report;
@@ -54,8 +55,18 @@ int ship_probe(struct logstore_ship *ship);
  * an error. */
 int ship_take_over(struct logstore_ship *ship);
 
-/* Is @place of the local log, and durable? Do the bytes before it have that check? -EILSEQ. */
-int ship_compare(struct logstore_ship *ship, const struct commit_header *with);
+/* Is the end that was shipped on the local log, and durable? Are the bytes before it the same? If a
+ * truncation cut it off, it is set to the cut. -EILSEQ: the logs have diverged. */
+int ship_compare(struct logstore_ship *ship);
+
+/* The positions in the store that say what is shipped, and what may be. */
+void ship_name_positions(struct logstore_ship *ship);
+int ship_note_next(struct logstore_ship *ship, const struct remote_place *place);
+int ship_note_shipped(struct logstore_ship *ship);
+
+/* Did we ship up to @place, and was the log truncated below it since? Then it goes on at *ret. */
+bool ship_was_cut(struct logstore_ship *ship, const struct remote_place *place,
+                  struct remote_place *ret);
 
 /* Step 6: create the next commit. @header says kind, end and what belongs to them; @entry is what
  * the commit brings, or NULL, @blocks its directory, which is taken over. 0 once it is there,

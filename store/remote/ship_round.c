@@ -18,7 +18,8 @@ struct part {
         int fd;
 };
 
-static int open_part(struct logstore_ship *ship, const struct logstore_extent *extent, struct part *ret)
+static int open_part(struct logstore_ship *ship, const struct logstore_extent *extent,
+                     struct part *ret)
 {
         int fd = openat(ship->directory, extent->name,
                         O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -66,7 +67,8 @@ static int set_end(const struct part *part, const struct remote_place *end,
 
 /* ---- sealed ---- */
 
-static int put_object(struct logstore_ship *ship, const struct part *part, const char *name, uint64_t bytes)
+static int put_object(struct logstore_ship *ship, const struct part *part, const char *name,
+                      uint64_t bytes)
 {
         const struct bucket_source source = { .fd = part->fd, .size = bytes };
         int64_t begun = ship_clock_ns();
@@ -90,8 +92,8 @@ static bool is_behind(const struct logstore_ship *ship, const struct part *part)
         return end->id > part->extent->id;
 }
 
-static int commit_whole(struct logstore_ship *ship, const struct part *part, uint64_t end, uint64_t last,
-                        uint64_t nonce, struct frames_directory *directory)
+static int commit_whole(struct logstore_ship *ship, const struct part *part, uint64_t end,
+                        uint64_t last, uint64_t nonce, struct frames_directory *directory)
 {
         struct commit_header header = ship->last;
         struct remote_entry entry =
@@ -146,8 +148,8 @@ static struct frames_at tail_from(const struct logstore_ship *ship, const struct
         return frames_begin(&part->brief);
 }
 
-static int commit_tail(struct logstore_ship *ship, const struct part *part, uint64_t from, uint64_t first,
-                       const struct frames_at *at)
+static int commit_tail(struct logstore_ship *ship, const struct part *part, uint64_t from,
+                       uint64_t first, const struct frames_at *at)
 {
         struct commit_header header = ship->last;
         struct remote_entry entry = make_entry(ship, part, from, at->offset, first, at->number - 1);
@@ -235,9 +237,9 @@ static int ship_extent(struct logstore_ship *ship, const struct logstore_extent 
 
         if (line && line->entry.sealed && line->entry.to == extent->end)
                 return 0;
-        if (!extent->sealed && (extent->id < ship->last.end.id || extent->end <= FRAMES_OFFSET ||
-                                (extent->id == ship->last.end.id &&
-                                 extent->end <= ship->last.end.offset)))
+        if (!extent->sealed &&
+            (extent->id < ship->last.end.id || extent->end <= FRAMES_OFFSET ||
+             (extent->id == ship->last.end.id && extent->end <= ship->last.end.offset)))
                 return 0;
         r = open_part(ship, extent, &part);
         if (r < 0)
@@ -265,7 +267,7 @@ static int ship_extents(struct logstore_ship *ship)
 {
         struct extents extents = { 0 };
         uint64_t done = 0, total = 0;
-        int r = ship_compare(ship, &ship->last);
+        int r = ship_compare(ship);
 
         if (r == 0)
                 r = look(ship, &extents);

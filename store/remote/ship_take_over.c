@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,7 +30,8 @@ static int seek_extent(void *context, const struct logstore_extent *extent)
         return 1; /* the first that comes is the one, or it is gone */
 }
 
-static int diverged(const struct logstore_ship *ship, const struct remote_place *place, const char *why)
+static int diverged(const struct logstore_ship *ship, const struct remote_place *place,
+                    const char *why)
 {
         return remote_detail(-EILSEQ,
                              "%s: the logs have diverged: %s (segment %" PRIu64 ", offset %" PRIu64
@@ -39,39 +41,58 @@ static int diverged(const struct logstore_ship *ship, const struct remote_place 
                              ship->last.seq);
 }
 
-static int compare_bytes(struct logstore_ship *ship, const struct commit_header *with, const char *name)
+/* Hash the proof of @end anew, or compare it. */
+static int prove(struct logstore_ship *ship, const struct remote_place *end, uint64_t bytes,
+                 uint64_t *ret_check)
 {
-        const struct remote_place *place = &with->end;
-        int fd = openat(ship->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        uint64_t check;
-        int r;
+        char name[32];
+        int fd, r;
 
+        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, end->id);
+        fd = openat(ship->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0)
                 return remote_detail(-errno, "%s: cannot open: %s", name, strerror(errno));
-        r = frames_hash(fd, name, place->offset - with->tail_bytes, place->offset, place->salt,
-                        true, &check);
+        r = frames_hash(fd, name, end->offset - bytes, end->offset, end->salt, true, ret_check);
         close(fd); /* only read */
-        if (r == 0 && check != with->tail_check)
-                r = diverged(ship, place, "the bytes before the end that was shipped are others");
         return r;
 }
 
-int ship_compare(struct logstore_ship *ship, const struct commit_header *with)
+/* The log goes on at the cut: what was shipped behind it is dead. */
+static int go_back(struct logstore_ship *ship, const struct remote_place *cut)
 {
-        const struct remote_place *place = &with->end;
-        struct sought sought = { .place = place };
+        struct commit_header *last = &ship->last;
+
+        last->end = *cut;
+        last->tail_bytes = cut->offset < PROOF_BYTES ? cut->offset : PROOF_BYTES;
+        return prove(ship, cut, last->tail_bytes, &last->tail_check);
+}
+
+int ship_compare(struct logstore_ship *ship)
+{
+        const struct commit_header *last = &ship->last;
+        const struct remote_place *end = &last->end;
+        struct sought sought = { .place = end };
+        struct remote_place cut;
+        uint64_t check;
         int r;
 
-        if (place->id == 0)
+        if (end->id == 0)
                 return 0;
-        r = logstore_extents(ship->store, place->id, seek_extent, &sought);
+        r = logstore_extents(ship->store, end->id, seek_extent, &sought);
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
-        if (!sought.found || sought.extent.salt != place->salt)
-                return diverged(ship, place, "the segment that was shipped last is not on this log");
-        if (sought.extent.end < place->offset)
-                return diverged(ship, place, "more was shipped than is durable here");
-        return compare_bytes(ship, with, sought.extent.name);
+        if (!sought.found || sought.extent.salt != end->salt || sought.extent.end < end->offset) {
+                if (ship_was_cut(ship, end, &cut))
+                        return go_back(ship, &cut);
+                return diverged(ship, end,
+                                sought.found && sought.extent.salt == end->salt
+                                        ? "more was shipped than is durable here"
+                                        : "the segment that was shipped last is not on this log");
+        }
+        r = prove(ship, end, last->tail_bytes, &check);
+        if (r == 0 && check != last->tail_check)
+                r = diverged(ship, end, "the bytes before the end that was shipped are others");
+        return r;
 }
 
 /* ---- what is there ---- */
@@ -101,9 +122,10 @@ static int adopt(struct logstore_ship *ship, const struct commit *newest)
         int r;
 
         if (memcmp(newest->header->uuid, ship->identity.uuid, sizeof(ship->identity.uuid)) != 0)
-                return remote_detail(-EMEDIUMTYPE,
-                                     "%s: the log of another store is there: ship to another prefix",
-                                     ship->bucket->url);
+                return remote_detail(
+                        -EMEDIUMTYPE,
+                        "%s: the log of another store is there: ship to another prefix",
+                        ship->bucket->url);
         r = read_table(ship, newest);
         if (r != 0)
                 return r;
@@ -185,11 +207,13 @@ int ship_take_over(struct logstore_ship *ship)
         if (r == -EAGAIN)
                 return SHIP_AGAIN;
         if (r == 0)
-                r = ship_compare(ship, &ship->last);
+                r = ship_compare(ship);
         if (r == 0)
                 r = be_courteous(ship);
         if (r == 0)
                 r = claim(ship);
+        if (r == 0)
+                r = ship_note_shipped(ship);
         ship->claimed = r == 0;
         return r;
 }

@@ -30,26 +30,25 @@ int brief_check_header(const struct segment_header *header, const uint8_t uuid[1
                 return wrong(ret_fault, -EBADMSG, 504, "header checksum does not hold");
         if (header->version != FORMAT_VERSION)
                 return wrong(ret_fault, -EPROTONOSUPPORT, 8,
-                               "format version %u, this library knows %u", header->version,
-                               FORMAT_VERSION);
+                             "format version %u, this library knows %u", header->version,
+                             FORMAT_VERSION);
         if (header->header_bytes != HEADER_BYTES)
                 return wrong(ret_fault, -EPROTONOSUPPORT, 8,
-                               "a header of %u bytes, this library knows %u", header->header_bytes,
-                               HEADER_BYTES);
+                             "a header of %u bytes, this library knows %u", header->header_bytes,
+                             HEADER_BYTES);
         if (header->incompatible & ~FORMAT_INCOMPATIBLE)
                 return wrong(ret_fault, -EPROTONOSUPPORT, 20, "incompatible flags %#x are unknown",
-                               header->incompatible & ~FORMAT_INCOMPATIBLE);
+                             header->incompatible & ~FORMAT_INCOMPATIBLE);
         if (memcmp(header->uuid, uuid, sizeof(header->uuid)) != 0)
                 return wrong(ret_fault, -EBADMSG, 24, "the segment belongs to another store");
         if (header->id != id)
                 return wrong(ret_fault, -EBADMSG, 40,
-                               "the segment was written as number %" PRIu64
-                               ": the file was renamed",
-                               header->id);
+                             "the segment was written as number %" PRIu64 ": the file was renamed",
+                             header->id);
         if (header->bytes < SEGMENT_BYTES_MIN || header->bytes > SEGMENT_BYTES_MAX ||
             header->bytes % GROW_BYTES != 0)
                 return wrong(ret_fault, -EBADMSG, 56, "impossible segment size %" PRIu64,
-                               header->bytes);
+                             header->bytes);
         return 0;
 }
 

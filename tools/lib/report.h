@@ -6,10 +6,10 @@
 
 enum tool_status {
         STATUS_DONE = 0,
-        STATUS_NO = 1,    /* a true "no": damage found, no such record, a record refused */
-        STATUS_USAGE = 2, /* wrong arguments */
-        STATUS_STORE = 3, /* the store cannot be used: missing, locked, other version */
-        STATUS_IO = 4,    /* disk full, disk failed, input or output failed, no answer */
+        STATUS_NO = 1,     /* a true "no": damage found, no such record, a record refused */
+        STATUS_USAGE = 2,  /* wrong arguments */
+        STATUS_STORE = 3,  /* the store cannot be used: missing, locked, other version */
+        STATUS_IO = 4,     /* disk full, disk failed, input or output failed, no answer */
         STATUS_FENCED = 5, /* another shipper has taken over */
 };
 

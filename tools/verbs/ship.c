@@ -35,14 +35,20 @@ static void show(void *context, uint64_t done, uint64_t total)
         progress_show(progress, done);
 }
 
-static void tell(const struct logstore_ship *ship, const char *url)
+static void tell(const struct logstore_ship *ship, const char *dir, const char *url)
 {
         struct logstore_ship_report report = { .struct_bytes = sizeof(report) };
 
-        if (logstore_ship_tell(ship, &report) == 0)
-                report_note("%s: all up to record %" PRIu64 " is there, with commit %" PRIu64
-                            "; sent %" PRIu64 " bytes",
-                            url, report.shipped.number, report.commit, report.bytes);
+        if (logstore_ship_tell(ship, &report) < 0)
+                return;
+        report_note("%s: all up to record %" PRIu64 " is there, with commit %" PRIu64
+                    "; sent %" PRIu64 " bytes",
+                    url, report.shipped.number, report.commit, report.bytes);
+        if (report.unprotected)
+                report_note(
+                        "%s: this user may not write there, so nothing keeps records from being "
+                        "trimmed before they are shipped",
+                        dir);
 }
 
 static int ship_on(struct logstore_ship *ship, int64_t interval_ns, struct progress *progress)
@@ -95,7 +101,7 @@ int verb_ship(int count, char **arguments)
         if (r < 0)
                 status = report_remote(r, arguments[1]);
         else
-                tell(ship, arguments[1]);
+                tell(ship, arguments[0], arguments[1]);
         logstore_ship_close(ship);
         return status;
 }

@@ -1,0 +1,82 @@
+/*
+ * ship_place.c - what was shipped, as positions in the store itself
+ *
+ * Two positions, named after the URL. One is set behind a commit that is there: a floor, so that
+ * nothing is trimmed before it is shipped, nor the segment with the last bytes that were. The other
+ * is set before a commit is tried. If the log is truncated, the end in the bucket is of a log that
+ * is no longer here. It was ours if one of the two positions is that very place. Then shipping goes
+ * on from the cut. An end that neither of them knows is another copy's: the logs have diverged.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "remote/ship_private.h"
+#include "segment/hash.h"
+
+void ship_name_positions(struct logstore_ship *ship)
+{
+        uint64_t hash = hash_seeded(0, ship->bucket->url, strlen(ship->bucket->url));
+
+        snprintf(ship->shipped_name, sizeof(ship->shipped_name), "ship-%016" PRIx64, hash);
+        snprintf(ship->next_name, sizeof(ship->next_name), "ship-%016" PRIx64 ".next", hash);
+}
+
+/* A shipper without the right to write in the directory ships all the same. */
+static int set(struct logstore_ship *ship, const char *name, const struct remote_place *place,
+               uint32_t flags)
+{
+        const struct logstore_position position = {
+                .struct_bytes = sizeof(position),
+                .flags = flags,
+                .number = place->number + 1,
+                .segment_id = place->id,
+                .segment_salt = place->salt,
+                .offset = place->offset,
+        };
+        int r;
+
+        if (place->id == 0 || ship->report.unprotected)
+                return 0;
+        r = logstore_position_set(ship->store, name, &position);
+        if (r == -EACCES || r == -EROFS || r == -EPERM) {
+                ship->report.unprotected = 1;
+                return 0;
+        }
+        if (r == -ESTALE) /* cut or trimmed just now: the next look says so */
+                return SHIP_AGAIN;
+        return r < 0 ? remote_detail(r, "%s", logstore_detail()) : 0;
+}
+
+int ship_note_next(struct logstore_ship *ship, const struct remote_place *place)
+{
+        return set(ship, ship->next_name, place, 0);
+}
+
+int ship_note_shipped(struct logstore_ship *ship)
+{
+        return set(ship, ship->shipped_name, &ship->last.end, LOGSTORE_POSITION_FLOOR);
+}
+
+static bool is_cut_there(struct logstore_ship *ship, const char *name,
+                         const struct remote_place *place, struct remote_place *ret)
+{
+        struct logstore_position position = { .struct_bytes = sizeof(position) };
+
+        if (logstore_position_get(ship->store, name, &position) < 0 ||
+            position.state != LOGSTORE_POSITION_CUT || position.segment_id != place->id ||
+            position.segment_salt != place->salt || position.offset != place->offset ||
+            position.resume_id == 0)
+                return false;
+        *ret = (struct remote_place){ position.resume_id, position.resume_salt,
+                                      position.resume_offset, position.resume_number - 1 };
+        return true;
+}
+
+bool ship_was_cut(struct logstore_ship *ship, const struct remote_place *place,
+                  struct remote_place *ret)
+{
+        return is_cut_there(ship, ship->shipped_name, place, ret) ||
+               is_cut_there(ship, ship->next_name, place, ret);
+}

@@ -1,0 +1,642 @@
+/*
+ * test_ship.c - what is shipped is fetched, whatever replies are lost and whoever else ships
+ *
+ * Linked with --wrap of bucket_put_new and bucket_get, to lose requests and replies, and to let
+ * something happen before a commit is created.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <time.h>
+
+#include "logstore-remote.h"
+#include "remote/ship_private.h"
+#include "support.h"
+
+int __real_bucket_put_new(struct bucket *bucket, const char *name,
+                          const struct bucket_source *source, struct bucket_reply *ret_reply);
+int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
+                          const struct bucket_source *source, struct bucket_reply *ret_reply);
+int __real_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
+                      const struct bucket_sink *sink, struct bucket_reply *ret_reply);
+int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
+                      const struct bucket_sink *sink, struct bucket_reply *ret_reply);
+
+static struct logstore *store;
+static void (*before_commit)(void); /* the next one; once */
+static unsigned lose_request, lose_reply; /* each so many creations; 0: none */
+static bool versioned;                    /* creates again what is there */
+static int gets_left = -1;                /* until one is refused; -1: none is */
+
+int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
+                          const struct bucket_source *source, struct bucket_reply *ret_reply)
+{
+        static unsigned calls;
+        int r;
+
+        if (before_commit && strncmp(name, COMMIT_PREFIX, strlen(COMMIT_PREFIX)) == 0) {
+                void (*happen)(void) = before_commit;
+
+                before_commit = NULL;
+                happen();
+        }
+        calls++;
+        if (lose_request && calls % lose_request == 0)
+                return remote_detail(-EAGAIN, "the request was lost");
+        if (versioned)
+                bucket_remove(bucket, name, NULL);
+        r = __real_bucket_put_new(bucket, name, source, ret_reply);
+        if (lose_reply && calls % lose_reply == 0)
+                return remote_detail(-EAGAIN, "the reply was lost");
+        return r;
+}
+
+int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
+                      const struct bucket_sink *sink, struct bucket_reply *ret_reply)
+{
+        if (gets_left >= 0 && gets_left-- == 0)
+                return remote_detail(-EACCES, "%s: no more", name);
+        return __real_bucket_get(bucket, name, offset, size, sink, ret_reply);
+}
+
+/* ---- a store and its records ---- */
+
+static void open_store(const char *name)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        options.flags = LOGSTORE_CREATE | LOGSTORE_NO_THREAD;
+        options.segment_bytes = UINT64_C(64) << 10;
+        ck_assert_int_eq(logstore_open(path("%s", name), &options, &store), 0);
+}
+
+static void append(size_t size, char with)
+{
+        char *bytes = malloc(size + 1);
+
+        memset(bytes, with, size);
+        ck_assert_int_eq(logstore_append(store, bytes, size, NULL), 0);
+        free(bytes);
+}
+
+static void append_many(unsigned count)
+{
+        for (unsigned i = 0; i < count; i++)
+                append(i * 37 % 3000, (char)('a' + i % 26));
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+}
+
+/* Both logs have the same numbers, times and bytes, voids too. */
+static void expect_same(const char *left, const char *right)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        static const char *const empty = "";
+        struct logstore *stores[2];
+        struct logstore_cursor *cursors[2];
+        struct logstore_record records[2];
+        int r[2];
+
+        options.flags = LOGSTORE_READ_ONLY;
+        for (int i = 0; i < 2; i++) {
+                ck_assert_int_eq(logstore_open(i ? right : left, &options, &stores[i]), 0);
+                ck_assert_int_eq(logstore_cursor_open(stores[i], 0, &cursors[i]), 0);
+        }
+        do {
+                for (int i = 0; i < 2; i++) {
+                        r[i] = logstore_cursor_next(cursors[i], &records[i]);
+                        if (r[i] == 0 && records[i].size == 0)
+                                records[i].data = empty;
+                }
+                ck_assert_msg(r[0] == r[1], "%d and %d: %s", r[0], r[1], logstore_detail());
+                if (r[0] == 0) {
+                        ck_assert_uint_eq(records[0].number, records[1].number);
+                        ck_assert_int_eq(records[0].time_ns, records[1].time_ns);
+                        ck_assert_uint_eq(records[0].size, records[1].size);
+                        ck_assert_mem_eq(records[0].data, records[1].data, records[0].size);
+                }
+        } while (r[0] == 0);
+        ck_assert_int_eq(r[0], -EAGAIN);
+        for (int i = 0; i < 2; i++) {
+                logstore_cursor_close(cursors[i]);
+                ck_assert_int_eq(logstore_close(stores[i]), 0);
+        }
+}
+
+/* ---- ship and fetch ---- */
+
+static const char *url(void)
+{
+        static char text[600];
+
+        snprintf(text, sizeof(text), "file:%s", path("bucket"));
+        return text;
+}
+
+static struct logstore_ship *open_ship(const char *name)
+{
+        struct logstore_ship_options options = LOGSTORE_SHIP_OPTIONS_INIT;
+        struct logstore_ship *ship = NULL;
+        int r;
+
+        options.flags = LOGSTORE_SHIP_TAKEOVER;
+        r = logstore_ship_open(path("%s", name), url(), NULL, &options, &ship);
+        ck_assert_msg(r == 0, "%d: %s", r, logstore_remote_detail());
+        return ship;
+}
+
+static int ship(const char *name)
+{
+        struct logstore_ship *shipper = open_ship(name);
+        int r = logstore_ship_start(shipper);
+
+        if (r == 0)
+                r = logstore_ship_round(shipper);
+        logstore_ship_close(shipper);
+        return r;
+}
+
+static int fetch(const char *name, struct logstore_fetch_report *ret)
+{
+        struct logstore_fetch_report report = { .struct_bytes = sizeof(report) };
+        int r = logstore_fetch(url(), path("%s", name), NULL, NULL, &report);
+
+        if (ret)
+                *ret = report;
+        return r;
+}
+
+static void expect_fetched_same(const char *store_name, const char *name)
+{
+        expect_ok(fetch(name, NULL));
+        ck_assert_int_eq(logstore_verify(path("%s", name), NULL, NULL), 0);
+        expect_same(path("%s", store_name), path("%s", name));
+}
+
+static unsigned count_objects(const char *folder)
+{
+        DIR *names = opendir(path("bucket/%s", folder));
+        unsigned count = 0;
+
+        if (names)
+                while (readdir(names))
+                        count++;
+        if (names)
+                closedir(names);
+        return count ? count - 2 : 0;
+}
+
+static void make_bucket(void)
+{
+        ck_assert_int_eq(mkdir(path("bucket"), 0700), 0);
+}
+
+/* ---- the same log ---- */
+
+static void add_voids(void)
+{
+        struct logstore_claim claim;
+
+        for (int i = 0; i < 3; i++) {
+                ck_assert_int_eq(logstore_claim(store, 100, &claim), 0);
+                ck_assert_int_eq(logstore_abort(store, &claim), 0);
+        }
+}
+
+static void add_batch(void)
+{
+        struct logstore_entry entries[50];
+
+        for (int i = 0; i < 50; i++)
+                entries[i] = (struct logstore_entry){ "batch", 5, 1000 + i };
+        ck_assert_int_eq(logstore_append_batch(store, entries, 50, NULL), 0);
+}
+
+START_TEST(what_is_shipped_is_fetched)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        for (int i = 0; i < 20; i++) { /* sealed, begun, nothing new */
+                expect_ok(logstore_ship_round(shipper));
+                if (i % 3 == 0)
+                        add_voids();
+                if (i % 4 == 0)
+                        add_batch();
+                if (i % 2 == 0)
+                        append_many(17);
+                ck_assert_int_eq(logstore_sync(store, 0), 0);
+        }
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* A batch that no tail can hold. */
+START_TEST(a_large_record_goes_as_an_object)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        make_bucket();
+        options.flags = LOGSTORE_CREATE | LOGSTORE_NO_THREAD;
+        ck_assert_int_eq(logstore_open(path("store"), &options, &store), 0);
+        append(100, 'x');
+        append((size_t)9 << 20, 'y');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        expect_ok(ship("store"));
+        append(100, 'z');
+        append((size_t)3 << 20, 'y'); /* more than a window */
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(what_is_not_durable_is_not_shipped)
+{
+        struct logstore_fetch_report report;
+
+        make_bucket();
+        open_store("store");
+        append_many(10);
+        append(10, 'x');
+        expect_ok(ship("store"));
+        expect_ok(fetch("copy", &report));
+        ck_assert_uint_eq(report.end.number, 10);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+static const struct {
+        unsigned request, reply;
+} losses[] = { { 2, 0 }, { 0, 2 }, { 3, 0 }, { 0, 3 }, { 3, 5 } };
+
+START_TEST(lost_requests_and_replies_lose_and_double_nothing)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(60);
+        lose_request = losses[_i].request;
+        lose_reply = losses[_i].reply;
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        for (int i = 0; i < 5; i++) {
+                expect_ok(logstore_ship_round(shipper));
+                append_many(7);
+        }
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- two shippers ---- */
+
+START_TEST(who_is_overtaken_stops_and_says_so)
+{
+        struct logstore_ship *first, *second;
+
+        make_bucket();
+        open_store("store");
+        append_many(30);
+        first = open_ship("store");
+        second = open_ship("store");
+        expect_ok(logstore_ship_start(first));
+        expect_ok(logstore_ship_round(first));
+        expect_ok(logstore_ship_start(second));
+        append_many(3);
+        expect(logstore_ship_round(first), -EPIPE);
+        ck_assert_ptr_nonnull(strstr(logstore_remote_detail(), "has taken over"));
+        expect_ok(logstore_ship_round(second));
+        expect_ok(logstore_ship_start(first)); /* and back again */
+        append_many(3);
+        expect(logstore_ship_round(second), -EPIPE);
+        expect_ok(logstore_ship_round(first));
+        logstore_ship_close(first);
+        logstore_ship_close(second);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+static struct logstore_ship *other;
+
+static void other_takes_over(void)
+{
+        expect_ok(logstore_ship_start(other));
+        append_many(20);
+        expect_ok(logstore_ship_round(other));
+}
+
+/* The name that the sleeper is about to create was used and removed meanwhile. */
+static void other_goes_far_beyond(void)
+{
+        other_takes_over();
+        for (uint64_t seq = 1; seq < other->last.seq; seq++) {
+                char name[COMMIT_NAME_BYTES];
+
+                commit_name(name, seq);
+                unlink(path("bucket/%s", name));
+        }
+}
+
+/* The first shipper sleeps right before its commit is created, and wakes to another's log. */
+START_TEST(a_sleeper_is_told)
+{
+        struct logstore_ship *sleeper;
+        struct logstore_ship_report report = { .struct_bytes = sizeof(report) };
+        int r;
+
+        make_bucket();
+        open_store("store");
+        append_many(30);
+        sleeper = open_ship("store");
+        other = open_ship("store");
+        expect_ok(logstore_ship_start(sleeper));
+        expect_ok(logstore_ship_round(sleeper));
+        append_many(1);
+        before_commit = _i == 0 ? other_takes_over : other_goes_far_beyond;
+        if (_i == 1) /* as the server's clock would tell */
+                sleeper->confirmed.server_ns -= 2 * CONFIRMED_SERVER_NS;
+        r = logstore_ship_round(sleeper);
+        expect_ok(logstore_ship_tell(sleeper, &report));
+        if (_i == 0)
+                expect(r, -EPIPE);
+        else /* what it created does not count: it looks anew, and takes over in earnest */
+                ck_assert_msg(r == 0 && report.term > other->last.term, "%d: %s", r,
+                              logstore_remote_detail());
+        expect_ok(ship("store"));
+        logstore_ship_close(sleeper);
+        logstore_ship_close(other);
+        if (_i == 0)
+                expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- refused ---- */
+
+START_TEST(a_bucket_that_creates_twice_is_refused)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(3);
+        shipper = open_ship("store");
+        if (_i == 0) {
+                versioned = true;
+                expect(logstore_ship_start(shipper), -EOPNOTSUPP);
+        } else { /* switched on later: the second creation of the claim shows it */
+                expect_ok(logstore_ship_start(shipper));
+                versioned = true;
+                expect(ship_take_over(shipper), -EOPNOTSUPP);
+        }
+        ck_assert_ptr_nonnull(strstr(logstore_remote_detail(), "twice"));
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(another_stores_log_is_refused)
+{
+        make_bucket();
+        open_store("store");
+        append_many(3);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("second");
+        append_many(3);
+        expect(ship("second"), -EMEDIUMTYPE);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+static void copy_store(const char *from, const char *to)
+{
+        char command[1200];
+
+        snprintf(command, sizeof(command), "cp -a %s %s", path("%s", from), path("%s", to));
+        ck_assert_int_eq(system(command), 0);
+}
+
+/* Two copies of one store go on by themselves. The second one may be the shorter or the longer. */
+START_TEST(a_diverged_copy_is_refused)
+{
+        make_bucket();
+        open_store("store");
+        append_many(40);
+        if (_i % 2)
+                expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_close(store), 0);
+        copy_store("store", "copy");
+        open_store("store");
+        append_many(_i / 2 ? 3 : 50);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("copy");
+        append_many(20);
+        expect(ship("copy"), -EILSEQ);
+        ck_assert_ptr_nonnull(strstr(logstore_remote_detail(), "diverged"));
+        if (_i == 2) /* nor does a cut excuse it: that end was never this copy's */
+                ck_assert_int_eq(logstore_truncate_after(store, 30, 0), 0);
+        expect(ship("copy"), -EILSEQ);
+        ck_assert_int_eq(logstore_close(store), 0);
+        expect_fetched_same("store", "fetched");
+}
+END_TEST
+
+/* ---- truncated and trimmed ---- */
+
+static const uint64_t cuts[] = { 199, 190, 100, 1, 0 };
+
+START_TEST(a_truncated_log_is_shipped_from_the_cut_on)
+{
+        struct logstore_ship *shipper = NULL;
+
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        if (_i % 2) { /* while it ships, or by one who comes later */
+                shipper = open_ship("store");
+                expect_ok(logstore_ship_start(shipper));
+                expect_ok(logstore_ship_round(shipper));
+        } else {
+                expect_ok(ship("store"));
+        }
+        ck_assert_int_eq(logstore_truncate_after(store, cuts[_i / 2], 0), 0);
+        append_many(33);
+        expect_ok(shipper ? logstore_ship_round(shipper) : ship("store"));
+        append_many(5);
+        expect_ok(shipper ? logstore_ship_round(shipper) : ship("store"));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(nothing_is_trimmed_before_it_is_shipped)
+{
+        struct logstore_bounds bounds;
+
+        make_bucket();
+        open_store("store");
+        append_many(100);
+        expect_ok(ship("store"));
+        append_many(200);
+        ck_assert_int_eq(logstore_trim_before(store, 250, NULL), -EBUSY);
+        ck_assert_int_eq(logstore_bounds(store, &bounds), 0);
+        ck_assert_uint_eq(bounds.first, 1);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_trim_before(store, 250, NULL), 0);
+        ck_assert_int_eq(logstore_bounds(store, &bounds), 0);
+        ck_assert_uint_gt(bounds.first, 200);
+        append_many(10);
+        expect_ok(ship("store")); /* what was trimmed here stays there */
+        expect_ok(fetch("copy", NULL));
+        ck_assert_int_eq(logstore_verify(path("copy"), NULL, NULL), 0);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- checkpoints, and what is removed ---- */
+
+static void age(const char *folder)
+{
+        const struct timespec old[2] = { { time(NULL) - 10000, 0 }, { time(NULL) - 10000, 0 } };
+        DIR *names = opendir(path("bucket/%s", folder));
+        struct dirent *name;
+
+        ck_assert_ptr_nonnull(names);
+        while ((name = readdir(names)))
+                utimensat(dirfd(names), name->d_name, old, 0);
+        closedir(names);
+}
+
+START_TEST(what_nobody_needs_is_removed)
+{
+        struct logstore_ship *shipper;
+        unsigned commits;
+
+        make_bucket();
+        open_store("store");
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        for (int i = 0; i < 150; i++) {
+                append_many(20);
+                expect_ok(logstore_ship_round(shipper));
+        }
+        ck_assert_uint_ne(shipper->last.checkpoint_seq, 0);
+        commits = count_objects("c");
+        age("c");
+        age("seg");
+        shipper->collect_ns = 0;
+        append_many(1);
+        expect_ok(logstore_ship_round(shipper));
+        ck_assert_uint_lt(count_objects("c"), commits - 50);
+        expect_fetched_same("store", "copy");
+        logstore_ship_close(shipper);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- fetches ---- */
+
+START_TEST(a_fetch_that_ended_early_goes_on)
+{
+        struct logstore_fetch_report report;
+
+        make_bucket();
+        open_store("store");
+        append_many(300);
+        expect_ok(ship("store"));
+        gets_left = 5;
+        expect(fetch("copy", NULL), -EACCES);
+        gets_left = -1;
+        ck_assert_int_ne(access(path("copy"), F_OK), 0);
+        expect_ok(fetch("copy", &report));
+        ck_assert_uint_gt(report.kept_bytes, 0);
+        ck_assert_int_eq(logstore_verify(path("copy"), NULL, NULL), 0);
+        expect_same(path("store"), path("copy"));
+        expect(fetch("copy", NULL), -EEXIST);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+static void spoil(const char *folder, bool remove_it)
+{
+        DIR *names = opendir(path("bucket/%s", folder));
+        struct dirent *name;
+        char victim[300] = "";
+
+        ck_assert_ptr_nonnull(names);
+        while ((name = readdir(names)))
+                if (name->d_name[0] != '.' && strcmp(name->d_name, victim) > 0)
+                        snprintf(victim, sizeof(victim), "%s", name->d_name);
+        closedir(names);
+        if (remove_it) {
+                ck_assert_int_eq(unlink(path("bucket/%s/%s", folder, victim)), 0);
+        } else {
+                int fd = open(path("bucket/%s/%s", folder, victim), O_RDWR);
+                char byte;
+
+                ck_assert_int_eq(pread(fd, &byte, 1, 5000), 1);
+                byte = (char)~byte;
+                ck_assert_int_eq(pwrite(fd, &byte, 1, 5000), 1);
+                close(fd);
+        }
+}
+
+START_TEST(a_damaged_or_missing_object_is_told)
+{
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        expect_ok(ship("store"));
+        spoil("seg", _i);
+        expect(fetch("copy", NULL), -EBADMSG);
+        ck_assert_msg(strstr(logstore_remote_detail(), _i ? "missing" : "checksum"), "%s",
+                      logstore_remote_detail());
+        ck_assert_int_ne(access(path("copy"), F_OK), 0);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(an_empty_bucket_has_no_log)
+{
+        make_bucket();
+        expect(fetch("copy", NULL), -ENODATA);
+}
+END_TEST
+
+int main(void)
+{
+        const struct test_entry tests[] = {
+                { what_is_shipped_is_fetched, 0 },
+                { a_large_record_goes_as_an_object, 0 },
+                { what_is_not_durable_is_not_shipped, 0 },
+                { lost_requests_and_replies_lose_and_double_nothing, CASES(losses) },
+                { who_is_overtaken_stops_and_says_so, 0 },
+                { a_sleeper_is_told, 2 },
+                { a_bucket_that_creates_twice_is_refused, 2 },
+                { another_stores_log_is_refused, 0 },
+                { a_diverged_copy_is_refused, 4 },
+                { a_truncated_log_is_shipped_from_the_cut_on, 2 * CASES(cuts) },
+                { nothing_is_trimmed_before_it_is_shipped, 0 },
+                { what_nobody_needs_is_removed, 0 },
+                { a_fetch_that_ended_early_goes_on, 0 },
+                { a_damaged_or_missing_object_is_told, 2 },
+                { an_empty_bucket_has_no_log, 0 },
+        };
+
+        return RUN_TESTS("ship", tests);
+}

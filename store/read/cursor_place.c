@@ -7,12 +7,16 @@
 #include "read/cursor_private.h"
 #include "read/follower.h"
 
+/* Before the first record of a segment only what lies before the segment was passed. A recovery may
+ * drop the segment if it stays empty. */
 struct stand cursor_where(const struct logstore_cursor *cursor)
 {
+        const struct segment_brief *brief = cursor->segment ? &cursor->segment->brief : NULL;
         struct stand at = cursor->at;
 
-        if (cursor->segment && at.number >= cursor->segment->brief.start.first_number) {
-                at.passed_id = cursor->segment->brief.id;
+        if (brief && at.number >= brief->start.first_number) {
+                at.passed_id = at.number > brief->start.first_number ? brief->id
+                                                                     : brief->start.previous_id;
                 at.passed_number = at.number;
         } else if (at.passed_number != at.number) {
                 at.passed_id = 0;

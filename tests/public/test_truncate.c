@@ -197,6 +197,30 @@ START_TEST(a_cut_behind_what_was_read_is_none)
 }
 END_TEST
 
+/* A cursor stands before the first record of a segment. All of that is cut, records are written
+ * anew, and what the cursor has read is trimmed. Nothing that it passed was cut. */
+START_TEST(a_cut_of_a_segment_from_its_beginning_is_none)
+{
+        struct logstore *reader = NULL;
+        struct logstore_cursor *cursor = cursor_on_ten(_i ? NULL : &reader);
+        struct logstore_record record;
+
+        ck_assert_int_eq(logstore_truncate_after(store, 5, 0), 0);
+        append_marked(1, "old");
+        ck_assert_int_eq(logstore_cursor_get(cursor, 6, &record), 0);
+        ck_assert_int_eq(logstore_cursor_prev(cursor, &record), 0);
+        ck_assert_uint_eq(record.number, 6);
+        ck_assert_int_eq(logstore_truncate_after(store, 5, 0), 0);
+        append_marked(3, "new");
+        ck_assert_int_eq(logstore_trim_before(store, 6, NULL), 0);
+        ck_assert_uint_eq(bounds_of(store).first, 6);
+        ck_assert_msg(logstore_cursor_next(cursor, &record) == 0, "%s", logstore_detail());
+        ck_assert_uint_eq(record.number, 6);
+        ck_assert_mem_eq(record.data, "new", 3);
+        close_cursor_on(reader, cursor);
+}
+END_TEST
+
 START_TEST(an_emptied_log_goes_on_at_a_later_number)
 {
         struct logstore_record record;
@@ -338,6 +362,7 @@ int main(void)
                 { readers_beyond_the_cut_are_stale_the_others_go_on, 2 },
                 { a_cut_of_which_all_is_trimmed_is_told, 4 },
                 { a_cut_behind_what_was_read_is_none, 2 },
+                { a_cut_of_a_segment_from_its_beginning_is_none, 2 },
                 { an_emptied_log_goes_on_at_a_later_number, 0 },
                 { a_trimmed_log_is_emptied_and_never_begins_earlier, 0 },
                 { appends_beside_truncations_are_whole, 0 },

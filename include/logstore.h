@@ -381,7 +381,8 @@ LOGSTORE_API int logstore_cursor_fd(struct logstore_cursor *cursor);
  *
  * A segment stays if every limit that is set keeps it: the strictest wins. Whole segments go,
  * oldest first, never the active one. Nothing on disk says how many voids there are, so
- * @keep_records reads once what is kept. -EINVAL: @keep_ns is negative. -EROFS.
+ * @keep_records reads once what is kept. Positions that are floors hold it up, whatever the limits.
+ * -EINVAL: @keep_ns is negative. -EROFS.
  */
 LOGSTORE_API int logstore_set_retention(struct logstore *store, uint64_t keep_bytes,
                                         uint64_t keep_records, int64_t keep_ns);
@@ -395,15 +396,23 @@ LOGSTORE_API int logstore_set_floor(struct logstore *store, uint64_t number);
  * The new first number goes to *ret_first (may be NULL). It is durable before anything is deleted,
  * and only durable records go: the call syncs them first.
  *
+ * -EBUSY: a position that is a floor forbids it (detail: its name, and up to which number one may
+ * trim), or another process is setting one; nothing is deleted. -EBADMSG and the like: so does one
+ * that is damaged.
+ *
  * -EROFS. -EIO: a sync failed. -EACCES and the like: a file cannot be deleted. The log begins later
  * all the same, but an open for writing tries again, and fails as long as the file cannot be
  * deleted.
  */
 LOGSTORE_API int logstore_trim_before(struct logstore *store, uint64_t number, uint64_t *ret_first);
 
-/* Apply retention now; the first number goes to *ret_first (may be NULL). With @dry_run only say
- * what it would be. A read-only store, too, takes a dry run: the limits are those in its
- * options, and the answer is what a writer would get that opened it now. Otherwise -EROFS. */
+/*
+ * Apply retention now, as far as positions that are floors let it; the first number goes to
+ * *ret_first (may be NULL). With @dry_run only say what it would be. A read-only store, too, takes
+ * a dry run: the limits are those in its options, and the answer is what a writer would get that
+ * opened it now. Otherwise -EROFS. -EBUSY: another process is setting a position. -EBADMSG and the
+ * like: a position that may be a floor is damaged.
+ */
 LOGSTORE_API int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first);
 
 /*
@@ -463,6 +472,10 @@ struct logstore_position {
  * '-', '_' and '.', and does not begin with '.'.
  *
  * A position is set in what is durable. Open for writing, the call syncs the records before it.
+ *
+ * A floor holds up logstore_set_retention() and logstore_trim_before() in the writer's process,
+ * with the whole segment of its place. A trim that races with this call obeys the floor, or this
+ * call says -ESTALE.
  *
  * -EINVAL           a bad name, flag or limit; @number is 0; or the place is not behind the record
  *                   before @number

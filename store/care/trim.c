@@ -57,7 +57,7 @@ static int plan_of_reader(struct logstore *store, uint64_t *ret_first)
         struct control control = { .first_number = view_first(&store->live) };
         struct sync sync = { .eventfd = -1 };
         struct retention retention;
-        uint64_t target, tail;
+        uint64_t first, tail;
         int r = view_tail(&store->live, &tail);
 
         if (r < 0)
@@ -67,11 +67,11 @@ static int plan_of_reader(struct logstore *store, uint64_t *ret_first)
         retention.keep_bytes = store->options.keep_bytes;
         retention.keep_records = store->options.keep_records;
         retention.keep_ns = store->options.keep_ns;
-        target = retention_target(&retention);
-        if (ret_first)
-                *ret_first = target > control.first_number ? target : control.first_number;
+        r = retention_plan(&retention, &first);
+        if (r == 0 && ret_first)
+                *ret_first = first;
         pthread_mutex_destroy(&retention.lock);
-        return 0;
+        return r;
 }
 
 static int apply_of_reader(struct logstore *store, int dry_run, uint64_t *ret_first)
@@ -86,15 +86,14 @@ static int apply_of_reader(struct logstore *store, int dry_run, uint64_t *ret_fi
         return r;
 }
 
-static void plan_of_writer(struct logstore *store, uint64_t *ret_first)
+static int plan_of_writer(struct logstore *store, uint64_t *ret_first)
 {
-        uint64_t target = retention_target(&store->retention);
-        uint64_t floor = store->retention.floor, first = store->control.first_number;
+        uint64_t first;
+        int r = retention_plan(&store->retention, &first);
 
-        if (target > floor)
-                target = floor;
-        if (ret_first)
-                *ret_first = target > first ? target : first;
+        if (r == 0 && ret_first)
+                *ret_first = first;
+        return r;
 }
 
 int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_first)
@@ -106,10 +105,8 @@ int logstore_apply_retention(struct logstore *store, int dry_run, uint64_t *ret_
         r = store_enter_writer(store);
         if (r < 0)
                 return r;
-        if (dry_run)
-                plan_of_writer(store, ret_first);
-        else
-                r = retention_apply(&store->retention, ret_first);
+        r = dry_run ? plan_of_writer(store, ret_first)
+                    : retention_apply(&store->retention, ret_first);
         store_leave();
         return r;
 }

@@ -6,6 +6,10 @@
  * first unlink. So a crash in between leaves leftovers, and never a log that seems to miss its
  * start. Syncs go on while files are unlinked; the background thread unlinks a few at each look.
  *
+ * Floors: named positions that retention obeys are looked for under their lock. It is held until
+ *         the new first number is published. A process that sets a position looks for its place
+ *         under the same lock, so no floor is set for what goes.
+ *
  * Age: a segment is as old as the oldest start of any segment behind it. So one record, or one
  *      clock, that was in the future holds up nothing.
  */
@@ -15,7 +19,10 @@
 
 #include "logstore.h"
 #include "os/detail.h"
+#include "position/floors.h"
+#include "position/position.h"
 
+#define POSITIONS_WAIT_NS INT64_C(5000000000) /* for a process that sets one */
 #define WALK_BATCH 4    /* segments whose records one look of *behind* counts */
 #define UNLINK_BATCH 16 /* files that one look of *behind* unlinks */
 
@@ -118,6 +125,8 @@ uint64_t retention_target(struct retention *retention)
 struct trim {
         struct retention *retention;
         uint64_t number, first;
+        bool asked;                /* for this number: a floor below it is an error */
+        int64_t positions_wait_ns; /* for their lock */
 };
 
 static int fail(struct retention *retention, int error)
@@ -164,17 +173,71 @@ static int settle(struct retention *retention, struct trim *trim)
         return r;
 }
 
-static int trim_locked(struct retention *retention, uint64_t number, uint64_t *ret_first)
+/* The first number that a trim before @number would leave; @number itself if that is not known. */
+static uint64_t first_left(struct retention *retention, uint64_t number)
 {
-        struct trim trim = { .retention = retention };
+        uint64_t id = chain_id_of(retention->chain, number);
+        struct chain_entry entry;
+
+        if (id == 0 || chain_entry_after(retention->chain, id - 1, &entry) < 0 || entry.id != id)
+                return number;
+        return entry.first_number;
+}
+
+/* Lower *number to the lowest floor. A trim that was @asked for is refused instead. */
+static int obey_floors(struct retention *retention, bool asked, uint64_t *number)
+{
+        struct floor floor;
+        int r = floors_find(retention->chain, &floor);
+
+        if (r < 0 || first_left(retention, *number) <= floor.number)
+                return r;
+        if (asked || floor.error < 0)
+                return floors_tell(&floor);
+        *number = floor.number;
+        return 0;
+}
+
+/* Where the file system has no such lock, nobody can set a position, either. */
+static int lock_positions(const struct trim *trim, int *ret)
+{
+        int r = position_lock(trim->retention->chain->directory, trim->positions_wait_ns, ret);
+
+        return r == -EBADF || r == -EOPNOTSUPP || r == -ENOLCK || r == -ENOSYS ? 0 : r;
+}
+
+static int trim_beside_positions(struct trim *trim)
+{
+        struct retention *retention = trim->retention;
+        uint64_t first = retention->control->first_number;
+        bool goes = first_left(retention, trim->number) > first;
+        int lock = -1, r = goes ? lock_positions(trim, &lock) : 0;
+
+        if (r == 0 && goes)
+                r = obey_floors(retention, trim->asked, &trim->number);
+        if (r == 0 && goes && first_left(retention, trim->number) <= first) {
+                trim->first = first; /* a floor holds all: a turn for nothing would hold up syncs */
+                r = writer_failure(retention->sync->writer);
+        } else if (r == 0) {
+                r = sync_alone(retention->sync, trim_alone, trim);
+        }
+        if (lock >= 0)
+                position_unlock(lock);
+        return r;
+}
+
+static int trim_locked(struct trim *trim, uint64_t *ret_first)
+{
+        struct retention *retention = trim->retention;
         int r;
 
-        trim.number = number < retention->floor ? number : retention->floor;
-        r = settle(retention, &trim);
+        if (trim->number > retention->floor)
+                trim->number = retention->floor;
+        r = settle(retention, trim);
         if (r == 0)
-                r = sync_alone(retention->sync, trim_alone, &trim);
+                r = trim_beside_positions(trim);
         if (r == 0 && ret_first)
-                *ret_first = trim.first;
+                *ret_first = trim->first;
         return r;
 }
 
@@ -192,19 +255,20 @@ static int unlink_locked(struct retention *retention, size_t most)
 
 /* Judge the limits under the lock, whatever was found before. A truncation may take back records
  * that the limits counted; a plan from before it would then let go of what they keep. */
-static int limit_locked(struct retention *retention, size_t walks, uint64_t *ret_first)
+static int limit_locked(struct trim *trim, size_t walks, uint64_t *ret_first)
 {
-        return trim_locked(retention, target_within(retention, walks), ret_first);
+        trim->number = target_within(trim->retention, walks);
+        return trim_locked(trim, ret_first);
 }
 
-static int trim_and_unlink(struct retention *retention, const uint64_t *number, uint64_t *ret_first)
+static int trim_and_unlink(struct trim *trim, uint64_t *ret_first)
 {
+        struct retention *retention = trim->retention;
         uint64_t first = 0;
         int r;
 
         pthread_mutex_lock(&retention->lock);
-        r = number ? trim_locked(retention, *number, &first)
-                   : limit_locked(retention, SIZE_MAX, &first);
+        r = trim->asked ? trim_locked(trim, &first) : limit_locked(trim, SIZE_MAX, &first);
         if (r == 0)
                 r = unlink_locked(retention, SIZE_MAX);
         pthread_mutex_unlock(&retention->lock);
@@ -215,23 +279,45 @@ static int trim_and_unlink(struct retention *retention, const uint64_t *number, 
 
 int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first)
 {
-        return trim_and_unlink(retention, &number, ret_first);
+        struct trim trim = { .retention = retention,
+                             .number = number,
+                             .asked = true,
+                             .positions_wait_ns = POSITIONS_WAIT_NS };
+
+        return trim_and_unlink(&trim, ret_first);
 }
 
 int retention_apply(struct retention *retention, uint64_t *ret_first)
 {
+        struct trim trim = { .retention = retention, .positions_wait_ns = POSITIONS_WAIT_NS };
+
         retention_target(retention); /* count now, while others may trim */
-        return trim_and_unlink(retention, NULL, ret_first);
+        return trim_and_unlink(&trim, ret_first);
+}
+
+int retention_plan(struct retention *retention, uint64_t *ret_first)
+{
+        uint64_t number = retention_target(retention), first = retention->control->first_number;
+        int r = 0;
+
+        if (number > retention->floor)
+                number = retention->floor;
+        if (first_left(retention, number) > first)
+                r = obey_floors(retention, false, &number);
+        if (r == 0)
+                *ret_first = number > first ? number : first;
+        return r;
 }
 
 int retention_apply_some(struct retention *retention)
 {
+        struct trim trim = { .retention = retention }; /* it waits for no setter */
         int r;
 
         if (target_within(retention, WALK_BATCH) <= retention->control->first_number ||
             pthread_mutex_trylock(&retention->lock) != 0) /* another thread is at it */
                 return 0;
-        r = limit_locked(retention, WALK_BATCH, NULL);
+        r = limit_locked(&trim, WALK_BATCH, NULL);
         pthread_mutex_unlock(&retention->lock);
         return r;
 }

@@ -33,11 +33,14 @@ uint64_t retention_target(struct retention *retention);
 int retention_records(struct chain *chain, const struct chain_entry *entry, uint64_t numbers,
                       size_t *walks, uint64_t *ret);
 
+/* Say what applying the limits would leave. */
+int retention_plan(struct retention *retention, uint64_t *ret_first);
+
 /* Delete whole segments before @number and the floor. Syncs wait until the first number is durable,
- * and not until the files are unlinked. */
+ * and not until the files are unlinked. -EBUSY: a named position forbids it; nothing is deleted. */
 int retention_trim(struct retention *retention, uint64_t number, uint64_t *ret_first);
 
-/* Apply the limits, if there are any. */
+/* Apply the limits, if there are any, as far as named positions let them. */
 int retention_apply(struct retention *retention, uint64_t *ret_first);
 
 /* The same, but count only a few segments, and leave the files to retention_unlink_some(). Does

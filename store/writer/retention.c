@@ -311,8 +311,7 @@ int retention_plan(struct retention *retention, uint64_t *ret_first)
 
 int retention_apply_some(struct retention *retention)
 {
-        struct trim trim = { .retention =
-                                     retention }; /* if the lock is held, the next look trims */
+        struct trim trim = { .retention = retention }; /* it waits for no setter */
         int r;
 
         if (target_within(retention, WALK_BATCH) <= retention->control->first_number ||

@@ -5,7 +5,7 @@
  */
 #include <sys/stat.h>
 
-#include "segment/segment.h"
+#include "chain/chain.h"
 #include "test_threads_support.h"
 
 #define EXTENTS_MAX 512
@@ -26,6 +26,23 @@ int __wrap_segment_brief_read(int directory, const uint8_t uuid[16], uint64_t id
 {
         briefs_read++;
         return __real_segment_brief_read(directory, uuid, id, ret);
+}
+
+static void (*before_look)(void); /* once, behind the look at what the writer has changed */
+
+int __real_chain_extent_after(struct chain *chain, bool follows, uint64_t after, uint64_t number,
+                              struct chain_extent *ret);
+int __wrap_chain_extent_after(struct chain *chain, bool follows, uint64_t after, uint64_t number,
+                              struct chain_extent *ret);
+int __wrap_chain_extent_after(struct chain *chain, bool follows, uint64_t after, uint64_t number,
+                              struct chain_extent *ret)
+{
+        void (*call)(void) = before_look;
+
+        before_look = NULL;
+        if (call)
+                call();
+        return __real_chain_extent_after(chain, follows, after, number, ret);
 }
 
 static int collect(void *context, const struct logstore_extent *extent)
@@ -191,6 +208,27 @@ START_TEST(what_was_cut_is_not_told)
         ck_assert_uint_eq(expect_both(), 5000);
         ck_assert_uint_eq(count, 1);
         ck_assert_uint_eq(extents[0].previous_id, 0);
+        close_reader();
+}
+END_TEST
+
+static void cut_all_but_one(void)
+{
+        ck_assert_int_eq(logstore_truncate_after(store, 1, 0), 0);
+        fill(200);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+}
+
+/* The control page is newer than the chain that the reading process knows. */
+START_TEST(what_was_cut_between_two_looks_is_not_told)
+{
+        begin_filled(400);
+        expect_both();
+        before_look = cut_all_but_one;
+        ck_assert_int_eq(ask(reader, 0), 0);
+        expect_chain();
+        ck_assert_uint_eq(extents[0].last_number, 1);
+        ck_assert_uint_eq(extents[count - 1].last_number, 201);
         close_reader();
 }
 END_TEST
@@ -488,6 +526,7 @@ int main(void)
                 { a_sealed_segment_is_told_as_sealed, 0 },
                 { a_seal_alone_does_not_prove_itself, 0 },
                 { what_was_cut_is_not_told, 0 },
+                { what_was_cut_between_two_looks_is_not_told, 0 },
                 { what_was_trimmed_is_not_told, 0 },
                 { after_a_crash_the_same_is_told_and_more, 0 },
                 { near_the_end_little_is_read, 0 },

@@ -14,14 +14,21 @@
 #ifndef LOGSTORE_BUCKET_FILE_H
 #define LOGSTORE_BUCKET_FILE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "remote/bucket.h"
 
+#define FILE_LASTING_MAX 4 /* if there are more, they are synced each time */
+
 struct file_bucket {
         struct bucket bucket;
         char *path;
-        atomic_bool cleaned; /* leftovers were looked for; no partner: twice would do no harm */
+        atomic_bool cleaned;  /* leftovers were looked for; no partner: twice would do no harm */
+        pthread_mutex_t lock; /* of all below */
+        /* Directories whose own names are known to be durable; "" is the bucket itself. */
+        char lasting[FILE_LASTING_MAX][BUCKET_NAME_MAX + 1];
+        size_t lasting_count;
 };
 
 static inline struct file_bucket *file_bucket_of(struct bucket *bucket)
@@ -37,6 +44,10 @@ int file_open_top(const struct file_bucket *bucket, bool create, int *ret_fd);
 
 /* The directory where @name lies, and the rest of the name. */
 int file_open_parent(int top, const char *name, bool create, const char **ret_rest, int *ret_fd);
+
+/* Sync what the directories on the way to @name are named by. Another process may have made them
+ * and not have come that far. */
+int file_make_lasting(struct file_bucket *bucket, int top, const char *name);
 
 /* A new file "~..." in @top, open for writing. */
 #define FILE_TEMPORARY_BYTES 40

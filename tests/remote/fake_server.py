@@ -290,8 +290,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def bad_same_page(self):
         self.body()
-        self.xml(200, "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a</Key>"
-                      "<Size>1</Size></Contents></ListBucketResult>")
+        self.xml(200, "<ListBucketResult><IsTruncated>true</IsTruncated>"
+                      f"<Contents><Key>{self.query['prefix']}a</Key><Size>1</Size></Contents>"
+                      "</ListBucketResult>")
+
+    def bad_other_prefix(self):
+        self.body()
+        self.xml(200, "<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents>"
+                      "</ListBucketResult>")
 
     def bad_no_page(self):
         self.body()

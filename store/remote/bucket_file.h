@@ -8,6 +8,8 @@
  *          cannot link, renameat2() with RENAME_NOREPLACE does. put() may replace, and renames.
  * Durable: file, then directory, are synced before an object is said to be there. So does the loser
  *          of a race for a name, since it tells what it saw.
+ * Rights:  objects have those of the directory, as far as the umask lets them. A directory that is
+ *          made here is its owner's.
  * Killed:  leaves a file with '~'. The first put into a bucket removes those that are a day old.
  *          A writer that stood still as long finds its file gone and fails.
  */

@@ -52,12 +52,20 @@ int file_failed(int error, const char *what)
         return remote_detail(outcome_of(error), "%s: %s", what, strerrordesc_np(error));
 }
 
+/* Objects are for whom the directory is for; one that we make is for its owner. */
+static mode_t mode_in(int top, mode_t most)
+{
+        struct stat st;
+
+        return fstat(top, &st) < 0 ? most & 0700 : st.st_mode & most;
+}
+
 int file_open_top(const struct file_bucket *bucket, bool create, int *ret_fd)
 {
         int fd = open(bucket->path, DIRECTORY_FLAGS);
 
         if (fd < 0 && errno == ENOENT && create) {
-                if (mkdir(bucket->path, 0777) < 0 && errno != EEXIST)
+                if (mkdir(bucket->path, 0700) < 0 && errno != EEXIST)
                         return file_failed(errno, "mkdir");
                 fd = open(bucket->path, DIRECTORY_FLAGS);
         }
@@ -72,7 +80,7 @@ static int open_below(int top, const char *name, bool create, int *ret_fd)
         int fd = openat(top, name, DIRECTORY_FLAGS | O_NOFOLLOW);
 
         if (fd < 0 && errno == ENOENT && create) {
-                if (mkdirat(top, name, 0777) < 0 && errno != EEXIST)
+                if (mkdirat(top, name, mode_in(top, 0777)) < 0 && errno != EEXIST)
                         return file_failed(errno, "mkdir");
                 fd = openat(top, name, DIRECTORY_FLAGS | O_NOFOLLOW);
         }
@@ -162,7 +170,8 @@ int file_open_temporary(int top, char ret_name[FILE_TEMPORARY_BYTES], int *ret_f
                 return file_failed(errno, "getrandom");
         snprintf(ret_name, FILE_TEMPORARY_BYTES, "~%016jx%016jx", (uintmax_t)dice[0],
                  (uintmax_t)dice[1]);
-        fd = openat(top, ret_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        fd = openat(top, ret_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                    mode_in(top, 0666) | 0600);
         if (fd < 0)
                 return file_failed(errno, "create");
         *ret_fd = fd;

@@ -178,8 +178,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if hashlib.md5(got[int(number)]).hexdigest() != tag.decode():
                 raise Refused(400, "InvalidPart")
         OBJECTS[key] = (b"".join(got[int(number)] for number, _ in wanted), time.time())
-        self.xml(200, "<CompleteMultipartUploadResult><ETag>x</ETag>"
-                      "</CompleteMultipartUploadResult>")
+        self.answer(200, b'  \n <?xml version="1.0"?>  \n <CompleteMultipartUploadResult>'
+                         b"<ETag>x</ETag></CompleteMultipartUploadResult>")
 
     def s3_get_object(self, key, _):
         if key not in OBJECTS:

@@ -114,12 +114,44 @@ START_TEST(a_directory_that_is_not_there_is_said)
 }
 END_TEST
 
+static const struct {
+        mode_t directory_mode; /* 0: made by the bucket */
+        mode_t mask, want, want_below;
+} rights[] = {
+        { 0, 0, 0600, 0700 },    { 0, 022, 0600, 0700 },    { 0700, 0, 0600, 0700 },
+        { 0750, 0, 0640, 0750 }, { 0755, 077, 0600, 0700 }, { 0777, 022, 0644, 0755 },
+};
+
+/* A store's files are private; its copy must not be less so by itself. */
+START_TEST(objects_are_as_private_as_their_directory)
+{
+        const struct bucket_source source = text_source("x");
+        struct bucket *bucket;
+        struct stat st;
+        char url[600];
+
+        umask(0);
+        if (rights[_i].directory_mode)
+                ck_assert_int_eq(mkdir(path("bucket"), rights[_i].directory_mode), 0);
+        umask(rights[_i].mask);
+        snprintf(url, sizeof(url), "file:%s", path("bucket"));
+        expect_ok(bucket_open(url, NULL, &bucket));
+        expect_ok(bucket_put_new(bucket, "c/1", &source, NULL));
+        ck_assert_int_eq(stat(path("bucket/c/1"), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 0777, rights[_i].want);
+        ck_assert_int_eq(stat(path("bucket/c"), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 0777, rights[_i].want_below);
+        bucket_close(bucket);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
                 { a_directory_of_strange_files, 0 },
                 { leftovers_go_with_time, 0 },
                 { a_directory_that_is_not_there_is_said, 0 },
+                { objects_are_as_private_as_their_directory, CASES(rights) },
         };
 
         return RUN_TESTS("bucket_file", tests);

@@ -27,18 +27,20 @@ static int open_bucket(const char *place, const struct bucket_options *options, 
         bucket = calloc(1, sizeof(*bucket));
         if (!bucket)
                 return remote_detail(-ENOMEM, "out of memory");
-        atomic_init(&bucket->cleaned, false);
         bucket->path = strdup(place);
         if (!bucket->path) {
                 free(bucket);
                 return remote_detail(-ENOMEM, "out of memory");
         }
+        atomic_init(&bucket->cleaned, false);
+        pthread_mutex_init(&bucket->lock, NULL);
         *ret = &bucket->bucket;
         return 0;
 }
 
 static void close_bucket(struct bucket *bucket)
 {
+        pthread_mutex_destroy(&file_bucket_of(bucket)->lock);
         free(file_bucket_of(bucket)->path);
         free(bucket);
 }

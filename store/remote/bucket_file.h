@@ -8,20 +8,29 @@
  *          cannot link, renameat2() with RENAME_NOREPLACE does. put() may replace, and renames.
  * Durable: file, then directory, are synced before an object is said to be there. So does the loser
  *          of a race for a name, since it tells what it saw.
+ * Rights:  objects have those of the directory, as far as the umask lets them. A directory that is
+ *          made here is its owner's.
  * Killed:  leaves a file with '~'. The first put into a bucket removes those that are a day old.
  *          A writer that stood still as long finds its file gone and fails.
  */
 #ifndef LOGSTORE_BUCKET_FILE_H
 #define LOGSTORE_BUCKET_FILE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "remote/bucket.h"
 
+#define FILE_LASTING_MAX 4 /* if there are more, they are synced each time */
+
 struct file_bucket {
         struct bucket bucket;
         char *path;
-        atomic_bool cleaned; /* leftovers were looked for; no partner: twice would do no harm */
+        atomic_bool cleaned;  /* leftovers were looked for; no partner: twice would do no harm */
+        pthread_mutex_t lock; /* of all below */
+        /* Directories whose own names are known to be durable; "" is the bucket itself. */
+        char lasting[FILE_LASTING_MAX][BUCKET_NAME_MAX + 1];
+        size_t lasting_count;
 };
 
 static inline struct file_bucket *file_bucket_of(struct bucket *bucket)
@@ -37,6 +46,10 @@ int file_open_top(const struct file_bucket *bucket, bool create, int *ret_fd);
 
 /* The directory where @name lies, and the rest of the name. */
 int file_open_parent(int top, const char *name, bool create, const char **ret_rest, int *ret_fd);
+
+/* Sync what the directories on the way to @name are named by. Another process may have made them
+ * and not have come that far. */
+int file_make_lasting(struct file_bucket *bucket, int top, const char *name);
 
 /* A new file "~..." in @top, open for writing. */
 #define FILE_TEMPORARY_BYTES 40

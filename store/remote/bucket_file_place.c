@@ -52,54 +52,36 @@ int file_failed(int error, const char *what)
         return remote_detail(outcome_of(error), "%s: %s", what, strerrordesc_np(error));
 }
 
-static int sync_directory_at(int at, const char *path)
+/* Objects are for whom the directory is for; one that we make is for its owner. */
+static mode_t mode_in(int top, mode_t most)
 {
-        int fd = openat(at, path, DIRECTORY_FLAGS), r = 0;
+        struct stat st;
 
-        if (fd < 0)
-                return file_failed(errno, "open");
-        if (fsync(fd) < 0)
-                r = file_failed(errno, "sync of the directory");
-        close(fd);
-        return r;
+        return fstat(top, &st) < 0 ? most & 0700 : st.st_mode & most;
 }
 
 int file_open_top(const struct file_bucket *bucket, bool create, int *ret_fd)
 {
-        char above[4096];
-        int fd, r;
+        int fd = open(bucket->path, DIRECTORY_FLAGS);
 
-        if (create && mkdir(bucket->path, 0777) == 0) {
-                r = snprintf(above, sizeof(above), "%s/..", bucket->path);
-                if (r >= (int)sizeof(above))
-                        return file_failed(ENAMETOOLONG, "mkdir");
-                r = sync_directory_at(AT_FDCWD, above);
-                if (r < 0)
-                        return r;
+        if (fd < 0 && errno == ENOENT && create) {
+                if (mkdir(bucket->path, 0700) < 0 && errno != EEXIST)
+                        return file_failed(errno, "mkdir");
+                fd = open(bucket->path, DIRECTORY_FLAGS);
         }
-        fd = open(bucket->path, DIRECTORY_FLAGS);
         if (fd < 0)
                 return file_failed(errno, "the directory");
         *ret_fd = fd;
         return 0;
 }
 
-/* One level below. Another process may make it at the same time, and may not have synced it yet. */
-static int make_below(int top, const char *name)
-{
-        if (mkdirat(top, name, 0777) < 0 && errno != EEXIST)
-                return file_failed(errno, "mkdir");
-        return fsync(top) < 0 ? file_failed(errno, "sync of the directory") : 0;
-}
-
 static int open_below(int top, const char *name, bool create, int *ret_fd)
 {
-        int fd = openat(top, name, DIRECTORY_FLAGS | O_NOFOLLOW), r;
+        int fd = openat(top, name, DIRECTORY_FLAGS | O_NOFOLLOW);
 
         if (fd < 0 && errno == ENOENT && create) {
-                r = make_below(top, name);
-                if (r < 0)
-                        return r;
+                if (mkdirat(top, name, mode_in(top, 0777)) < 0 && errno != EEXIST)
+                        return file_failed(errno, "mkdir");
                 fd = openat(top, name, DIRECTORY_FLAGS | O_NOFOLLOW);
         }
         if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
@@ -109,6 +91,52 @@ static int open_below(int top, const char *name, bool create, int *ret_fd)
                 return file_failed(errno, "open");
         *ret_fd = fd;
         return 0;
+}
+
+/* Who may not read the directory above has not made this one there. */
+static int sync_above(int top)
+{
+        int fd = openat(top, "..", DIRECTORY_FLAGS), r = 0;
+
+        if (fd < 0)
+                return errno == EACCES || errno == EPERM ? 0 : file_failed(errno, "open");
+        if (fsync(fd) < 0)
+                r = file_failed(errno, "sync of the directory above");
+        close(fd);
+        return r;
+}
+
+/* With the lock. @below: "", or a directory in the bucket. */
+static int make_one_lasting(struct file_bucket *bucket, int top, const char *below)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < bucket->lasting_count; i++)
+                if (strcmp(bucket->lasting[i], below) == 0)
+                        return 0;
+        if (!*below)
+                r = sync_above(top);
+        else if (fsync(top) < 0)
+                r = file_failed(errno, "sync of the directory");
+        if (r == 0 && bucket->lasting_count < FILE_LASTING_MAX)
+                strcpy(bucket->lasting[bucket->lasting_count++], below);
+        return r;
+}
+
+int file_make_lasting(struct file_bucket *bucket, int top, const char *name)
+{
+        const char *slash = strchr(name, '/');
+        char below[BUCKET_NAME_MAX + 1];
+        int r;
+
+        pthread_mutex_lock(&bucket->lock);
+        r = make_one_lasting(bucket, top, "");
+        if (r == 0 && slash) {
+                snprintf(below, sizeof(below), "%.*s", (int)(slash - name), name);
+                r = make_one_lasting(bucket, top, below);
+        }
+        pthread_mutex_unlock(&bucket->lock);
+        return r;
 }
 
 int file_open_parent(int top, const char *name, bool create, const char **ret_rest, int *ret_fd)
@@ -142,7 +170,8 @@ int file_open_temporary(int top, char ret_name[FILE_TEMPORARY_BYTES], int *ret_f
                 return file_failed(errno, "getrandom");
         snprintf(ret_name, FILE_TEMPORARY_BYTES, "~%016jx%016jx", (uintmax_t)dice[0],
                  (uintmax_t)dice[1]);
-        fd = openat(top, ret_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        fd = openat(top, ret_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                    mode_in(top, 0666) | 0600);
         if (fd < 0)
                 return file_failed(errno, "create");
         *ret_fd = fd;

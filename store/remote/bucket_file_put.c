@@ -2,8 +2,9 @@
  * bucket_file_put.c - a bucket that is a directory: putting an object, whole or not at all
  *
  * The plan: open a temporary file; fill it; sync it; link it to the object's name; remove the
- * temporary name; sync the directory. A failure before the link leaves nothing but a temporary
- * file; one behind it leaves the object, and the caller is told of the failure.
+ * temporary name; sync the directory; sync those above it, unless that is known to have happened.
+ * A failure before the link leaves nothing but a temporary file. One behind it leaves the object,
+ * and the caller is told of the failure.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -154,6 +155,14 @@ static int place(struct placing *p, const struct bucket_source *source,
         return r;
 }
 
+/* An outcome that may be told only once the names of the directories are durable. */
+static int make_lasting(struct file_bucket *bucket, int top, const char *name, int outcome)
+{
+        int r = file_make_lasting(bucket, top, name);
+
+        return r < 0 ? r : outcome;
+}
+
 static int put(struct bucket *bucket, const char *name, const struct bucket_source *source,
                bool replace, struct bucket_reply *ret_reply)
 {
@@ -171,6 +180,8 @@ static int put(struct bucket *bucket, const char *name, const struct bucket_sour
                 r = place(&p, source, ret_reply);
                 close(p.parent);
         }
+        if (r == 0 || r == -EEXIST)
+                r = make_lasting(own, p.top, name, r);
         close(p.top);
         return r;
 }

@@ -88,6 +88,11 @@ static void doctype(void *context, const XML_Char *name, const XML_Char *system,
 
 static int parse(struct reader *reader, const char *bytes, size_t size)
 {
+        /* A server that takes long sends these, so that nobody takes the wait for an end. */
+        while (size && memchr(" \t\r\n", *bytes, 4)) {
+                bytes++;
+                size--;
+        }
         XML_SetUserData(reader->parser, reader);
         XML_SetElementHandler(reader->parser, begin, end);
         XML_SetCharacterDataHandler(reader->parser, characters);

@@ -31,6 +31,7 @@ static const struct {
         { "ExpiredTokenException", EXPIRED },
         { "TokenRefreshRequired", EXPIRED },
         { "RequestTimeout", -EAGAIN },
+        { "NoSuchUpload", -EAGAIN }, /* completed or aborted by an earlier try: put it again */
         { "InternalError", -EAGAIN },
         { "SlowDown", -EAGAIN },
         { "ServiceUnavailable", -EAGAIN },

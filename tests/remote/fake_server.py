@@ -178,8 +178,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if hashlib.md5(got[int(number)]).hexdigest() != tag.decode():
                 raise Refused(400, "InvalidPart")
         OBJECTS[key] = (b"".join(got[int(number)] for number, _ in wanted), time.time())
-        self.xml(200, "<CompleteMultipartUploadResult><ETag>x</ETag>"
-                      "</CompleteMultipartUploadResult>")
+        self.answer(200, b'  \n <?xml version="1.0"?>  \n <CompleteMultipartUploadResult>'
+                         b"<ETag>x</ETag></CompleteMultipartUploadResult>")
 
     def s3_get_object(self, key, _):
         if key not in OBJECTS:
@@ -290,8 +290,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def bad_same_page(self):
         self.body()
-        self.xml(200, "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a</Key>"
-                      "<Size>1</Size></Contents></ListBucketResult>")
+        self.xml(200, "<ListBucketResult><IsTruncated>true</IsTruncated>"
+                      f"<Contents><Key>{self.query['prefix']}a</Key><Size>1</Size></Contents>"
+                      "</ListBucketResult>")
+
+    def bad_other_prefix(self):
+        self.body()
+        self.xml(200, "<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents>"
+                      "</ListBucketResult>")
 
     def bad_no_page(self):
         self.body()

@@ -47,8 +47,7 @@ struct logstore_remote_options {
         const char *region;
         const char *profile;
         const char *ca_file;
-        uint32_t
-                path_style; /* 0: as the endpoint needs; 1: the bucket in the path; 2: in the host */
+        uint32_t path_style; /* 0: as the endpoint needs; 1: bucket in the path; 2: in the host */
         uint32_t reserved;
 };
 
@@ -149,9 +148,9 @@ struct logstore_fetch_report {
 
 /*
  * Make a store at @directory of the log in the bucket. The files come into DIRECTORY.fetch, every
- * frame is checked there, and only then the directory gets its name; all of it is durable on return.
- * A fetch that was killed goes on from the files that it has. The first open for writing is then an
- * ordinary recovery.
+ * frame is checked there, and only then the directory gets its name. All of it is durable on
+ * return. A fetch that was killed goes on from the files that it has. The first open for writing is
+ * then an ordinary recovery.
  *
  * -ENODATA  nothing was shipped there
  * -EEXIST   there is something at @directory
@@ -164,8 +163,8 @@ LOGSTORE_API int logstore_fetch(const char *url, const char *directory,
                                 const struct logstore_fetch_options *options,
                                 struct logstore_fetch_report *ret);
 
-/* Return one line about the last failure of this library in this thread, "" if there was none. It is
- * valid until the thread's next call. */
+/* Return one line about the last failure of this library in this thread, "" if there was none. It
+ * is valid until the thread's next call. */
 LOGSTORE_API const char *logstore_remote_detail(void);
 
 #ifdef __cplusplus

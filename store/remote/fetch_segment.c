@@ -156,7 +156,7 @@ int fetch_segment(struct fetch *fetch, const struct remote_segment *segment)
         int r = open_file(fetch, segment->id, &file);
 
         for (size_t i = 0; r == 0 && i < segment->line_count; i++) {
-                const struct remote_entry *entry = &segment->lines[i]->entry;
+                const struct remote_entry *entry = &segment->lines[i].entry;
                 r = entry->object_bytes ? fetch_object(fetch, &file, entry)
                                         : fetch_tail(fetch, &file, entry);
         }

@@ -105,8 +105,8 @@ static_assert(offsetof(struct commit_header, check) == 504, "check comes last");
 #define COMMIT_ENTRIES_MAX 4096u
 #define COMMIT_PAYLOAD_MAX (UINT64_C(8) << 20)
 
-/* The first sector of a checkpoint. Behind it, as one zstd frame: entry_count entries, oldest first,
- * then the directories of those that have one. */
+/* The first sector of a checkpoint. Behind it, as one zstd frame: entry_count entries, oldest
+ * first, then the directories of those that have one. */
 struct checkpoint_header {
         char magic[8]; /* CHECKPOINT_MAGIC */
         uint32_t version;

@@ -21,8 +21,8 @@ void remote_log_free(struct remote_log *log)
 /* By segment; in it by the commit that brought it. */
 static int compare_lines(const void *left, const void *right)
 {
-        const struct remote_entry *a = &(*(const struct table_line *const *)left)->entry;
-        const struct remote_entry *b = &(*(const struct table_line *const *)right)->entry;
+        const struct remote_entry *a = &((const struct table_line *)left)->entry;
+        const struct remote_entry *b = &((const struct table_line *)right)->entry;
 
         if (a->id != b->id)
                 return a->id < b->id ? -1 : 1;
@@ -35,7 +35,7 @@ static int close_segment(struct remote_segment *segment)
         uint64_t end = 0;
 
         for (size_t i = 0; i < segment->line_count; i++) {
-                const struct remote_entry *entry = &segment->lines[i]->entry;
+                const struct remote_entry *entry = &segment->lines[i].entry;
                 if (entry->from != end && entry->object_bytes == 0)
                         return remote_detail(-EBADMSG,
                                              "segment %" PRIu64
@@ -59,17 +59,17 @@ static int group(struct remote_log *log)
         if (!log->lines || !log->segments)
                 return remote_detail(-ENOMEM, "no memory for %zu lines", count);
         for (size_t i = 0; i < count; i++)
-                log->lines[i] = &log->table.lines[i];
+                log->lines[i] = log->table.lines[i];
         qsort(log->lines, count, sizeof(*log->lines), compare_lines);
         for (size_t i = 0; r == 0 && i < count;) {
-                const struct remote_entry *first = &log->lines[i]->entry;
+                const struct remote_entry *first = &log->lines[i].entry;
                 struct remote_segment *segment = &log->segments[log->segment_count++];
 
                 *segment = (struct remote_segment){ .lines = log->lines + i,
                                                     .id = first->id,
                                                     .salt = first->salt,
                                                     .first_number = first->segment_number };
-                while (i < count && log->lines[i]->entry.id == first->id)
+                while (i < count && log->lines[i].entry.id == first->id)
                         i++, segment->line_count++;
                 r = close_segment(segment);
         }

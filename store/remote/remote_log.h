@@ -8,7 +8,7 @@
 
 /* One segment: the lines that have its bytes, first to last. */
 struct remote_segment {
-        const struct table_line *const *lines;
+        const struct table_line *lines;
         size_t line_count;
         uint64_t id, salt;
         uint64_t end; /* bytes that are there */
@@ -18,7 +18,7 @@ struct remote_segment {
 struct remote_log {
         struct commit_header head; /* the newest commit */
         struct table table;
-        const struct table_line **lines; /* the table's, by segment */
+        struct table_line *lines;        /* copies of the table's, by segment */
         struct remote_segment *segments; /* oldest first */
         size_t segment_count;
 };

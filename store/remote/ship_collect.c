@@ -1,8 +1,8 @@
 /*
  * ship_collect.c - remove what nobody needs any more
  *
- * A checkpoint that is an hour old stands for all commits up to its own, but for tails that no whole
- * covers. Whoever looked at the bucket within that hour has seen it, or a newer one. So older
+ * A checkpoint that is an hour old stands for all commits up to its own, except tails that no
+ * whole covers. Whoever looked at the bucket within that hour has seen it, or a newer one. So older
  * commits go, and objects that neither it nor anything newer names. The oldest go first: a reader
  * that meets a gap then knows that it has to look anew.
  *

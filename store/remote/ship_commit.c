@@ -179,7 +179,7 @@ int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const void *payload)
 {
         struct commit_header next = next_header(ship, header);
-        struct remote_entry own;
+        struct remote_entry own = { 0 };
         struct commit commit;
         int r;
 
@@ -196,7 +196,7 @@ int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 return r;
         }
         r = commit_make(&next, ship->since, ship->since_count + (entry != NULL), payload,
-                        header->kind == COMMIT_TAIL ? entry->to - entry->from : 0, &commit);
+                        payload ? own.to - own.from : 0, &commit);
         if (r == 0) {
                 r = create(ship, &commit);
                 if (r == 0 && header->kind == COMMIT_CLAIM)

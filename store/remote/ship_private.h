@@ -13,8 +13,8 @@
 
 #define SECOND_NS INT64_C(1000000000)
 
-/* A confirmation tells that our term was the newest at that time. A create that is signed later than
- * so long after it is not sent: names may have been deleted since. */
+/* A confirmation tells that our term was the newest at that time. So long after it nothing more is
+ * created: names may have been removed since. */
 #define CONFIRMED_NS (300 * SECOND_NS)
 /* If the server's clock has gone on further than this since, look at the list once more. */
 #define CONFIRMED_SERVER_NS (1800 * SECOND_NS)

@@ -211,6 +211,8 @@ int ship_take_over(struct logstore_ship *ship)
         if (r == 0)
                 r = be_courteous(ship);
         if (r == 0)
+                r = ship_checkpoint(ship); /* who was here before may have left it to us */
+        if (r == 0)
                 r = claim(ship);
         if (r == 0)
                 r = ship_note_shipped(ship);

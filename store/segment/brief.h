@@ -46,8 +46,8 @@ static inline uint64_t brief_header_check(const struct segment_header *header)
 int brief_check_header(const struct segment_header *header, const uint8_t uuid[16], uint64_t id,
                        struct brief_fault *ret_fault);
 
-/* Read the first @got bytes, FRAMES_OFFSET at most, of a file of @file_bytes. The page is aligned to
- * 8, and zero behind @got. Returns 0 or ret_fault->error. */
+/* Read the first @got bytes, FRAMES_OFFSET at most, of a file of @file_bytes. The page is aligned
+ * to 8, and zero behind @got. Returns 0 or ret_fault->error. */
 int brief_read(const char page[FRAMES_OFFSET], size_t got, uint64_t file_bytes,
                const uint8_t uuid[16], uint64_t id, struct segment_brief *ret,
                struct brief_fault *ret_fault);

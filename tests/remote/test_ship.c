@@ -22,7 +22,7 @@ int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, 
                       const struct bucket_sink *sink, struct bucket_reply *ret_reply);
 
 static struct logstore *store;
-static void (*before_commit)(void); /* the next one; once */
+static void (*before_commit)(void);       /* the next one; once */
 static unsigned lose_request, lose_reply; /* each so many creations; 0: none */
 static bool versioned;                    /* creates again what is there */
 static int gets_left = -1;                /* until one is refused; -1: none is */

@@ -31,7 +31,7 @@ static void each_option(const struct verb *verb, option_printer print)
         };
 
         each_of(verb, verb->options, print);
-        if (verb->sessions)
+        if (verb->flags & VERB_SESSIONS)
                 each_of(verb, session_options, print);
         each_of(verb, help, print);
 }

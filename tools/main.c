@@ -15,32 +15,43 @@
 #include "lib/signals.h"
 #include "lib/streams.h"
 #include "logstore.h"
+#include "records/remote_words.h"
 #include "records/session.h"
 #include "verbs/verbs.h"
 
+#ifdef LOGSTORE_IS_REMOTE
+#define REMOTE_VERB 0
+#else
+#define REMOTE_VERB VERB_ELSEWHERE
+#endif
+
 static const struct verb verbs[] = {
         { "append", "DIR [FILE...]", "append records from standard input or files", verb_append,
-          append_options, true },
-        { "read", "DIR", "print records", verb_read, read_options, true },
-        { "get", "DIR NUMBER...", "print the bytes of some records", verb_get, get_options, true },
-        { "info", "DIR", "say what the store is and holds", verb_info, info_options, true },
-        { "segments", "DIR", "list the segment files", verb_segments, segments_options, true },
-        { "verify", "DIR", "read everything and check it", verb_verify, verify_options, false },
+          append_options, VERB_SESSIONS },
+        { "read", "DIR", "print records", verb_read, read_options, VERB_SESSIONS },
+        { "get", "DIR NUMBER...", "print the bytes of some records", verb_get, get_options,
+          VERB_SESSIONS },
+        { "info", "DIR", "say what the store is and holds", verb_info, info_options,
+          VERB_SESSIONS },
+        { "segments", "DIR", "list the segment files", verb_segments, segments_options,
+          VERB_SESSIONS },
+        { "verify", "DIR", "read everything and check it", verb_verify, verify_options, 0 },
         { "repair", "DIR", "cut a damaged store back to what is sound", verb_repair, repair_options,
-          false },
-        { "trim", "DIR", "delete the oldest segments", verb_trim, trim_options, true },
+          0 },
+        { "trim", "DIR", "delete the oldest segments", verb_trim, trim_options, VERB_SESSIONS },
         { "copy", "DIR DESTINATION", "write the log into a new store", verb_copy, copy_options,
-          true },
+          VERB_SESSIONS },
         { "mem", "DIR", "show which pages of the store are in memory", verb_mem, mem_options,
-          true },
+          VERB_SESSIONS },
         { "warm", "DIR [RANGE]", "bring records into the page cache", verb_warm, warm_options,
-          true },
+          VERB_SESSIONS },
         { "evict", "DIR [RANGE]", "let go of records in the page cache", verb_evict, warm_options,
-          true },
+          VERB_SESSIONS },
 #ifdef LOGSTORE_HAS_REMOTE
-        { "ship", "DIR URL", "send the log to an object store", verb_ship, ship_options, false },
+        { "ship", "DIR URL", "send the log to an object store", verb_ship, ship_options,
+          REMOTE_VERB },
         { "fetch", "URL DIR", "make a store of the log in an object store", verb_fetch,
-          fetch_options, false },
+          fetch_options, REMOTE_VERB },
 #endif
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
@@ -86,7 +97,7 @@ static poptContext verb_context(const struct verb *verb, int argc, const char **
                                         "Help:", NULL };
         table[2] = (struct poptOption)POPT_TABLEEND;
         table[3] = (struct poptOption)POPT_TABLEEND;
-        if (verb->sessions) {
+        if (verb->flags & VERB_SESSIONS) {
                 table[2] = table[1];
                 table[1] = (struct poptOption){
                         NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "Store:", NULL
@@ -161,7 +172,7 @@ static int help_all(FILE *to)
                     "'logstore --version'.\n"
                     "'logstore completion SHELL' is for bash, zsh and fish.\n"
                     "Exit status: 0 done, 1 no (damage, no such record), 2 usage,\n"
-                    "3 the store cannot be used, 4 input or output failed.\n");
+                    "3 the store cannot be used, 4 input or output failed, 5 overtaken.\n");
         return report_stdout();
 }
 
@@ -201,8 +212,12 @@ static int word(int count, char **words)
 
 int main(int argc, char **argv)
 {
-        const struct verb *verb;
+        const struct verb *verb = argc < 2 ? NULL : verb_find(argv[1]);
 
+#ifndef LOGSTORE_IS_REMOTE
+        if (verb)
+                elsewhere_run(verb, argv);
+#endif
         descriptors_occupy();
         streams_prepare();
         signals_prepare();
@@ -210,6 +225,5 @@ int main(int argc, char **argv)
                 help_all(stderr);
                 return STATUS_USAGE;
         }
-        verb = verb_find(argv[1]);
         return verb ? verb_dispatch(verb, argc - 1, argv + 1) : word(argc - 1, argv + 1);
 }

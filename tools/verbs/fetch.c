@@ -7,15 +7,8 @@
 #include "lib/progress.h"
 #include "lib/report.h"
 #include "records/bucket_place.h"
+#include "records/remote_words.h"
 #include "verbs/verbs.h"
-
-static char *progress_text;
-
-struct poptOption fetch_options[] = {
-        PROGRESS_OPTION(progress_text),
-        BUCKET_PLACE_OPTIONS,
-        POPT_TABLEEND,
-};
 
 static void show(void *context, uint64_t done, uint64_t total)
 {
@@ -34,8 +27,9 @@ int verb_fetch(int count, char **arguments)
         int r;
 
         (void)count;
-        if (progress_open(&progress, progress_text, "fetching", 0) < 0)
-                return report_usage("--progress %s: wanted auto, always or never", progress_text);
+        if (progress_open(&progress, remote_words.progress, "fetching", 0) < 0)
+                return report_usage("--progress %s: wanted auto, always or never",
+                                    remote_words.progress);
         options.progress = show;
         options.context = &progress;
         r = logstore_fetch(arguments[0], arguments[1], &remote, &options, &report);

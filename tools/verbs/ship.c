@@ -11,21 +11,8 @@
 #include "lib/progress.h"
 #include "lib/report.h"
 #include "records/bucket_place.h"
+#include "records/remote_words.h"
 #include "verbs/verbs.h"
-
-static int follow, takeover;
-static char *interval_text, *progress_text;
-
-struct poptOption ship_options[] = {
-        { "follow", 'f', POPT_ARG_NONE, &follow, 0, "go on as the log grows", NULL },
-        { "interval", 0, POPT_ARG_STRING, &interval_text, 0,
-          "how often to look for something new; 1s if not said", "DURATION" },
-        { "takeover", 0, POPT_ARG_NONE, &takeover, 0,
-          "also if another host shipped lately; that one stops", NULL },
-        PROGRESS_OPTION(progress_text),
-        BUCKET_PLACE_OPTIONS,
-        POPT_TABLEEND,
-};
 
 static void show(void *context, uint64_t done, uint64_t total)
 {
@@ -59,7 +46,7 @@ static int ship_on(struct logstore_ship *ship, int64_t interval_ns, struct progr
         while (r == 0) {
                 r = logstore_ship_round(ship);
                 progress_clear(progress);
-                if (r < 0 || !follow)
+                if (r < 0 || !remote_words.follow)
                         break;
                 nanosleep(&pause, NULL);
         }
@@ -69,12 +56,13 @@ static int ship_on(struct logstore_ship *ship, int64_t interval_ns, struct progr
 static int parse(int64_t *ret_interval_ns, struct progress *progress)
 {
         *ret_interval_ns = 1000000000;
-        if (interval_text &&
-            (duration_parse(interval_text, ret_interval_ns) < 0 || *ret_interval_ns < 1000000 ||
-             *ret_interval_ns > INT64_C(86400000000000)))
-                return report_usage("--interval %s: wanted 1ms to 1d", interval_text);
-        if (progress_open(progress, progress_text, "shipping", 0) < 0)
-                return report_usage("--progress %s: wanted auto, always or never", progress_text);
+        if (remote_words.interval &&
+            (duration_parse(remote_words.interval, ret_interval_ns) < 0 ||
+             *ret_interval_ns < 1000000 || *ret_interval_ns > INT64_C(86400000000000)))
+                return report_usage("--interval %s: wanted 1ms to 1d", remote_words.interval);
+        if (progress_open(progress, remote_words.progress, "shipping", 0) < 0)
+                return report_usage("--progress %s: wanted auto, always or never",
+                                    remote_words.progress);
         return STATUS_DONE;
 }
 
@@ -90,7 +78,7 @@ int verb_ship(int count, char **arguments)
         (void)count;
         if (status != STATUS_DONE)
                 return status;
-        options.flags = takeover ? LOGSTORE_SHIP_TAKEOVER : 0;
+        options.flags = remote_words.takeover ? LOGSTORE_SHIP_TAKEOVER : 0;
         options.interval_ms = (uint32_t)(interval_ns / 1000000);
         options.progress = show;
         options.context = &progress;

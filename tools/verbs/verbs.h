@@ -7,13 +7,18 @@
 #include <popt.h>
 #include <stdbool.h>
 
+enum verb_flags {
+        VERB_SESSIONS = 1 << 0,  /* it takes session_options, too */
+        VERB_ELSEWHERE = 1 << 1, /* another program has it: elsewhere.c */
+};
+
 struct verb {
         const char *name;
         const char *arguments; /* "DIR [FILE...]": also says how many there may be */
         const char *help;
         int (*run)(int count, char **arguments); /* returns an exit status */
         struct poptOption *options;
-        bool sessions; /* it takes session_options, too */
+        unsigned flags; /* enum verb_flags */
 };
 
 int verb_append(int count, char **arguments);
@@ -31,6 +36,10 @@ int verb_evict(int count, char **arguments);
 int verb_ship(int count, char **arguments);
 int verb_fetch(int count, char **arguments);
 
+/* Become the program that has the verb, if it is another one. Returns if that cannot be run; then
+ * the verb's function here says so. */
+void elsewhere_run(const struct verb *verb, char **argv);
+
 extern struct poptOption append_options[];
 extern struct poptOption read_options[];
 extern struct poptOption get_options[];
@@ -42,7 +51,5 @@ extern struct poptOption trim_options[];
 extern struct poptOption copy_options[];
 extern struct poptOption mem_options[];
 extern struct poptOption warm_options[];
-extern struct poptOption ship_options[];
-extern struct poptOption fetch_options[];
 
 #endif

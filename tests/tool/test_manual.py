@@ -16,7 +16,8 @@ with open(MANUAL, encoding="utf-8") as file:
 def verbs():
     """(name, arguments, summary) of each row of the tool's own help."""
     for line in out("help").decode().splitlines():
-        found = re.fullmatch(r"  (\w+) +((?:URL )?DIR.*?)  +(.+)|  (\w+) +((?:URL )?DIR\S*) (.+)", line)
+        found = re.fullmatch(r"  (\w+) +((?:URL )?DIR.*?)  +(.+)|"
+                             r"  (\w+) +((?:URL )?DIR\S*) (.+)", line)
         if found:
             yield [part for part in found.groups() if part]
 

@@ -454,6 +454,7 @@ struct logstore_position {
          * bytes than @limit_bytes, and of what is wholly older than @limit_ns. 0: no limit. */
         uint64_t limit_bytes;
         int64_t limit_ns;
+        uint64_t note; /* the caller's own; the store keeps it with the place */
         /* What follows is told by get and list, and ignored by set. */
         int64_t set_ns; /* when it was set */
         char name[64];

@@ -213,7 +213,8 @@ struct position_slot {
         int64_t limit_ns;
         int64_t set_ns;
         char name[POSITION_NAME_BYTES]; /* as the file's; zeros behind it */
-        uint8_t zero[336];
+        uint64_t note;                  /* of who set it */
+        uint8_t zero[328];
         uint64_t check; /* XXH3-64 of the 504 bytes before it, seed 0 */
 };
 static_assert(sizeof(struct position_slot) == SECTOR_BYTES, "one sector");

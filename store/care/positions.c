@@ -92,6 +92,7 @@ static int describe(struct logstore *store, int folder, const char *name,
                 .offset = slot.offset,
                 .limit_bytes = slot.limit_bytes,
                 .limit_ns = slot.limit_ns,
+                .note = slot.note,
                 .set_ns = slot.set_ns,
         };
         memcpy(ret->name, slot.name, sizeof(ret->name));

@@ -201,6 +201,7 @@ static int set(struct logstore *store, const char *name, const struct logstore_p
         slot.number = position->number;
         slot.limit_bytes = position->limit_bytes;
         slot.limit_ns = position->limit_ns;
+        slot.note = position->note;
         slot.set_ns = os_now();
         memcpy(slot.uuid, store->chain.uuid, sizeof(slot.uuid));
         memcpy(slot.name, name, strlen(name));

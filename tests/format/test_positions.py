@@ -13,7 +13,7 @@ import xxhash
 
 import reader
 
-SLOT = struct.Struct("<8sII16sQQQQQQQqq64s336x")  # without the check
+SLOT = struct.Struct("<8sII16sQQQQQQQqq64sQ328x")  # without the check
 LIBRARY = ctypes.CDLL(sys.argv[1])
 LIBRARY.logstore_detail.restype = ctypes.c_char_p
 
@@ -24,6 +24,7 @@ class Position(ctypes.Structure):
         ("number", ctypes.c_uint64), ("segment_id", ctypes.c_uint64),
         ("segment_salt", ctypes.c_uint64), ("offset", ctypes.c_uint64),
         ("limit_bytes", ctypes.c_uint64), ("limit_ns", ctypes.c_int64),
+        ("note", ctypes.c_uint64),
         ("set_ns", ctypes.c_int64), ("name", ctypes.c_char * 64),
         ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
         ("resume_number", ctypes.c_uint64), ("resume_id", ctypes.c_uint64),
@@ -78,7 +79,7 @@ def cases(path):
     store = open_store(path, 1)
     for text in (b"one", b"two", b"three"):
         must(LIBRARY.logstore_append(store, text, ctypes.c_size_t(len(text)), None))
-    asked = Position(ctypes.sizeof(Position), 1, 3, limit_bytes=1 << 20, limit_ns=5)
+    asked = Position(ctypes.sizeof(Position), 1, 3, limit_bytes=1 << 20, limit_ns=5, note=77)
     for _ in range(3):
         must(LIBRARY.logstore_position_set(store, b"ship", ctypes.byref(asked)))
     told, read = get(store, "ship"), parse(path, "ship")
@@ -88,9 +89,10 @@ def cases(path):
     yield "number and place", read[5:9] == (3, told.segment_id, told.segment_salt, told.offset)
     yield "the epoch is the store's", read[9] == control.epoch
     yield "limits and time", read[10:13] == (1 << 20, 5, told.set_ns)
+    yield "the note", (read[14], told.note) == (77, 77)
     first = 4224 + (24 + 3 + 7) // 8 * 8  # behind "one"
     forge(path, "forged", (b"LOGPLACE", 1, 0, control.uuid, 1, 2, told.segment_id,
-                           told.segment_salt, first, control.epoch, 0, 0, 7, b"forged"))
+                           told.segment_salt, first, control.epoch, 0, 0, 7, b"forged", 0))
     forged = get(store, "forged")
     parts = forged.number, forged.state, forged.set_ns
     yield "what the document says is read", parts == (2, 0, 7)

@@ -22,7 +22,10 @@ static struct poptOption place_options[] = {
           "N" },
         POPT_TABLEEND,
 };
-#define PLACE_OPTIONS { NULL, 0, POPT_ARG_INCLUDE_TABLE, place_options, 0, "Object store:", NULL }
+#define PLACE_OPTIONS                                                                    \
+        {                                                                                \
+                NULL, 0, POPT_ARG_INCLUDE_TABLE, place_options, 0, "Object store:", NULL \
+        }
 
 struct poptOption ship_options[] = {
         { "follow", 'f', POPT_ARG_NONE, &remote_words.follow, 0, "go on as the log grows", NULL },

@@ -76,6 +76,28 @@ static int group(struct remote_log *log)
         return r;
 }
 
+/* What lies behind the end was cut off, though the lines of its segment may still have it. */
+static int settle_end(struct remote_log *log)
+{
+        const struct remote_place *end = &log->head.end;
+        struct remote_segment *last;
+
+        if (log->segment_count == 0)
+                return end->offset <= FRAMES_OFFSET
+                               ? 0
+                               : remote_detail(-EBADMSG, "no commit has segment %" PRIu64, end->id);
+        last = &log->segments[log->segment_count - 1];
+        if (last->end < end->offset || last->last_number < end->number ||
+            last->first_number > end->number + 1)
+                return remote_detail(-EBADMSG,
+                                     "segment %" PRIu64 ": no commit has its bytes up to %" PRIu64
+                                     ", record %" PRIu64,
+                                     end->id, end->offset, end->number);
+        last->end = end->offset;
+        last->last_number = end->number;
+        return 0;
+}
+
 static int read_table(struct bucket *bucket, const struct commit *newest, struct table *table)
 {
         const struct commit_header *header = newest->header;
@@ -89,7 +111,7 @@ static int read_table(struct bucket *bucket, const struct commit *newest, struct
         if (r == 0)
                 r = table_add_commit(table, newest);
         if (r == 0)
-                table_drop_dead(table, header->first_number);
+                table_drop_dead(table, &header->end, header->first_number);
         return r;
 }
 
@@ -112,6 +134,8 @@ int remote_log_read(struct bucket *bucket, struct remote_log *ret)
         commit_free(&newest);
         if (r == 0)
                 r = group(&log);
+        if (r == 0)
+                r = settle_end(&log);
         if (r != 0) {
                 remote_log_free(&log);
                 return r;

@@ -38,7 +38,7 @@ int ship_checkpoint(struct logstore_ship *ship)
 
         if (!pays(ship))
                 return 0;
-        table_drop_dead(&ship->table, last->first_number);
+        table_drop_dead(&ship->table, &last->end, last->first_number);
         r = table_pack(&ship->table, ship->identity.uuid, last->seq, last->end.number, &bytes,
                        &size);
         if (r < 0)

@@ -35,9 +35,9 @@ int table_push(struct table *table, const struct remote_entry *entry, struct rem
 /* Add what a commit brought since its checkpoint. */
 int table_add_commit(struct table *table, const struct commit *commit);
 
-/* Drop the lines of segments that are no longer on the log, as the links of newer ones say, and
- * those below @first_number. */
-void table_drop_dead(struct table *table, uint64_t first_number);
+/* Drop the lines of segments that are not on the log, which ends at @end and goes back from there
+ * by the links, and those below @first_number. */
+void table_drop_dead(struct table *table, const struct remote_place *end, uint64_t first_number);
 
 /* The line with the bytes of segment @id and @salt from the beginning, as many as any has; NULL. */
 const struct table_line *table_whole(const struct table *table, uint64_t id, uint64_t salt);

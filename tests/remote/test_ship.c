@@ -618,6 +618,49 @@ START_TEST(an_empty_bucket_has_no_log)
 }
 END_TEST
 
+/* ---- cut, and nothing behind it ---- */
+
+START_TEST(a_cut_without_records_behind_it_is_fetched)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_truncate_after(store, cuts[_i / 2], 0), 0);
+        if (_i % 2) {
+                expect_ok(ship("store"));
+        } else { /* it claims, and is killed */
+                shipper = open_ship("store");
+                expect_ok(logstore_ship_start(shipper));
+                logstore_ship_close(shipper);
+        }
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(an_emptied_log_goes_on_elsewhere)
+{
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_truncate_after(store, 0, 1000), 0);
+        if (_i)
+                append_many(10);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("copy");
+        append_many(2);
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("store");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -636,6 +679,8 @@ int main(void)
                 { a_fetch_that_ended_early_goes_on, 0 },
                 { a_damaged_or_missing_object_is_told, 2 },
                 { an_empty_bucket_has_no_log, 0 },
+                { a_cut_without_records_behind_it_is_fetched, 2 * CASES(cuts) },
+                { an_emptied_log_goes_on_elsewhere, 2 },
         };
 
         return RUN_TESTS("ship", tests);

@@ -98,6 +98,18 @@ static int settle_end(struct remote_log *log)
         return 0;
 }
 
+/* All from the first record on must be there. */
+static int check_beginning(const struct remote_log *log)
+{
+        const struct remote_segment *oldest = log->segments;
+
+        if (log->segment_count == 0 || oldest->first_number <= log->head.first_number)
+                return 0;
+        return remote_detail(
+                -EBADMSG, "no commit has records %" PRIu64 "..%" PRIu64 ", before segment %" PRIu64,
+                log->head.first_number, oldest->first_number - 1, oldest->id);
+}
+
 static int read_table(struct bucket *bucket, const struct commit *newest, struct table *table)
 {
         const struct commit_header *header = newest->header;
@@ -136,6 +148,8 @@ int remote_log_read(struct bucket *bucket, struct remote_log *ret)
                 r = group(&log);
         if (r == 0)
                 r = settle_end(&log);
+        if (r == 0)
+                r = check_beginning(&log);
         if (r != 0) {
                 remote_log_free(&log);
                 return r;

@@ -174,6 +174,16 @@ static int adopt(struct logstore_ship *ship, const struct commit *commit,
         return r;
 }
 
+/* The log in the bucket begins with this entry: with the first one of all, or behind a cut at the
+ * very beginning. Records may have been trimmed since the claim, and numbers left out. */
+static void note_beginning(const struct logstore_ship *ship, const struct remote_entry *entry,
+                           struct commit_header *next)
+{
+        if ((ship->last.end.id == 0 || entry->previous_id == 0) &&
+            entry->segment_number > next->first_number)
+                next->first_number = entry->segment_number;
+}
+
 int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
                 const void *payload)
@@ -186,6 +196,7 @@ int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
         if (entry) {
                 own = *entry;
                 own.seq = next.seq;
+                note_beginning(ship, entry, &next);
                 if (header->nonce) /* it is in the name of an object that is there already */
                         next.nonce = header->nonce;
                 ship->since[ship->since_count] = own;

@@ -661,6 +661,25 @@ START_TEST(an_emptied_log_goes_on_elsewhere)
 }
 END_TEST
 
+START_TEST(what_is_trimmed_before_the_first_commit_is_not_missed)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        if (_i)
+                append_many(50);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        append_many(300);
+        ck_assert_int_eq(logstore_trim_before(store, 200, NULL), 0);
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -681,6 +700,7 @@ int main(void)
                 { an_empty_bucket_has_no_log, 0 },
                 { a_cut_without_records_behind_it_is_fetched, 2 * CASES(cuts) },
                 { an_emptied_log_goes_on_elsewhere, 2 },
+                { what_is_trimmed_before_the_first_commit_is_not_missed, 2 },
         };
 
         return RUN_TESTS("ship", tests);

@@ -2,7 +2,8 @@
  * test_ship.c - what is shipped is fetched, whatever replies are lost and whoever else ships
  *
  * Linked with --wrap of bucket_put_new and bucket_get, to lose requests and replies, and to let
- * something happen before a commit is created.
+ * something happen before a commit is created; and of logstore_extents, to let it happen between
+ * two looks.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,6 +21,13 @@ int __real_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, 
                       const struct bucket_sink *sink, struct bucket_reply *ret_reply);
 int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
                       const struct bucket_sink *sink, struct bucket_reply *ret_reply);
+
+int __real_logstore_extents(struct logstore *reader, uint64_t from_id,
+                            int (*each)(void *context, const struct logstore_extent *),
+                            void *context);
+int __wrap_logstore_extents(struct logstore *reader, uint64_t from_id,
+                            int (*each)(void *context, const struct logstore_extent *),
+                            void *context);
 
 static struct logstore *store;
 static void (*before_commit)(void); /* the next one; once */
@@ -56,6 +64,26 @@ int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, 
         if (gets_left >= 0 && gets_left-- == 0)
                 return remote_detail(-EACCES, "%s: no more", name);
         return __real_bucket_get(bucket, name, offset, size, sink, ret_reply);
+}
+
+static void (*after_look)(void); /* at one segment */
+static int (*each_extent)(void *context, const struct logstore_extent *extent);
+
+static int watch_extent(void *context, const struct logstore_extent *extent)
+{
+        int r = each_extent(context, extent);
+
+        if (after_look)
+                after_look();
+        return r;
+}
+
+int __wrap_logstore_extents(struct logstore *reader, uint64_t from_id,
+                            int (*each)(void *context, const struct logstore_extent *),
+                            void *context)
+{
+        each_extent = each;
+        return __real_logstore_extents(reader, from_id, watch_extent, context);
 }
 
 /* ---- a store and its records ---- */
@@ -680,6 +708,48 @@ START_TEST(what_is_trimmed_before_the_first_commit_is_not_missed)
 }
 END_TEST
 
+/* ---- a log that changes between two looks ---- */
+
+static unsigned looks;
+
+static void go_on_between(void)
+{
+        if (looks++ < 20)
+                append_many(50);
+}
+
+static void fetch_now_and_then(void)
+{
+        char name[32];
+
+        snprintf(name, sizeof(name), "copy.%u", looks++);
+        expect_ok(fetch(name, NULL));
+        ck_assert_int_eq(logstore_verify(path("%s", name), NULL, NULL), 0);
+        before_commit = fetch_now_and_then;
+}
+
+START_TEST(a_log_that_goes_on_between_two_looks_has_no_gap)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(10);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        after_look = go_on_between;
+        before_commit = fetch_now_and_then;
+        expect_ok(logstore_ship_round(shipper));
+        after_look = NULL;
+        before_commit = NULL;
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -701,6 +771,7 @@ int main(void)
                 { a_cut_without_records_behind_it_is_fetched, 2 * CASES(cuts) },
                 { an_emptied_log_goes_on_elsewhere, 2 },
                 { what_is_trimmed_before_the_first_commit_is_not_missed, 2 },
+                { a_log_that_goes_on_between_two_looks_has_no_gap, 0 },
         };
 
         return RUN_TESTS("ship", tests);

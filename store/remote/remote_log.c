@@ -121,7 +121,7 @@ static int read_table(struct bucket *bucket, const struct commit *newest, struct
         if (r == -ENOENT)
                 return REMOTE_LOG_CHANGED;
         if (r == 0)
-                r = table_add_commit(table, newest);
+                r = table_add_commit(table, newest, header->checkpoint_seq);
         if (r == 0)
                 table_drop_dead(table, &header->end, header->first_number);
         return r;

@@ -163,6 +163,7 @@ static int adopt(struct logstore_ship *ship, const struct commit *commit,
         int r = 0;
 
         ship->last = *commit->header;
+        ship->named_seq = commit->header->checkpoint_seq;
         ship->since_count = commit->header->entry_count;
         if (ship->since_count)
                 memcpy(ship->since, commit->entries, ship->since_count * sizeof(*ship->since));
@@ -184,15 +185,30 @@ static void note_beginning(const struct logstore_ship *ship, const struct remote
                 next->first_number = entry->segment_number;
 }
 
+/* A commit holds only so many entries. A checkpoint that could not be put is tried again. */
+static int make_room(struct logstore_ship *ship)
+{
+        int r = ship->since_count == COMMIT_ENTRIES_MAX ? ship_checkpoint(ship) : 0;
+
+        if (r == 0 && ship->since_count == COMMIT_ENTRIES_MAX)
+                return remote_detail(-EAGAIN, "%s: no answer to a checkpoint", ship->bucket->url);
+        return r;
+}
+
 int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
                 const void *payload)
 {
-        struct commit_header next = next_header(ship, header);
+        struct commit_header next;
         struct remote_entry own;
         struct commit commit;
-        int r;
+        int r = entry ? make_room(ship) : 0;
 
+        if (r != 0) {
+                free(blocks);
+                return r;
+        }
+        next = next_header(ship, header);
         if (entry) {
                 own = *entry;
                 own.seq = next.seq;

@@ -97,17 +97,20 @@ int ship_compare(struct logstore_ship *ship)
 
 /* ---- what is there ---- */
 
-static int read_table(struct logstore_ship *ship, const struct commit *newest)
+/* A checkpoint, and what the newest commit has behind it. */
+static int read_table(struct logstore_ship *ship, const struct commit *newest,
+                      struct commit_header *last)
 {
-        const struct commit_header *header = newest->header;
         struct table table = { 0 };
         int r = 0;
 
-        if (header->checkpoint_seq != 0)
-                r = table_read(ship->bucket, ship->identity.uuid, header->checkpoint_seq,
-                               header->checkpoint_number, &table);
+        if (last->checkpoint_seq != 0)
+                r = table_read(ship->bucket, ship->identity.uuid, last->checkpoint_seq,
+                               last->checkpoint_number, &table);
+        if (r == 0 && last->checkpoint_seq != newest->header->checkpoint_seq)
+                last->base = table_base(&table);
         if (r == 0)
-                r = table_add_commit(&table, newest);
+                r = table_add_commit(&table, newest, last->checkpoint_seq);
         if (r < 0) {
                 table_free(&table);
                 return r == -ENOENT ? SHIP_AGAIN : r;
@@ -117,22 +120,32 @@ static int read_table(struct logstore_ship *ship, const struct commit *newest)
         return 0;
 }
 
-static int adopt(struct logstore_ship *ship, const struct commit *newest)
+/* The shipper before may have ended behind a checkpoint, @checkpoint, that no commit names yet. Ours
+ * will, else none ever would where each shipper makes one commit. */
+static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64_t checkpoint,
+                 uint64_t number)
 {
+        struct commit_header last = *newest->header;
         int r;
 
-        if (memcmp(newest->header->uuid, ship->identity.uuid, sizeof(ship->identity.uuid)) != 0)
+        if (memcmp(last.uuid, ship->identity.uuid, sizeof(ship->identity.uuid)) != 0)
                 return remote_detail(
                         -EMEDIUMTYPE,
                         "%s: the log of another store is there: ship to another prefix",
                         ship->bucket->url);
-        r = read_table(ship, newest);
+        if (checkpoint > last.checkpoint_seq && checkpoint <= last.seq) {
+                last.checkpoint_seq = checkpoint;
+                last.checkpoint_number = number;
+        }
+        r = read_table(ship, newest, &last);
         if (r != 0)
                 return r;
-        ship->last = *newest->header;
-        ship->since_count = newest->header->entry_count;
-        if (ship->since_count)
-                memcpy(ship->since, newest->entries, ship->since_count * sizeof(*ship->since));
+        ship->last = last;
+        ship->named_seq = newest->header->checkpoint_seq;
+        ship->since_count = 0;
+        for (uint32_t i = 0; i < newest->header->entry_count; i++)
+                if (newest->entries[i].seq > last.checkpoint_seq)
+                        ship->since[ship->since_count++] = newest->entries[i];
         return 0;
 }
 
@@ -148,7 +161,7 @@ static int find(struct logstore_ship *ship)
         ship_confirm(ship, &reply);
         if (seq == 0) {
                 ship->last = (struct commit_header){ 0 };
-                ship->since_count = 0;
+                ship->named_seq = ship->since_count = 0;
                 table_free(&ship->table);
                 return 0;
         }
@@ -157,7 +170,7 @@ static int find(struct logstore_ship *ship)
                 return SHIP_AGAIN;
         if (r < 0)
                 return r;
-        r = adopt(ship, &newest);
+        r = adopt(ship, &newest, checkpoint, number);
         commit_free(&newest);
         return r;
 }
@@ -214,6 +227,8 @@ int ship_take_over(struct logstore_ship *ship)
                 r = claim(ship);
         if (r == 0)
                 r = ship_note_shipped(ship);
+        if (r == 0)
+                r = ship_checkpoint(ship);
         ship->claimed = r == 0;
         return r;
 }

@@ -77,12 +77,13 @@ int table_add(struct table *table, const struct remote_entry *entry, struct remo
         return table_push(table, entry, blocks, block_count);
 }
 
-int table_add_commit(struct table *table, const struct commit *commit)
+int table_add_commit(struct table *table, const struct commit *commit, uint64_t checkpoint_seq)
 {
         int r = 0;
 
         for (uint32_t i = 0; r == 0 && i < commit->header->entry_count; i++)
-                r = table_add(table, &commit->entries[i], NULL, 0);
+                if (commit->entries[i].seq > checkpoint_seq)
+                        r = table_add(table, &commit->entries[i], NULL, 0);
         return r;
 }
 

@@ -32,8 +32,8 @@ int table_add(struct table *table, const struct remote_entry *entry, struct remo
 int table_push(struct table *table, const struct remote_entry *entry, struct remote_block *blocks,
                uint32_t block_count);
 
-/* Add what a commit brought since its checkpoint. */
-int table_add_commit(struct table *table, const struct commit *commit);
+/* Add what a commit says that commits behind @checkpoint_seq brought. */
+int table_add_commit(struct table *table, const struct commit *commit, uint64_t checkpoint_seq);
 
 /* Drop the lines of segments that are not on the log, which ends at @end and goes back from there
  * by the links, and those below @first_number. */

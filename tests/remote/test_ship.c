@@ -29,9 +29,16 @@ int __wrap_logstore_extents(struct logstore *reader, uint64_t from_id,
                             int (*each)(void *context, const struct logstore_extent *),
                             void *context);
 
+int __real_bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
+                      struct bucket_reply *ret_reply);
+int __wrap_bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
+                      struct bucket_reply *ret_reply);
+
 static struct logstore *store;
 static void (*before_commit)(void); /* the next one; once */
 static unsigned lose_request, lose_reply; /* each so many creations; 0: none */
+static void (*before_put)(void); /* of the next object; once */
+static bool no_puts;                      /* they get no answer */
 static bool versioned;                    /* creates again what is there */
 static int gets_left = -1;                /* until one is refused; -1: none is */
 
@@ -56,6 +63,19 @@ int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
         if (lose_reply && calls % lose_reply == 0)
                 return remote_detail(-EAGAIN, "the reply was lost");
         return r;
+}
+
+int __wrap_bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
+                      struct bucket_reply *ret_reply)
+{
+        void (*happen)(void) = before_put;
+
+        before_put = NULL;
+        if (happen)
+                happen();
+        if (no_puts)
+                return remote_detail(-EAGAIN, "the request was lost");
+        return __real_bucket_put(bucket, name, source, ret_reply);
 }
 
 int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
@@ -750,6 +770,62 @@ START_TEST(a_log_that_goes_on_between_two_looks_has_no_gap)
 }
 END_TEST
 
+/* ---- checkpoints that no commit names ---- */
+
+/* A run that makes one commit puts a checkpoint behind it, which the next run's commits name. */
+START_TEST(a_checkpoint_that_commits_name_is_not_removed)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        for (int i = 0; i < 40; i++) {
+                append_many(60);
+                expect_ok(logstore_ship_round(shipper));
+        }
+        ck_assert_uint_ne(shipper->last.checkpoint_seq, 0);
+        logstore_ship_close(shipper);
+        append_many(100);
+        expect_ok(ship("store"));
+        for (int i = 0; i < 80; i++) {
+                append_many(1);
+                expect_ok(ship("store"));
+                age("c");
+        }
+        expect_fetched_same("store", "copy");
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        ck_assert_uint_lt(shipper->since_count, 70);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(no_commit_has_more_entries_than_it_can_hold)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(1);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        shipper->since_count = COMMIT_ENTRIES_MAX; /* as if no checkpoint could be put for long */
+        no_puts = true;
+        append_many(1);
+        expect(logstore_ship_round(shipper), -EAGAIN);
+        no_puts = false;
+        expect_ok(logstore_ship_round(shipper));
+        ck_assert_uint_le(shipper->since_count, 1);
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -772,6 +848,8 @@ int main(void)
                 { an_emptied_log_goes_on_elsewhere, 2 },
                 { what_is_trimmed_before_the_first_commit_is_not_missed, 2 },
                 { a_log_that_goes_on_between_two_looks_has_no_gap, 0 },
+                { a_checkpoint_that_commits_name_is_not_removed, 0 },
+                { no_commit_has_more_entries_than_it_can_hold, 0 },
         };
 
         return RUN_TESTS("ship", tests);

@@ -18,9 +18,7 @@ void ship_confirm(struct logstore_ship *ship, const struct bucket_reply *reply)
         ship->confirmed = *reply;
 }
 
-/* The server's clock says that long has passed since our last confirmation. Is our commit still the
- * newest? If the machine slept before it was sent, it may have been created under a name that
- * was used and deleted. */
+/* Is commit @seq, which is ours, still the newest? */
 static int check_list(struct logstore_ship *ship, uint64_t seq)
 {
         uint64_t newest, checkpoint, number;
@@ -37,7 +35,9 @@ static int check_list(struct logstore_ship *ship, uint64_t seq)
         return 0;
 }
 
-/* The commit is there and ours. @renews: the answer was to its creation. */
+/* The commit is there and ours. @renews: the answer was to its creation. If the server's clock says
+ * that long has passed since our last confirmation, the machine may have slept before it was sent,
+ * and created it under a name that was used and deleted. */
 static int accept(struct logstore_ship *ship, uint64_t seq, const struct bucket_reply *reply,
                   bool renews)
 {
@@ -77,14 +77,25 @@ static int whose(struct logstore_ship *ship, const struct commit *ours)
         return r;
 }
 
+/* An object took long to send, or nothing was sent for long. If the commit before is still the
+ * newest there is, all stands as it was. */
+static int confirm_anew(struct logstore_ship *ship, const struct commit *commit)
+{
+        if (ship_clock_ns() - ship->confirmed.sent_ns < CONFIRMED_NS / 2)
+                return 0;
+        return check_list(ship, commit->header->seq - 1);
+}
+
 static int create(struct logstore_ship *ship, const struct commit *commit)
 {
         struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
         struct bucket_reply reply = { 0 };
         char name[COMMIT_NAME_BYTES];
         int64_t begun = ship_clock_ns();
-        int r;
+        int r = confirm_anew(ship, commit);
 
+        if (r != 0)
+                return r;
         commit_name(name, commit->header->seq);
         for (unsigned tries = 0;; tries++) {
                 source.not_after_ns = ship->confirmed.sent_ns + CONFIRMED_NS;

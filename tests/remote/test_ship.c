@@ -826,6 +826,39 @@ START_TEST(no_commit_has_more_entries_than_it_can_hold)
 }
 END_TEST
 
+/* ---- a slow network ---- */
+
+static unsigned uploads;
+
+static void take_long(void)
+{
+        ck_assert_uint_lt(uploads++, 100);
+        other->confirmed.sent_ns -= 2 * CONFIRMED_NS;
+        before_put = take_long;
+}
+
+/* Each object takes longer than a confirmation lasts. */
+START_TEST(objects_that_take_long_are_sent_once)
+{
+        uint64_t term;
+
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        other = open_ship("store");
+        expect_ok(logstore_ship_start(other));
+        term = other->last.term;
+        before_put = take_long;
+        expect_ok(logstore_ship_round(other));
+        before_put = NULL;
+        ck_assert_uint_eq(other->last.term, term);
+        ck_assert_uint_eq(other->report.objects, count_objects("seg"));
+        logstore_ship_close(other);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -850,6 +883,7 @@ int main(void)
                 { a_log_that_goes_on_between_two_looks_has_no_gap, 0 },
                 { a_checkpoint_that_commits_name_is_not_removed, 0 },
                 { no_commit_has_more_entries_than_it_can_hold, 0 },
+                { objects_that_take_long_are_sent_once, 0 },
         };
 
         return RUN_TESTS("ship", tests);

@@ -21,6 +21,16 @@ int64_t __wrap_clock_real_ns(void)
         return __real_clock_real_ns() + skew_ns;
 }
 
+/* A directory's writer sleeps before it gives the name. */
+static useconds_t sleep_us;
+int __real_linkat(int from, const char *old, int to, const char *new, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *new, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *new, int flags)
+{
+        usleep(sleep_us);
+        return __real_linkat(from, old, to, new, flags);
+}
+
 enum place { DIRECTORY, S3, PLACES };
 
 static void begin(int place)
@@ -485,6 +495,22 @@ START_TEST(a_source_that_is_too_short_puts_nothing)
 }
 END_TEST
 
+START_TEST(who_sleeps_before_the_name_is_given_sees_it)
+{
+        const struct bucket_source source = text_source("late");
+        struct bucket_reply before, reply;
+
+        if (getenv("LOGSTORE_TEST_S3"))
+                return;
+        begin(DIRECTORY);
+        expect_ok(bucket_put_new(bucket, "before", &source, &before));
+        sleep_us = 300000;
+        expect_ok(bucket_put_new(bucket, "late", &source, &reply));
+        ck_assert_int_gt(reply.server_ns - before.server_ns, INT64_C(280000000));
+        bucket_close(bucket);
+}
+END_TEST
+
 int main(void)
 {
         const int places = getenv("LOGSTORE_TEST_S3") ? 1 : PLACES;
@@ -503,6 +529,7 @@ int main(void)
                 { long_lists_are_whole, places },
                 { a_large_object_is_whole, places },
                 { a_source_that_is_too_short_puts_nothing, places },
+                { who_sleeps_before_the_name_is_given_sees_it, 0 },
         };
 
         return RUN_TESTS("bucket", tests);

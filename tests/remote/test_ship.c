@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include "logstore-remote.h"
@@ -659,6 +660,24 @@ START_TEST(a_damaged_or_missing_object_is_told)
 }
 END_TEST
 
+START_TEST(two_fetches_to_one_place_do_not_mix)
+{
+        int fd;
+
+        make_bucket();
+        open_store("store");
+        append_many(20);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(mkdir(path("copy.fetch"), 0700), 0);
+        fd = open(path("copy.fetch"), O_RDONLY | O_DIRECTORY);
+        ck_assert_int_eq(flock(fd, LOCK_EX), 0); /* as a fetch at work */
+        expect(fetch("copy", NULL), -EBUSY);
+        close(fd);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 START_TEST(an_empty_bucket_has_no_log)
 {
         make_bucket();
@@ -876,6 +895,7 @@ int main(void)
                 { what_nobody_needs_is_removed, 0 },
                 { a_fetch_that_ended_early_goes_on, 0 },
                 { a_damaged_or_missing_object_is_told, 2 },
+                { two_fetches_to_one_place_do_not_mix, 0 },
                 { an_empty_bucket_has_no_log, 0 },
                 { a_cut_without_records_behind_it_is_fetched, 2 * CASES(cuts) },
                 { an_emptied_log_goes_on_elsewhere, 2 },

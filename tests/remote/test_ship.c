@@ -12,6 +12,7 @@
 
 #include "logstore-remote.h"
 #include "remote/ship_private.h"
+#include "segment/hash.h"
 #include "support.h"
 
 int __real_bucket_put_new(struct bucket *bucket, const char *name,
@@ -845,6 +846,37 @@ START_TEST(no_commit_has_more_entries_than_it_can_hold)
 }
 END_TEST
 
+/* A few bytes that unpack to 480 GiB, as their counts say. */
+START_TEST(a_checkpoint_of_impossible_size_is_damage)
+{
+        uint8_t bytes[2 * SECTOR_BYTES] = { 0 };
+        uint8_t *frame = bytes + sizeof(struct checkpoint_header);
+        const struct bucket_source source = { .bytes = bytes, .size = sizeof(bytes) };
+        struct checkpoint_header header = { .magic = CHECKPOINT_MAGIC,
+                                            .version = REMOTE_VERSION,
+                                            .entry_count = UINT32_MAX,
+                                            .seq = 7,
+                                            .packed_bytes = SECTOR_BYTES };
+        struct table table = { 0 };
+        struct bucket *bucket;
+        char name[COMMIT_NAME_BYTES];
+
+        make_bucket();
+        header.raw_bytes = header.entry_count * sizeof(struct remote_entry);
+        memcpy(frame, "\x28\xb5\x2f\xfd\xe0", 5); /* zstd: one segment, its size in 8 bytes */
+        memcpy(frame + 5, &header.raw_bytes, 8);
+        header.packed_check = hash_seeded(header.seq, frame, header.packed_bytes);
+        header.check = hash_seeded(0, &header, offsetof(struct checkpoint_header, check));
+        memcpy(bytes, &header, sizeof(header));
+        expect_ok(bucket_open(url(), &(struct bucket_options){ 0 }, &bucket));
+        checkpoint_name(name, header.seq, 0);
+        expect_ok(bucket_put(bucket, name, &source, NULL));
+        expect(table_read(bucket, header.uuid, header.seq, 0, &table), -EBADMSG);
+        ck_assert_ptr_nonnull(strstr(remote_detail_line(), "counts"));
+        bucket_close(bucket);
+}
+END_TEST
+
 /* ---- a slow network ---- */
 
 static unsigned uploads;
@@ -903,6 +935,7 @@ int main(void)
                 { a_log_that_goes_on_between_two_looks_has_no_gap, 0 },
                 { a_checkpoint_that_commits_name_is_not_removed, 0 },
                 { no_commit_has_more_entries_than_it_can_hold, 0 },
+                { a_checkpoint_of_impossible_size_is_damage, 0 },
                 { objects_that_take_long_are_sent_once, 0 },
         };
 

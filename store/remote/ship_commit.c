@@ -228,7 +228,7 @@ int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                         next.nonce = header->nonce;
                 ship->since[ship->since_count] = own;
         }
-        r = ship_note_next(ship, &next.end);
+        r = ship_note_next(ship, &next);
         if (r != 0) {
                 free(blocks);
                 return r;

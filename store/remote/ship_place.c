@@ -6,6 +6,10 @@
  * is set before a commit is tried. If the log is truncated, the end in the bucket is of a log that
  * is no longer here. It was ours if one of the two positions is that very place. Then shipping goes
  * on from the cut. An end that neither of them knows is another copy's: the logs have diverged.
+ *
+ * What was tried may not be what is there: two copies of one store that were closed cleanly go on in
+ * the same segment, and may end alike. So the position that is set before also keeps the check of
+ * the bytes before it, in its limit, which is without meaning where it is no floor.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -25,7 +29,7 @@ void ship_name_positions(struct logstore_ship *ship)
 
 /* A shipper without the right to write in the directory ships all the same. */
 static int set(struct logstore_ship *ship, const char *name, const struct remote_place *place,
-               uint32_t flags)
+               uint32_t flags, uint64_t check)
 {
         const struct logstore_position position = {
                 .struct_bytes = sizeof(position),
@@ -34,6 +38,7 @@ static int set(struct logstore_ship *ship, const char *name, const struct remote
                 .segment_id = place->id,
                 .segment_salt = place->salt,
                 .offset = place->offset,
+                .limit_bytes = check,
         };
         int r;
 
@@ -49,14 +54,14 @@ static int set(struct logstore_ship *ship, const char *name, const struct remote
         return r < 0 ? remote_detail(r, "%s", logstore_detail()) : 0;
 }
 
-int ship_note_next(struct logstore_ship *ship, const struct remote_place *place)
+int ship_note_next(struct logstore_ship *ship, const struct commit_header *next)
 {
-        return set(ship, ship->next_name, place, 0);
+        return set(ship, ship->next_name, &next->end, 0, next->tail_check);
 }
 
 int ship_note_shipped(struct logstore_ship *ship)
 {
-        return set(ship, ship->shipped_name, &ship->last.end, LOGSTORE_POSITION_FLOOR);
+        return set(ship, ship->shipped_name, &ship->last.end, LOGSTORE_POSITION_FLOOR, 0);
 }
 
 static bool is_cut_there(struct logstore_ship *ship, const char *name,
@@ -68,6 +73,9 @@ static bool is_cut_there(struct logstore_ship *ship, const char *name,
             position.state != LOGSTORE_POSITION_CUT || position.segment_id != place->id ||
             position.segment_salt != place->salt || position.offset != place->offset ||
             position.resume_id == 0)
+                return false;
+        if (!(position.flags & LOGSTORE_POSITION_FLOOR) &&
+            position.limit_bytes != ship->last.tail_check)
                 return false;
         *ret = (struct remote_place){ position.resume_id, position.resume_salt,
                                       position.resume_offset, position.resume_number - 1 };

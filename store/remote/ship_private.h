@@ -62,7 +62,7 @@ int ship_compare(struct logstore_ship *ship);
 
 /* The positions in the store that say what is shipped, and what may be. */
 void ship_name_positions(struct logstore_ship *ship);
-int ship_note_next(struct logstore_ship *ship, const struct remote_place *place);
+int ship_note_next(struct logstore_ship *ship, const struct commit_header *next);
 int ship_note_shipped(struct logstore_ship *ship);
 
 /* Did we ship up to @place, and was the log truncated below it since? Then it goes on at *ret. */

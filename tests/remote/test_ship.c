@@ -877,6 +877,83 @@ START_TEST(a_checkpoint_of_impossible_size_is_damage)
 }
 END_TEST
 
+/* ---- a seal that came later ---- */
+
+static void seal_further_on(void)
+{
+        append(100, 'y');
+        append(100, 'z');
+        ck_assert_int_eq(logstore_truncate_after(store, 2, 0), 0);
+}
+
+START_TEST(a_seal_is_not_fetched_without_its_records)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        make_bucket();
+        options.flags = LOGSTORE_CREATE | LOGSTORE_NO_THREAD;
+        ck_assert_int_eq(logstore_open(path("store"), &options, &store), 0);
+        append((size_t)9 << 20, 'x');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        before_put = seal_further_on;
+        expect_ok(ship("store"));
+        expect_ok(fetch("copy", NULL));
+        ck_assert_int_eq(logstore_verify(path("copy"), NULL, NULL), 0);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "later");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- two copies that go on alike ---- */
+
+static void first_ships(void)
+{
+        expect_ok(ship("store"));
+}
+
+static void append_alike(struct logstore *to, char with)
+{
+        char bytes[100];
+
+        memset(bytes, with, sizeof(bytes));
+        for (int i = 0; i < 10; i++)
+                ck_assert_int_eq(logstore_append(to, bytes, sizeof(bytes), NULL), 0);
+        ck_assert_int_eq(logstore_sync(to, 0), 0);
+}
+
+/* Both copies are opened after a clean close, so both go on in the same segment. What the second one
+ * tried to ship ends where the first one's records do. */
+START_TEST(a_cut_does_not_excuse_what_another_copy_shipped)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore_ship *shipper;
+        struct logstore *second;
+
+        make_bucket();
+        open_store("store");
+        append_many(40);
+        ck_assert_int_eq(logstore_close(store), 0);
+        copy_store("store", "copy");
+        open_store("store");
+        options.flags = LOGSTORE_NO_THREAD;
+        ck_assert_int_eq(logstore_open(path("copy"), &options, &second), 0);
+        shipper = open_ship("copy");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        append_alike(store, 'a');
+        append_alike(second, 'b');
+        before_commit = first_ships;
+        expect(logstore_ship_round(shipper), -EPIPE);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_truncate_after(second, 45, 0), 0);
+        expect(ship("copy"), -EILSEQ);
+        ck_assert_int_eq(logstore_close(second), 0);
+        expect_fetched_same("store", "fetched");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 /* ---- a slow network ---- */
 
 static unsigned uploads;
@@ -937,6 +1014,8 @@ int main(void)
                 { no_commit_has_more_entries_than_it_can_hold, 0 },
                 { a_checkpoint_of_impossible_size_is_damage, 0 },
                 { objects_that_take_long_are_sent_once, 0 },
+                { a_seal_is_not_fetched_without_its_records, 0 },
+                { a_cut_does_not_excuse_what_another_copy_shipped, 0 },
         };
 
         return RUN_TESTS("ship", tests);

@@ -50,6 +50,8 @@ static int prove(struct logstore_ship *ship, const struct remote_place *end, uin
 
         snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, end->id);
         fd = openat(ship->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0 && errno == ENOENT)
+                return SHIP_AGAIN; /* cut or trimmed just now */
         if (fd < 0)
                 return remote_detail(-errno, "%s: cannot open: %s", name, strerror(errno));
         r = frames_hash(fd, name, end->offset - bytes, end->offset, end->salt, true, ret_check);

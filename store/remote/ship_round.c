@@ -296,17 +296,28 @@ static int ship_listed(struct logstore_ship *ship, const struct extents *extents
         return r;
 }
 
+/* If the log was cut, a claim says so, also where no record comes behind the cut. */
+static int compare(struct logstore_ship *ship)
+{
+        struct remote_place end = ship->last.end;
+        int r = ship_compare(ship);
+
+        if (r == 0 && (end.id != ship->last.end.id || end.offset != ship->last.end.offset))
+                return SHIP_AGAIN;
+        return r;
+}
+
 static int ship_extents(struct logstore_ship *ship)
 {
         int r = LOOK_AGAIN;
 
         while (r == LOOK_AGAIN) {
                 struct extents extents = { 0 };
-                int looked = ship_compare(ship);
+                int looked = compare(ship);
 
                 if (looked == 0)
                         looked = look(ship, &extents);
-                r = looked < 0 ? looked : ship_listed(ship, &extents);
+                r = looked == 0 || looked == LOOK_AGAIN ? ship_listed(ship, &extents) : looked;
                 if (r == 0)
                         r = looked;
                 free(extents.list);

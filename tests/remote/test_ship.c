@@ -37,9 +37,9 @@ int __wrap_bucket_put(struct bucket *bucket, const char *name, const struct buck
                       struct bucket_reply *ret_reply);
 
 static struct logstore *store;
-static void (*before_commit)(void); /* the next one; once */
+static void (*before_commit)(void);       /* the next one; once */
 static unsigned lose_request, lose_reply; /* each so many creations; 0: none */
-static void (*before_put)(void); /* of the next object; once */
+static void (*before_put)(void);          /* of the next object; once */
 static bool no_puts;                      /* they get no answer */
 static bool versioned;                    /* creates again what is there */
 static int gets_left = -1;                /* until one is refused; -1: none is */
@@ -695,15 +695,17 @@ START_TEST(a_cut_without_records_behind_it_is_fetched)
         make_bucket();
         open_store("store");
         append_many(200);
-        expect_ok(ship("store"));
-        ck_assert_int_eq(logstore_truncate_after(store, cuts[_i / 2], 0), 0);
-        if (_i % 2) {
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        ck_assert_int_eq(logstore_truncate_after(store, cuts[_i / 3], 0), 0);
+        if (_i % 3 == 0)
+                expect_ok(logstore_ship_round(shipper));
+        else if (_i % 3 == 1)
                 expect_ok(ship("store"));
-        } else { /* it claims, and is killed */
-                shipper = open_ship("store");
+        else /* it claims, and is killed */
                 expect_ok(logstore_ship_start(shipper));
-                logstore_ship_close(shipper);
-        }
+        logstore_ship_close(shipper);
         expect_fetched_same("store", "copy");
         ck_assert_int_eq(logstore_close(store), 0);
 }
@@ -987,6 +989,157 @@ START_TEST(objects_that_take_long_are_sent_once)
 }
 END_TEST
 
+/* ---- whatever happens ---- */
+
+static unsigned dice_state;
+
+static unsigned dice(unsigned sides)
+{
+        dice_state = dice_state * 1103515245 + 12345;
+        return (dice_state >> 16) % sides;
+}
+
+static void change_log(void)
+{
+        struct logstore_bounds bounds;
+
+        ck_assert_int_eq(logstore_bounds(store, &bounds), 0);
+        switch (dice(8)) {
+        case 0:
+                if (bounds.tail >= bounds.first)
+                        logstore_truncate_after(
+                                store,
+                                bounds.first + dice((unsigned)(bounds.tail - bounds.first + 1)), 0);
+                break;
+        case 1:
+                logstore_trim_before(store, bounds.first + dice(60), NULL);
+                break;
+        case 2:
+                add_voids();
+                break;
+        case 3:
+                add_batch();
+                break;
+        case 4:
+                if (dice(5) == 0)
+                        logstore_truncate_after(store, 0, dice(2) ? bounds.tail + 1 + dice(9) : 0);
+                break;
+        default:
+                append_many(1 + dice(30));
+        }
+        logstore_sync(store, 0);
+}
+
+static void change_now_and_then(void)
+{
+        if (dice(3) == 0)
+                change_log();
+}
+
+static unsigned copies;
+
+static void fetch_or_change(void)
+{
+        char name[32];
+        int r;
+
+        if (dice(4) == 0) {
+                snprintf(name, sizeof(name), "copy.%u", copies++);
+                r = fetch(name, NULL);
+                ck_assert_msg(r == 0 || r == -ENODATA, "fetch: %d: %s", r, remote_detail_line());
+                if (r == 0)
+                        ck_assert_msg(logstore_verify(path("%s", name), NULL, NULL) == 0, "%s: %s",
+                                      name, logstore_detail());
+        }
+        if (dice(6) == 0)
+                change_log();
+        before_commit = fetch_or_change;
+}
+
+/* The local log is what the copy ends with. */
+static void expect_same_end(const char *copy)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore_cursor *cursors[2];
+        struct logstore_record records[2];
+        struct logstore_bounds bounds;
+        struct logstore *other_store;
+        int r[2];
+
+        ck_assert_int_eq(logstore_bounds(store, &bounds), 0);
+        options.flags = LOGSTORE_READ_ONLY;
+        ck_assert_int_eq(logstore_open(path("%s", copy), &options, &other_store), 0);
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursors[0]), 0);
+        ck_assert_int_eq(logstore_cursor_open(other_store, 0, &cursors[1]), 0);
+        for (int i = 0; i < 2; i++)
+                ck_assert_int_eq(logstore_cursor_seek(cursors[i], bounds.first), 0);
+        do {
+                for (int i = 0; i < 2; i++)
+                        r[i] = logstore_cursor_next(cursors[i], &records[i]);
+                ck_assert_msg(r[0] == r[1], "%d and %d: %s", r[0], r[1], logstore_detail());
+                if (r[0] == 0) {
+                        ck_assert_uint_eq(records[0].number, records[1].number);
+                        ck_assert_int_eq(records[0].time_ns, records[1].time_ns);
+                        ck_assert_uint_eq(records[0].size, records[1].size);
+                        if (records[0].size)
+                                ck_assert_mem_eq(records[0].data, records[1].data, records[0].size);
+                }
+        } while (r[0] == 0);
+        for (int i = 0; i < 2; i++)
+                logstore_cursor_close(cursors[i]);
+        ck_assert_int_eq(logstore_close(other_store), 0);
+}
+
+START_TEST(whatever_happens_the_log_is_fetched)
+{
+        struct logstore_ship *shipper = NULL;
+        char name[32], command[700];
+
+        dice_state = (unsigned)_i * 7919 + (getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : 1);
+        make_bucket();
+        open_store("store");
+        for (int i = 0; i < 40; i++) {
+                int r;
+
+                for (unsigned j = dice(4); j > 0; j--)
+                        change_log();
+                if (dice(3) == 0) { /* reopened */
+                        ck_assert_int_eq(logstore_close(store), 0);
+                        open_store("store");
+                }
+                if (dice(4) == 0 && shipper) {
+                        logstore_ship_close(shipper);
+                        shipper = NULL;
+                }
+                if (!shipper) {
+                        shipper = open_ship("store");
+                        expect_ok(logstore_ship_start(shipper));
+                }
+                if (dice(4) == 0) {
+                        age("c");
+                        if (access(path("bucket/seg"), F_OK) == 0)
+                                age("seg");
+                        shipper->collect_ns = 0;
+                }
+                after_look = dice(2) ? change_now_and_then : NULL;
+                before_commit = dice(2) ? fetch_or_change : NULL;
+                r = logstore_ship_round(shipper);
+                after_look = before_commit = NULL;
+                ck_assert_msg(r == 0, "round %d: %d: %s", i, r, remote_detail_line());
+                expect_ok(logstore_ship_round(shipper));
+                snprintf(name, sizeof(name), "copy.%u", copies++);
+                expect_ok(fetch(name, NULL));
+                ck_assert_msg(logstore_verify(path("%s", name), NULL, NULL) == 0, "%s: %s", name,
+                              logstore_detail());
+                expect_same_end(name);
+                snprintf(command, sizeof(command), "rm -rf %s/copy.*", directory);
+                ck_assert_int_eq(system(command), 0);
+        }
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -1006,7 +1159,7 @@ int main(void)
                 { a_damaged_or_missing_object_is_told, 2 },
                 { two_fetches_to_one_place_do_not_mix, 0 },
                 { an_empty_bucket_has_no_log, 0 },
-                { a_cut_without_records_behind_it_is_fetched, 2 * CASES(cuts) },
+                { a_cut_without_records_behind_it_is_fetched, 3 * CASES(cuts) },
                 { an_emptied_log_goes_on_elsewhere, 2 },
                 { what_is_trimmed_before_the_first_commit_is_not_missed, 2 },
                 { a_log_that_goes_on_between_two_looks_has_no_gap, 0 },
@@ -1016,6 +1169,7 @@ int main(void)
                 { objects_that_take_long_are_sent_once, 0 },
                 { a_seal_is_not_fetched_without_its_records, 0 },
                 { a_cut_does_not_excuse_what_another_copy_shipped, 0 },
+                { whatever_happens_the_log_is_fetched, 8 },
         };
 
         return RUN_TESTS("ship", tests);

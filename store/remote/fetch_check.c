@@ -96,7 +96,7 @@ int fetch_remove_others(struct fetch *fetch)
         return r;
 }
 
-/* Without a segment the log is empty. If that is because all was cut, it goes on at the cut. */
+/* Without a segment the log is empty. */
 static void describe_mark(const struct remote_log *log, struct control_slot *slot)
 {
         const struct remote_place *end = &log->head.end;
@@ -107,8 +107,6 @@ static void describe_mark(const struct remote_log *log, struct control_slot *slo
                 slot->mark_offset = end->offset;
                 return;
         }
-        if (end->id != 0)
-                slot->first_number = end->number + 1;
         slot->mark_number = slot->first_number - 1;
 }
 

@@ -83,7 +83,7 @@ static int settle_end(struct remote_log *log)
         struct remote_segment *last;
 
         if (log->segment_count == 0)
-                return end->offset <= FRAMES_OFFSET
+                return end->id == 0
                                ? 0
                                : remote_detail(-EBADMSG, "no commit has segment %" PRIu64, end->id);
         last = &log->segments[log->segment_count - 1];

@@ -59,14 +59,36 @@ static int prove(struct logstore_ship *ship, const struct remote_place *end, uin
         return r;
 }
 
-/* The log goes on at the cut: what was shipped behind it is dead. */
+/* The log goes on at the cut: what was shipped behind it is dead. If nothing is left before it, the
+ * end is in no segment, as at first, but the number stays. */
 static int go_back(struct logstore_ship *ship, const struct remote_place *cut)
 {
         struct commit_header *last = &ship->last;
 
+        if (cut->offset == FRAMES_OFFSET) {
+                last->end = (struct remote_place){ .number = cut->number };
+                last->tail_bytes = last->tail_check = 0;
+                last->first_number = cut->number + 1;
+                table_drop_dead(&ship->table, &last->end, last->first_number);
+                return 0;
+        }
         last->end = *cut;
+        table_drop_dead(&ship->table, &last->end, last->first_number);
         last->tail_bytes = cut->offset < PROOF_BYTES ? cut->offset : PROOF_BYTES;
         return prove(ship, cut, last->tail_bytes, &last->tail_check);
+}
+
+/* Where all was cut, a copy from before has smaller numbers. */
+static int compare_empty(struct logstore_ship *ship)
+{
+        struct logstore_bounds bounds;
+        int r = logstore_bounds(ship->store, &bounds);
+
+        if (r < 0)
+                return remote_detail(r, "%s", logstore_detail());
+        return bounds.first > ship->last.end.number
+                       ? 0
+                       : diverged(ship, &ship->last.end, "what is here was cut off there");
 }
 
 int ship_compare(struct logstore_ship *ship)
@@ -79,7 +101,7 @@ int ship_compare(struct logstore_ship *ship)
         int r;
 
         if (end->id == 0)
-                return 0;
+                return compare_empty(ship);
         r = logstore_extents(ship->store, end->id, seek_extent, &sought);
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
@@ -117,6 +139,7 @@ static int read_table(struct logstore_ship *ship, const struct commit *newest,
                 table_free(&table);
                 return r == -ENOENT ? SHIP_AGAIN : r;
         }
+        table_drop_dead(&table, &last->end, last->first_number);
         table_free(&ship->table);
         ship->table = table;
         return 0;

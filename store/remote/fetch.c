@@ -17,6 +17,7 @@
 #include "remote/fetch_private.h"
 #include "remote/remote.h"
 #include "remote/remote_detail.h"
+#include "remote/ship_private.h"
 #include "remote/workers.h"
 
 #define ROUNDS 20
@@ -139,6 +140,19 @@ static int lock_temporary(struct fetch *fetch, const char *temporary)
         return 0;
 }
 
+/* The store is there already, so nothing that fails here is told. */
+static void note_end(const struct fetch *fetch, const char *directory)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore *store;
+
+        options.flags = LOGSTORE_READ_ONLY | LOGSTORE_NO_THREAD;
+        if (logstore_open(directory, &options, &store) < 0)
+                return;
+        ship_note_fetched(store, fetch->bucket, &fetch->log.head);
+        logstore_close(store); /* read-only, and nothing of it is open */
+}
+
 static int make_temporary(struct fetch *fetch, const char *temporary)
 {
         if (mkdir(temporary, 0700) < 0 && errno != EEXIST)
@@ -193,7 +207,9 @@ static int fetch_into(struct fetch *fetch, const char *directory, const char *te
         if (r == 0)
                 r = publish(fetch, temporary, directory);
         if (fetch->directory >= 0)
-                close(fetch->directory);
+                close(fetch->directory); /* lets go of the lock, too */
+        if (r == 0)
+                note_end(fetch, directory);
         return r;
 }
 

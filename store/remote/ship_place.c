@@ -19,20 +19,26 @@
 #include "remote/ship_private.h"
 #include "segment/hash.h"
 
-void ship_name_positions(struct logstore_ship *ship)
-{
-        uint64_t hash = hash_seeded(0, ship->bucket->url, strlen(ship->bucket->url));
+#define NEXT_SUFFIX ".next"
 
-        snprintf(ship->shipped_name, sizeof(ship->shipped_name), "ship-%016" PRIx64, hash);
-        snprintf(ship->next_name, sizeof(ship->next_name), "ship-%016" PRIx64 ".next", hash);
+static void name_position(const struct bucket *bucket, const char *suffix, char name[40])
+{
+        uint64_t hash = hash_seeded(0, bucket->url, strlen(bucket->url));
+
+        snprintf(name, 40, "ship-%016" PRIx64 "%s", hash, suffix);
 }
 
-/* A shipper without the right to write in the directory ships all the same. */
-static int set(struct logstore_ship *ship, const char *name, const struct remote_place *place,
-               uint32_t flags, uint64_t check)
+void ship_name_positions(struct logstore_ship *ship)
 {
-        const struct logstore_position position = {
-                .struct_bytes = sizeof(position),
+        name_position(ship->bucket, "", ship->shipped_name);
+        name_position(ship->bucket, NEXT_SUFFIX, ship->next_name);
+}
+
+static struct logstore_position describe(const struct remote_place *place, uint32_t flags,
+                                         uint64_t check)
+{
+        return (struct logstore_position){
+                .struct_bytes = sizeof(struct logstore_position),
                 .flags = flags,
                 .number = place->number + 1,
                 .segment_id = place->id,
@@ -40,6 +46,13 @@ static int set(struct logstore_ship *ship, const char *name, const struct remote
                 .offset = place->offset,
                 .limit_bytes = check,
         };
+}
+
+/* A shipper without the right to write in the directory ships all the same. */
+static int set(struct logstore_ship *ship, const char *name, const struct remote_place *place,
+               uint32_t flags, uint64_t check)
+{
+        const struct logstore_position position = describe(place, flags, check);
         int r;
 
         if (place->id == 0 || ship->report.unprotected)
@@ -62,6 +75,17 @@ int ship_note_next(struct logstore_ship *ship, const struct commit_header *next)
 int ship_note_shipped(struct logstore_ship *ship)
 {
         return set(ship, ship->shipped_name, &ship->last.end, LOGSTORE_POSITION_FLOOR, 0);
+}
+
+void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
+                       const struct commit_header *head)
+{
+        const struct logstore_position position = describe(&head->end, 0, head->tail_check);
+        char name[40];
+
+        name_position(bucket, NEXT_SUFFIX, name);
+        if (head->end.id != 0)
+                logstore_position_set(store, name, &position); /* without it a cut is refused */
 }
 
 static bool is_cut_there(struct logstore_ship *ship, const char *name,

@@ -65,6 +65,10 @@ void ship_name_positions(struct logstore_ship *ship);
 int ship_note_next(struct logstore_ship *ship, const struct commit_header *next);
 int ship_note_shipped(struct logstore_ship *ship);
 
+/* What was fetched is what is shipped: so that a cut before the copy ships is known as one. */
+void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
+                       const struct commit_header *head);
+
 /* Did we ship up to @place, and was the log truncated below it since? Then it goes on at *ret. */
 bool ship_was_cut(struct logstore_ship *ship, const struct remote_place *place,
                   struct remote_place *ret);

@@ -717,16 +717,21 @@ START_TEST(an_emptied_log_goes_on_elsewhere)
         open_store("store");
         append_many(200);
         expect_ok(ship("store"));
+        copy_store("store", "before");
         ck_assert_int_eq(logstore_truncate_after(store, 0, 1000), 0);
         if (_i)
                 append_many(10);
         expect_ok(ship("store"));
         expect_fetched_same("store", "copy");
         ck_assert_int_eq(logstore_close(store), 0);
-        open_store("copy");
+        open_store("copy"); /* which goes on */
         append_many(2);
+        expect_ok(ship("copy"));
         ck_assert_int_eq(logstore_close(store), 0);
-        open_store("store");
+        expect_fetched_same("copy", "copy of the copy");
+        open_store("before");
+        append_many(2);
+        expect(ship("before"), -EILSEQ);
         ck_assert_int_eq(logstore_close(store), 0);
 }
 END_TEST
@@ -956,6 +961,27 @@ START_TEST(a_cut_does_not_excuse_what_another_copy_shipped)
 }
 END_TEST
 
+START_TEST(a_fetched_log_may_be_cut_before_it_ships)
+{
+        make_bucket();
+        open_store("store");
+        append_many(100);
+        expect_ok(ship("store"));
+        expect_ok(fetch("copy", NULL));
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("copy");
+        ck_assert_int_eq(logstore_truncate_after(store, 90, 0), 0);
+        append_many(3);
+        expect_ok(ship("copy"));
+        expect_fetched_same("copy", "copy of the copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("store"); /* the old one comes back */
+        append_many(3);
+        expect(ship("store"), -EILSEQ);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 /* ---- a slow network ---- */
 
 static unsigned uploads;
@@ -1090,6 +1116,26 @@ static void expect_same_end(const char *copy)
         ck_assert_int_eq(logstore_close(other_store), 0);
 }
 
+/* The machine crashes, or another one goes on with what was fetched. */
+static void go_on_with(const char *copy)
+{
+        struct logstore *dead = store;
+        char command[1400];
+
+        if (copy) {
+                ck_assert_int_eq(logstore_close(store), 0);
+                dead = NULL;
+        } else {
+                copy_store("store", "crashed");
+        }
+        snprintf(command, sizeof(command), "rm -rf %s && mv %s %s", path("store"),
+                 path("%s", copy ? copy : "crashed"), path("store"));
+        ck_assert_int_eq(system(command), 0);
+        open_store("store");
+        if (dead)
+                logstore_close(dead); /* its directory is gone */
+}
+
 START_TEST(whatever_happens_the_log_is_fetched)
 {
         struct logstore_ship *shipper = NULL;
@@ -1132,6 +1178,11 @@ START_TEST(whatever_happens_the_log_is_fetched)
                 ck_assert_msg(logstore_verify(path("%s", name), NULL, NULL) == 0, "%s: %s", name,
                               logstore_detail());
                 expect_same_end(name);
+                if (dice(6) == 0) {
+                        logstore_ship_close(shipper);
+                        shipper = NULL;
+                        go_on_with(dice(2) ? name : NULL);
+                }
                 snprintf(command, sizeof(command), "rm -rf %s/copy.*", directory);
                 ck_assert_int_eq(system(command), 0);
         }
@@ -1169,6 +1220,7 @@ int main(void)
                 { objects_that_take_long_are_sent_once, 0 },
                 { a_seal_is_not_fetched_without_its_records, 0 },
                 { a_cut_does_not_excuse_what_another_copy_shipped, 0 },
+                { a_fetched_log_may_be_cut_before_it_ships, 0 },
                 { whatever_happens_the_log_is_fetched, 8 },
         };
 

@@ -154,6 +154,7 @@ struct logstore_fetch_report {
  *
  * -ENODATA  nothing was shipped there
  * -EEXIST   there is something at @directory
+ * -EBUSY    another fetch to @directory is at work
  * -EBADMSG  an object is damaged or missing (detail: which, and the records in it)
  * -EAGAIN   no answer, or the log changes faster than it can be fetched
  * -EACCES, and errors of making files

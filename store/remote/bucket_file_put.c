@@ -131,11 +131,13 @@ static int finish(const struct placing *p, int r)
         return r;
 }
 
+/* When its names changed last. A process that slept before it gave the name must see that here: only
+ * so it finds out that its confirmation is long past. */
 static int64_t time_of(int fd)
 {
         struct stat st;
 
-        return fstat(fd, &st) < 0 ? 0 : st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+        return fstat(fd, &st) < 0 ? 0 : st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec;
 }
 
 static int place(struct placing *p, const struct bucket_source *source,
@@ -146,10 +148,10 @@ static int place(struct placing *p, const struct bucket_source *source,
         if (r < 0)
                 return r;
         r = fill(p->fd, source);
-        ret_reply->server_ns = time_of(p->fd);
         if (r == 0)
                 r = p->replace ? give_name_over(p) : give_name(p);
         r = finish(p, r);
+        ret_reply->server_ns = time_of(p->fd);
         /* All was synced, so what close() says is no news. */
         close(p->fd);
         return r;

@@ -66,6 +66,8 @@ bool commit_name_read(const char *name, uint64_t *ret_seq, bool *ret_checkpoint,
 
 struct newest {
         uint64_t seq, checkpoint, checkpoint_number;
+        const struct bucket_reply *reply; /* of the page that is told, or NULL */
+        struct bucket_reply first;        /* of the one that had the newest commit */
 };
 
 enum { FOUND_BOTH = 1 };
@@ -78,8 +80,11 @@ static int note(void *context, const struct bucket_listed *listed)
 
         if (!commit_name_read(listed->name, &seq, &checkpoint, &number))
                 return 0; /* somebody else's */
-        if (!checkpoint && newest->seq == 0)
+        if (!checkpoint && newest->seq == 0) {
                 newest->seq = seq;
+                if (newest->reply)
+                        newest->first = *newest->reply;
+        }
         if (checkpoint && newest->seq >= seq) {
                 newest->checkpoint = seq;
                 newest->checkpoint_number = number;
@@ -91,11 +96,13 @@ static int note(void *context, const struct bucket_listed *listed)
 int commit_find_newest(struct bucket *bucket, uint64_t *ret_seq, uint64_t *ret_checkpoint,
                        uint64_t *ret_checkpoint_number, struct bucket_reply *ret_reply)
 {
-        struct newest newest = { 0 };
+        struct newest newest = { .reply = ret_reply };
         int r = bucket_list(bucket, COMMIT_PREFIX, NULL, 1000, note, &newest, ret_reply);
 
         if (r < 0)
                 return r;
+        if (ret_reply && newest.seq) /* later pages confirm nothing */
+                *ret_reply = newest.first;
         *ret_seq = newest.seq;
         *ret_checkpoint = newest.checkpoint;
         *ret_checkpoint_number = newest.checkpoint_number;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "remote/fetch_private.h"
 #include "remote/remote.h"
 #include "remote/remote_detail.h"
+#include "remote/ship_private.h"
 #include "remote/workers.h"
 
 #define ROUNDS 20
@@ -121,12 +123,43 @@ static int publish(struct fetch *fetch, const char *temporary, const char *direc
         return r;
 }
 
+/* Two fetches to one place would write into each other's files, also into those of a store that the
+ * first one has published. So the name is looked at once more under the lock. */
+static int lock_temporary(struct fetch *fetch, const char *temporary)
+{
+        struct stat own, there;
+
+        if (flock(fetch->directory, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK
+                               ? remote_detail(-EBUSY, "%s: another fetch is at work", temporary)
+                               : fail(-errno, temporary, "lock");
+        if (fstat(fetch->directory, &own) < 0 || lstat(temporary, &there) < 0)
+                return fail(-errno, temporary, "look at");
+        if (own.st_dev != there.st_dev || own.st_ino != there.st_ino)
+                return remote_detail(-EBUSY, "%s: another fetch was at work", temporary);
+        return 0;
+}
+
+/* The store is there already, so nothing that fails here is told. */
+static void note_end(const struct fetch *fetch, const char *directory)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore *store;
+
+        options.flags = LOGSTORE_READ_ONLY | LOGSTORE_NO_THREAD;
+        if (logstore_open(directory, &options, &store) < 0)
+                return;
+        ship_note_fetched(store, fetch->bucket, &fetch->log.head);
+        logstore_close(store); /* read-only, and nothing of it is open */
+}
+
 static int make_temporary(struct fetch *fetch, const char *temporary)
 {
         if (mkdir(temporary, 0700) < 0 && errno != EEXIST)
                 return fail(-errno, temporary, "make the directory");
         fetch->directory = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        return fetch->directory < 0 ? fail(-errno, temporary, "open") : 0;
+        return fetch->directory < 0 ? fail(-errno, temporary, "open")
+                                    : lock_temporary(fetch, temporary);
 }
 
 /* "DIR/" and "DIR" are the same directory. */
@@ -174,7 +207,9 @@ static int fetch_into(struct fetch *fetch, const char *directory, const char *te
         if (r == 0)
                 r = publish(fetch, temporary, directory);
         if (fetch->directory >= 0)
-                close(fetch->directory);
+                close(fetch->directory); /* lets go of the lock, too */
+        if (r == 0)
+                note_end(fetch, directory);
         return r;
 }
 

@@ -96,8 +96,23 @@ int fetch_remove_others(struct fetch *fetch)
         return r;
 }
 
-static struct control_page *make_control(const struct commit_header *head)
+/* Without a segment the log is empty. */
+static void describe_mark(const struct remote_log *log, struct control_slot *slot)
 {
+        const struct remote_place *end = &log->head.end;
+
+        if (log->segment_count > 0) {
+                slot->mark_number = end->number;
+                slot->mark_id = end->id;
+                slot->mark_offset = end->offset;
+                return;
+        }
+        slot->mark_number = slot->first_number - 1;
+}
+
+static struct control_page *make_control(const struct remote_log *log)
+{
+        const struct commit_header *head = &log->head;
         struct control_page *page = calloc(1, sizeof(*page));
         struct control_static *fixed;
         struct control_slot *slot;
@@ -118,19 +133,17 @@ static struct control_page *make_control(const struct commit_header *head)
         fixed->check = hash_seeded(0, fixed, offsetof(struct control_static, check));
         *slot = (struct control_slot){
                 .generation = 1,
-                .mark_number = head->end.number,
-                .mark_id = head->end.id,
-                .mark_offset = head->end.offset,
                 .first_number = head->first_number,
                 .epoch = head->epoch,
         };
+        describe_mark(log, slot);
         slot->check = hash_seeded(0, slot, offsetof(struct control_slot, check));
         return page;
 }
 
 int fetch_write_control(struct fetch *fetch)
 {
-        struct control_page *page = make_control(&fetch->log.head);
+        struct control_page *page = make_control(&fetch->log);
         int fd, r = 0;
 
         if (!page)

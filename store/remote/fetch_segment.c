@@ -150,9 +150,20 @@ static int finish(struct file *file, uint64_t end)
         return 0;
 }
 
+/* A seal that is not of these bytes: the log was cut before them, or the seal came later. */
+static int remove_seal(struct file *file)
+{
+        static const char none[SECTOR_BYTES];
+
+        file->offset = SECTOR_BYTES;
+        file->end = file->offset + sizeof(none);
+        return write_on(file, none, sizeof(none));
+}
+
 int fetch_segment(struct fetch *fetch, const struct remote_segment *segment)
 {
         struct file file;
+        const struct remote_entry *last = &segment->lines[segment->line_count - 1].entry;
         int r = open_file(fetch, segment->id, &file);
 
         for (size_t i = 0; r == 0 && i < segment->line_count; i++) {
@@ -160,6 +171,8 @@ int fetch_segment(struct fetch *fetch, const struct remote_segment *segment)
                 r = entry->object_bytes ? fetch_object(fetch, &file, entry)
                                         : fetch_tail(fetch, &file, entry);
         }
+        if (r == 0 && (!last->sealed || last->to != segment->end))
+                r = remove_seal(&file);
         if (r == 0)
                 r = finish(&file, segment->end);
         if (file.fd >= 0 && close(file.fd) < 0 && r == 0)

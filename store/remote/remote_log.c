@@ -76,6 +76,40 @@ static int group(struct remote_log *log)
         return r;
 }
 
+/* What lies behind the end was cut off, though the lines of its segment may still have it. */
+static int settle_end(struct remote_log *log)
+{
+        const struct remote_place *end = &log->head.end;
+        struct remote_segment *last;
+
+        if (log->segment_count == 0)
+                return end->id == 0
+                               ? 0
+                               : remote_detail(-EBADMSG, "no commit has segment %" PRIu64, end->id);
+        last = &log->segments[log->segment_count - 1];
+        if (last->end < end->offset || last->last_number < end->number ||
+            last->first_number > end->number + 1)
+                return remote_detail(-EBADMSG,
+                                     "segment %" PRIu64 ": no commit has its bytes up to %" PRIu64
+                                     ", record %" PRIu64,
+                                     end->id, end->offset, end->number);
+        last->end = end->offset;
+        last->last_number = end->number;
+        return 0;
+}
+
+/* All from the first record on must be there. */
+static int check_beginning(const struct remote_log *log)
+{
+        const struct remote_segment *oldest = log->segments;
+
+        if (log->segment_count == 0 || oldest->first_number <= log->head.first_number)
+                return 0;
+        return remote_detail(
+                -EBADMSG, "no commit has records %" PRIu64 "..%" PRIu64 ", before segment %" PRIu64,
+                log->head.first_number, oldest->first_number - 1, oldest->id);
+}
+
 static int read_table(struct bucket *bucket, const struct commit *newest, struct table *table)
 {
         const struct commit_header *header = newest->header;
@@ -87,9 +121,9 @@ static int read_table(struct bucket *bucket, const struct commit *newest, struct
         if (r == -ENOENT)
                 return REMOTE_LOG_CHANGED;
         if (r == 0)
-                r = table_add_commit(table, newest);
+                r = table_add_commit(table, newest, header->checkpoint_seq);
         if (r == 0)
-                table_drop_dead(table, header->first_number);
+                table_drop_dead(table, &header->end, header->first_number);
         return r;
 }
 
@@ -112,6 +146,10 @@ int remote_log_read(struct bucket *bucket, struct remote_log *ret)
         commit_free(&newest);
         if (r == 0)
                 r = group(&log);
+        if (r == 0)
+                r = settle_end(&log);
+        if (r == 0)
+                r = check_beginning(&log);
         if (r != 0) {
                 remote_log_free(&log);
                 return r;

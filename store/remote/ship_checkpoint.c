@@ -38,7 +38,7 @@ int ship_checkpoint(struct logstore_ship *ship)
 
         if (!pays(ship))
                 return 0;
-        table_drop_dead(&ship->table, last->first_number);
+        table_drop_dead(&ship->table, &last->end, last->first_number);
         r = table_pack(&ship->table, ship->identity.uuid, last->seq, last->end.number, &bytes,
                        &size);
         if (r < 0)
@@ -48,8 +48,8 @@ int ship_checkpoint(struct logstore_ship *ship)
         source.size = size;
         r = bucket_put(ship->bucket, name, &source, NULL);
         free(bytes);
-        if (r == -EAGAIN) /* the next commit tries again, as long as it has room for its entry */
-                return ship->since_count < COMMIT_ENTRIES_MAX ? 0 : SHIP_AGAIN;
+        if (r == -EAGAIN) /* the next commit tries again: entries are not lost */
+                return 0;
         if (r < 0)
                 return r;
         ship->last.checkpoint_seq = last->seq;

@@ -38,6 +38,7 @@ static int note(struct names *names, const char *name)
 
 struct old {
         int64_t before_ns;
+        uint64_t named_seq;   /* commits name this checkpoint; a newer one none as yet */
         uint64_t seq, number; /* the newest checkpoint from before; 0: none */
 };
 
@@ -48,7 +49,7 @@ static int find_old(void *context, const struct bucket_listed *listed)
         bool checkpoint;
 
         if (!commit_name_read(listed->name, &seq, &checkpoint, &number) || !checkpoint ||
-            listed->changed_ns > old->before_ns)
+            listed->changed_ns > old->before_ns || seq > old->named_seq)
                 return 0;
         old->seq = seq;
         old->number = number;
@@ -167,7 +168,8 @@ static int collect_from(struct logstore_ship *ship, const struct old *old, struc
 int ship_collect(struct logstore_ship *ship)
 {
         int64_t now = ship_clock_ns();
-        struct old old = { .before_ns = ship->confirmed.server_ns - GRACE_NS };
+        struct old old = { .before_ns = ship->confirmed.server_ns - GRACE_NS,
+                           .named_seq = ship->named_seq };
         struct names names = { 0 };
         int r;
 

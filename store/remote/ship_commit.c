@@ -18,9 +18,7 @@ void ship_confirm(struct logstore_ship *ship, const struct bucket_reply *reply)
         ship->confirmed = *reply;
 }
 
-/* The server's clock says that long has passed since our last confirmation. Is our commit still the
- * newest? If the machine slept before it was sent, it may have been created under a name that
- * was used and deleted. */
+/* Is commit @seq, which is ours, still the newest? */
 static int check_list(struct logstore_ship *ship, uint64_t seq)
 {
         uint64_t newest, checkpoint, number;
@@ -37,7 +35,9 @@ static int check_list(struct logstore_ship *ship, uint64_t seq)
         return 0;
 }
 
-/* The commit is there and ours. @renews: the answer was to its creation. */
+/* The commit is there and ours. @renews: the answer was to its creation. If the server's clock says
+ * that long has passed since our last confirmation, the machine may have slept before it was sent,
+ * and created it under a name that was used and deleted. */
 static int accept(struct logstore_ship *ship, uint64_t seq, const struct bucket_reply *reply,
                   bool renews)
 {
@@ -77,14 +77,25 @@ static int whose(struct logstore_ship *ship, const struct commit *ours)
         return r;
 }
 
+/* An object took long to send, or nothing was sent for long. If the commit before is still the
+ * newest there is, all stands as it was. */
+static int confirm_anew(struct logstore_ship *ship, const struct commit *commit)
+{
+        if (ship_clock_ns() - ship->confirmed.sent_ns < CONFIRMED_NS / 2)
+                return 0;
+        return check_list(ship, commit->header->seq - 1);
+}
+
 static int create(struct logstore_ship *ship, const struct commit *commit)
 {
         struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
         struct bucket_reply reply = { 0 };
         char name[COMMIT_NAME_BYTES];
         int64_t begun = ship_clock_ns();
-        int r;
+        int r = confirm_anew(ship, commit);
 
+        if (r != 0)
+                return r;
         commit_name(name, commit->header->seq);
         for (unsigned tries = 0;; tries++) {
                 source.not_after_ns = ship->confirmed.sent_ns + CONFIRMED_NS;
@@ -163,6 +174,7 @@ static int adopt(struct logstore_ship *ship, const struct commit *commit,
         int r = 0;
 
         ship->last = *commit->header;
+        ship->named_seq = commit->header->checkpoint_seq;
         ship->since_count = commit->header->entry_count;
         if (ship->since_count)
                 memcpy(ship->since, commit->entries, ship->since_count * sizeof(*ship->since));
@@ -174,23 +186,49 @@ static int adopt(struct logstore_ship *ship, const struct commit *commit,
         return r;
 }
 
+/* The log in the bucket begins with this entry: with the first one of all, or behind a cut at the
+ * very beginning. Records may have been trimmed since the claim, and numbers left out. */
+static void note_beginning(const struct logstore_ship *ship, const struct remote_entry *entry,
+                           struct commit_header *next)
+{
+        if ((ship->last.end.id == 0 || entry->previous_id == 0) &&
+            entry->segment_number > next->first_number)
+                next->first_number = entry->segment_number;
+}
+
+/* A commit holds only so many entries. A checkpoint that could not be put is tried again. */
+static int make_room(struct logstore_ship *ship)
+{
+        int r = ship->since_count == COMMIT_ENTRIES_MAX ? ship_checkpoint(ship) : 0;
+
+        if (r == 0 && ship->since_count == COMMIT_ENTRIES_MAX)
+                return remote_detail(-EAGAIN, "%s: no answer to a checkpoint", ship->bucket->url);
+        return r;
+}
+
 int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
                 const void *payload)
 {
-        struct commit_header next = next_header(ship, header);
+        struct commit_header next;
         struct remote_entry own = { 0 };
         struct commit commit;
-        int r;
+        int r = entry ? make_room(ship) : 0;
 
+        if (r != 0) {
+                free(blocks);
+                return r;
+        }
+        next = next_header(ship, header);
         if (entry) {
                 own = *entry;
                 own.seq = next.seq;
+                note_beginning(ship, entry, &next);
                 if (header->nonce) /* it is in the name of an object that is there already */
                         next.nonce = header->nonce;
                 ship->since[ship->since_count] = own;
         }
-        r = ship_note_next(ship, &next.end);
+        r = ship_note_next(ship, &next);
         if (r != 0) {
                 free(blocks);
                 return r;

@@ -42,6 +42,7 @@ struct logstore_ship {
         struct table table;        /* all that is there as of it */
         struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
         uint32_t since_count;
+        uint64_t named_seq;             /* the checkpoint that the newest commit names */
         struct bucket_reply confirmed;  /* the last confirmation */
         int64_t collect_ns;             /* not before, by the boot clock; INT64_MAX: never */
         uint64_t first_number, durable; /* of the local log */
@@ -61,8 +62,12 @@ int ship_compare(struct logstore_ship *ship);
 
 /* The positions in the store that say what is shipped, and what may be. */
 void ship_name_positions(struct logstore_ship *ship);
-int ship_note_next(struct logstore_ship *ship, const struct remote_place *place);
+int ship_note_next(struct logstore_ship *ship, const struct commit_header *next);
 int ship_note_shipped(struct logstore_ship *ship);
+
+/* What was fetched is what is shipped: so that a cut before the copy ships is known as one. */
+void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
+                       const struct commit_header *head);
 
 /* Did we ship up to @place, and was the log truncated below it since? Then it goes on at *ret. */
 bool ship_was_cut(struct logstore_ship *ship, const struct remote_place *place,

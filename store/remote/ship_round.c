@@ -11,6 +11,9 @@
 #include "remote/frames.h"
 #include "remote/ship_private.h"
 
+/* The log was cut or trimmed, or went on, between two looks: look anew. */
+enum { LOOK_AGAIN = 2 };
+
 /* One segment that is being shipped. */
 struct part {
         const struct logstore_extent *extent;
@@ -25,6 +28,8 @@ static int open_part(struct logstore_ship *ship, const struct logstore_extent *e
                         O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         int r;
 
+        if (fd < 0 && errno == ENOENT)
+                return LOOK_AGAIN; /* trimmed */
         if (fd < 0)
                 return remote_detail(-errno, "%s: cannot open: %s", extent->name, strerror(errno));
         *ret = (struct part){ .extent = extent, .fd = fd };
@@ -203,10 +208,20 @@ struct extents {
         size_t count, room;
 };
 
+/* Does the log lead from the one to the other? The first may have grown since it was told, and then
+ * what lies between would be missed. */
+static bool leads_to(const struct logstore_extent *extent, const struct logstore_extent *next)
+{
+        return next->previous_id == extent->id && next->previous_salt == extent->salt &&
+               next->previous_end == extent->end;
+}
+
 static int collect(void *context, const struct logstore_extent *extent)
 {
         struct extents *extents = context;
 
+        if (extents->count && !leads_to(&extents->list[extents->count - 1], extent))
+                return LOOK_AGAIN;
         if (extents->count == extents->room) {
                 size_t room = extents->room ? 2 * extents->room : 16;
                 struct logstore_extent *list = reallocarray(extents->list, room, sizeof(*list));
@@ -242,7 +257,7 @@ static int ship_extent(struct logstore_ship *ship, const struct logstore_extent 
              (extent->id == ship->last.end.id && extent->end <= ship->last.end.offset)))
                 return 0;
         r = open_part(ship, extent, &part);
-        if (r < 0)
+        if (r != 0)
                 return r;
         r = extent->sealed ? ship_whole(ship, &part) : ship_tail(ship, &part);
         if (r == 0)
@@ -260,28 +275,53 @@ static int look(struct logstore_ship *ship, struct extents *extents)
                 ship->durable = bounds.durable;
                 r = logstore_extents(ship->store, begin_with(ship), collect, extents);
         }
-        return r < 0 ? remote_detail(r, "%s", logstore_detail()) : 0;
+        return r < 0 ? remote_detail(r, "%s", logstore_detail()) : r;
 }
 
-static int ship_extents(struct logstore_ship *ship)
+static int ship_listed(struct logstore_ship *ship, const struct extents *extents)
 {
-        struct extents extents = { 0 };
         uint64_t done = 0, total = 0;
-        int r = ship_compare(ship);
+        int r = 0;
 
-        if (r == 0)
-                r = look(ship, &extents);
-        for (size_t i = 0; i < extents.count; i++)
-                total += extents.list[i].end;
-        for (size_t i = 0; r == 0 && i < extents.count; i++) {
-                r = ship_extent(ship, &extents.list[i]);
-                done += extents.list[i].end;
+        for (size_t i = 0; i < extents->count; i++)
+                total += extents->list[i].end;
+        for (size_t i = 0; r == 0 && i < extents->count; i++) {
+                r = ship_extent(ship, &extents->list[i]);
+                done += extents->list[i].end;
                 if (ship->options.progress)
                         ship->options.progress(ship->options.context, done, total);
                 if (r == 0 && ship->stopped)
                         r = remote_detail(-ECANCELED, "stopped");
         }
-        free(extents.list);
+        return r;
+}
+
+/* If the log was cut, a claim says so, also where no record comes behind the cut. */
+static int compare(struct logstore_ship *ship)
+{
+        struct remote_place end = ship->last.end;
+        int r = ship_compare(ship);
+
+        if (r == 0 && (end.id != ship->last.end.id || end.offset != ship->last.end.offset))
+                return SHIP_AGAIN;
+        return r;
+}
+
+static int ship_extents(struct logstore_ship *ship)
+{
+        int r = LOOK_AGAIN;
+
+        while (r == LOOK_AGAIN) {
+                struct extents extents = { 0 };
+                int looked = compare(ship);
+
+                if (looked == 0)
+                        looked = look(ship, &extents);
+                r = looked == 0 || looked == LOOK_AGAIN ? ship_listed(ship, &extents) : looked;
+                if (r == 0)
+                        r = looked;
+                free(extents.list);
+        }
         return r;
 }
 

@@ -50,6 +50,8 @@ static int prove(struct logstore_ship *ship, const struct remote_place *end, uin
 
         snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, end->id);
         fd = openat(ship->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0 && errno == ENOENT)
+                return SHIP_AGAIN; /* cut or trimmed just now */
         if (fd < 0)
                 return remote_detail(-errno, "%s: cannot open: %s", name, strerror(errno));
         r = frames_hash(fd, name, end->offset - bytes, end->offset, end->salt, true, ret_check);
@@ -57,14 +59,36 @@ static int prove(struct logstore_ship *ship, const struct remote_place *end, uin
         return r;
 }
 
-/* The log goes on at the cut: what was shipped behind it is dead. */
+/* The log goes on at the cut: what was shipped behind it is dead. If nothing is left before it, the
+ * end is in no segment, as at first, but the number stays. */
 static int go_back(struct logstore_ship *ship, const struct remote_place *cut)
 {
         struct commit_header *last = &ship->last;
 
+        if (cut->offset == FRAMES_OFFSET) {
+                last->end = (struct remote_place){ .number = cut->number };
+                last->tail_bytes = last->tail_check = 0;
+                last->first_number = cut->number + 1;
+                table_drop_dead(&ship->table, &last->end, last->first_number);
+                return 0;
+        }
         last->end = *cut;
+        table_drop_dead(&ship->table, &last->end, last->first_number);
         last->tail_bytes = cut->offset < PROOF_BYTES ? cut->offset : PROOF_BYTES;
         return prove(ship, cut, last->tail_bytes, &last->tail_check);
+}
+
+/* Where all was cut, a copy from before has smaller numbers. */
+static int compare_empty(struct logstore_ship *ship)
+{
+        struct logstore_bounds bounds;
+        int r = logstore_bounds(ship->store, &bounds);
+
+        if (r < 0)
+                return remote_detail(r, "%s", logstore_detail());
+        return bounds.first > ship->last.end.number
+                       ? 0
+                       : diverged(ship, &ship->last.end, "what is here was cut off there");
 }
 
 int ship_compare(struct logstore_ship *ship)
@@ -77,7 +101,7 @@ int ship_compare(struct logstore_ship *ship)
         int r;
 
         if (end->id == 0)
-                return 0;
+                return compare_empty(ship);
         r = logstore_extents(ship->store, end->id, seek_extent, &sought);
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
@@ -97,42 +121,56 @@ int ship_compare(struct logstore_ship *ship)
 
 /* ---- what is there ---- */
 
-static int read_table(struct logstore_ship *ship, const struct commit *newest)
+/* A checkpoint, and what the newest commit has behind it. */
+static int read_table(struct logstore_ship *ship, const struct commit *newest,
+                      struct commit_header *last)
 {
-        const struct commit_header *header = newest->header;
         struct table table = { 0 };
         int r = 0;
 
-        if (header->checkpoint_seq != 0)
-                r = table_read(ship->bucket, ship->identity.uuid, header->checkpoint_seq,
-                               header->checkpoint_number, &table);
+        if (last->checkpoint_seq != 0)
+                r = table_read(ship->bucket, ship->identity.uuid, last->checkpoint_seq,
+                               last->checkpoint_number, &table);
+        if (r == 0 && last->checkpoint_seq != newest->header->checkpoint_seq)
+                last->base = table_base(&table);
         if (r == 0)
-                r = table_add_commit(&table, newest);
+                r = table_add_commit(&table, newest, last->checkpoint_seq);
         if (r < 0) {
                 table_free(&table);
                 return r == -ENOENT ? SHIP_AGAIN : r;
         }
+        table_drop_dead(&table, &last->end, last->first_number);
         table_free(&ship->table);
         ship->table = table;
         return 0;
 }
 
-static int adopt(struct logstore_ship *ship, const struct commit *newest)
+/* The shipper before may have ended behind a checkpoint, @checkpoint, that no commit names yet. Ours
+ * will, else none ever would where each shipper makes one commit. */
+static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64_t checkpoint,
+                 uint64_t number)
 {
+        struct commit_header last = *newest->header;
         int r;
 
-        if (memcmp(newest->header->uuid, ship->identity.uuid, sizeof(ship->identity.uuid)) != 0)
+        if (memcmp(last.uuid, ship->identity.uuid, sizeof(ship->identity.uuid)) != 0)
                 return remote_detail(
                         -EMEDIUMTYPE,
                         "%s: the log of another store is there: ship to another prefix",
                         ship->bucket->url);
-        r = read_table(ship, newest);
+        if (checkpoint > last.checkpoint_seq && checkpoint <= last.seq) {
+                last.checkpoint_seq = checkpoint;
+                last.checkpoint_number = number;
+        }
+        r = read_table(ship, newest, &last);
         if (r != 0)
                 return r;
-        ship->last = *newest->header;
-        ship->since_count = newest->header->entry_count;
-        if (ship->since_count)
-                memcpy(ship->since, newest->entries, ship->since_count * sizeof(*ship->since));
+        ship->last = last;
+        ship->named_seq = newest->header->checkpoint_seq;
+        ship->since_count = 0;
+        for (uint32_t i = 0; i < newest->header->entry_count; i++)
+                if (newest->entries[i].seq > last.checkpoint_seq)
+                        ship->since[ship->since_count++] = newest->entries[i];
         return 0;
 }
 
@@ -148,7 +186,7 @@ static int find(struct logstore_ship *ship)
         ship_confirm(ship, &reply);
         if (seq == 0) {
                 ship->last = (struct commit_header){ 0 };
-                ship->since_count = 0;
+                ship->named_seq = ship->since_count = 0;
                 table_free(&ship->table);
                 return 0;
         }
@@ -157,7 +195,7 @@ static int find(struct logstore_ship *ship)
                 return SHIP_AGAIN;
         if (r < 0)
                 return r;
-        r = adopt(ship, &newest);
+        r = adopt(ship, &newest, checkpoint, number);
         commit_free(&newest);
         return r;
 }
@@ -211,11 +249,11 @@ int ship_take_over(struct logstore_ship *ship)
         if (r == 0)
                 r = be_courteous(ship);
         if (r == 0)
-                r = ship_checkpoint(ship); /* who was here before may have left it to us */
-        if (r == 0)
                 r = claim(ship);
         if (r == 0)
                 r = ship_note_shipped(ship);
+        if (r == 0)
+                r = ship_checkpoint(ship);
         ship->claimed = r == 0;
         return r;
 }

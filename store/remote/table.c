@@ -77,12 +77,13 @@ int table_add(struct table *table, const struct remote_entry *entry, struct remo
         return table_push(table, entry, blocks, block_count);
 }
 
-int table_add_commit(struct table *table, const struct commit *commit)
+int table_add_commit(struct table *table, const struct commit *commit, uint64_t checkpoint_seq)
 {
         int r = 0;
 
         for (uint32_t i = 0; r == 0 && i < commit->header->entry_count; i++)
-                r = table_add(table, &commit->entries[i], NULL, 0);
+                if (commit->entries[i].seq > checkpoint_seq)
+                        r = table_add(table, &commit->entries[i], NULL, 0);
         return r;
 }
 
@@ -112,28 +113,32 @@ static bool is_live(const void *context, const struct remote_entry *entry)
         return false;
 }
 
-void table_drop_dead(struct table *table, uint64_t first_number)
+/* The newest segment is the one at the end. Lines with greater ids are of what was cut. */
+static void find_live(const struct table *table, const struct remote_place *end, struct live *live)
+{
+        const struct remote_entry *entry = newest_of(table, end->id);
+
+        if (entry && entry->salt != end->salt)
+                return;
+        while (entry && live->count < table->count) {
+                live->ids[live->count] = entry->id;
+                live->salts[live->count++] = entry->salt;
+                entry = newest_of(table, entry->previous_id);
+        }
+}
+
+void table_drop_dead(struct table *table, const struct remote_place *end, uint64_t first_number)
 {
         struct live live = { .first_number = first_number };
-        const struct remote_entry *entry;
-        uint64_t id;
 
         if (table->count == 0)
                 return;
         live.ids = calloc(table->count, sizeof(*live.ids));
         live.salts = calloc(table->count, sizeof(*live.salts));
-        id = table->lines[table->count - 1].entry.id;
-        for (size_t i = 0; i < table->count; i++) /* a WHOLE may come behind newer tails */
-                if (table->lines[i].entry.id > id)
-                        id = table->lines[i].entry.id;
-        while (live.ids && live.salts && live.count < table->count && id != 0 &&
-               (entry = newest_of(table, id))) {
-                live.ids[live.count] = entry->id;
-                live.salts[live.count++] = entry->salt;
-                id = entry->previous_id < id ? entry->previous_id : 0;
-        }
-        if (live.count > 0) /* without memory all stays, which costs bytes alone */
+        if (live.ids && live.salts) { /* without memory all stays, which costs bytes alone */
+                find_live(table, end, &live);
                 filter(table, is_live, &live);
+        }
         free(live.ids);
         free(live.salts);
 }

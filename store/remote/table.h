@@ -32,12 +32,12 @@ int table_add(struct table *table, const struct remote_entry *entry, struct remo
 int table_push(struct table *table, const struct remote_entry *entry, struct remote_block *blocks,
                uint32_t block_count);
 
-/* Add what a commit brought since its checkpoint. */
-int table_add_commit(struct table *table, const struct commit *commit);
+/* Add what a commit says that commits behind @checkpoint_seq brought. */
+int table_add_commit(struct table *table, const struct commit *commit, uint64_t checkpoint_seq);
 
-/* Drop the lines of segments that are no longer on the log, as the links of newer ones say, and
- * those below @first_number. */
-void table_drop_dead(struct table *table, uint64_t first_number);
+/* Drop the lines of segments that are not on the log, which ends at @end and goes back from there
+ * by the links, and those below @first_number. */
+void table_drop_dead(struct table *table, const struct remote_place *end, uint64_t first_number);
 
 /* The line with the bytes of segment @id and @salt from the beginning, as many as any has; NULL. */
 const struct table_line *table_whole(const struct table *table, uint64_t id, uint64_t salt);

@@ -13,6 +13,7 @@
 
 #define PACK_LEVEL 3
 #define PACKED_MAX (UINT64_C(256) << 20) /* a log of 16 TiB takes less */
+#define RAW_MAX (UINT64_C(512) << 20)
 
 static uint64_t count_blocks(const struct table *table)
 {
@@ -98,7 +99,8 @@ static const char *what_is_wrong(const struct checkpoint_header *header, size_t 
         if (header->packed_bytes != size - sizeof(*header) ||
             header->packed_check != hash_seeded(seq, header + 1, header->packed_bytes))
                 return "its table's checksum does not hold";
-        if (header->block_count > PACKED_MAX / sizeof(struct remote_block) ||
+        if (header->block_count > RAW_MAX / sizeof(struct remote_block) ||
+            header->entry_count > RAW_MAX / sizeof(struct remote_entry) ||
             header->raw_bytes != header->entry_count * sizeof(struct remote_entry) +
                                          header->block_count * sizeof(struct remote_block) ||
             ZSTD_getFrameContentSize(header + 1, header->packed_bytes) != header->raw_bytes)

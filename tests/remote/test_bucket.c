@@ -12,6 +12,32 @@ int64_t __wrap_clock_real_ns(void)
         return __real_clock_real_ns() + skew_ns;
 }
 
+/* A directory's writer sleeps before it gives the name. */
+static useconds_t sleep_us;
+int __real_linkat(int from, const char *old, int to, const char *new, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *new, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *new, int flags)
+{
+        usleep(sleep_us);
+        return __real_linkat(from, old, to, new, flags);
+}
+
+START_TEST(who_sleeps_before_the_name_is_given_sees_it)
+{
+        const struct bucket_source source = text_source("late");
+        struct bucket_reply before, reply;
+
+        if (getenv("LOGSTORE_TEST_S3"))
+                return;
+        begin(DIRECTORY);
+        expect_ok(bucket_put_new(bucket, "before", &source, &before));
+        sleep_us = 300000;
+        expect_ok(bucket_put_new(bucket, "late", &source, &reply));
+        ck_assert_int_gt(reply.server_ns - before.server_ns, INT64_C(280000000));
+        bucket_close(bucket);
+}
+END_TEST
+
 START_TEST(an_object_is_created_once)
 {
         begin(_i);
@@ -239,6 +265,7 @@ int main(void)
                 { what_is_not_there_is_said, places() },
                 { names_that_no_object_has_are_refused, places() },
                 { lists_are_in_order, places() },
+                { who_sleeps_before_the_name_is_given_sees_it, 0 },
         };
 
         return RUN_TESTS("bucket", tests);

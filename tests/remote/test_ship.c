@@ -2,14 +2,17 @@
  * test_ship.c - what is shipped is fetched, whatever replies are lost and whoever else ships
  *
  * Linked with --wrap of bucket_put_new and bucket_get, to lose requests and replies, and to let
- * something happen before a commit is created.
+ * something happen before a commit is created; and of logstore_extents, to let it happen between
+ * two looks.
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include "logstore-remote.h"
 #include "remote/ship_private.h"
+#include "segment/hash.h"
 #include "support.h"
 
 int __real_bucket_put_new(struct bucket *bucket, const char *name,
@@ -21,9 +24,23 @@ int __real_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, 
 int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
                       const struct bucket_sink *sink, struct bucket_reply *ret_reply);
 
+int __real_logstore_extents(struct logstore *reader, uint64_t from_id,
+                            int (*each)(void *context, const struct logstore_extent *),
+                            void *context);
+int __wrap_logstore_extents(struct logstore *reader, uint64_t from_id,
+                            int (*each)(void *context, const struct logstore_extent *),
+                            void *context);
+
+int __real_bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
+                      struct bucket_reply *ret_reply);
+int __wrap_bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
+                      struct bucket_reply *ret_reply);
+
 static struct logstore *store;
 static void (*before_commit)(void);       /* the next one; once */
 static unsigned lose_request, lose_reply; /* each so many creations; 0: none */
+static void (*before_put)(void);          /* of the next object; once */
+static bool no_puts;                      /* they get no answer */
 static bool versioned;                    /* creates again what is there */
 static int gets_left = -1;                /* until one is refused; -1: none is */
 
@@ -50,12 +67,45 @@ int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
         return r;
 }
 
+int __wrap_bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
+                      struct bucket_reply *ret_reply)
+{
+        void (*happen)(void) = before_put;
+
+        before_put = NULL;
+        if (happen)
+                happen();
+        if (no_puts)
+                return remote_detail(-EAGAIN, "the request was lost");
+        return __real_bucket_put(bucket, name, source, ret_reply);
+}
+
 int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
                       const struct bucket_sink *sink, struct bucket_reply *ret_reply)
 {
         if (gets_left >= 0 && gets_left-- == 0)
                 return remote_detail(-EACCES, "%s: no more", name);
         return __real_bucket_get(bucket, name, offset, size, sink, ret_reply);
+}
+
+static void (*after_look)(void); /* at one segment */
+static int (*each_extent)(void *context, const struct logstore_extent *extent);
+
+static int watch_extent(void *context, const struct logstore_extent *extent)
+{
+        int r = each_extent(context, extent);
+
+        if (after_look)
+                after_look();
+        return r;
+}
+
+int __wrap_logstore_extents(struct logstore *reader, uint64_t from_id,
+                            int (*each)(void *context, const struct logstore_extent *),
+                            void *context)
+{
+        each_extent = each;
+        return __real_logstore_extents(reader, from_id, watch_extent, context);
 }
 
 /* ---- a store and its records ---- */
@@ -611,10 +661,533 @@ START_TEST(a_damaged_or_missing_object_is_told)
 }
 END_TEST
 
+START_TEST(two_fetches_to_one_place_do_not_mix)
+{
+        int fd;
+
+        make_bucket();
+        open_store("store");
+        append_many(20);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(mkdir(path("copy.fetch"), 0700), 0);
+        fd = open(path("copy.fetch"), O_RDONLY | O_DIRECTORY);
+        ck_assert_int_eq(flock(fd, LOCK_EX), 0); /* as a fetch at work */
+        expect(fetch("copy", NULL), -EBUSY);
+        close(fd);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 START_TEST(an_empty_bucket_has_no_log)
 {
         make_bucket();
         expect(fetch("copy", NULL), -ENODATA);
+}
+END_TEST
+
+/* ---- cut, and nothing behind it ---- */
+
+START_TEST(a_cut_without_records_behind_it_is_fetched)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        ck_assert_int_eq(logstore_truncate_after(store, cuts[_i / 3], 0), 0);
+        if (_i % 3 == 0)
+                expect_ok(logstore_ship_round(shipper));
+        else if (_i % 3 == 1)
+                expect_ok(ship("store"));
+        else /* it claims, and is killed */
+                expect_ok(logstore_ship_start(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(an_emptied_log_goes_on_elsewhere)
+{
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        expect_ok(ship("store"));
+        copy_store("store", "before");
+        ck_assert_int_eq(logstore_truncate_after(store, 0, 1000), 0);
+        if (_i)
+                append_many(10);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("copy"); /* which goes on */
+        append_many(2);
+        expect_ok(ship("copy"));
+        ck_assert_int_eq(logstore_close(store), 0);
+        expect_fetched_same("copy", "copy of the copy");
+        open_store("before");
+        append_many(2);
+        expect(ship("before"), -EILSEQ);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(what_is_trimmed_before_the_first_commit_is_not_missed)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        if (_i)
+                append_many(50);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        append_many(300);
+        ck_assert_int_eq(logstore_trim_before(store, 200, NULL), 0);
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- a log that changes between two looks ---- */
+
+static unsigned looks;
+
+static void go_on_between(void)
+{
+        if (looks++ < 20)
+                append_many(50);
+}
+
+static void fetch_now_and_then(void)
+{
+        char name[32];
+
+        snprintf(name, sizeof(name), "copy.%u", looks++);
+        expect_ok(fetch(name, NULL));
+        ck_assert_int_eq(logstore_verify(path("%s", name), NULL, NULL), 0);
+        before_commit = fetch_now_and_then;
+}
+
+START_TEST(a_log_that_goes_on_between_two_looks_has_no_gap)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(10);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        after_look = go_on_between;
+        before_commit = fetch_now_and_then;
+        expect_ok(logstore_ship_round(shipper));
+        after_look = NULL;
+        before_commit = NULL;
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- checkpoints that no commit names ---- */
+
+/* A run that makes one commit puts a checkpoint behind it, which the next run's commits name. */
+START_TEST(a_checkpoint_that_commits_name_is_not_removed)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        for (int i = 0; i < 40; i++) {
+                append_many(60);
+                expect_ok(logstore_ship_round(shipper));
+        }
+        ck_assert_uint_ne(shipper->last.checkpoint_seq, 0);
+        logstore_ship_close(shipper);
+        append_many(100);
+        expect_ok(ship("store"));
+        for (int i = 0; i < 80; i++) {
+                append_many(1);
+                expect_ok(ship("store"));
+                age("c");
+        }
+        expect_fetched_same("store", "copy");
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        ck_assert_uint_lt(shipper->since_count, 70);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(no_commit_has_more_entries_than_it_can_hold)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(1);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        shipper->since_count = COMMIT_ENTRIES_MAX; /* as if no checkpoint could be put for long */
+        no_puts = true;
+        append_many(1);
+        expect(logstore_ship_round(shipper), -EAGAIN);
+        no_puts = false;
+        expect_ok(logstore_ship_round(shipper));
+        ck_assert_uint_le(shipper->since_count, 1);
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* A few bytes that unpack to 480 GiB, as their counts say. */
+START_TEST(a_checkpoint_of_impossible_size_is_damage)
+{
+        uint8_t bytes[2 * SECTOR_BYTES] = { 0 };
+        uint8_t *frame = bytes + sizeof(struct checkpoint_header);
+        const struct bucket_source source = { .bytes = bytes, .size = sizeof(bytes) };
+        struct checkpoint_header header = { .magic = CHECKPOINT_MAGIC,
+                                            .version = REMOTE_VERSION,
+                                            .entry_count = UINT32_MAX,
+                                            .seq = 7,
+                                            .packed_bytes = SECTOR_BYTES };
+        struct table table = { 0 };
+        struct bucket *bucket;
+        char name[COMMIT_NAME_BYTES];
+
+        make_bucket();
+        header.raw_bytes = header.entry_count * sizeof(struct remote_entry);
+        memcpy(frame, "\x28\xb5\x2f\xfd\xe0", 5); /* zstd: one segment, its size in 8 bytes */
+        memcpy(frame + 5, &header.raw_bytes, 8);
+        header.packed_check = hash_seeded(header.seq, frame, header.packed_bytes);
+        header.check = hash_seeded(0, &header, offsetof(struct checkpoint_header, check));
+        memcpy(bytes, &header, sizeof(header));
+        expect_ok(bucket_open(url(), &(struct bucket_options){ 0 }, &bucket));
+        checkpoint_name(name, header.seq, 0);
+        expect_ok(bucket_put(bucket, name, &source, NULL));
+        expect(table_read(bucket, header.uuid, header.seq, 0, &table), -EBADMSG);
+        ck_assert_ptr_nonnull(strstr(remote_detail_line(), "counts"));
+        bucket_close(bucket);
+}
+END_TEST
+
+/* ---- a seal that came later ---- */
+
+static void seal_further_on(void)
+{
+        append(100, 'y');
+        append(100, 'z');
+        ck_assert_int_eq(logstore_truncate_after(store, 2, 0), 0);
+}
+
+START_TEST(a_seal_is_not_fetched_without_its_records)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+
+        make_bucket();
+        options.flags = LOGSTORE_CREATE | LOGSTORE_NO_THREAD;
+        ck_assert_int_eq(logstore_open(path("store"), &options, &store), 0);
+        append((size_t)9 << 20, 'x');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        before_put = seal_further_on;
+        expect_ok(ship("store"));
+        expect_ok(fetch("copy", NULL));
+        ck_assert_int_eq(logstore_verify(path("copy"), NULL, NULL), 0);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "later");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- two copies that go on alike ---- */
+
+static void first_ships(void)
+{
+        expect_ok(ship("store"));
+}
+
+static void append_alike(struct logstore *to, char with)
+{
+        char bytes[100];
+
+        memset(bytes, with, sizeof(bytes));
+        for (int i = 0; i < 10; i++)
+                ck_assert_int_eq(logstore_append(to, bytes, sizeof(bytes), NULL), 0);
+        ck_assert_int_eq(logstore_sync(to, 0), 0);
+}
+
+/* Both copies are opened after a clean close, so both go on in the same segment. What the second one
+ * tried to ship ends where the first one's records do. */
+START_TEST(a_cut_does_not_excuse_what_another_copy_shipped)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore_ship *shipper;
+        struct logstore *second;
+
+        make_bucket();
+        open_store("store");
+        append_many(40);
+        ck_assert_int_eq(logstore_close(store), 0);
+        copy_store("store", "copy");
+        open_store("store");
+        options.flags = LOGSTORE_NO_THREAD;
+        ck_assert_int_eq(logstore_open(path("copy"), &options, &second), 0);
+        shipper = open_ship("copy");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        append_alike(store, 'a');
+        append_alike(second, 'b');
+        before_commit = first_ships;
+        expect(logstore_ship_round(shipper), -EPIPE);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_truncate_after(second, 45, 0), 0);
+        expect(ship("copy"), -EILSEQ);
+        ck_assert_int_eq(logstore_close(second), 0);
+        expect_fetched_same("store", "fetched");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(a_fetched_log_may_be_cut_before_it_ships)
+{
+        make_bucket();
+        open_store("store");
+        append_many(100);
+        expect_ok(ship("store"));
+        expect_ok(fetch("copy", NULL));
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("copy");
+        ck_assert_int_eq(logstore_truncate_after(store, 90, 0), 0);
+        append_many(3);
+        expect_ok(ship("copy"));
+        expect_fetched_same("copy", "copy of the copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("store"); /* the old one comes back */
+        append_many(3);
+        expect(ship("store"), -EILSEQ);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- a slow network ---- */
+
+static unsigned uploads;
+
+static void take_long(void)
+{
+        ck_assert_uint_lt(uploads++, 100);
+        other->confirmed.sent_ns -= 2 * CONFIRMED_NS;
+        before_put = take_long;
+}
+
+/* Each object takes longer than a confirmation lasts. */
+START_TEST(objects_that_take_long_are_sent_once)
+{
+        uint64_t term;
+
+        make_bucket();
+        open_store("store");
+        append_many(200);
+        other = open_ship("store");
+        expect_ok(logstore_ship_start(other));
+        term = other->last.term;
+        before_put = take_long;
+        expect_ok(logstore_ship_round(other));
+        before_put = NULL;
+        ck_assert_uint_eq(other->last.term, term);
+        ck_assert_uint_eq(other->report.objects, count_objects("seg"));
+        logstore_ship_close(other);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- whatever happens ---- */
+
+static unsigned dice_state;
+
+static unsigned dice(unsigned sides)
+{
+        dice_state = dice_state * 1103515245 + 12345;
+        return (dice_state >> 16) % sides;
+}
+
+static void change_log(void)
+{
+        struct logstore_bounds bounds;
+
+        ck_assert_int_eq(logstore_bounds(store, &bounds), 0);
+        switch (dice(8)) {
+        case 0:
+                if (bounds.tail >= bounds.first)
+                        logstore_truncate_after(
+                                store,
+                                bounds.first + dice((unsigned)(bounds.tail - bounds.first + 1)), 0);
+                break;
+        case 1:
+                logstore_trim_before(store, bounds.first + dice(60), NULL);
+                break;
+        case 2:
+                add_voids();
+                break;
+        case 3:
+                add_batch();
+                break;
+        case 4:
+                if (dice(5) == 0)
+                        logstore_truncate_after(store, 0, dice(2) ? bounds.tail + 1 + dice(9) : 0);
+                break;
+        default:
+                append_many(1 + dice(30));
+        }
+        logstore_sync(store, 0);
+}
+
+static void change_now_and_then(void)
+{
+        if (dice(3) == 0)
+                change_log();
+}
+
+static unsigned copies;
+
+static void fetch_or_change(void)
+{
+        char name[32];
+        int r;
+
+        if (dice(4) == 0) {
+                snprintf(name, sizeof(name), "copy.%u", copies++);
+                r = fetch(name, NULL);
+                ck_assert_msg(r == 0 || r == -ENODATA, "fetch: %d: %s", r, remote_detail_line());
+                if (r == 0)
+                        ck_assert_msg(logstore_verify(path("%s", name), NULL, NULL) == 0, "%s: %s",
+                                      name, logstore_detail());
+        }
+        if (dice(6) == 0)
+                change_log();
+        before_commit = fetch_or_change;
+}
+
+/* The local log is what the copy ends with. */
+static void expect_same_end(const char *copy)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore_cursor *cursors[2];
+        struct logstore_record records[2];
+        struct logstore_bounds bounds;
+        struct logstore *other_store;
+        int r[2];
+
+        ck_assert_int_eq(logstore_bounds(store, &bounds), 0);
+        options.flags = LOGSTORE_READ_ONLY;
+        ck_assert_int_eq(logstore_open(path("%s", copy), &options, &other_store), 0);
+        ck_assert_int_eq(logstore_cursor_open(store, 0, &cursors[0]), 0);
+        ck_assert_int_eq(logstore_cursor_open(other_store, 0, &cursors[1]), 0);
+        for (int i = 0; i < 2; i++)
+                ck_assert_int_eq(logstore_cursor_seek(cursors[i], bounds.first), 0);
+        do {
+                for (int i = 0; i < 2; i++)
+                        r[i] = logstore_cursor_next(cursors[i], &records[i]);
+                ck_assert_msg(r[0] == r[1], "%d and %d: %s", r[0], r[1], logstore_detail());
+                if (r[0] == 0) {
+                        ck_assert_uint_eq(records[0].number, records[1].number);
+                        ck_assert_int_eq(records[0].time_ns, records[1].time_ns);
+                        ck_assert_uint_eq(records[0].size, records[1].size);
+                        if (records[0].size)
+                                ck_assert_mem_eq(records[0].data, records[1].data, records[0].size);
+                }
+        } while (r[0] == 0);
+        for (int i = 0; i < 2; i++)
+                logstore_cursor_close(cursors[i]);
+        ck_assert_int_eq(logstore_close(other_store), 0);
+}
+
+/* The machine crashes, or another one goes on with what was fetched. */
+static void go_on_with(const char *copy)
+{
+        struct logstore *dead = store;
+        char command[1400];
+
+        if (copy) {
+                ck_assert_int_eq(logstore_close(store), 0);
+                dead = NULL;
+        } else {
+                copy_store("store", "crashed");
+        }
+        snprintf(command, sizeof(command), "rm -rf %s && mv %s %s", path("store"),
+                 path("%s", copy ? copy : "crashed"), path("store"));
+        ck_assert_int_eq(system(command), 0);
+        open_store("store");
+        if (dead)
+                logstore_close(dead); /* its directory is gone */
+}
+
+START_TEST(whatever_happens_the_log_is_fetched)
+{
+        struct logstore_ship *shipper = NULL;
+        char name[32], command[700];
+
+        dice_state = (unsigned)_i * 7919 + (getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : 1);
+        make_bucket();
+        open_store("store");
+        for (int i = 0; i < 40; i++) {
+                int r;
+
+                for (unsigned j = dice(4); j > 0; j--)
+                        change_log();
+                if (dice(3) == 0) { /* reopened */
+                        ck_assert_int_eq(logstore_close(store), 0);
+                        open_store("store");
+                }
+                if (dice(4) == 0 && shipper) {
+                        logstore_ship_close(shipper);
+                        shipper = NULL;
+                }
+                if (!shipper) {
+                        shipper = open_ship("store");
+                        expect_ok(logstore_ship_start(shipper));
+                }
+                if (dice(4) == 0) {
+                        age("c");
+                        if (access(path("bucket/seg"), F_OK) == 0)
+                                age("seg");
+                        shipper->collect_ns = 0;
+                }
+                after_look = dice(2) ? change_now_and_then : NULL;
+                before_commit = dice(2) ? fetch_or_change : NULL;
+                r = logstore_ship_round(shipper);
+                after_look = before_commit = NULL;
+                ck_assert_msg(r == 0, "round %d: %d: %s", i, r, remote_detail_line());
+                expect_ok(logstore_ship_round(shipper));
+                snprintf(name, sizeof(name), "copy.%u", copies++);
+                expect_ok(fetch(name, NULL));
+                ck_assert_msg(logstore_verify(path("%s", name), NULL, NULL) == 0, "%s: %s", name,
+                              logstore_detail());
+                expect_same_end(name);
+                if (dice(6) == 0) {
+                        logstore_ship_close(shipper);
+                        shipper = NULL;
+                        go_on_with(dice(2) ? name : NULL);
+                }
+                snprintf(command, sizeof(command), "rm -rf %s/copy.*", directory);
+                ck_assert_int_eq(system(command), 0);
+        }
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
 }
 END_TEST
 
@@ -635,7 +1208,20 @@ int main(void)
                 { what_nobody_needs_is_removed, 0 },
                 { a_fetch_that_ended_early_goes_on, 0 },
                 { a_damaged_or_missing_object_is_told, 2 },
+                { two_fetches_to_one_place_do_not_mix, 0 },
                 { an_empty_bucket_has_no_log, 0 },
+                { a_cut_without_records_behind_it_is_fetched, 3 * CASES(cuts) },
+                { an_emptied_log_goes_on_elsewhere, 2 },
+                { what_is_trimmed_before_the_first_commit_is_not_missed, 2 },
+                { a_log_that_goes_on_between_two_looks_has_no_gap, 0 },
+                { a_checkpoint_that_commits_name_is_not_removed, 0 },
+                { no_commit_has_more_entries_than_it_can_hold, 0 },
+                { a_checkpoint_of_impossible_size_is_damage, 0 },
+                { objects_that_take_long_are_sent_once, 0 },
+                { a_seal_is_not_fetched_without_its_records, 0 },
+                { a_cut_does_not_excuse_what_another_copy_shipped, 0 },
+                { a_fetched_log_may_be_cut_before_it_ships, 0 },
+                { whatever_happens_the_log_is_fetched, 8 },
         };
 
         return RUN_TESTS("ship", tests);

@@ -1018,6 +1018,7 @@ END_TEST
 /* ---- whatever happens ---- */
 
 static unsigned dice_state;
+static bool has_floor; /* a copy has none until it ships: then what is trimmed is missed */
 
 static unsigned dice(unsigned sides)
 {
@@ -1038,7 +1039,8 @@ static void change_log(void)
                                 bounds.first + dice((unsigned)(bounds.tail - bounds.first + 1)), 0);
                 break;
         case 1:
-                logstore_trim_before(store, bounds.first + dice(60), NULL);
+                if (has_floor)
+                        logstore_trim_before(store, bounds.first + dice(60), NULL);
                 break;
         case 2:
                 add_voids();
@@ -1125,6 +1127,7 @@ static void go_on_with(const char *copy)
         if (copy) {
                 ck_assert_int_eq(logstore_close(store), 0);
                 dead = NULL;
+                has_floor = false;
         } else {
                 copy_store("store", "crashed");
         }
@@ -1161,6 +1164,7 @@ START_TEST(whatever_happens_the_log_is_fetched)
                         shipper = open_ship("store");
                         expect_ok(logstore_ship_start(shipper));
                 }
+                has_floor = true;
                 if (dice(4) == 0) {
                         age("c");
                         if (access(path("bucket/seg"), F_OK) == 0)

@@ -8,8 +8,8 @@
  * on from the cut. An end that neither of them knows is another copy's: the logs have diverged.
  *
  * What was tried may not be what is there: two copies of one store that were closed cleanly go on
- * in the same segment, and may end alike. So the position that is set before also keeps the check of
- * the bytes before it, as its note.
+ * in the same segment, and may end alike. So the position that is set before also keeps the check
+ * of the bytes before it, as its note.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -98,8 +98,7 @@ static bool is_cut_there(struct logstore_ship *ship, const char *name,
             position.segment_salt != place->salt || position.offset != place->offset ||
             position.resume_id == 0)
                 return false;
-        if (!(position.flags & LOGSTORE_POSITION_FLOOR) &&
-            position.note != ship->last.tail_check)
+        if (!(position.flags & LOGSTORE_POSITION_FLOOR) && position.note != ship->last.tail_check)
                 return false;
         *ret = (struct remote_place){ position.resume_id, position.resume_salt,
                                       position.resume_offset, position.resume_number - 1 };

@@ -145,8 +145,8 @@ static int read_table(struct logstore_ship *ship, const struct commit *newest,
         return 0;
 }
 
-/* The shipper before may have ended behind a checkpoint, @checkpoint, that no commit names yet. Ours
- * will, else none ever would where each shipper makes one commit. */
+/* The shipper before may have ended behind a checkpoint, @checkpoint, that no commit names yet.
+ * Ours will, else none ever would where each shipper makes one commit. */
 static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64_t checkpoint,
                  uint64_t number)
 {

@@ -929,8 +929,8 @@ static void append_alike(struct logstore *to, char with)
         ck_assert_int_eq(logstore_sync(to, 0), 0);
 }
 
-/* Both copies are opened after a clean close, so both go on in the same segment. What the second one
- * tried to ship ends where the first one's records do. */
+/* Both copies are opened after a clean close, so both go on in the same segment. What the second
+ * one tried to ship ends where the first one's records do. */
 START_TEST(a_cut_does_not_excuse_what_another_copy_shipped)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;

@@ -131,8 +131,8 @@ static int finish(const struct placing *p, int r)
         return r;
 }
 
-/* When its names changed last. A process that slept before it gave the name must see that here: only
- * so it finds out that its confirmation is long past. */
+/* When its names changed last. A process that slept before it gave the name must see that here:
+ * only so it finds out that its confirmation is long past. */
 static int64_t time_of(int fd)
 {
         struct stat st;

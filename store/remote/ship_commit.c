@@ -173,7 +173,7 @@ static int adopt(struct logstore_ship *ship, const struct commit *commit,
 {
         int r = 0;
 
-        ship->last = *commit->header;
+        ship->last = ship->said = *commit->header;
         ship->named_seq = commit->header->checkpoint_seq;
         ship->since_count = commit->header->entry_count;
         if (ship->since_count)

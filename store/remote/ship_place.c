@@ -1,15 +1,13 @@
 /*
  * ship_place.c - what was shipped, as positions in the store itself
  *
- * Two positions, named after the URL. One is set behind a commit that is there: a floor, so that
+ * Three positions, named after the URL. One is set behind a commit that is there: a floor, so that
  * nothing is trimmed before it is shipped, nor the segment with the last bytes that were. The other
- * is set before a commit is tried. If the log is truncated, the end in the bucket is of a log that
- * is no longer here. It was ours if one of the two positions is that very place. Then shipping goes
- * on from the cut. An end that neither of them knows is another copy's: the logs have diverged.
- *
- * What was tried may not be what is there: two copies of one store that were closed cleanly go on
- * in the same segment, and may end alike. So the position that is set before also keeps the check
- * of the bytes before it, as its note.
+ * two name the end that is in the bucket, and the one that is tried next, each with the check of
+ * the bytes before it as its note: copies of a store may go on in one segment, and end alike. If
+ * the log is truncated, the end in the bucket is of a log that is no longer here. It was ours if
+ * one of the two names it. Then shipping goes on from the cut. An end that neither knows is another
+ * copy's: the logs have diverged.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +17,7 @@
 #include "remote/ship_private.h"
 #include "segment/hash.h"
 
-#define NEXT_SUFFIX ".next"
+static const char *const next_suffixes[] = { ".next0", ".next1" };
 
 static void name_position(const struct bucket *bucket, const char *suffix, char name[40])
 {
@@ -31,7 +29,8 @@ static void name_position(const struct bucket *bucket, const char *suffix, char 
 void ship_name_positions(struct logstore_ship *ship)
 {
         name_position(ship->bucket, "", ship->shipped_name);
-        name_position(ship->bucket, NEXT_SUFFIX, ship->next_name);
+        for (int i = 0; i < 2; i++)
+                name_position(ship->bucket, next_suffixes[i], ship->next_names[i]);
 }
 
 static struct logstore_position describe(const struct remote_place *place, uint32_t flags,
@@ -67,14 +66,39 @@ static int set(struct logstore_ship *ship, const char *name, const struct remote
         return r < 0 ? remote_detail(r, "%s", logstore_detail()) : 0;
 }
 
+/* Does the position name the end of that commit, with the bytes before it? */
+static bool names_end(struct logstore_ship *ship, const char *name,
+                      const struct commit_header *commit, struct logstore_position *ret)
+{
+        *ret = (struct logstore_position){ .struct_bytes = sizeof(*ret) };
+        return logstore_position_get(ship->store, name, ret) == 0 &&
+               ret->segment_id == commit->end.id && ret->segment_salt == commit->end.salt &&
+               ret->offset == commit->end.offset && ret->note == commit->tail_check;
+}
+
+/* The one that names the end in the bucket stays. A claim that says the same end needs no other. */
 int ship_note_next(struct logstore_ship *ship, const struct commit_header *next)
 {
-        return set(ship, ship->next_name, &next->end, 0, next->tail_check);
+        const struct remote_place *said = &ship->said.end;
+        struct logstore_position position;
+        bool taken;
+
+        if (next->end.id == said->id && next->end.salt == said->salt &&
+            next->end.offset == said->offset)
+                return 0;
+        taken = names_end(ship, ship->next_names[0], &ship->said, &position);
+        return set(ship, ship->next_names[taken], &next->end, 0, next->tail_check);
 }
 
 int ship_note_shipped(struct logstore_ship *ship)
 {
-        return set(ship, ship->shipped_name, &ship->last.end, LOGSTORE_POSITION_FLOOR, 0);
+        struct logstore_position position;
+        int r = set(ship, ship->shipped_name, &ship->said.end, LOGSTORE_POSITION_FLOOR, 0);
+
+        if (r != 0 || names_end(ship, ship->next_names[0], &ship->said, &position) ||
+            names_end(ship, ship->next_names[1], &ship->said, &position))
+                return r;
+        return set(ship, ship->next_names[0], &ship->said.end, 0, ship->said.tail_check);
 }
 
 void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
@@ -83,31 +107,22 @@ void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
         const struct logstore_position position = describe(&head->end, 0, head->tail_check);
         char name[40];
 
-        name_position(bucket, NEXT_SUFFIX, name);
+        name_position(bucket, next_suffixes[0], name);
         if (head->end.id != 0)
                 logstore_position_set(store, name, &position); /* without it a cut is refused */
 }
 
-static bool is_cut_there(struct logstore_ship *ship, const char *name,
-                         const struct remote_place *place, struct remote_place *ret)
+bool ship_was_cut(struct logstore_ship *ship, struct remote_place *ret)
 {
-        struct logstore_position position = { .struct_bytes = sizeof(position) };
+        struct logstore_position position;
 
-        if (logstore_position_get(ship->store, name, &position) < 0 ||
-            position.state != LOGSTORE_POSITION_CUT || position.segment_id != place->id ||
-            position.segment_salt != place->salt || position.offset != place->offset ||
-            position.resume_id == 0)
-                return false;
-        if (!(position.flags & LOGSTORE_POSITION_FLOOR) && position.note != ship->last.tail_check)
-                return false;
-        *ret = (struct remote_place){ position.resume_id, position.resume_salt,
-                                      position.resume_offset, position.resume_number - 1 };
-        return true;
-}
-
-bool ship_was_cut(struct logstore_ship *ship, const struct remote_place *place,
-                  struct remote_place *ret)
-{
-        return is_cut_there(ship, ship->shipped_name, place, ret) ||
-               is_cut_there(ship, ship->next_name, place, ret);
+        for (int i = 0; i < 2; i++) {
+                if (!names_end(ship, ship->next_names[i], &ship->said, &position) ||
+                    position.state != LOGSTORE_POSITION_CUT || position.resume_id == 0)
+                        continue;
+                *ret = (struct remote_place){ position.resume_id, position.resume_salt,
+                                              position.resume_offset, position.resume_number - 1 };
+                return true;
+        }
+        return false;
 }

@@ -33,12 +33,13 @@ struct logstore_ship {
         int directory;
         struct control_static identity;
         struct bucket *bucket;
-        char shipped_name[40], next_name[40]; /* of positions in the store */
+        char shipped_name[40], next_names[2][40]; /* of positions in the store */
         char host[64];
         volatile sig_atomic_t stopped;
 
         bool claimed;              /* our term is the newest, as far as we know */
-        struct commit_header last; /* the newest commit */
+        struct commit_header last; /* the newest commit; its end may be set back to a cut */
+        struct commit_header said; /* as it is in the bucket */
         struct table table;        /* all that is there as of it */
         struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
         uint32_t since_count;
@@ -69,9 +70,9 @@ int ship_note_shipped(struct logstore_ship *ship);
 void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
                        const struct commit_header *head);
 
-/* Did we ship up to @place, and was the log truncated below it since? Then it goes on at *ret. */
-bool ship_was_cut(struct logstore_ship *ship, const struct remote_place *place,
-                  struct remote_place *ret);
+/* Did we ship up to the end of the newest commit, and was the log truncated below it since? Then it
+ * goes on at *ret. */
+bool ship_was_cut(struct logstore_ship *ship, struct remote_place *ret);
 
 /* Step 6: create the next commit. @header says kind, end and what belongs to them; @entry is what
  * the commit brings, or NULL, @blocks its directory, which is taken over. 0 once it is there,

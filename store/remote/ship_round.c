@@ -259,7 +259,11 @@ static int ship_extent(struct logstore_ship *ship, const struct logstore_extent 
         r = open_part(ship, extent, &part);
         if (r != 0)
                 return r;
-        r = extent->sealed ? ship_whole(ship, &part) : ship_tail(ship, &part);
+        /* Another copy sealed it where the log was cut, and this one goes on in it. */
+        if (line && line->entry.sealed && line->entry.to < extent->end)
+                r = ship_whole(ship, &part);
+        else
+                r = extent->sealed ? ship_whole(ship, &part) : ship_tail(ship, &part);
         if (r == 0)
                 r = ship_checkpoint(ship);
         close(part.fd); /* only read */

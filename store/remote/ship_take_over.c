@@ -100,13 +100,16 @@ int ship_compare(struct logstore_ship *ship)
         uint64_t check;
         int r;
 
+        ship->last.end = ship->said.end; /* a cut may lie below the last cut */
+        ship->last.tail_bytes = ship->said.tail_bytes;
+        ship->last.tail_check = ship->said.tail_check;
         if (end->id == 0)
                 return compare_empty(ship);
         r = logstore_extents(ship->store, end->id, seek_extent, &sought);
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
         if (!sought.found || sought.extent.salt != end->salt || sought.extent.end < end->offset) {
-                if (ship_was_cut(ship, end, &cut))
+                if (ship_was_cut(ship, &cut))
                         return go_back(ship, &cut);
                 return diverged(ship, end,
                                 sought.found && sought.extent.salt == end->salt
@@ -166,6 +169,7 @@ static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64
         if (r != 0)
                 return r;
         ship->last = last;
+        ship->said = *newest->header;
         ship->named_seq = newest->header->checkpoint_seq;
         ship->since_count = 0;
         for (uint32_t i = 0; i < newest->header->entry_count; i++)
@@ -185,7 +189,7 @@ static int find(struct logstore_ship *ship)
                 return r;
         ship_confirm(ship, &reply);
         if (seq == 0) {
-                ship->last = (struct commit_header){ 0 };
+                ship->last = ship->said = (struct commit_header){ 0 };
                 ship->named_seq = ship->since_count = 0;
                 table_free(&ship->table);
                 return 0;

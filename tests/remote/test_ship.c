@@ -1195,6 +1195,196 @@ START_TEST(whatever_happens_the_log_is_fetched)
 }
 END_TEST
 
+/* ---- stories that the model told (tests/remote/model) ---- */
+
+static void stop_and_lose(void)
+{
+        logstore_ship_stop(other);
+        lose_request = 1;
+}
+
+/* A shipper is killed before it notes what it shipped. That is cut, and the next one is killed
+ * before its first or its second commit is there. Whoever comes then still knows the end. */
+START_TEST(a_cut_is_known_to_the_third_shipper)
+{
+        struct logstore_position before = { .struct_bytes = sizeof(before) };
+        struct logstore_ship *shipper;
+        char name[40];
+
+        make_bucket();
+        open_store("store");
+        append_many(10);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        snprintf(name, sizeof(name), "%s", shipper->shipped_name);
+        ck_assert_int_eq(logstore_position_get(store, name, &before), 0);
+        append_many(5);
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_position_set(store, name, &before), 0);
+        ck_assert_int_eq(logstore_truncate_after(store, 10, 0), 0);
+        append_many(2);
+
+        other = open_ship("store");
+        if (_i == 1)
+                expect_ok(logstore_ship_start(other));
+        before_commit = stop_and_lose;
+        expect(_i == 1 ? logstore_ship_round(other) : logstore_ship_start(other), -ECANCELED);
+        lose_request = 0;
+        logstore_ship_close(other);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(a_log_is_cut_twice_before_it_goes_on)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(30);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        for (uint64_t cut = 20; cut >= 10; cut -= 5) {
+                expect_ok(logstore_ship_round(shipper));
+                ck_assert_int_eq(logstore_truncate_after(store, cut, 0), 0);
+        }
+        append_many(3);
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* The last checkpoint was put, and no commit has named it. It lets nothing go that is named. */
+START_TEST(a_checkpoint_that_no_commit_names_removes_nothing)
+{
+        struct logstore_ship *shipper;
+        uint64_t first = 0;
+
+        make_bucket();
+        open_store("store");
+        append_many(100);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        for (int i = 0; i < 1000; i++) {
+                append_many(2);
+                expect_ok(logstore_ship_round(shipper));
+                if (shipper->last.checkpoint_seq != shipper->last.seq)
+                        continue;
+                if (first != 0)
+                        break;
+                first = shipper->last.seq;
+                append_many(150); /* so that no tail from before it is needed */
+        }
+        ck_assert_uint_gt(shipper->last.seq, first);
+        ck_assert_uint_eq(shipper->last.checkpoint_seq, shipper->last.seq);
+        logstore_ship_close(shipper);
+        age("c");
+        age("seg");
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+static void fetch_now(void)
+{
+        expect_ok(fetch("copy", NULL));
+}
+
+static void fetch_before_the_next(void)
+{
+        before_commit = fetch_now;
+}
+
+/* A segment is shipped as a cut has left it, and what followed it before is still there. */
+START_TEST(a_log_that_was_cut_is_fetched_before_it_goes_on)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(80);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_truncate_after(store, 10, 0), 0);
+        append_many(
+                250); /* the new segment has a seal, which tells that the cut one's is durable */
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        before_commit = fetch_before_the_next;
+        expect_ok(logstore_ship_round(shipper));
+        ck_assert_ptr_null(before_commit);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_verify(path("copy"), NULL, NULL), 0);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* What one copy shipped and cut has greater ids than that with which the other one goes on. */
+START_TEST(a_copy_goes_on_from_the_others_cut)
+{
+        make_bucket();
+        open_store("store");
+        append_many(30);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_close(store), 0);
+        copy_store("store", "copy");
+        open_store("store");
+        append_many(100);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_truncate_after(store, 30, 0), 0);
+        append_many(1);
+        ck_assert_int_eq(logstore_truncate_after(store, 30, 0), 0);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store("copy");
+        append_many(10);
+        if (ship("copy") == 0) /* or it is refused, and the log stays as it was */
+                expect_fetched_same("copy", "fetched");
+        else
+                expect_ok(fetch("fetched", NULL));
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* Copies go on in the same segment. The other's record lies where ours was, which never arrived. */
+START_TEST(anothers_record_in_our_place_is_no_cut_of_ours)
+{
+        struct logstore_ship *ours;
+
+        make_bucket();
+        open_store("store");
+        append_many(5);
+        ck_assert_int_eq(logstore_close(store), 0);
+        copy_store("store", "copy");
+        ours = open_ship("copy");
+        expect_ok(logstore_ship_start(ours));
+        expect_ok(logstore_ship_round(ours));
+
+        open_store("store");
+        append(100, 'a');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        expect_ok(ship("store"));
+        ck_assert_int_eq(logstore_close(store), 0);
+
+        open_store("copy");
+        append(100, 'b');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        expect(logstore_ship_round(ours), -EPIPE);
+        logstore_ship_close(ours);
+        ck_assert_int_eq(logstore_truncate_after(store, 5, 0), 0);
+        append_many(3);
+        expect(ship("copy"), -EILSEQ);
+        ck_assert_int_eq(logstore_close(store), 0);
+        expect_fetched_same("store", "fetched");
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -1226,6 +1416,12 @@ int main(void)
                 { a_cut_does_not_excuse_what_another_copy_shipped, 0 },
                 { a_fetched_log_may_be_cut_before_it_ships, 0 },
                 { whatever_happens_the_log_is_fetched, 8 },
+                { a_cut_is_known_to_the_third_shipper, 2 },
+                { a_log_is_cut_twice_before_it_goes_on, 0 },
+                { a_checkpoint_that_no_commit_names_removes_nothing, 0 },
+                { a_log_that_was_cut_is_fetched_before_it_goes_on, 0 },
+                { a_copy_goes_on_from_the_others_cut, 0 },
+                { anothers_record_in_our_place_is_no_cut_of_ours, 0 },
         };
 
         return RUN_TESTS("ship", tests);

@@ -173,6 +173,18 @@ START_TEST(retention_stops_at_a_floor)
 }
 END_TEST
 
+/* In a process that was forked before the store had threads. */
+static _Noreturn void set_floor_soon(void)
+{
+        while (try_open(LOGSTORE_READ_ONLY, &reader) < 0 || set_floor(reader, "ship", 2) < 0) {
+                if (reader)
+                        must(logstore_close(reader) == 0);
+                reader = NULL;
+                sleep_ms(2);
+        }
+        _exit(0);
+}
+
 START_TEST(the_background_thread_obeys_a_floor_of_another_process)
 {
         struct logstore_options options = LOGSTORE_OPTIONS_INIT;
@@ -182,16 +194,14 @@ START_TEST(the_background_thread_obeys_a_floor_of_another_process)
         options.flags = LOGSTORE_CREATE;
         options.segment_bytes = SMALL_SEGMENT_BYTES;
         options.keep_records = 60;
-        open_store_with(&options);
-        fill(100);
-        ck_assert_int_eq(logstore_sync(store, 0), 0);
         child = fork();
-        if (child == 0) {
-                must(try_open(LOGSTORE_READ_ONLY, &reader) == 0);
-                must(set_floor(reader, "ship", 2) == 0);
-                _exit(0);
-        }
+        if (child == 0)
+                set_floor_soon();
+        open_store_with(&options);
+        fill(10);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
         expect_child(child);
+        fill(90);
         until = clock_ms() + 2500;
         while (clock_ms() < until) {
                 fill(1);

@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -42,7 +43,7 @@ static unsigned lose_request, lose_reply; /* each so many creations; 0: none */
 static void (*before_put)(void);          /* of the next object; once */
 static bool no_puts;                      /* they get no answer */
 static bool versioned;                    /* creates again what is there */
-static int gets_left = -1;                /* until one is refused; -1: none is */
+static _Atomic int gets_left = -1;        /* until one is refused; -1: none is */
 
 int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
                           const struct bucket_source *source, struct bucket_reply *ret_reply)

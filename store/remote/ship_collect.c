@@ -169,7 +169,7 @@ int ship_collect(struct logstore_ship *ship)
 {
         int64_t now = ship_clock_ns();
         struct old old = { .before_ns = ship->confirmed.server_ns - GRACE_NS,
-                           .named_seq = ship->named_seq };
+                           .named_seq = ship->said.checkpoint_seq };
         struct names names = { 0 };
         int r;
 

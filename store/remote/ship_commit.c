@@ -174,7 +174,6 @@ static int adopt(struct logstore_ship *ship, const struct commit *commit,
         int r = 0;
 
         ship->last = ship->said = *commit->header;
-        ship->named_seq = commit->header->checkpoint_seq;
         ship->since_count = commit->header->entry_count;
         if (ship->since_count)
                 memcpy(ship->since, commit->entries, ship->since_count * sizeof(*ship->since));

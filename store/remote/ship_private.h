@@ -43,7 +43,6 @@ struct logstore_ship {
         struct table table;        /* all that is there as of it */
         struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
         uint32_t since_count;
-        uint64_t named_seq;             /* the checkpoint that the newest commit names */
         struct bucket_reply confirmed;  /* the last confirmation */
         int64_t collect_ns;             /* not before, by the boot clock; INT64_MAX: never */
         uint64_t first_number, durable; /* of the local log */

@@ -170,7 +170,6 @@ static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64
                 return r;
         ship->last = last;
         ship->said = *newest->header;
-        ship->named_seq = newest->header->checkpoint_seq;
         ship->since_count = 0;
         for (uint32_t i = 0; i < newest->header->entry_count; i++)
                 if (newest->entries[i].seq > last.checkpoint_seq)
@@ -190,7 +189,7 @@ static int find(struct logstore_ship *ship)
         ship_confirm(ship, &reply);
         if (seq == 0) {
                 ship->last = ship->said = (struct commit_header){ 0 };
-                ship->named_seq = ship->since_count = 0;
+                ship->since_count = 0;
                 table_free(&ship->table);
                 return 0;
         }

@@ -100,6 +100,14 @@ void progress_show(struct progress *progress, uint64_t done)
         progress->next_ns = now + REDRAW_NS;
 }
 
+void progress_hook(void *progress, uint64_t done, uint64_t total)
+{
+        struct progress *bar = progress;
+
+        bar->total = total;
+        progress_show(bar, done);
+}
+
 void progress_clear(struct progress *progress)
 {
         if (progress->drawn)

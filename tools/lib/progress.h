@@ -25,6 +25,9 @@ void progress_quiet(struct progress *progress);
 /* Cheap; draws ten times a second at most. In bytes. */
 void progress_show(struct progress *progress, uint64_t done);
 
+/* The same as a hook of a library, which tells the total with each call. @progress: its struct. */
+void progress_hook(void *progress, uint64_t done, uint64_t total);
+
 /* Take the bar away again, so that other lines do not mix with it. */
 void progress_clear(struct progress *progress);
 

@@ -10,14 +10,6 @@
 #include "records/remote_words.h"
 #include "verbs/verbs.h"
 
-static void show(void *context, uint64_t done, uint64_t total)
-{
-        struct progress *progress = context;
-
-        progress->total = total;
-        progress_show(progress, done);
-}
-
 int verb_fetch(int count, char **arguments)
 {
         struct logstore_remote_options remote = bucket_place();
@@ -30,7 +22,7 @@ int verb_fetch(int count, char **arguments)
         if (progress_open(&progress, remote_words.progress, "fetching", 0) < 0)
                 return report_usage("--progress %s: wanted auto, always or never",
                                     remote_words.progress);
-        options.progress = show;
+        options.progress = progress_hook;
         options.context = &progress;
         r = logstore_fetch(arguments[0], arguments[1], &remote, &options, &report);
         progress_clear(&progress);

@@ -14,14 +14,6 @@
 #include "records/remote_words.h"
 #include "verbs/verbs.h"
 
-static void show(void *context, uint64_t done, uint64_t total)
-{
-        struct progress *progress = context;
-
-        progress->total = total;
-        progress_show(progress, done);
-}
-
 static void tell(const struct logstore_ship *ship, const char *dir, const char *url)
 {
         struct logstore_ship_report report = { .struct_bytes = sizeof(report) };
@@ -80,7 +72,7 @@ int verb_ship(int count, char **arguments)
                 return status;
         options.flags = remote_words.takeover ? LOGSTORE_SHIP_TAKEOVER : 0;
         options.interval_ms = (uint32_t)(interval_ns / 1000000);
-        options.progress = show;
+        options.progress = progress_hook;
         options.context = &progress;
         r = logstore_ship_open(arguments[0], arguments[1], &remote, &options, &ship);
         if (r < 0)

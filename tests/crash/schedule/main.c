@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,27 @@ static void judge_itself(void)
         }
 }
 
+/* A schedule and the process that waits for it take turns, so one processor is theirs. On two of
+ * them a schedule takes 1.7 times as long. */
+static void stay_on_one(unsigned job)
+{
+        cpu_set_t allowed, one;
+        int count = 0;
+
+        if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 ||
+            (count = CPU_COUNT(&allowed)) == 0)
+                return; /* it is only slower */
+        job %= (unsigned)count;
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+                if (!CPU_ISSET(cpu, &allowed) || job-- > 0)
+                        continue;
+                CPU_ZERO(&one);
+                CPU_SET(cpu, &one);
+                (void)sched_setaffinity(0, sizeof(one), &one); /* likewise */
+                return;
+        }
+}
+
 static int run_all(void)
 {
         double begin = now(), until = options.minutes > 0 ? begin + options.minutes * 60 : 0;
@@ -226,6 +248,7 @@ static int run_all(void)
                 return 2;
         for (unsigned i = 0; i < options.jobs; i++)
                 if (fork() == 0) {
+                        stay_on_one(i);
                         work(until);
                         _exit(0);
                 }

@@ -203,18 +203,15 @@ static int follow_from_seal(struct logstore *store, struct segment **ret)
         return 0;
 }
 
-int follower_walk(struct logstore *store)
+/* Walk on in the chain as it is, whose newest epoch is @epoch. */
+static int walk_chain(struct logstore *store, uint64_t epoch)
 {
         struct follower *follower = &store->follower;
         struct segment *segment;
         bool restarted = false;
-        uint64_t epoch, mark = 0, missed = 0, missing;
-        int r = chain_refresh(&store->chain);
+        uint64_t mark = 0, missed = 0, missing;
+        int r;
 
-        if (r < 0)
-                return r;
-        /* Take the epoch of the chain that is walked. A slot may be newer or, cut short, older. */
-        epoch = chain_newest_epoch(&store->chain);
         follower->first = chain_first(&store->chain);
         if (follower->number == 0 || follower->epoch != epoch ||
             follower->number + 1 < follower->first) {
@@ -223,7 +220,7 @@ int follower_walk(struct logstore *store)
         }
         if (chain_is_empty(&store->chain)) { /* the slot may be newer than this look */
                 follower->number = follower->missed = 0;
-                return r;
+                return 0;
         }
         r = chain_pin_id(&store->chain, follower->segment_id, &segment);
         if (r == 0 && restarted && is_mark(store, segment)) {
@@ -250,9 +247,32 @@ int follower_walk(struct logstore *store)
         return 0;
 }
 
+/* The epoch is that of the chain that is walked. A slot may be newer or, cut short, older. If
+ * another thread learns of a cut meanwhile, the mark was looked for in what the cut left: walk
+ * again. */
+int follower_walk(struct logstore *store)
+{
+        uint64_t epoch;
+        int r = chain_refresh(&store->chain);
+
+        if (r < 0)
+                return r;
+        do {
+                epoch = chain_newest_epoch(&store->chain);
+                r = walk_chain(store, epoch);
+        } while (chain_newest_epoch(&store->chain) != epoch);
+        return r;
+}
+
 uint64_t follower_told(const struct follower *follower)
 {
         return follower->number > follower->missed ? follower->number : follower->missed;
+}
+
+/* What was cut since the walk is not missed. */
+static bool is_of_now(struct logstore *store)
+{
+        return store->follower.epoch == chain_newest_epoch(&store->chain);
 }
 
 bool follower_missed(struct logstore *store, uint64_t number)
@@ -260,7 +280,8 @@ bool follower_missed(struct logstore *store, uint64_t number)
         bool missed;
 
         pthread_mutex_lock(&store->follower.lock);
-        missed = number > store->follower.number && number <= store->follower.missed;
+        missed = is_of_now(store) && number > store->follower.number &&
+                 number <= store->follower.missed;
         pthread_mutex_unlock(&store->follower.lock);
         return missed;
 }

@@ -2,9 +2,14 @@
  * test_cut_beside.c - a look beside a cut or a trim never calls a sound store damaged
  *
  * Linked with --wrap of chain_pin and os_stat_name, to let something happen right before the look,
- * and of chain_add, to let a look happen in the middle of a truncation.
+ * of chain_add, to let a look happen in the middle of a truncation, and of chain_slot, to let
+ * something happen right behind the look at the mark.
  */
-#include "store.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "read/follower.h"
 #include "test_threads_support.h"
 
 void __real_chain_add(struct chain *chain, struct segment *segment);
@@ -13,6 +18,8 @@ int __real_chain_pin(struct chain *chain, uint64_t number, struct segment **ret)
 int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret);
 int __real_chain_refresh(struct chain *chain);
 int __wrap_chain_refresh(struct chain *chain);
+void __real_chain_slot(struct chain *chain, struct control_slot *ret);
+void __wrap_chain_slot(struct chain *chain, struct control_slot *ret);
 int __real_os_stat_name(int directory, const char *name, struct os_stat *ret);
 int __wrap_os_stat_name(int directory, const char *name, struct os_stat *ret);
 
@@ -20,6 +27,7 @@ static uint64_t cut_after, go_on; /* before the pin that is so many pins away, i
 static _Atomic unsigned pins_left;
 static _Atomic uint64_t trim_beside, cut_beside; /* before the next look at a file */
 static void (*at_refresh)(void);                 /* before the next look at the chain */
+static void (*behind_slot)(struct chain *chain); /* behind the next look at the mark */
 
 int __wrap_chain_pin(struct chain *chain, uint64_t number, struct segment **ret)
 {
@@ -47,6 +55,16 @@ int __wrap_chain_refresh(struct chain *chain)
         if (happen)
                 happen();
         return __real_chain_refresh(chain);
+}
+
+void __wrap_chain_slot(struct chain *chain, struct control_slot *ret)
+{
+        void (*happen)(struct chain * chain) = behind_slot;
+
+        behind_slot = NULL;
+        __real_chain_slot(chain, ret);
+        if (happen)
+                happen(chain);
 }
 
 /* Six segments with ten records of 6,000 bytes each, the last one active and begun. */
@@ -247,6 +265,89 @@ START_TEST(a_record_that_comes_and_is_trimmed_at_once_is_given)
 }
 END_TEST
 
+/* ---- a mark that is cut ---- */
+
+/* Another thread of the reading process looks at the chain meanwhile. */
+static void cut_mark(struct chain *chain)
+{
+        ck_assert_int_eq(logstore_truncate_after(store, 15, 0), 0);
+        append_text("16");
+        ck_assert_int_eq(logstore_sync(store, append_text("17")), 0);
+        ck_assert_int_eq(chain_refresh(chain), 0);
+}
+
+/* A reading process knows the mark, which is then cut. The chain that it looks for the mark in is
+ * one from behind the cut. The mark's record is not missing. */
+START_TEST(a_mark_that_is_cut_before_it_is_looked_for_is_not_missed)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct logstore *other;
+        uint64_t tail;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int i = 0; i < 22; i++)
+                append_text("x");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        cursor = read_3(&other);
+        for (int i = 3; i < 15; i++)
+                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        ck_assert_int_eq(logstore_truncate_after(store, 21, 0), 0);
+        behind_slot = cut_mark;
+        ck_assert_int_eq(follower_find_tail(other, &tail), 0);
+        ck_assert_ptr_null(behind_slot);
+        for (int i = 15; i < 17; i++)
+                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        ck_assert_msg(logstore_cursor_next(cursor, &record) == -EAGAIN, "%s", logstore_detail());
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(other), 0);
+}
+END_TEST
+
+/* Zero the header of a frame in the first segment. All before it have one byte each. */
+static void spoil(uint64_t number)
+{
+        static const char none[FRAME_HEADER_BYTES];
+        char path[4096];
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/" SEGMENT_NAME_FORMAT, store_path(), UINT64_C(1));
+        fd = open(path, O_WRONLY);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(pwrite(fd, none, sizeof(none),
+                                (off_t)(FRAMES_OFFSET + (number - 1) * (FRAME_HEADER_BYTES + 8))),
+                         sizeof(none));
+        close(fd);
+}
+
+/* What really was missing was then cut off. Of the log that goes on nothing is missing. */
+START_TEST(a_missing_record_that_is_cut_off_is_not_missed_any_more)
+{
+        struct logstore_cursor *cursor;
+        struct logstore_record record;
+        struct logstore *other;
+        uint64_t tail;
+
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int i = 0; i < 22; i++)
+                append_text("x");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        spoil(11);
+        spoil(22);
+        cursor = read_3(&other);
+        for (int i = 3; i < 10; i++)
+                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        ck_assert_int_eq(follower_find_tail(other, &tail), 0);
+        ck_assert(follower_missed(other, 22));
+        ck_assert_int_eq(logstore_truncate_after(store, 10, 0), 0);
+        ck_assert_int_eq(logstore_sync(store, append_text("11")), 0);
+        ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        ck_assert_msg(logstore_cursor_next(cursor, &record) == -EAGAIN, "%s", logstore_detail());
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(other), 0);
+}
+END_TEST
+
 /* ---- the same by chance ---- */
 
 static _Atomic bool reading;
@@ -347,6 +448,8 @@ int main(void)
                 { a_record_that_is_being_cut_is_not_called_damaged, 3 * 2 * CUTS },
                 { a_cursor_that_steps_over_a_void_that_is_cut_is_not_stale, 2 },
                 { a_record_that_comes_and_is_trimmed_at_once_is_given, 0 },
+                { a_mark_that_is_cut_before_it_is_looked_for_is_not_missed, 0 },
+                { a_missing_record_that_is_cut_off_is_not_missed_any_more, 0 },
                 { beside_truncations_nothing_is_called_damaged, 0 },
                 { a_segment_that_is_let_go_of_meanwhile_is_left_out, 4 },
                 { verify_does_not_miss_what_is_let_go_of_meanwhile, 2 },

@@ -29,7 +29,7 @@ static int last;
 
 static struct decision *made, *wanted;
 static unsigned made_count, wanted_count;
-static uint64_t place_now; /* 0: nobody asks */
+static uint64_t place_now;
 static char where_now[2 * NAME + 32];
 static struct counter {
         uint64_t key;
@@ -61,13 +61,23 @@ static void *pages(size_t bytes)
         return p;
 }
 
+static uint64_t hash_text(const char *text)
+{
+        uint64_t h = 0xcbf29ce484222325;
+
+        for (; *text; text++)
+                h = (h ^ (unsigned char)*text) * 0x100000001b3;
+        return rng_mix(h | 1) | 1;
+}
+
 void choice_begin(const struct plan *what)
 {
         plan = *what;
         rng.state = plan.seed;
         points = alone = made_count = 0;
         lowest = 0;
-        place_now = 0;
+        snprintf(where_now, sizeof(where_now), "main begin thread 0"); /* who runs first */
+        place_now = hash_text(where_now);
         for (int i = 0; i < THREADS; i++)
                 choice_spawned(i);
         for (unsigned i = 0; i < MOST_DEPTH; i++)
@@ -81,15 +91,6 @@ void choice_begin(const struct plan *what)
 }
 
 /* ---- places ---- */
-
-static uint64_t hash_text(const char *text)
-{
-        uint64_t h = 0xcbf29ce484222325;
-
-        for (; *text; text++)
-                h = (h ^ (unsigned char)*text) * 0x100000001b3;
-        return rng_mix(h | 1) | 1;
-}
 
 static unsigned count(uint64_t key)
 {
@@ -135,7 +136,7 @@ static void note(const char *verb, const char *value)
 {
         struct decision *d;
 
-        if (!plan.record || !place_now || made_count == CHOICES)
+        if (!plan.record || made_count == CHOICES)
                 return;
         d = &made[made_count++];
         memcpy(d->where, where_now, sizeof(where_now));
@@ -146,7 +147,7 @@ static void note(const char *verb, const char *value)
 /* What the list wants here; NULL: nothing. */
 static const char *want(const char *verb)
 {
-        for (unsigned i = 0; place_now && i < wanted_count; i++) {
+        for (unsigned i = 0; i < wanted_count; i++) {
                 struct decision *d = &wanted[i];
                 if (d->place == place_now && !d->used && strcmp(d->verb, verb) == 0) {
                         d->used = true;
@@ -242,7 +243,7 @@ unsigned choice_drain(const char *name, int thread, unsigned waiting, bool early
                 note("drain", value);
                 return pick;
         }
-        for (unsigned i = 0; place_now && i < wanted_count; i++) {
+        for (unsigned i = 0; i < wanted_count; i++) {
                 struct decision *d = &wanted[i];
                 size_t length = strlen(name);
                 if (d->place != place_now || d->used || strcmp(d->verb, "drain") != 0 ||

@@ -4,10 +4,13 @@
 #include "remote/bucket.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "remote/bucket_options.h"
+#include "remote/remote_clock.h"
 #include "remote/remote_detail.h"
 
 #define PUT_NEW_MAX_BYTES (UINT64_C(16) << 20)
@@ -153,18 +156,33 @@ int bucket_put(struct bucket *bucket, const char *name, const struct bucket_sour
         return told(r, bucket, "put", name);
 }
 
-/* What the caller's own function returned is no failure of the bucket's, and has its own line. */
+/* ---- reading ---- */
+
+/* What the caller's own function returned is no failure of the bucket's, and has its own line. What
+ * has come is kept, for a bucket with patience to go on behind it. */
 struct watched {
         const struct bucket_sink *sink;
         int (*each)(void *context, const struct bucket_listed *listed);
         void *context;
         int result;
+        uint64_t bytes, names;
+        char last[BUCKET_NAME_MAX + 1];
+        int64_t moved_ns; /* when something came */
+        unsigned tries;   /* since then */
 };
+
+static void note_move(struct watched *watched)
+{
+        watched->moved_ns = clock_boot_ns();
+        watched->tries = 0;
+}
 
 static int watch_write(void *context, const void *bytes, size_t size)
 {
         struct watched *watched = context;
 
+        watched->bytes += size;
+        note_move(watched);
         watched->result = watched->sink->write(watched->sink->context, bytes, size);
         return watched->result;
 }
@@ -173,8 +191,48 @@ static int watch_each(void *context, const struct bucket_listed *listed)
 {
         struct watched *watched = context;
 
+        watched->names++;
+        snprintf(watched->last, sizeof(watched->last), "%s", listed->name);
+        note_move(watched);
         watched->result = watched->each(watched->context, listed);
         return watched->result;
+}
+
+/* Is it to be asked again? Then some time has passed on return: 50 ms, later up to 6.4 s. */
+static bool asks_again(const struct bucket *bucket, struct watched *watched, int r)
+{
+        int64_t ns = (NS_PER_S / 20) << (watched->tries < 7 ? watched->tries : 7);
+        struct timespec pause = { ns / NS_PER_S, ns % NS_PER_S };
+
+        if (r != -EAGAIN || watched->result != 0 ||
+            clock_boot_ns() - watched->moved_ns > bucket->patience_ns - ns)
+                return false;
+        watched->tries++;
+        nanosleep(&pause, NULL);
+        return true;
+}
+
+/* Where the connection broke after the last byte, or name, nothing is left. */
+static int get_rest(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
+                    struct watched *watched, struct bucket_reply *ret_reply)
+{
+        const struct bucket_sink watching = { watch_write, watched };
+        uint64_t rest = size == UINT64_MAX ? size : size - watched->bytes;
+
+        return rest ? bucket->backend->get(bucket, name, offset + watched->bytes, rest, &watching,
+                                           ret_reply)
+                    : 0;
+}
+
+static int list_rest(struct bucket *bucket, const char *prefix, const char *after, size_t most,
+                     struct watched *watched, struct bucket_reply *ret_reply)
+{
+        const char *from = watched->names ? watched->last : after;
+
+        return most > watched->names
+                       ? bucket->backend->list(bucket, prefix, from, most - watched->names,
+                                               watch_each, watched, ret_reply)
+                       : 0;
 }
 
 /* Whoever does not ask for times is spared the work that they cost some backends. */
@@ -182,15 +240,18 @@ int bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_
                const struct bucket_sink *sink, struct bucket_reply *ret_reply)
 {
         struct watched watched = { .sink = sink };
-        const struct bucket_sink watching = { watch_write, &watched };
         int r = check_name(name);
 
         if (ret_reply)
                 *ret_reply = (struct bucket_reply){ 0 };
         if (r == 0 && (size == 0 || (size != UINT64_MAX && offset > UINT64_MAX - size)))
                 r = remote_detail(-EINVAL, "no such range");
-        if (r == 0)
-                r = bucket->backend->get(bucket, name, offset, size, &watching, ret_reply);
+        note_move(&watched);
+        if (r == 0) {
+                do
+                        r = get_rest(bucket, name, offset, size, &watched, ret_reply);
+                while (asks_again(bucket, &watched, r));
+        }
         return watched.result ? watched.result : told(r, bucket, "get", name);
 }
 
@@ -205,9 +266,12 @@ int bucket_list(struct bucket *bucket, const char *prefix, const char *after, si
                 *ret_reply = (struct bucket_reply){ 0 };
         if (r == 0 && !prefix_is_valid(prefix))
                 r = remote_detail(-EINVAL, "\"%.200s\" begins no name of an object", prefix);
-        if (r == 0 && most)
-                r = bucket->backend->list(bucket, prefix, after, most, watch_each, &watched,
-                                          ret_reply);
+        note_move(&watched);
+        if (r == 0 && most) {
+                do
+                        r = list_rest(bucket, prefix, after, most, &watched, ret_reply);
+                while (asks_again(bucket, &watched, r));
+        }
         return watched.result ? watched.result : told(r, bucket, "list", prefix);
 }
 

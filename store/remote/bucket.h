@@ -19,8 +19,9 @@
  *          and remote_detail() has one line: operation, object, what the server said.
  * Times:   bucket_reply has when the request was sent, by this machine's boot clock, and the
  *          server's time. Of file: that is the file system's clock.
- * Retries: none here, since only the caller knows what is still allowed. A request that gets no
- *          answer ends by itself after BUCKET_PATIENCE_MS without a byte.
+ * Retries: of get and list, if the bucket has patience: an object never changes, so they go on
+ *          where the answer ended. None of the others: only the caller knows what is still allowed.
+ *          A request that gets no answer ends by itself after BUCKET_PATIENCE_MS without a byte.
  * Threads: any number of threads may use a bucket at once. Memory does not depend on the size of
  *          objects.
  */
@@ -88,7 +89,8 @@ struct bucket_backend {
  * the backend does the rest. */
 struct bucket {
         const struct bucket_backend *backend;
-        char *url; /* without credentials: for messages */
+        char *url;           /* without credentials: for messages */
+        int64_t patience_ns; /* get and list ask again for so long while nothing comes; 0: never */
 };
 
 extern const struct bucket_backend bucket_file_backend;

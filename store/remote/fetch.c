@@ -230,6 +230,7 @@ int logstore_fetch(const char *url, const char *directory,
         r = remote_open(url, remote, &fetch.bucket);
         if (r < 0)
                 return r;
+        fetch.bucket->patience_ns = PATIENCE_NS;
         temporary = name_beside(directory, ".fetch");
         plain = name_beside(directory, "");
         r = temporary && plain ? fetch_into(&fetch, plain, temporary)

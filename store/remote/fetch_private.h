@@ -25,6 +25,11 @@ struct fetch {
  * REMOTE_LOG_CHANGED, or an error. */
 int fetch_segment(struct fetch *fetch, const struct remote_segment *segment);
 
+/* Get a segment's object: its bytes, unpacked, go to @sink. Sizes and hashes are what @entry says,
+ * or the call fails, maybe behind the last byte. *ret_received is set in any case. */
+int fetch_object(struct bucket *bucket, const struct remote_entry *entry,
+                 const struct bucket_sink *sink, uint64_t *ret_received);
+
 /* Check every frame of the file, and that the segment before leads to it. */
 int fetch_check_segment(struct fetch *fetch, size_t which);
 

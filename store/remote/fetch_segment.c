@@ -67,50 +67,32 @@ static int changed(int r)
         return r == -ENOENT ? REMOTE_LOG_CHANGED : r;
 }
 
-static int check_object(const struct file *file, const struct remote_entry *entry)
-{
-        uint64_t check;
-        int r = frames_hash(file->fd, file->name, 0, entry->to, 0, !entry->sealed, &check);
-
-        if (r == 0 && check != entry->object_check)
-                r = remote_detail(-EBADMSG,
-                                  "%s: its checksum is not that of commit %" PRIu64
-                                  ", records %" PRIu64 "..%" PRIu64,
-                                  file->name, entry->seq, entry->first_number, entry->last_number);
-        return r;
-}
-
-static bool is_there(struct file *file, const struct remote_entry *entry)
+/* From a fetch that was killed. */
+static bool is_there(const struct file *file, const struct remote_entry *entry)
 {
         struct stat st;
+        uint64_t check;
 
         return fstat(file->fd, &st) == 0 && (uint64_t)st.st_size >= entry->to &&
-               check_object(file, entry) == 0;
+               frames_hash(file->fd, file->name, 0, entry->to, 0, !entry->sealed, &check) == 0 &&
+               check == entry->bytes_check;
 }
 
-static int fetch_object(struct fetch *fetch, struct file *file, const struct remote_entry *entry)
+static int fetch_whole(struct fetch *fetch, struct file *file, const struct remote_entry *entry)
 {
         const struct bucket_sink sink = { write_on, file };
-        char name[BUCKET_NAME_MAX];
+        uint64_t received;
         int r;
 
         if (is_there(file, entry)) {
-                file->offset = entry->to;
                 atomic_fetch_add(&fetch->kept_bytes, entry->to);
                 return 0;
         }
-        if (entry->codec != CODEC_PLAIN)
-                return remote_detail(-EPROTONOSUPPORT, "%s: codec %u is unknown", file->name,
-                                     entry->codec);
-        segment_object_name(name, entry);
         file->offset = 0;
         file->end = entry->to;
-        r = changed(bucket_get(fetch->bucket, name, 0, UINT64_MAX, &sink, NULL));
-        if (r == 0 && file->offset != entry->to)
-                r = remote_detail(-EBADMSG, "%s: it has %" PRIu64 " bytes of %" PRIu64, name,
-                                  file->offset, entry->to);
-        atomic_fetch_add(&fetch->bytes, file->offset);
-        return r != 0 ? r : check_object(file, entry);
+        r = changed(fetch_object(fetch->bucket, entry, &sink, &received));
+        atomic_fetch_add(&fetch->bytes, received);
+        return r;
 }
 
 static int fetch_tail(struct fetch *fetch, struct file *file, const struct remote_entry *entry)
@@ -168,7 +150,7 @@ int fetch_segment(struct fetch *fetch, const struct remote_segment *segment)
 
         for (size_t i = 0; r == 0 && i < segment->line_count; i++) {
                 const struct remote_entry *entry = &segment->lines[i].entry;
-                r = entry->object_bytes ? fetch_object(fetch, &file, entry)
+                r = entry->object_bytes ? fetch_whole(fetch, &file, entry)
                                         : fetch_tail(fetch, &file, entry);
         }
         if (r == 0 && (!last->sealed || last->to != segment->end))

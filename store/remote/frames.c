@@ -151,10 +151,11 @@ static int window_check(void *from, uint64_t offset, const struct record_view *v
 
 static const struct frame_source window_frames = { window_peek, window_check };
 
-/* The walk stands at a frame: does it begin the directory's next line? */
-static int note_place(struct frames_directory *directory, const struct walk_place *at)
+/* The walk stands at a frame, and has @reached that byte: which lines of the directory begin? */
+static int note_place(struct frames_directory *directory, uint64_t reached,
+                      const struct walk_place *at)
 {
-        while (directory->count <= at->offset / BLOCK_SPAN) {
+        while (directory->count <= reached / BLOCK_SPAN) {
                 if (directory->count == directory->room) {
                         uint32_t room = directory->room ? 2 * directory->room : 16;
                         struct remote_block *blocks =
@@ -197,7 +198,8 @@ static int walk_frames(struct window *window, const struct segment_brief *brief,
         while (walk.at.offset < window->end && !enough) {
                 int step;
 
-                if (directory && !walk.in_batch && (r = note_place(directory, &walk.at)) < 0)
+                if (directory && !walk.in_batch &&
+                    (r = note_place(directory, walk.at.offset, &walk.at)) < 0)
                         return r;
                 step = walk_next(&walk, &window_frames, window);
                 if (step != WALK_FRAME && step != WALK_PAD)
@@ -206,6 +208,9 @@ static int walk_frames(struct window *window, const struct segment_brief *brief,
                 if (!walk.in_batch && !enough)
                         *at = (struct frames_at){ walk.whole.offset, before + walk.whole.due };
         }
+        /* The last record may reach over spans in which none begins. */
+        if (directory && (r = note_place(directory, window->end - 1, &walk.at)) < 0)
+                return r;
         if (at->offset == begin && begin < window->end)
                 return remote_detail(-E2BIG,
                                      "%s: offset %" PRIu64 ": a batch beyond %" PRIu64 " bytes",

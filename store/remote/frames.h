@@ -19,7 +19,7 @@ struct frames_at {
         uint64_t number; /* of the record that is due there */
 };
 
-/* Gets the lines of a directory, one for each BLOCK_SPAN that the walk comes to. */
+/* Gets the lines of a directory, one for each BLOCK_SPAN of the bytes. */
 struct frames_directory {
         struct remote_block *blocks;
         uint32_t count, room;

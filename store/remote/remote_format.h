@@ -37,7 +37,7 @@ enum commit_kind {
 
 enum remote_codec {
         CODEC_PLAIN = 0,
-        CODEC_ZSTD = 1, /* independent frames of REMOTE_BLOCK_BYTES, with a seek table */
+        CODEC_ZSTD = 1, /* independent frames of REMOTE_BLOCK_BYTES, with a seek table: codec.h */
 };
 
 /* A place in the log: so many bytes of that segment. */
@@ -57,17 +57,18 @@ struct remote_entry {
         uint64_t first_number;   /* of the first record that begins in them */
         uint64_t last_number;    /* first_number - 1: none */
         uint64_t segment_number; /* first_number of the segment */
-        uint64_t previous_id; /* where the log before the segment ends, as its start frame says */
-        uint64_t previous_end;
+        /* Where the log before the segment ends, as its start frame says. */
+        uint64_t previous_id, previous_salt, previous_end;
         uint64_t nonce;        /* WHOLE: in the object's name */
         uint64_t object_bytes; /* WHOLE: of the object; TAIL: 0 */
         uint64_t object_check; /* XXH3-64 of the object, seed 0 */
+        uint64_t bytes_check;  /* WHOLE: of the segment's bytes in it, before they were packed */
         uint32_t codec;        /* enum remote_codec */
         uint32_t sealed;       /* 1: a WHOLE of all the segment, with its seal */
         uint32_t blocks;       /* entries of its directory in a checkpoint; 0: none */
         uint32_t term;         /* of its commit */
 };
-static_assert(sizeof(struct remote_entry) == 120, "entry is 120 bytes");
+static_assert(sizeof(struct remote_entry) == 136, "entry is 136 bytes");
 
 /* The first sector of a commit. Behind it: entry_count entries, then payload_bytes. */
 struct commit_header {

@@ -3,6 +3,7 @@
  */
 #include "logstore-remote.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,12 +12,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "remote/codec.h"
 #include "remote/frames.h"
 #include "remote/remote.h"
 #include "remote/ship_private.h"
 #include "segment/hash.h"
 
 #define INTERVAL_MS 1000
+
+static_assert(LOGSTORE_SHIP_COMPRESS_MAX == CODEC_LEVEL_MAX, "what is public is what is packed");
 
 int64_t ship_clock_ns(void)
 {
@@ -94,6 +98,9 @@ int logstore_ship_open(const char *directory, const char *url,
 
         if (!directory || !url || !ret || (options && options->struct_bytes != sizeof(*options)))
                 return remote_detail(-EINVAL, "an argument is NULL, or struct_bytes is not set");
+        if (options && options->compress > LOGSTORE_SHIP_COMPRESS_MAX)
+                return remote_detail(-EINVAL, "level %u: 1 to %d are there to compress with",
+                                     options->compress, LOGSTORE_SHIP_COMPRESS_MAX);
         ship = calloc(1, sizeof(*ship));
         if (!ship)
                 return remote_detail(-ENOMEM, "no memory for a shipper");

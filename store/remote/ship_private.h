@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "logstore-remote.h"
+#include "remote/frames.h"
 #include "remote/remote_detail.h"
 #include "remote/table.h"
 
@@ -48,6 +49,32 @@ struct logstore_ship {
         uint64_t first_number, durable; /* of the local log */
         struct logstore_ship_report report;
 };
+
+/* The log was cut or trimmed, or went on, between two looks: look at it anew. */
+enum { SHIP_LOOK_AGAIN = 2 };
+
+/* One segment that is being shipped; and, once it was put, its object. */
+struct ship_part {
+        const struct logstore_extent *extent;
+        struct segment_brief brief;
+        int fd;
+        struct remote_entry entry;
+        struct frames_directory directory;
+};
+
+/* Open its file and read its header. 0, SHIP_LOOK_AGAIN, or an error. */
+int ship_part_open(const struct logstore_ship *ship, const struct logstore_extent *extent,
+                   struct ship_part *ret);
+void ship_part_close(struct ship_part *part); /* all zero but fd -1 is fine */
+
+/* The entry of bytes @from to @to of the part. */
+struct remote_entry ship_part_entry(const struct logstore_ship *ship, const struct ship_part *part,
+                                    uint64_t from, uint64_t to, uint64_t first_number,
+                                    uint64_t last_number);
+
+/* Check every frame, and put the segment as an object, packed if that is wanted. No commit names it
+ * yet. Nothing of the shipper changes, so any thread may do this. 0, SHIP_AGAIN, or an error. */
+int ship_part_put(struct logstore_ship *ship, struct ship_part *part);
 
 /* Step 1: does the bucket keep its word? */
 int ship_probe(struct logstore_ship *ship);

@@ -2,65 +2,14 @@
  * ship_round.c - ship what is durable now: sealed segments as objects, the newest as tails
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "remote/frames.h"
 #include "remote/ship_private.h"
 
-/* The log was cut or trimmed, or went on, between two looks: look anew. */
-enum { LOOK_AGAIN = 2 };
-
-/* One segment that is being shipped. */
-struct part {
-        const struct logstore_extent *extent;
-        struct segment_brief brief;
-        int fd;
-};
-
-static int open_part(struct logstore_ship *ship, const struct logstore_extent *extent,
-                     struct part *ret)
-{
-        int fd = openat(ship->directory, extent->name,
-                        O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        int r;
-
-        if (fd < 0 && errno == ENOENT)
-                return LOOK_AGAIN; /* trimmed */
-        if (fd < 0)
-                return remote_detail(-errno, "%s: cannot open: %s", extent->name, strerror(errno));
-        *ret = (struct part){ .extent = extent, .fd = fd };
-        r = frames_brief(fd, extent->name, ship->identity.uuid, extent->id, &ret->brief);
-        if (r == 0 && ret->brief.salt != extent->salt)
-                r = remote_detail(-EBADMSG, "%s: the file was replaced", extent->name);
-        if (r < 0)
-                close(fd); /* only read */
-        return r;
-}
-
-static struct remote_entry make_entry(const struct logstore_ship *ship, const struct part *part,
-                                      uint64_t from, uint64_t to, uint64_t first_number,
-                                      uint64_t last_number)
-{
-        return (struct remote_entry){
-                .term = (uint32_t)ship->last.term,
-                .id = part->extent->id,
-                .salt = part->extent->salt,
-                .from = from,
-                .to = to,
-                .first_number = first_number,
-                .last_number = last_number,
-                .segment_number = part->brief.start.first_number,
-                .previous_id = part->brief.start.previous_id,
-                .previous_end = part->brief.start.previous_end,
-        };
-}
-
 /* Fill in where the log's end is once this commit is there, and what proves it. */
-static int set_end(const struct part *part, const struct remote_place *end,
+static int set_end(const struct ship_part *part, const struct remote_place *end,
                    struct commit_header *header)
 {
         header->end = *end;
@@ -72,79 +21,43 @@ static int set_end(const struct part *part, const struct remote_place *end,
 
 /* ---- sealed ---- */
 
-static int put_object(struct logstore_ship *ship, const struct part *part, const char *name,
-                      uint64_t bytes)
-{
-        const struct bucket_source source = { .fd = part->fd, .size = bytes };
-        int64_t begun = ship_clock_ns();
-        int r;
-
-        for (unsigned tries = 0;; tries++) {
-                r = bucket_put(ship->bucket, name, &source, NULL);
-                if (r != -EAGAIN || ship_clock_ns() - begun > PATIENCE_NS)
-                        return r == -EAGAIN ? SHIP_AGAIN : r;
-                r = ship_pause(ship, tries);
-                if (r < 0)
-                        return r;
-        }
-}
-
 /* Does the end that is shipped lie beyond the segment? Then a WHOLE leaves it where it is. */
-static bool is_behind(const struct logstore_ship *ship, const struct part *part)
+static bool is_behind(const struct logstore_ship *ship, const struct ship_part *part)
 {
         const struct remote_place *end = &ship->last.end;
 
         return end->id > part->extent->id;
 }
 
-static int commit_whole(struct logstore_ship *ship, const struct part *part, uint64_t end,
-                        uint64_t last, uint64_t nonce, struct frames_directory *directory)
+static int commit_whole(struct logstore_ship *ship, struct ship_part *part)
 {
+        const struct remote_entry *entry = &part->entry;
+        struct remote_place place = { entry->id, entry->salt, entry->to, entry->last_number };
         struct commit_header header = ship->last;
-        struct remote_entry entry =
-                make_entry(ship, part, 0, end, part->brief.start.first_number, last);
-        struct remote_place place = { part->extent->id, part->extent->salt, end, last };
-        char name[BUCKET_NAME_MAX];
-        int r;
+        int r = is_behind(ship, part) ? 0 : set_end(part, &place, &header);
 
-        header.kind = COMMIT_WHOLE;
-        header.nonce = entry.nonce = nonce;
-        entry.object_bytes = end;
-        entry.sealed = part->extent->sealed;
-        segment_object_name(name, &entry);
-        r = frames_hash(part->fd, part->extent->name, 0, end, 0, !entry.sealed,
-                        &entry.object_check);
-        if (r == 0)
-                r = put_object(ship, part, name, end);
-        if (r == 0 && !is_behind(ship, part))
-                r = set_end(part, &place, &header);
         if (r != 0)
                 return r;
+        header.kind = COMMIT_WHOLE;
+        header.nonce = entry->nonce;
         ship->report.objects++;
-        ship->report.bytes += end;
-        r = ship_commit(ship, &header, &entry, directory->blocks, directory->count, NULL);
-        directory->blocks = NULL; /* taken over */
+        ship->report.bytes += entry->object_bytes;
+        r = ship_commit(ship, &header, entry, part->directory.blocks, part->directory.count, NULL);
+        part->directory.blocks = NULL; /* taken over */
         return r;
 }
 
-/* The whole segment, checked on the way. */
-static int ship_whole(struct logstore_ship *ship, const struct part *part)
+static int ship_whole(struct logstore_ship *ship, struct ship_part *part)
 {
-        struct frames_at at = frames_begin(&part->brief);
-        struct frames_directory directory = { 0 };
-        int r = frames_walk(part->fd, part->extent->name, &part->brief, part->extent->end,
-                            UINT64_MAX, &at, &directory);
+        int r = ship_part_put(ship, part);
 
-        if (r == 0)
-                r = commit_whole(ship, part, at.offset, at.number - 1, ship_random(), &directory);
-        free(directory.blocks);
-        return r;
+        return r == 0 ? commit_whole(ship, part) : r;
 }
 
 /* ---- unsealed ---- */
 
 /* Where the tail goes on: in the segment that was shipped last, or at the beginning of the next. */
-static struct frames_at tail_from(const struct logstore_ship *ship, const struct part *part)
+static struct frames_at tail_from(const struct logstore_ship *ship, const struct ship_part *part)
 {
         const struct remote_place *end = &ship->last.end;
 
@@ -153,11 +66,12 @@ static struct frames_at tail_from(const struct logstore_ship *ship, const struct
         return frames_begin(&part->brief);
 }
 
-static int commit_tail(struct logstore_ship *ship, const struct part *part, uint64_t from,
+static int commit_tail(struct logstore_ship *ship, const struct ship_part *part, uint64_t from,
                        uint64_t first, const struct frames_at *at)
 {
         struct commit_header header = ship->last;
-        struct remote_entry entry = make_entry(ship, part, from, at->offset, first, at->number - 1);
+        struct remote_entry entry =
+                ship_part_entry(ship, part, from, at->offset, first, at->number - 1);
         struct remote_place place = { part->extent->id, part->extent->salt, at->offset,
                                       at->number - 1 };
         size_t size = at->offset - from;
@@ -180,7 +94,7 @@ static int commit_tail(struct logstore_ship *ship, const struct part *part, uint
 
 /* From what is shipped to what is durable, in pieces of whole batches. A batch that no commit can
  * hold makes an object of what there is of the segment. */
-static int ship_tail(struct logstore_ship *ship, const struct part *part)
+static int ship_tail(struct logstore_ship *ship, struct ship_part *part)
 {
         struct frames_at at = tail_from(ship, part);
         int r = 0;
@@ -221,7 +135,7 @@ static int collect(void *context, const struct logstore_extent *extent)
         struct extents *extents = context;
 
         if (extents->count && !leads_to(&extents->list[extents->count - 1], extent))
-                return LOOK_AGAIN;
+                return SHIP_LOOK_AGAIN;
         if (extents->count == extents->room) {
                 size_t room = extents->room ? 2 * extents->room : 16;
                 struct logstore_extent *list = reallocarray(extents->list, room, sizeof(*list));
@@ -247,7 +161,7 @@ static uint64_t begin_with(const struct logstore_ship *ship)
 static int ship_extent(struct logstore_ship *ship, const struct logstore_extent *extent)
 {
         const struct table_line *line = table_whole(&ship->table, extent->id, extent->salt);
-        struct part part;
+        struct ship_part part;
         int r;
 
         if (line && line->entry.sealed && line->entry.to == extent->end)
@@ -256,7 +170,7 @@ static int ship_extent(struct logstore_ship *ship, const struct logstore_extent 
             (extent->id < ship->last.end.id || extent->end <= FRAMES_OFFSET ||
              (extent->id == ship->last.end.id && extent->end <= ship->last.end.offset)))
                 return 0;
-        r = open_part(ship, extent, &part);
+        r = ship_part_open(ship, extent, &part);
         if (r != 0)
                 return r;
         /* Another copy sealed it where the log was cut, and this one goes on in it. */
@@ -266,7 +180,7 @@ static int ship_extent(struct logstore_ship *ship, const struct logstore_extent 
                 r = extent->sealed ? ship_whole(ship, &part) : ship_tail(ship, &part);
         if (r == 0)
                 r = ship_checkpoint(ship);
-        close(part.fd); /* only read */
+        ship_part_close(&part);
         return r;
 }
 
@@ -313,15 +227,15 @@ static int compare(struct logstore_ship *ship)
 
 static int ship_extents(struct logstore_ship *ship)
 {
-        int r = LOOK_AGAIN;
+        int r = SHIP_LOOK_AGAIN;
 
-        while (r == LOOK_AGAIN) {
+        while (r == SHIP_LOOK_AGAIN) {
                 struct extents extents = { 0 };
                 int looked = compare(ship);
 
                 if (looked == 0)
                         looked = look(ship, &extents);
-                r = looked == 0 || looked == LOOK_AGAIN ? ship_listed(ship, &extents) : looked;
+                r = looked == 0 || looked == SHIP_LOOK_AGAIN ? ship_listed(ship, &extents) : looked;
                 if (r == 0)
                         r = looked;
                 free(extents.list);

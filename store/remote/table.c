@@ -87,10 +87,10 @@ int table_add_commit(struct table *table, const struct commit *commit, uint64_t 
         return r;
 }
 
-static const struct remote_entry *newest_of(const struct table *table, uint64_t id)
+static const struct remote_entry *newest_of(const struct table *table, uint64_t id, uint64_t salt)
 {
         for (size_t i = table->count; i > 0; i--)
-                if (table->lines[i - 1].entry.id == id)
+                if (is_of(&table->lines[i - 1].entry, id, salt))
                         return &table->lines[i - 1].entry;
         return NULL;
 }
@@ -116,14 +116,12 @@ static bool is_live(const void *context, const struct remote_entry *entry)
 /* The newest segment is the one at the end. Lines with greater ids are of what was cut. */
 static void find_live(const struct table *table, const struct remote_place *end, struct live *live)
 {
-        const struct remote_entry *entry = newest_of(table, end->id);
+        const struct remote_entry *entry = newest_of(table, end->id, end->salt);
 
-        if (entry && entry->salt != end->salt)
-                return;
         while (entry && live->count < table->count) {
                 live->ids[live->count] = entry->id;
                 live->salts[live->count++] = entry->salt;
-                entry = newest_of(table, entry->previous_id);
+                entry = newest_of(table, entry->previous_id, entry->previous_salt);
         }
 }
 

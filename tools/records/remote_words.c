@@ -31,6 +31,8 @@ struct poptOption ship_options[] = {
         { "follow", 'f', POPT_ARG_NONE, &remote_words.follow, 0, "go on as the log grows", NULL },
         { "interval", 0, POPT_ARG_STRING, &remote_words.interval, 0,
           "how often to look for something new; 1s if not said", "DURATION" },
+        { "compress", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &remote_words.compress, 0,
+          "pack sealed segments with zstd, LEVEL 1 to 22; 3 if not said", "LEVEL" },
         { "takeover", 0, POPT_ARG_NONE, &remote_words.takeover, 0,
           "also if another host shipped lately; that one stops", NULL },
         PROGRESS_OPTION(remote_words.progress),

@@ -45,6 +45,20 @@ static int ship_on(struct logstore_ship *ship, int64_t interval_ns, struct progr
         return r;
 }
 
+#define USUAL_LEVEL 3
+
+static int parse_level(const char *text, uint32_t *ret)
+{
+        uint64_t level = USUAL_LEVEL;
+
+        if (text && text[0] &&
+            (number_parse(text, &level) < 0 || level < 1 || level > LOGSTORE_SHIP_COMPRESS_MAX))
+                return report_usage("--compress %s: wanted nothing, or a level from 1 to %d", text,
+                                    LOGSTORE_SHIP_COMPRESS_MAX);
+        *ret = text ? (uint32_t)level : 0;
+        return STATUS_DONE;
+}
+
 static int parse(int64_t *ret_interval_ns, struct progress *progress)
 {
         *ret_interval_ns = 1000000000;
@@ -68,6 +82,8 @@ int verb_ship(int count, char **arguments)
         int status = parse(&interval_ns, &progress), r;
 
         (void)count;
+        if (status == STATUS_DONE)
+                status = parse_level(remote_words.compress, &options.compress);
         if (status != STATUS_DONE)
                 return status;
         options.flags = remote_words.takeover ? LOGSTORE_SHIP_TAKEOVER : 0;

@@ -73,8 +73,8 @@ struct logstore_ship_options {
         uint32_t interval_ms;  /* how often logstore_ship_round() comes; 0: 1,000. A host that has
                                 * not committed for three of them, and 30 s, counts as gone */
         uint32_t compress;     /* 0: segments are shipped as they are; 1 to
-                                * LOGSTORE_SHIP_COMPRESS_MAX: packed with that level of zstd, one
-                                * after another in a temporary file ($TMPDIR) */
+                                * LOGSTORE_SHIP_COMPRESS_MAX: packed with that level of zstd, in
+                                * temporary files ($TMPDIR, else the store's directory) */
         void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes); /* or NULL */
         void *context;
 };

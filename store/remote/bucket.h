@@ -47,6 +47,7 @@ struct bucket_source {
         int fd;
         uint64_t offset;
         uint64_t size;
+        uint32_t connections; /* put: for parts at once; 0: as many as the bucket's options say */
         /* put_new: by the boot clock; the moment that is compared to it is also that of the
          * signature, so that a caller that slept can create nothing later. 0: no limit. */
         int64_t not_after_ns;

@@ -132,7 +132,9 @@ static void drop_part(void *context, struct http_job *job)
 
 static int put_parts(struct upload *upload)
 {
-        const struct http_batch batch = { .at_once = upload->s3->connections,
+        const struct http_batch batch = { .at_once = upload->source->connections
+                                                             ? upload->source->connections
+                                                             : upload->s3->connections,
                                           .next = next_part,
                                           .done = part_done,
                                           .drop = drop_part,

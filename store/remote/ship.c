@@ -19,6 +19,7 @@
 #include "segment/hash.h"
 
 #define INTERVAL_MS 1000
+#define CONNECTIONS 4
 
 static_assert(LOGSTORE_SHIP_COMPRESS_MAX == CODEC_LEVEL_MAX, "what is public is what is packed");
 
@@ -108,6 +109,7 @@ int logstore_ship_open(const char *directory, const char *url,
                 ship->options = *options;
         if (ship->options.interval_ms == 0)
                 ship->options.interval_ms = INTERVAL_MS;
+        ship->connections = remote && remote->connections ? remote->connections : CONNECTIONS;
         ship->directory = -1;
         r = open_parts(ship, directory);
         if (r == 0)

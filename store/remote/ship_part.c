@@ -15,42 +15,39 @@
 #include "remote/codec.h"
 #include "remote/ship_private.h"
 
-int ship_part_open(const struct logstore_ship *ship, const struct logstore_extent *extent,
-                   struct ship_part *ret)
+int ship_part_open(const struct logstore_ship *ship, struct ship_part *part)
 {
-        int fd = openat(ship->directory, extent->name,
-                        O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        const struct logstore_extent *extent = part->extent;
         int r;
 
-        if (fd < 0 && errno == ENOENT)
+        part->fd = openat(ship->directory, extent->name,
+                          O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (part->fd < 0 && errno == ENOENT)
                 return SHIP_LOOK_AGAIN; /* trimmed */
-        if (fd < 0)
+        if (part->fd < 0)
                 return remote_detail(-errno, "%s: cannot open: %s", extent->name, strerror(errno));
-        *ret = (struct ship_part){ .extent = extent, .fd = fd };
-        r = frames_brief(fd, extent->name, ship->identity.uuid, extent->id, &ret->brief);
-        if (r == 0 && ret->brief.salt != extent->salt)
+        r = frames_brief(part->fd, extent->name, ship->identity.uuid, extent->id, &part->brief);
+        if (r == 0 && part->brief.salt != extent->salt)
                 r = remote_detail(-EBADMSG, "%s: the file was replaced", extent->name);
-        if (r < 0)
-                ship_part_close(ret);
         return r;
 }
 
 void ship_part_close(struct ship_part *part)
 {
         free(part->directory.blocks);
+        part->directory = (struct frames_directory){ 0 };
         if (part->fd >= 0)
                 close(part->fd); /* only read */
-        *part = (struct ship_part){ .fd = -1 };
+        part->fd = -1;
 }
 
-struct remote_entry ship_part_entry(const struct logstore_ship *ship, const struct ship_part *part,
-                                    uint64_t from, uint64_t to, uint64_t first_number,
-                                    uint64_t last_number)
+struct remote_entry ship_part_entry(const struct ship_part *part, uint64_t from, uint64_t to,
+                                    uint64_t first_number, uint64_t last_number)
 {
         const struct start_payload *start = &part->brief.start;
 
         return (struct remote_entry){
-                .term = (uint32_t)ship->last.term,
+                .term = part->term,
                 .id = part->extent->id,
                 .salt = part->extent->salt,
                 .from = from,
@@ -82,9 +79,12 @@ static int open_spool(const struct logstore_ship *ship)
                       : fd;
 }
 
-static int put_object(struct logstore_ship *ship, const struct remote_entry *entry, int fd)
+static int put_object(struct logstore_ship *ship, const struct ship_part *part, int fd)
 {
-        const struct bucket_source source = { .fd = fd, .size = entry->object_bytes };
+        const struct remote_entry *entry = &part->entry;
+        const struct bucket_source source = { .fd = fd,
+                                              .size = entry->object_bytes,
+                                              .connections = part->connections };
         int64_t begun = ship_clock_ns();
         char name[BUCKET_NAME_MAX];
         int r;
@@ -109,7 +109,7 @@ static int put_file(struct logstore_ship *ship, struct ship_part *part)
 
         entry->object_bytes = entry->to;
         entry->object_check = entry->bytes_check;
-        return r == 0 ? put_object(ship, entry, part->fd) : r;
+        return r == 0 ? put_object(ship, part, part->fd) : r;
 }
 
 static int put_packed(struct logstore_ship *ship, struct ship_part *part)
@@ -128,7 +128,7 @@ static int put_packed(struct logstore_ship *ship, struct ship_part *part)
                 entry->object_bytes = packed.object_bytes;
                 entry->object_check = packed.object_check;
                 entry->bytes_check = packed.bytes_check;
-                r = put_object(ship, entry, spool);
+                r = put_object(ship, part, spool);
         }
         close(spool); /* it had no name, and goes with it */
         return r;
@@ -142,8 +142,8 @@ int ship_part_put(struct logstore_ship *ship, struct ship_part *part)
 
         if (r < 0)
                 return r;
-        part->entry = ship_part_entry(ship, part, 0, at.offset, part->brief.start.first_number,
-                                      at.number - 1);
+        part->entry =
+                ship_part_entry(part, 0, at.offset, part->brief.start.first_number, at.number - 1);
         part->entry.nonce = ship_random();
         part->entry.sealed = part->extent->sealed;
         return part->entry.sealed && !ship->options.compress ? put_file(ship, part)

@@ -22,9 +22,6 @@
 #define PATIENCE_NS (300 * SECOND_NS) /* how long the same request is sent again */
 #define COURTESY_NS (30 * SECOND_NS)
 
-/* So many bytes before the end prove that two logs are the same there. */
-#define PROOF_BYTES UINT64_C(4096)
-
 /* The state of the bucket is to be looked at anew: step 2 of the protocol. */
 enum { SHIP_AGAIN = 1 };
 
@@ -36,7 +33,9 @@ struct logstore_ship {
         struct bucket *bucket;
         char shipped_name[40], next_names[2][40]; /* of positions in the store */
         char host[64];
+        uint32_t connections;
         volatile sig_atomic_t stopped;
+        uint64_t done_bytes, total_bytes; /* of a round: for progress */
 
         bool claimed;              /* our term is the newest, as far as we know */
         struct commit_header last; /* the newest commit; its end may be set back to a cut */
@@ -58,23 +57,44 @@ struct ship_part {
         const struct logstore_extent *extent;
         struct segment_brief brief;
         int fd;
+        uint32_t term, connections; /* its shipper's; for its parts at once */
         struct remote_entry entry;
         struct frames_directory directory;
 };
 
-/* Open its file and read its header. 0, SHIP_LOOK_AGAIN, or an error. */
-int ship_part_open(const struct logstore_ship *ship, const struct logstore_extent *extent,
-                   struct ship_part *ret);
-void ship_part_close(struct ship_part *part); /* all zero but fd -1 is fine */
+/* Open its file and read its header: @part has its extent, and -1 for a descriptor. 0,
+ * SHIP_LOOK_AGAIN, or an error. */
+int ship_part_open(const struct logstore_ship *ship, struct ship_part *part);
+void ship_part_close(struct ship_part *part); /* also one that is not open */
 
 /* The entry of bytes @from to @to of the part. */
-struct remote_entry ship_part_entry(const struct logstore_ship *ship, const struct ship_part *part,
-                                    uint64_t from, uint64_t to, uint64_t first_number,
-                                    uint64_t last_number);
+struct remote_entry ship_part_entry(const struct ship_part *part, uint64_t from, uint64_t to,
+                                    uint64_t first_number, uint64_t last_number);
 
 /* Check every frame, and put the segment as an object, packed if that is wanted. No commit names it
  * yet. Nothing of the shipper changes, so any thread may do this. 0, SHIP_AGAIN, or an error. */
 int ship_part_put(struct logstore_ship *ship, struct ship_part *part);
+
+/* Ship segments as objects, several at once; in their order commits name them. 0, SHIP_AGAIN,
+ * SHIP_LOOK_AGAIN, or an error: those before it are shipped. */
+int ship_wholes(struct logstore_ship *ship, const struct logstore_extent *extents, size_t count);
+
+/* Ship what is durable of the newest segment behind the end. */
+int ship_tail(struct logstore_ship *ship, const struct logstore_extent *extent);
+
+/* Tell that so much more is done; -ECANCELED if the shipper is to stop. */
+int ship_progress(struct logstore_ship *ship, const struct logstore_extent *extent);
+
+/* Fill in where the log's end is once this commit is there, and what proves it: bytes of the part;
+ * or of the segment's file, which may be gone: SHIP_AGAIN. */
+int ship_set_end(const struct ship_part *part, const struct remote_place *end,
+                 struct commit_header *header);
+int ship_set_end_at(const struct logstore_ship *ship, const struct remote_place *end,
+                    struct commit_header *header);
+
+/* Are the bytes before the end of that commit those of the local file? SHIP_AGAIN: it is gone. */
+int ship_check_end(const struct logstore_ship *ship, const struct commit_header *header,
+                   bool *ret_same);
 
 /* Step 1: does the bucket keep its word? */
 int ship_probe(struct logstore_ship *ship);

@@ -3,119 +3,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "remote/frames.h"
 #include "remote/ship_private.h"
-
-/* Fill in where the log's end is once this commit is there, and what proves it. */
-static int set_end(const struct ship_part *part, const struct remote_place *end,
-                   struct commit_header *header)
-{
-        header->end = *end;
-        header->tail_bytes = end->offset < PROOF_BYTES ? end->offset : PROOF_BYTES;
-        header->epoch = part->brief.start.epoch;
-        return frames_hash(part->fd, part->extent->name, end->offset - header->tail_bytes,
-                           end->offset, end->salt, true, &header->tail_check);
-}
-
-/* ---- sealed ---- */
-
-/* Does the end that is shipped lie beyond the segment? Then a WHOLE leaves it where it is. */
-static bool is_behind(const struct logstore_ship *ship, const struct ship_part *part)
-{
-        const struct remote_place *end = &ship->last.end;
-
-        return end->id > part->extent->id;
-}
-
-static int commit_whole(struct logstore_ship *ship, struct ship_part *part)
-{
-        const struct remote_entry *entry = &part->entry;
-        struct remote_place place = { entry->id, entry->salt, entry->to, entry->last_number };
-        struct commit_header header = ship->last;
-        int r = is_behind(ship, part) ? 0 : set_end(part, &place, &header);
-
-        if (r != 0)
-                return r;
-        header.kind = COMMIT_WHOLE;
-        header.nonce = entry->nonce;
-        ship->report.objects++;
-        ship->report.bytes += entry->object_bytes;
-        r = ship_commit(ship, &header, entry, part->directory.blocks, part->directory.count, NULL);
-        part->directory.blocks = NULL; /* taken over */
-        return r;
-}
-
-static int ship_whole(struct logstore_ship *ship, struct ship_part *part)
-{
-        int r = ship_part_put(ship, part);
-
-        return r == 0 ? commit_whole(ship, part) : r;
-}
-
-/* ---- unsealed ---- */
-
-/* Where the tail goes on: in the segment that was shipped last, or at the beginning of the next. */
-static struct frames_at tail_from(const struct logstore_ship *ship, const struct ship_part *part)
-{
-        const struct remote_place *end = &ship->last.end;
-
-        if (end->id == part->extent->id && end->salt == part->extent->salt)
-                return (struct frames_at){ end->offset, end->number + 1 };
-        return frames_begin(&part->brief);
-}
-
-static int commit_tail(struct logstore_ship *ship, const struct ship_part *part, uint64_t from,
-                       uint64_t first, const struct frames_at *at)
-{
-        struct commit_header header = ship->last;
-        struct remote_entry entry =
-                ship_part_entry(ship, part, from, at->offset, first, at->number - 1);
-        struct remote_place place = { part->extent->id, part->extent->salt, at->offset,
-                                      at->number - 1 };
-        size_t size = at->offset - from;
-        char *bytes = malloc(size);
-        int r;
-
-        if (!bytes)
-                return remote_detail(-ENOMEM, "no memory for %zu bytes of a tail", size);
-        header.kind = COMMIT_TAIL;
-        header.nonce = 0;
-        r = frames_read(part->fd, part->extent->name, bytes, size, from);
-        frames_blank_seal(bytes, r == 0 ? size : 0, from);
-        if (r == 0)
-                r = set_end(part, &place, &header);
-        if (r == 0)
-                r = ship_commit(ship, &header, &entry, NULL, 0, bytes);
-        free(bytes);
-        return r;
-}
-
-/* From what is shipped to what is durable, in pieces of whole batches. A batch that no commit can
- * hold makes an object of what there is of the segment. */
-static int ship_tail(struct logstore_ship *ship, struct ship_part *part)
-{
-        struct frames_at at = tail_from(ship, part);
-        int r = 0;
-
-        while (r == 0 && at.offset < part->extent->end) {
-                bool begins = at.offset == FRAMES_OFFSET;
-                uint64_t from = begins ? 0 : at.offset, first = at.number;
-
-                r = frames_walk(part->fd, part->extent->name, &part->brief, part->extent->end,
-                                COMMIT_PAYLOAD_MAX - FRAMES_OFFSET, &at, NULL);
-                if (r == -E2BIG)
-                        return ship_whole(ship, part);
-                if (r == 0)
-                        r = commit_tail(ship, part, from, first, &at);
-                if (r == 0)
-                        r = ship_checkpoint(ship);
-        }
-        return r;
-}
-
-/* ---- all of them ---- */
 
 struct extents {
         struct logstore_extent *list;
@@ -158,30 +47,34 @@ static uint64_t begin_with(const struct logstore_ship *ship)
         return ship->last.end.id;
 }
 
-static int ship_extent(struct logstore_ship *ship, const struct logstore_extent *extent)
+/* Many commits, one after another, take longer than an object beside the others. What is there
+ * already is then sent again, so it must not be more than what is not. */
+static bool goes_in_one(const struct logstore_ship *ship, const struct logstore_extent *extent)
+{
+        const struct remote_place *end = &ship->last.end;
+        uint64_t there = end->id == extent->id ? end->offset : 0;
+
+        return extent->end - there > COMMIT_PAYLOAD_MAX && there <= extent->end / 2;
+}
+
+enum plan { PLAN_NOTHING, PLAN_WHOLE, PLAN_TAIL };
+
+static enum plan plan_for(const struct logstore_ship *ship, const struct logstore_extent *extent)
 {
         const struct table_line *line = table_whole(&ship->table, extent->id, extent->salt);
-        struct ship_part part;
-        int r;
+        const struct remote_place *end = &ship->last.end;
 
         if (line && line->entry.sealed && line->entry.to == extent->end)
-                return 0;
-        if (!extent->sealed &&
-            (extent->id < ship->last.end.id || extent->end <= FRAMES_OFFSET ||
-             (extent->id == ship->last.end.id && extent->end <= ship->last.end.offset)))
-                return 0;
-        r = ship_part_open(ship, extent, &part);
-        if (r != 0)
-                return r;
+                return PLAN_NOTHING;
+        if (extent->sealed)
+                return PLAN_WHOLE;
+        if (extent->id < end->id || extent->end <= FRAMES_OFFSET ||
+            (extent->id == end->id && extent->end <= end->offset))
+                return PLAN_NOTHING;
         /* Another copy sealed it where the log was cut, and this one goes on in it. */
         if (line && line->entry.sealed && line->entry.to < extent->end)
-                r = ship_whole(ship, &part);
-        else
-                r = extent->sealed ? ship_whole(ship, &part) : ship_tail(ship, &part);
-        if (r == 0)
-                r = ship_checkpoint(ship);
-        ship_part_close(&part);
-        return r;
+                return PLAN_WHOLE;
+        return goes_in_one(ship, extent) ? PLAN_WHOLE : PLAN_TAIL;
 }
 
 static int look(struct logstore_ship *ship, struct extents *extents)
@@ -196,21 +89,49 @@ static int look(struct logstore_ship *ship, struct extents *extents)
         return r < 0 ? remote_detail(r, "%s", logstore_detail()) : r;
 }
 
+int ship_progress(struct logstore_ship *ship, const struct logstore_extent *extent)
+{
+        ship->done_bytes += extent->end;
+        if (ship->options.progress)
+                ship->options.progress(ship->options.context, ship->done_bytes, ship->total_bytes);
+        return ship->stopped ? remote_detail(-ECANCELED, "stopped") : 0;
+}
+
+/* The segments from *@at on, up to the next one that goes as a tail, if it does. */
+static int ship_run(struct logstore_ship *ship, const struct extents *extents, size_t *at,
+                    struct logstore_extent *wholes)
+{
+        size_t count = 0;
+        int r;
+
+        for (; *at < extents->count; ++*at) {
+                const struct logstore_extent *extent = &extents->list[*at];
+                enum plan plan = plan_for(ship, extent);
+
+                if (plan == PLAN_WHOLE)
+                        wholes[count++] = *extent;
+                else if (plan == PLAN_TAIL)
+                        break;
+                else if ((r = ship_progress(ship, extent)) < 0)
+                        return r;
+        }
+        r = ship_wholes(ship, wholes, count);
+        if (r != 0 || *at == extents->count)
+                return r;
+        return ship_tail(ship, &extents->list[(*at)++]);
+}
+
 static int ship_listed(struct logstore_ship *ship, const struct extents *extents)
 {
-        uint64_t done = 0, total = 0;
-        int r = 0;
+        struct logstore_extent *wholes = calloc(extents->count + 1, sizeof(*wholes));
+        int r = wholes ? 0 : remote_detail(-ENOMEM, "no memory for a list of segments");
 
+        ship->done_bytes = ship->total_bytes = 0;
         for (size_t i = 0; i < extents->count; i++)
-                total += extents->list[i].end;
-        for (size_t i = 0; r == 0 && i < extents->count; i++) {
-                r = ship_extent(ship, &extents->list[i]);
-                done += extents->list[i].end;
-                if (ship->options.progress)
-                        ship->options.progress(ship->options.context, done, total);
-                if (r == 0 && ship->stopped)
-                        r = remote_detail(-ECANCELED, "stopped");
-        }
+                ship->total_bytes += extents->list[i].end;
+        for (size_t i = 0; r == 0 && i < extents->count;)
+                r = ship_run(ship, extents, &i, wholes);
+        free(wholes);
         return r;
 }
 

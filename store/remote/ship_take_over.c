@@ -2,13 +2,9 @@
  * ship_take_over.c - find what is shipped, compare it with the local log, and claim
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "remote/frames.h"
 #include "remote/ship_private.h"
 
 /* ---- is the remote log the beginning of the local one? ---- */
@@ -41,24 +37,6 @@ static int diverged(const struct logstore_ship *ship, const struct remote_place 
                              ship->last.seq);
 }
 
-/* Hash the proof of @end anew, or compare it. */
-static int prove(struct logstore_ship *ship, const struct remote_place *end, uint64_t bytes,
-                 uint64_t *ret_check)
-{
-        char name[32];
-        int fd, r;
-
-        snprintf(name, sizeof(name), SEGMENT_NAME_FORMAT, end->id);
-        fd = openat(ship->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd < 0 && errno == ENOENT)
-                return SHIP_AGAIN; /* cut or trimmed just now */
-        if (fd < 0)
-                return remote_detail(-errno, "%s: cannot open: %s", name, strerror(errno));
-        r = frames_hash(fd, name, end->offset - bytes, end->offset, end->salt, true, ret_check);
-        close(fd); /* only read */
-        return r;
-}
-
 /* The log goes on at the cut: what was shipped behind it is dead. If nothing is left before it, the
  * end is in no segment, as at first, but the number stays. */
 static int go_back(struct logstore_ship *ship, const struct remote_place *cut)
@@ -72,10 +50,8 @@ static int go_back(struct logstore_ship *ship, const struct remote_place *cut)
                 table_drop_dead(&ship->table, &last->end, last->first_number);
                 return 0;
         }
-        last->end = *cut;
-        table_drop_dead(&ship->table, &last->end, last->first_number);
-        last->tail_bytes = cut->offset < PROOF_BYTES ? cut->offset : PROOF_BYTES;
-        return prove(ship, cut, last->tail_bytes, &last->tail_check);
+        table_drop_dead(&ship->table, cut, last->first_number);
+        return ship_set_end_at(ship, cut, last);
 }
 
 /* Where all was cut, a copy from before has smaller numbers. */
@@ -97,7 +73,7 @@ int ship_compare(struct logstore_ship *ship)
         const struct remote_place *end = &last->end;
         struct sought sought = { .place = end };
         struct remote_place cut;
-        uint64_t check;
+        bool same;
         int r;
 
         ship->last.end = ship->said.end; /* a cut may lie below the last cut */
@@ -116,8 +92,8 @@ int ship_compare(struct logstore_ship *ship)
                                         ? "more was shipped than is durable here"
                                         : "the segment that was shipped last is not on this log");
         }
-        r = prove(ship, end, last->tail_bytes, &check);
-        if (r == 0 && check != last->tail_check)
+        r = ship_check_end(ship, last, &same);
+        if (r == 0 && !same)
                 r = diverged(ship, end, "the bytes before the end that was shipped are others");
         return r;
 }

@@ -14,4 +14,13 @@
 int workers_run(size_t count, unsigned threads, int (*work)(void *context, size_t which),
                 void *context);
 
+/*
+ * The same, and then @finish for each one in its turn, by the calling thread alone: so work goes on
+ * beside it. Work begins for no more than @threads ones, or twice as many, whose turn has not come.
+ * The first failure in their order is returned. All before it are finished, none behind it; of
+ * those some may have had their work done.
+ */
+int workers_run_in_order(size_t count, unsigned threads, int (*work)(void *context, size_t which),
+                         int (*finish)(void *context, size_t which), void *context);
+
 #endif

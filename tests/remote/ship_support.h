@@ -1,8 +1,8 @@
 /*
  * ship_support.h - a store, its bucket in a directory, and shippers to whom things happen
  *
- * Linked with --wrap of bucket_put_new, bucket_put and bucket_get, to lose requests and replies, and
- * to let something happen before a commit is created; and of logstore_extents, to let it happen
+ * Linked with --wrap of bucket_put_new, bucket_put and bucket_get, to lose requests and replies,
+ * and to let something happen before a commit is created; and of logstore_extents, to let it happen
  * between two looks.
  */
 #ifndef TEST_SHIP_SUPPORT_H
@@ -45,8 +45,11 @@ static void (*before_commit)(void);       /* the next one; once */
 static unsigned lose_request, lose_reply; /* each so many creations; 0: none */
 static void (*before_put)(void);          /* of the next object; once */
 static bool no_puts;                      /* they get no answer */
-static bool versioned;                    /* creates again what is there */
-static _Atomic int gets_left = -1;        /* until one is refused; -1: none is */
+static unsigned slow_ms;                  /* each takes so long at least */
+static uint64_t refused_id;               /* the object of this segment is refused */
+static _Atomic unsigned puts_now, puts_most;
+static bool versioned;             /* creates again what is there */
+static _Atomic int gets_left = -1; /* until one is refused; -1: none is */
 
 int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
                           const struct bucket_source *source, struct bucket_reply *ret_reply)
@@ -71,6 +74,27 @@ int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
         return r;
 }
 
+/* Any thread may. */
+static inline int put_slowly(struct bucket *bucket, const char *name,
+                             const struct bucket_source *source, struct bucket_reply *ret_reply)
+{
+        struct timespec pause = { 0, slow_ms * 1000000L };
+        unsigned now = atomic_fetch_add(&puts_now, 1) + 1, most = puts_most;
+        uint64_t id = 0;
+        int r;
+
+        while (now > most && !atomic_compare_exchange_weak(&puts_most, &most, now))
+                ;
+        nanosleep(&pause, NULL);
+        if (refused_id && sscanf(name, SEGMENT_OBJECT_PREFIX "%" SCNu64, &id) == 1 &&
+            id == refused_id)
+                r = remote_detail(-EACCES, "%s: not this one", name);
+        else
+                r = __real_bucket_put(bucket, name, source, ret_reply);
+        atomic_fetch_sub(&puts_now, 1);
+        return r;
+}
+
 int __wrap_bucket_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
                       struct bucket_reply *ret_reply)
 {
@@ -81,7 +105,7 @@ int __wrap_bucket_put(struct bucket *bucket, const char *name, const struct buck
                 happen();
         if (no_puts)
                 return remote_detail(-EAGAIN, "the request was lost");
-        return __real_bucket_put(bucket, name, source, ret_reply);
+        return put_slowly(bucket, name, source, ret_reply);
 }
 
 int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,

@@ -356,6 +356,56 @@ START_TEST(objects_that_take_long_are_sent_once)
 }
 END_TEST
 
+/* ---- several objects at once ---- */
+
+START_TEST(segments_are_put_at_once_and_committed_in_order)
+{
+        struct logstore_remote_options remote = LOGSTORE_REMOTE_OPTIONS_INIT;
+        struct logstore_ship *shipper;
+        uint64_t before = 0;
+
+        make_bucket();
+        open_store("store");
+        append_many(600);
+        slow_ms = 20;
+        remote.connections = 3;
+        expect_ok(logstore_ship_open(path("store"), url(), &remote, NULL, &shipper));
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        ck_assert_uint_eq(puts_most, 3);
+        ck_assert_uint_gt(shipper->since_count, 6);
+        for (uint32_t i = 0; i < shipper->since_count; i++) {
+                ck_assert_uint_gt(shipper->since[i].id, before);
+                before = shipper->since[i].id;
+        }
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+START_TEST(segments_before_one_that_fails_are_shipped)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(600);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        refused_id = 5;
+        expect(logstore_ship_round(shipper), -EACCES);
+        ck_assert_ptr_nonnull(strstr(remote_detail_line(), "not this one"));
+        ck_assert_uint_eq(shipper->last.end.id, 4);
+        expect_ok(fetch("beginning", NULL));
+        refused_id = 0;
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 /* ---- whatever happens ---- */
 
 static unsigned dice_state;
@@ -553,6 +603,8 @@ int main(void)
                 { two_fetches_to_one_place_do_not_mix, 0 },
                 { an_empty_bucket_has_no_log, 0 },
                 { objects_that_take_long_are_sent_once, 0 },
+                { segments_are_put_at_once_and_committed_in_order, 0 },
+                { segments_before_one_that_fails_are_shipped, 0 },
                 { whatever_happens_the_log_is_fetched, 8 },
         };
 

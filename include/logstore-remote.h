@@ -62,7 +62,9 @@ struct logstore_remote_place {
 struct logstore_ship;
 
 enum logstore_ship_flags {
-        LOGSTORE_SHIP_TAKEOVER = 1 << 0, /* even if another host committed lately */
+        /* logstore_ship_start() asks nobody, even if another host committed lately. If that host
+         * takes over again, it is asked like any other. */
+        LOGSTORE_SHIP_TAKEOVER = 1 << 0,
 };
 
 #define LOGSTORE_SHIP_COMPRESS_MAX 22

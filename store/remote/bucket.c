@@ -128,6 +128,16 @@ void bucket_close(struct bucket *bucket)
         free(url);
 }
 
+char *bucket_identity(const struct bucket *bucket)
+{
+        int size = bucket->backend->place(bucket, NULL, 0);
+        char *place = size < 0 ? NULL : malloc((size_t)size + 1);
+
+        if (place)
+                bucket->backend->place(bucket, place, (size_t)size + 1);
+        return place;
+}
+
 int bucket_put_new(struct bucket *bucket, const char *name, const struct bucket_source *source,
                    struct bucket_reply *ret_reply)
 {

@@ -84,6 +84,7 @@ struct bucket_backend {
                     int (*each)(void *context, const struct bucket_listed *listed), void *context,
                     struct bucket_reply *ret_reply);
         int (*remove)(struct bucket *bucket, const char *name, struct bucket_reply *ret_reply);
+        int (*place)(const struct bucket *bucket, char *ret, size_t room);
 };
 
 /* What every backend's bucket begins with. bucket_open() sets it and bucket_close() frees the URL;
@@ -104,6 +105,10 @@ bool bucket_name_is_valid(const char *name);
  * a bad URL. -EOPNOTSUPP: this library was built without the backend. */
 int bucket_open(const char *url, const struct bucket_options *options, struct bucket **ret);
 void bucket_close(struct bucket *bucket); /* NULL is fine */
+
+/* The malloc'ed name of the place itself: alike for URLs that mean the same, and another one for the
+ * same URL on another server. NULL: out of memory. */
+char *bucket_identity(const struct bucket *bucket);
 
 /* Create an object, if none has that name: of callers at the same time one gets 0, all others
  * -EEXIST. For small objects, up to 16 MiB. @ret_reply may be NULL, here and below. */

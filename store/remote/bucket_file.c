@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -194,6 +195,17 @@ static int remove_object(struct bucket *bucket, const char *name, struct bucket_
         return r;
 }
 
+/* As snprintf(3). */
+static int describe(const struct bucket *bucket, char *ret, size_t room)
+{
+        const char *path = ((const struct file_bucket *)bucket)->path;
+        size_t size = strlen(path);
+
+        while (size > 1 && path[size - 1] == '/')
+                size--;
+        return snprintf(ret, room, "file:%.*s", (int)size, path);
+}
+
 const struct bucket_backend bucket_file_backend = {
         .scheme = "file",
         .open = open_bucket,
@@ -202,5 +214,6 @@ const struct bucket_backend bucket_file_backend = {
         .put = file_put,
         .get = get,
         .list = file_list,
+        .place = describe,
         .remove = remove_object,
 };

@@ -2,6 +2,7 @@
  * bucket_s3.c - a bucket of S3: opening, closing and removing
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "remote/bucket_options.h"
@@ -92,6 +93,15 @@ int s3_remove(struct bucket *bucket, const char *name, struct bucket_reply *ret_
         return r;
 }
 
+/* As snprintf(3). */
+static int describe(const struct bucket *bucket, char *ret, size_t room)
+{
+        const struct s3_place *place = &((const struct s3 *)bucket)->place;
+
+        return snprintf(ret, room, "s3:%s/%s/%s", text_string(&place->host),
+                        text_string(&place->bucket), text_string(&place->prefix));
+}
+
 const struct bucket_backend bucket_s3_backend = {
         .scheme = "s3",
         .open = open_bucket,
@@ -101,4 +111,5 @@ const struct bucket_backend bucket_s3_backend = {
         .get = s3_get,
         .list = s3_list,
         .remove = s3_remove,
+        .place = describe,
 };

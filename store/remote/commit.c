@@ -4,6 +4,7 @@
 #include "remote/commit.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,4 +183,17 @@ int commit_read(struct bucket *bucket, uint64_t seq, struct commit *ret,
         commit_name(name, seq);
         r = object_read(bucket, name, 0, UINT64_MAX, most, &bytes, &size, ret_reply);
         return r < 0 ? r : commit_take(bytes, size, seq, ret);
+}
+
+int commit_judge_missing(struct bucket *bucket, uint64_t seq, const char *what)
+{
+        uint64_t newest, checkpoint, number;
+        int r = commit_find_newest(bucket, &newest, &checkpoint, &number, NULL);
+
+        if (r < 0)
+                return r;
+        if (newest != seq)
+                return COMMIT_CHANGED;
+        return remote_detail(-EBADMSG, "%s: the %s of commit %" PRIu64 " is missing", bucket->url,
+                             what, seq);
 }

@@ -50,6 +50,12 @@ int commit_take(uint8_t *bytes, size_t size, uint64_t seq, struct commit *ret);
 int commit_read(struct bucket *bucket, uint64_t seq, struct commit *ret,
                 struct bucket_reply *ret_reply);
 
+/* An object is gone that the newest commit, @seq, names as its @what; or it is that commit. If it is
+ * still the newest one, the object is missing: -EBADMSG. Else newer ones have replaced it:
+ * COMMIT_CHANGED, look anew. Errors of bucket_list(). */
+enum { COMMIT_CHANGED = 1 };
+int commit_judge_missing(struct bucket *bucket, uint64_t seq, const char *what);
+
 /* The newest commit there is, and the newest checkpoint that its list shows. Without a commit
  * *ret_seq is 0, without a checkpoint *ret_checkpoint. */
 int commit_find_newest(struct bucket *bucket, uint64_t *ret_seq, uint64_t *ret_checkpoint,

@@ -113,18 +113,9 @@ static int check_beginning(const struct remote_log *log)
 static int read_table(struct bucket *bucket, const struct commit *newest, struct table *table)
 {
         const struct commit_header *header = newest->header;
-        int r = 0;
 
-        if (header->checkpoint_seq != 0)
-                r = table_read(bucket, header->uuid, header->checkpoint_seq,
-                               header->checkpoint_number, table);
-        if (r == -ENOENT)
-                return REMOTE_LOG_CHANGED;
-        if (r == 0)
-                r = table_add_commit(table, newest, header->checkpoint_seq);
-        if (r == 0)
-                table_drop_dead(table, &header->end, header->first_number);
-        return r;
+        return table_read_as_of(bucket, newest, header->checkpoint_seq, header->checkpoint_number,
+                                table);
 }
 
 int remote_log_read(struct bucket *bucket, struct remote_log *ret)
@@ -139,8 +130,10 @@ int remote_log_read(struct bucket *bucket, struct remote_log *ret)
         if (r < 0)
                 return r;
         r = commit_read(bucket, seq, &newest, NULL);
-        if (r < 0)
-                return r == -ENOENT ? REMOTE_LOG_CHANGED : r;
+        if (r == -ENOENT)
+                r = commit_judge_missing(bucket, seq, "object");
+        if (r != 0)
+                return r; /* 1: REMOTE_LOG_CHANGED */
         log.head = *newest.header;
         r = read_table(bucket, &newest, &log.table);
         commit_free(&newest);

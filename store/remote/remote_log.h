@@ -24,7 +24,7 @@ struct remote_log {
 };
 
 /* The object is gone that the list or a table named: newer ones have replaced it. Look anew. */
-enum { REMOTE_LOG_CHANGED = 1 };
+enum { REMOTE_LOG_CHANGED = COMMIT_CHANGED };
 
 /* Look at the newest commit, and at its checkpoint. -ENODATA: there is none. -EBADMSG: damaged, or
  * bytes are missing between two lines. REMOTE_LOG_CHANGED. */

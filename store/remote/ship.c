@@ -115,7 +115,7 @@ int logstore_ship_open(const char *directory, const char *url,
         if (r == 0)
                 r = remote_open(url, remote, &ship->bucket);
         if (r == 0)
-                ship_name_positions(ship);
+                r = ship_name_positions(ship);
         if (r < 0) {
                 logstore_ship_close(ship);
                 return r;
@@ -141,20 +141,17 @@ void logstore_ship_stop(struct logstore_ship *ship)
         ship->stopped = 1;
 }
 
-int logstore_ship_start(struct logstore_ship *ship)
+int ship_start(struct logstore_ship *ship)
 {
-        int64_t begun = ship_clock_ns();
         int r = ship_probe(ship);
 
-        for (unsigned tries = 0; r == 0; tries++) {
-                r = ship_take_over(ship);
-                if (r != SHIP_AGAIN)
-                        return r;
-                if (ship_clock_ns() - begun > PATIENCE_NS)
-                        return -EAGAIN; /* the last answer has said why */
-                r = ship_pause(ship, tries);
-        }
-        return r;
+        return r == 0 ? ship_until_settled(ship, ship_take_over) : r;
+}
+
+int logstore_ship_start(struct logstore_ship *ship)
+{
+        ship->takes_over = ship->options.flags & LOGSTORE_SHIP_TAKEOVER;
+        return ship_start(ship);
 }
 
 int logstore_ship_tell(const struct logstore_ship *ship, struct logstore_ship_report *ret)
@@ -163,7 +160,7 @@ int logstore_ship_tell(const struct logstore_ship *ship, struct logstore_ship_re
 
         if (!ship || !ret || ret->struct_bytes != sizeof(*ret))
                 return remote_detail(-EINVAL, "an argument is NULL, or struct_bytes is not set");
-        last = &ship->last;
+        last = &ship->told;
         *ret = ship->report;
         ret->struct_bytes = sizeof(*ret);
         ret->shipped = (struct logstore_remote_place){ last->end.id, last->end.salt,

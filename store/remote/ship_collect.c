@@ -19,8 +19,10 @@
 
 #define GRACE_NS (3600 * SECOND_NS)
 #define COLLECT_NS (600 * SECOND_NS) /* not more often */
-#define REMOVE_MOST 4096             /* in one go; the rest next time */
+#define REMOVE_MOST 4096u            /* in one go; the rest next time */
 
+/* The last REMOVE_MOST of those that were noted: commits are listed from the newest to the oldest,
+ * and of a longer list the oldest must go first. */
 struct names {
         char (*list)[BUCKET_NAME_MAX];
         size_t count;
@@ -28,9 +30,7 @@ struct names {
 
 static int note(struct names *names, const char *name)
 {
-        if (names->count == REMOVE_MOST)
-                return 0;
-        snprintf(names->list[names->count++], BUCKET_NAME_MAX, "%s", name);
+        snprintf(names->list[names->count++ % REMOVE_MOST], BUCKET_NAME_MAX, "%s", name);
         return 0;
 }
 
@@ -138,10 +138,14 @@ static int note_object(void *context, const struct bucket_listed *listed)
 
 static int remove_all(struct logstore_ship *ship, const struct names *names)
 {
+        size_t first = names->count > REMOVE_MOST ? names->count - REMOVE_MOST : 0;
         int r = 0;
 
-        for (size_t i = names->count; r == 0 && i > 0; i--) /* commits: the oldest sort last */
-                r = bucket_remove(ship->bucket, names->list[i - 1], NULL);
+        for (size_t i = names->count; r == 0 && i > first; i--) {
+                r = bucket_remove(ship->bucket, names->list[(i - 1) % REMOVE_MOST], NULL);
+                if (r == 0 && ship->stopped)
+                        r = remote_detail(-ECANCELED, "stopped");
+        }
         return r;
 }
 

@@ -86,34 +86,29 @@ static int confirm_anew(struct logstore_ship *ship, const struct commit *commit)
         return check_list(ship, commit->header->seq - 1);
 }
 
+/* For that, or for an answer. What was decided before may not be so any more. */
+static bool too_late(int r)
+{
+        return r == -ESTALE || r == -ETIME || r == -EAGAIN;
+}
+
 static int create(struct logstore_ship *ship, const struct commit *commit)
 {
         struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
         struct bucket_reply reply = { 0 };
         char name[COMMIT_NAME_BYTES];
-        int64_t begun = ship_clock_ns();
         int r = confirm_anew(ship, commit);
 
         if (r != 0)
                 return r;
         commit_name(name, commit->header->seq);
-        for (unsigned tries = 0;; tries++) {
-                source.not_after_ns = ship->confirmed.sent_ns + CONFIRMED_NS;
-                r = bucket_put_new(ship->bucket, name, &source, &reply);
-                if (r == 0)
-                        return accept(ship, commit->header->seq, &reply, true);
-                if (r == -EEXIST)
-                        return whose(ship, commit);
-                if (r == -ESTALE || r == -ETIME)
-                        return SHIP_AGAIN;
-                if (r != -EAGAIN)
-                        return r;
-                if (ship_clock_ns() - begun > PATIENCE_NS)
-                        return SHIP_AGAIN;
-                r = ship_pause(ship, tries);
-                if (r < 0)
-                        return r;
-        }
+        source.not_after_ns = ship->confirmed.sent_ns + CONFIRMED_NS;
+        r = ship_ask(ship, bucket_put_new, name, &source, &reply);
+        if (r == 0)
+                return accept(ship, commit->header->seq, &reply, true);
+        if (r == -EEXIST)
+                return whose(ship, commit);
+        return too_late(r) ? SHIP_AGAIN : r;
 }
 
 /* The bucket kept its word when it was tried out. Versioning may have been switched on since, and
@@ -122,21 +117,17 @@ static int check_again(struct logstore_ship *ship, const struct commit *commit)
 {
         struct bucket_source source = { .bytes = commit->bytes, .size = commit->size };
         char name[COMMIT_NAME_BYTES];
-        int r = -EAGAIN;
+        int r;
 
         commit_name(name, commit->header->seq);
         source.not_after_ns = ship->confirmed.sent_ns + CONFIRMED_NS;
-        for (unsigned tries = 0; r == -EAGAIN; tries++) {
-                r = bucket_put_new(ship->bucket, name, &source, NULL);
-                if (r == -EAGAIN && ship_pause(ship, tries) < 0)
-                        return -ECANCELED;
-        }
+        r = ship_ask(ship, bucket_put_new, name, &source, NULL);
         if (r == 0)
                 return remote_detail(-EOPNOTSUPP,
                                      "%s: %s could be created twice: is versioning switched on? "
                                      "It must be off",
                                      ship->bucket->url, name);
-        return r == -EEXIST ? 0 : r == -ESTALE || r == -ETIME ? SHIP_AGAIN : r;
+        return r == -EEXIST ? 0 : too_late(r) ? SHIP_AGAIN : r;
 }
 
 /* What every commit says, from the one before it. */
@@ -173,7 +164,7 @@ static int adopt(struct logstore_ship *ship, const struct commit *commit,
 {
         int r = 0;
 
-        ship->last = ship->said = *commit->header;
+        ship->last = ship->said = ship->told = *commit->header;
         ship->since_count = commit->header->entry_count;
         if (ship->since_count)
                 memcpy(ship->since, commit->entries, ship->since_count * sizeof(*ship->since));

@@ -85,19 +85,12 @@ static int put_object(struct logstore_ship *ship, const struct ship_part *part, 
         const struct bucket_source source = { .fd = fd,
                                               .size = entry->object_bytes,
                                               .connections = part->connections };
-        int64_t begun = ship_clock_ns();
         char name[BUCKET_NAME_MAX];
         int r;
 
         segment_object_name(name, entry);
-        for (unsigned tries = 0;; tries++) {
-                r = bucket_put(ship->bucket, name, &source, NULL);
-                if (r != -EAGAIN || ship_clock_ns() - begun > PATIENCE_NS)
-                        return r == -EAGAIN ? SHIP_AGAIN : r;
-                r = ship_pause(ship, tries);
-                if (r < 0)
-                        return r;
-        }
+        r = ship_ask(ship, bucket_put, name, &source, NULL);
+        return r == -EAGAIN ? SHIP_AGAIN : r;
 }
 
 /* The object is the file itself. */

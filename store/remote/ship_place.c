@@ -1,7 +1,8 @@
 /*
  * ship_place.c - what was shipped, as positions in the store itself
  *
- * Three positions, named after the URL. One is set behind a commit that is there: a floor, so that
+ * Three positions, named after the place of the bucket, so that two shippers to two places do not
+ * take each other's. One is set behind a commit that is there: a floor, so that
  * nothing is trimmed before it is shipped, nor the segment with the last bytes that were. The other
  * two name the end that is in the bucket, and the one that is tried next, each with the check of
  * the bytes before it as its note: copies of a store may go on in one segment, and end alike. If
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "remote/ship_private.h"
@@ -19,18 +21,33 @@
 
 static const char *const next_suffixes[] = { ".next0", ".next1" };
 
-static void name_position(const struct bucket *bucket, const char *suffix, char name[40])
+static int hash_place(const struct bucket *bucket, uint64_t *ret)
 {
-        uint64_t hash = hash_seeded(0, bucket->url, strlen(bucket->url));
+        char *place = bucket_identity(bucket);
 
+        if (!place)
+                return remote_detail(-ENOMEM, "no memory for the name of a place");
+        *ret = hash_seeded(0, place, strlen(place));
+        free(place);
+        return 0;
+}
+
+static void name_position(uint64_t hash, const char *suffix, char name[40])
+{
         snprintf(name, 40, "ship-%016" PRIx64 "%s", hash, suffix);
 }
 
-void ship_name_positions(struct logstore_ship *ship)
+int ship_name_positions(struct logstore_ship *ship)
 {
-        name_position(ship->bucket, "", ship->shipped_name);
+        uint64_t hash;
+        int r = hash_place(ship->bucket, &hash);
+
+        if (r < 0)
+                return r;
+        name_position(hash, "", ship->shipped_name);
         for (int i = 0; i < 2; i++)
-                name_position(ship->bucket, next_suffixes[i], ship->next_names[i]);
+                name_position(hash, next_suffixes[i], ship->next_names[i]);
+        return 0;
 }
 
 static struct logstore_position describe(const struct remote_place *place, uint32_t flags,
@@ -61,9 +78,13 @@ static int set(struct logstore_ship *ship, const char *name, const struct remote
                 ship->report.unprotected = 1;
                 return 0;
         }
-        if (r == -ESTALE) /* cut or trimmed just now: the next look says so */
+        if (r < 0)
+                remote_detail(r, "%s", logstore_detail());
+        /* Cut or trimmed just now, so that the place is another one, or none, or not durable; or
+         * somebody else sets a position. The next look says which. */
+        if (r == -ESTALE || r == -EINVAL || r == -EAGAIN || r == -EBUSY)
                 return SHIP_AGAIN;
-        return r < 0 ? remote_detail(r, "%s", logstore_detail()) : 0;
+        return r;
 }
 
 /* Does the position name the end of that commit, with the bytes before it? */
@@ -106,10 +127,12 @@ void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
 {
         const struct logstore_position position = describe(&head->end, 0, head->tail_check);
         char name[40];
+        uint64_t hash;
 
-        name_position(bucket, next_suffixes[0], name);
-        if (head->end.id != 0)
-                logstore_position_set(store, name, &position); /* without it a cut is refused */
+        if (head->end.id == 0 || hash_place(bucket, &hash) < 0)
+                return;
+        name_position(hash, next_suffixes[0], name);
+        logstore_position_set(store, name, &position); /* without it a cut is refused */
 }
 
 bool ship_was_cut(struct logstore_ship *ship, struct remote_place *ret)

@@ -40,6 +40,8 @@ struct logstore_ship {
         bool claimed;              /* our term is the newest, as far as we know */
         struct commit_header last; /* the newest commit; its end may be set back to a cut */
         struct commit_header said; /* as it is in the bucket */
+        struct commit_header told; /* the last one that is known to be ours, or to be our log */
+        bool takes_over;           /* whoever else shipped lately */
         struct table table;        /* all that is there as of it */
         struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
         uint32_t since_count;
@@ -96,6 +98,19 @@ int ship_set_end_at(const struct logstore_ship *ship, const struct remote_place 
 int ship_check_end(const struct logstore_ship *ship, const struct commit_header *header,
                    bool *ret_same);
 
+/* Send the request until there is an answer, for five minutes. -EAGAIN: there was none. -ECANCELED:
+ * the shipper is to stop. */
+typedef int ship_put(struct bucket *bucket, const char *name, const struct bucket_source *source,
+                     struct bucket_reply *ret_reply);
+int ship_ask(struct logstore_ship *ship, ship_put *put, const char *name,
+             const struct bucket_source *source, struct bucket_reply *ret_reply);
+
+/* Take the step until it returns something else than SHIP_AGAIN, for five minutes: then -EAGAIN. */
+int ship_until_settled(struct logstore_ship *ship, int (*step)(struct logstore_ship *ship));
+
+/* Steps 1 to 4. */
+int ship_start(struct logstore_ship *ship);
+
 /* Step 1: does the bucket keep its word? */
 int ship_probe(struct logstore_ship *ship);
 
@@ -108,7 +123,7 @@ int ship_take_over(struct logstore_ship *ship);
 int ship_compare(struct logstore_ship *ship);
 
 /* The positions in the store that say what is shipped, and what may be. */
-void ship_name_positions(struct logstore_ship *ship);
+int ship_name_positions(struct logstore_ship *ship);
 int ship_note_next(struct logstore_ship *ship, const struct commit_header *next);
 int ship_note_shipped(struct logstore_ship *ship);
 

@@ -16,17 +16,8 @@ static int try_create(struct logstore_ship *ship, const char *name, bool *ret_cr
 {
         static const char text[] = "logstore tries whether this can be created twice\n";
         const struct bucket_source source = { .bytes = text, .size = sizeof(text) - 1 };
-        int64_t begun = ship_clock_ns();
-        int r;
+        int r = ship_ask(ship, bucket_put_new, name, &source, NULL);
 
-        for (unsigned tries = 0;; tries++) {
-                r = bucket_put_new(ship->bucket, name, &source, NULL);
-                if (r != -EAGAIN || ship_clock_ns() - begun > PATIENCE_NS)
-                        break;
-                r = ship_pause(ship, tries);
-                if (r < 0)
-                        return r;
-        }
         if (r < 0 && r != -EEXIST)
                 return r;
         *ret_created = r == 0;

@@ -164,19 +164,20 @@ static int ship_extents(struct logstore_ship *ship)
         return r;
 }
 
+static int ship_all(struct logstore_ship *ship)
+{
+        int r = ship->claimed ? 0 : ship_start(ship);
+
+        if (r == 0)
+                r = ship_extents(ship);
+        if (r == 0)
+                r = ship_collect(ship);
+        if (r == SHIP_AGAIN)
+                ship->claimed = false;
+        return r;
+}
+
 int logstore_ship_round(struct logstore_ship *ship)
 {
-        int r = 0;
-
-        do {
-                if (!ship->claimed)
-                        r = logstore_ship_start(ship);
-                if (r == 0)
-                        r = ship_extents(ship);
-                if (r == 0)
-                        r = ship_collect(ship);
-                if (r == SHIP_AGAIN)
-                        ship->claimed = false;
-        } while (r == SHIP_AGAIN);
-        return r;
+        return ship_until_settled(ship, ship_all);
 }

@@ -7,6 +7,8 @@
 
 #include "remote/ship_private.h"
 
+static_assert((int)COMMIT_CHANGED == (int)SHIP_AGAIN, "what has changed is looked at again");
+
 /* ---- is the remote log the beginning of the local one? ---- */
 
 struct sought {
@@ -105,20 +107,14 @@ static int read_table(struct logstore_ship *ship, const struct commit *newest,
                       struct commit_header *last)
 {
         struct table table = { 0 };
-        int r = 0;
+        int r;
 
-        if (last->checkpoint_seq != 0)
-                r = table_read(ship->bucket, ship->identity.uuid, last->checkpoint_seq,
-                               last->checkpoint_number, &table);
-        if (r == 0 && last->checkpoint_seq != newest->header->checkpoint_seq)
+        r = table_read_as_of(ship->bucket, newest, last->checkpoint_seq, last->checkpoint_number,
+                             &table);
+        if (r != 0)
+                return r;
+        if (last->checkpoint_seq != newest->header->checkpoint_seq)
                 last->base = table_base(&table);
-        if (r == 0)
-                r = table_add_commit(&table, newest, last->checkpoint_seq);
-        if (r < 0) {
-                table_free(&table);
-                return r == -ENOENT ? SHIP_AGAIN : r;
-        }
-        table_drop_dead(&table, &last->end, last->first_number);
         table_free(&ship->table);
         ship->table = table;
         return 0;
@@ -171,9 +167,9 @@ static int find(struct logstore_ship *ship)
         }
         r = commit_read(ship->bucket, seq, &newest, NULL);
         if (r == -ENOENT)
-                return SHIP_AGAIN;
-        if (r < 0)
-                return r;
+                r = commit_judge_missing(ship->bucket, seq, "object");
+        if (r != 0)
+                return r; /* 1: SHIP_AGAIN */
         r = adopt(ship, &newest, checkpoint, number);
         commit_free(&newest);
         return r;
@@ -181,23 +177,36 @@ static int find(struct logstore_ship *ship)
 
 /* ---- may we? ---- */
 
-/* Two hosts that take over from each other in turns ship nothing. Safety does not rest on this. */
+static int note_time(void *context, const struct bucket_listed *listed)
+{
+        *(int64_t *)context = listed->changed_ns;
+        return 1;
+}
+
+/* Two hosts that take over from each other in turns ship nothing. Safety does not rest on this. All
+ * times are the server's: what a host's clock says need not be so. */
 static int be_courteous(const struct logstore_ship *ship)
 {
-        int64_t quiet = 3 * ship->options.interval_ms * (SECOND_NS / 1000);
-        int64_t age = ship->confirmed.server_ns - ship->last.committed_ns;
+        const struct commit_header *last = &ship->last;
+        int64_t quiet = 3 * ship->options.interval_ms * (SECOND_NS / 1000), age, at = 0;
+        char name[COMMIT_NAME_BYTES];
+        int r;
 
-        if (quiet < COURTESY_NS)
-                quiet = COURTESY_NS;
-        if (ship->options.flags & LOGSTORE_SHIP_TAKEOVER || ship->last.seq == 0 || age > quiet ||
-            ship->confirmed.server_ns == 0 ||
-            strncmp(ship->last.host, ship->host, sizeof(ship->host)) == 0)
+        if (ship->takes_over || last->seq == 0 || ship->confirmed.server_ns == 0 ||
+            strncmp(last->host, ship->host, sizeof(ship->host)) == 0)
+                return 0;
+        commit_name(name, last->seq);
+        r = bucket_list(ship->bucket, name, NULL, 1, note_time, &at, NULL);
+        if (r < 0)
+                return r == -EAGAIN ? SHIP_AGAIN : r;
+        age = ship->confirmed.server_ns - at;
+        if (at == 0 || age > (quiet < COURTESY_NS ? COURTESY_NS : quiet))
                 return 0;
         return remote_detail(-EBUSY,
                              "%s: %.*s (pid %" PRIu64 ") shipped %" PRId64
                              " s ago: stop it, or take over",
-                             ship->bucket->url, (int)sizeof(ship->last.host), ship->last.host,
-                             ship->last.pid, age < 0 ? 0 : age / SECOND_NS);
+                             ship->bucket->url, (int)sizeof(last->host), last->host, last->pid,
+                             age < 0 ? 0 : age / SECOND_NS);
 }
 
 static int claim(struct logstore_ship *ship)
@@ -234,5 +243,7 @@ int ship_take_over(struct logstore_ship *ship)
         if (r == 0)
                 r = ship_checkpoint(ship);
         ship->claimed = r == 0;
+        if (r == 0)
+                ship->takes_over = false; /* from now on another host is as good as we are */
         return r;
 }

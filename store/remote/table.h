@@ -54,6 +54,11 @@ uint64_t table_base(const struct table *table);
 int table_pack(const struct table *table, const uint8_t uuid[16], uint64_t seq,
                uint64_t last_number, uint8_t **ret_bytes, size_t *ret_size);
 
+/* The table as of the newest commit: checkpoint @seq (0: none), and what the commit has behind it.
+ * -EBADMSG also where the checkpoint is missing. COMMIT_CHANGED: there is a newer commit. */
+int table_read_as_of(struct bucket *bucket, const struct commit *newest, uint64_t seq,
+                     uint64_t number, struct table *ret);
+
 /* Read checkpoint @seq into an empty table. -ENOENT; -EBADMSG: damaged, or another store's. */
 int table_read(struct bucket *bucket, const uint8_t uuid[16], uint64_t seq, uint64_t number,
                struct table *ret);

@@ -171,3 +171,24 @@ int table_read(struct bucket *bucket, const uint8_t uuid[16], uint64_t seq, uint
                 table_free(ret);
         return r;
 }
+
+int table_read_as_of(struct bucket *bucket, const struct commit *newest, uint64_t seq,
+                     uint64_t number, struct table *ret)
+{
+        const struct commit_header *header = newest->header;
+        char name[COMMIT_NAME_BYTES];
+        int r = seq ? table_read(bucket, header->uuid, seq, number, ret) : 0;
+
+        if (r == -ENOENT) {
+                checkpoint_name(name, seq, number);
+                return commit_judge_missing(bucket, header->seq, name);
+        }
+        if (r == 0)
+                r = table_add_commit(ret, newest, seq);
+        if (r < 0) {
+                table_free(ret);
+                return r;
+        }
+        table_drop_dead(ret, &header->end, header->first_number);
+        return 0;
+}

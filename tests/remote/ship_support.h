@@ -44,6 +44,7 @@ static struct logstore *store;
 static void (*before_commit)(void);       /* the next one; once */
 static unsigned lose_request, lose_reply; /* each so many creations; 0: none */
 static void (*before_put)(void);          /* of the next object; once */
+static bool too_late;                     /* for commits */
 static bool no_puts;                      /* they get no answer */
 static unsigned slow_ms;                  /* each takes so long at least */
 static uint64_t refused_id;               /* the object of this segment is refused */
@@ -64,6 +65,8 @@ int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
                 happen();
         }
         calls++;
+        if (too_late && strncmp(name, COMMIT_PREFIX, strlen(COMMIT_PREFIX)) == 0)
+                return remote_detail(-ESTALE, "%s: too late", name);
         if (lose_request && calls % lose_request == 0)
                 return remote_detail(-EAGAIN, "the request was lost");
         if (versioned)
@@ -151,7 +154,7 @@ static inline void append(size_t size, char with)
 {
         char *bytes = malloc(size + 1);
 
-        memset(bytes, with, size);
+        memset(bytes, with, size + 1);
         ck_assert_int_eq(logstore_append(store, bytes, size, NULL), 0);
         free(bytes);
 }

@@ -120,6 +120,86 @@ START_TEST(a_checkpoint_of_impossible_size_is_damage)
 }
 END_TEST
 
+/* ---- what is missing ---- */
+
+static void remove_checkpoint(char ret[300])
+{
+        DIR *names = opendir(path("bucket/c"));
+        struct dirent *name;
+
+        ret[0] = '\0';
+        while ((name = readdir(names)))
+                if (strchr(name->d_name, 'k') && (!ret[0] || strcmp(name->d_name, ret) < 0))
+                        snprintf(ret, 300, "%s", name->d_name);
+        closedir(names);
+        ck_assert_int_eq(unlink(path("bucket/c/%s", ret)), 0);
+}
+
+/* It was there when the commit was made, so nothing but damage has taken it. */
+START_TEST(a_missing_checkpoint_is_damage_and_named)
+{
+        struct logstore_ship *shipper;
+        char name[300];
+
+        make_bucket();
+        open_store("store");
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        for (int i = 0; i < 70; i++) {
+                append_many(1);
+                expect_ok(logstore_ship_round(shipper));
+        }
+        logstore_ship_close(shipper);
+        remove_checkpoint(name);
+        expect(fetch("copy", NULL), -EBADMSG);
+        ck_assert_msg(strstr(logstore_remote_detail(), name), "%s", logstore_remote_detail());
+        expect(ship("store"), -EBADMSG);
+        ck_assert_msg(strstr(logstore_remote_detail(), name), "%s", logstore_remote_detail());
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* ---- a long list ---- */
+
+#define MANY 5000
+
+/* A reader that meets a gap must know that it is at the end of what is there. */
+START_TEST(of_a_long_list_the_oldest_go_first)
+{
+        struct logstore_ship *shipper;
+        char name[COMMIT_NAME_BYTES];
+
+        make_bucket();
+        open_store("store");
+        append_many(300);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        shipper->last.seq = shipper->said.seq = MANY; /* so many commits were made */
+        for (uint64_t seq = 1; seq <= MANY; seq++) {
+                commit_name(name, seq);
+                save(path("bucket/%s", name), "");
+        }
+        while (shipper->last.checkpoint_seq == 0) { /* a tail's commit each */
+                append_many(1);
+                expect_ok(logstore_ship_round(shipper));
+        }
+        append_many(3000); /* tails are covered by wholes */
+        expect_ok(logstore_ship_round(shipper));
+        age("c");
+        shipper->collect_ns = 0;
+        expect_ok(logstore_ship_round(shipper));
+        commit_name(name, MANY - 4096);
+        ck_assert_int_eq(access(path("bucket/%s", name), F_OK), -1);
+        commit_name(name, 1);
+        ck_assert_int_eq(access(path("bucket/%s", name), F_OK), -1);
+        commit_name(name, MANY - 1);
+        ck_assert_int_eq(access(path("bucket/%s", name), F_OK), 0);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -127,6 +207,8 @@ int main(void)
                 { a_checkpoint_that_commits_name_is_not_removed, 0 },
                 { no_commit_has_more_entries_than_it_can_hold, 0 },
                 { a_checkpoint_of_impossible_size_is_damage, 0 },
+                { a_missing_checkpoint_is_damage_and_named, 0 },
+                { of_a_long_list_the_oldest_go_first, 0 },
         };
 
         return RUN_TESTS("ship_collect", tests);

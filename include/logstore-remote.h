@@ -79,6 +79,11 @@ struct logstore_ship_options {
                                 * temporary files ($TMPDIR, else the store's directory) */
         void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes); /* or NULL */
         void *context;
+        /* Where the shipper is so far behind, or does not run, retention may trim what is not
+         * shipped: all but the newest segments that have files of so many bytes, and what is wholly
+         * older. The log in the bucket then begins anew behind the gap. 0: it never may. */
+        uint64_t max_lag_bytes;
+        int64_t max_lag_ns;
 };
 
 struct logstore_ship_report {
@@ -89,6 +94,8 @@ struct logstore_ship_report {
         uint64_t durable;                     /* last record that is durable here */
         uint64_t commit, term;            /* the newest commit, and how often shippers changed */
         uint64_t commits, objects, bytes; /* sent by this shipper */
+        uint64_t missed;   /* records that were trimmed before it could ship them, in all; */
+        uint64_t gap_last; /* the last one of them */
 };
 
 /*
@@ -125,6 +132,18 @@ LOGSTORE_API int logstore_ship_start(struct logstore_ship *ship);
  * logstore_get() where the local log is damaged: nothing of a damaged record is shipped.
  */
 LOGSTORE_API int logstore_ship_round(struct logstore_ship *ship);
+
+/*
+ * Wait until record @number of the store is in the bucket; in every one, if the store is shipped to
+ * several. Any process may wait that can read the store. @timeout_ms below 0: for ever; 0: look
+ * once.
+ *
+ * -ETIMEDOUT  it is not there yet (detail: which is), or was never appended
+ * -ENOENT     the time is over, and no shipper has noted anything in this store
+ * -ESTALE     it was trimmed before it was shipped (max_lag_bytes, max_lag_ns)
+ * -EINVAL     @number is 0. Else as logstore_position_list().
+ */
+LOGSTORE_API int logstore_ship_wait(struct logstore *store, uint64_t number, int timeout_ms);
 
 /* End a call that waits for answers, with -ECANCELED. May be called by a signal handler. */
 LOGSTORE_API void logstore_ship_stop(struct logstore_ship *ship);

@@ -106,8 +106,8 @@ bool bucket_name_is_valid(const char *name);
 int bucket_open(const char *url, const struct bucket_options *options, struct bucket **ret);
 void bucket_close(struct bucket *bucket); /* NULL is fine */
 
-/* The malloc'ed name of the place itself: alike for URLs that mean the same, and another one for the
- * same URL on another server. NULL: out of memory. */
+/* The malloc'ed name of the place itself: alike for URLs that mean the same, and another one for
+ * the same URL on another server. NULL: out of memory. */
 char *bucket_identity(const struct bucket *bucket);
 
 /* Create an object, if none has that name: of callers at the same time one gets 0, all others

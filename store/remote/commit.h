@@ -50,8 +50,8 @@ int commit_take(uint8_t *bytes, size_t size, uint64_t seq, struct commit *ret);
 int commit_read(struct bucket *bucket, uint64_t seq, struct commit *ret,
                 struct bucket_reply *ret_reply);
 
-/* An object is gone that the newest commit, @seq, names as its @what; or it is that commit. If it is
- * still the newest one, the object is missing: -EBADMSG. Else newer ones have replaced it:
+/* An object is gone that the newest commit, @seq, names as its @what; or it is that commit. If it
+ * is still the newest one, the object is missing: -EBADMSG. Else newer ones have replaced it:
  * COMMIT_CHANGED, look anew. Errors of bucket_list(). */
 enum { COMMIT_CHANGED = 1 };
 int commit_judge_missing(struct bucket *bucket, uint64_t seq, const char *what);

@@ -111,6 +111,7 @@ int logstore_ship_open(const char *directory, const char *url,
                 ship->options.interval_ms = INTERVAL_MS;
         ship->connections = remote && remote->connections ? remote->connections : CONNECTIONS;
         ship->directory = -1;
+        ship->patience_ns = PATIENCE_NS;
         r = open_parts(ship, directory);
         if (r == 0)
                 r = remote_open(url, remote, &ship->bucket);

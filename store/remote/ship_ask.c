@@ -13,7 +13,7 @@ int ship_ask(struct logstore_ship *ship, ship_put *put, const char *name,
         for (unsigned tries = 0;; tries++) {
                 int r = put(ship->bucket, name, source, ret_reply);
 
-                if (r != -EAGAIN || ship_clock_ns() - begun > PATIENCE_NS)
+                if (r != -EAGAIN || ship_clock_ns() - begun > ship->patience_ns)
                         return r;
                 r = ship_pause(ship, tries);
                 if (r < 0)
@@ -30,7 +30,7 @@ int ship_until_settled(struct logstore_ship *ship, int (*step)(struct logstore_s
 
                 if (r != SHIP_AGAIN)
                         return r;
-                if (ship_clock_ns() - begun > PATIENCE_NS)
+                if (ship_clock_ns() - begun > ship->patience_ns)
                         return -EAGAIN; /* the last answer has said why */
                 r = ship_pause(ship, tries);
                 if (r < 0)

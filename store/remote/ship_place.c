@@ -37,6 +37,15 @@ static void name_position(uint64_t hash, const char *suffix, char name[40])
         snprintf(name, 40, "ship-%016" PRIx64 "%s", hash, suffix);
 }
 
+bool ship_is_position(const char *name)
+{
+        static const char begin[] = "ship-", digits[] = "0123456789abcdef";
+        const size_t length = strlen(begin);
+
+        return strncmp(name, begin, length) == 0 && strlen(name) == length + 16 &&
+               strspn(name + length, digits) == 16;
+}
+
 int ship_name_positions(struct logstore_ship *ship)
 {
         uint64_t hash;
@@ -64,14 +73,23 @@ static struct logstore_position describe(const struct remote_place *place, uint3
         };
 }
 
+static bool is_same(const struct remote_place *a, const struct remote_place *b)
+{
+        return a->id == b->id && a->salt == b->salt && a->offset == b->offset;
+}
+
 /* A shipper without the right to write in the directory ships all the same. */
 static int set(struct logstore_ship *ship, const char *name, const struct remote_place *place,
                uint32_t flags, uint64_t check)
 {
-        const struct logstore_position position = describe(place, flags, check);
+        struct logstore_position position = describe(place, flags, check);
         int r;
 
-        if (place->id == 0 || ship->report.unprotected)
+        if (flags & LOGSTORE_POSITION_FLOOR) {
+                position.limit_bytes = ship->options.max_lag_bytes;
+                position.limit_ns = ship->options.max_lag_ns;
+        }
+        if (place->id == 0 || ship->report.unprotected || is_same(place, &ship->trimmed_end))
                 return 0;
         r = logstore_position_set(ship->store, name, &position);
         if (r == -EACCES || r == -EROFS || r == -EPERM) {
@@ -104,8 +122,7 @@ int ship_note_next(struct logstore_ship *ship, const struct commit_header *next)
         struct logstore_position position;
         bool taken;
 
-        if (next->end.id == said->id && next->end.salt == said->salt &&
-            next->end.offset == said->offset)
+        if (is_same(&next->end, said))
                 return 0;
         taken = names_end(ship, ship->next_names[0], &ship->said, &position);
         return set(ship, ship->next_names[taken], &next->end, 0, next->tail_check);
@@ -133,6 +150,28 @@ void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
                 return;
         name_position(hash, next_suffixes[0], name);
         logstore_position_set(store, name, &position); /* without it a cut is refused */
+}
+
+/* It, or the cut at which a truncation below it left the log, is trimmed away. */
+static bool is_trimmed(const struct logstore_position *position)
+{
+        return position->state == LOGSTORE_POSITION_TRIMMED ||
+               (position->state == LOGSTORE_POSITION_CUT && position->resume_id == 0);
+}
+
+bool ship_was_trimmed(struct logstore_ship *ship, bool *ret_gap)
+{
+        struct logstore_position position;
+
+        for (int i = 0; i < 2; i++) {
+                if (!names_end(ship, ship->next_names[i], &ship->said, &position))
+                        continue;
+                *ret_gap = is_trimmed(&position);
+                /* its segment may be gone though the record that comes next is not */
+                if (*ret_gap || position.state == LOGSTORE_POSITION_HERE)
+                        return true;
+        }
+        return false;
 }
 
 bool ship_was_cut(struct logstore_ship *ship, struct remote_place *ret)

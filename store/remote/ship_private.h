@@ -34,6 +34,7 @@ struct logstore_ship {
         char shipped_name[40], next_names[2][40]; /* of positions in the store */
         char host[64];
         uint32_t connections;
+        int64_t patience_ns; /* PATIENCE_NS, but in tests */
         volatile sig_atomic_t stopped;
         uint64_t done_bytes, total_bytes; /* of a round: for progress */
 
@@ -42,7 +43,9 @@ struct logstore_ship {
         struct commit_header said; /* as it is in the bucket */
         struct commit_header told; /* the last one that is known to be ours, or to be our log */
         bool takes_over;           /* whoever else shipped lately */
-        struct table table;        /* all that is there as of it */
+        struct remote_place trimmed_end; /* here no position can be set any more */
+        uint64_t gap_first, gap_last;    /* records that the next claim gives up; 0: none */
+        struct table table;              /* all that is there as of it */
         struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
         uint32_t since_count;
         struct bucket_reply confirmed;  /* the last confirmation */
@@ -124,6 +127,7 @@ int ship_compare(struct logstore_ship *ship);
 
 /* The positions in the store that say what is shipped, and what may be. */
 int ship_name_positions(struct logstore_ship *ship);
+bool ship_is_position(const char *name); /* the one that says what is shipped */
 int ship_note_next(struct logstore_ship *ship, const struct commit_header *next);
 int ship_note_shipped(struct logstore_ship *ship);
 
@@ -134,6 +138,10 @@ void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
 /* Did we ship up to the end of the newest commit, and was the log truncated below it since? Then it
  * goes on at *ret. */
 bool ship_was_cut(struct logstore_ship *ship, struct remote_place *ret);
+
+/* Did we ship up to there, and has retention trimmed that segment since? *ret_gap: and records
+ * behind it. */
+bool ship_was_trimmed(struct logstore_ship *ship, bool *ret_gap);
 
 /* Step 6: create the next commit. @header says kind, end and what belongs to them; @entry is what
  * the commit brings, or NULL, @blocks its directory, which is taken over. 0 once it is there,

@@ -56,6 +56,50 @@ static int go_back(struct logstore_ship *ship, const struct remote_place *cut)
         return ship_set_end_at(ship, cut, last);
 }
 
+static int seek_first(void *context, const struct logstore_extent *extent)
+{
+        struct sought *sought = context;
+
+        sought->found = true;
+        sought->extent = *extent;
+        return 1;
+}
+
+/* Retention went beyond what was shipped, as it may where a limit of lag is set. What is there
+ * begins anew with the first record that is left: the log in the bucket has no gaps. */
+static int give_up(struct logstore_ship *ship)
+{
+        struct remote_place gap = { .offset = FRAMES_OFFSET };
+        struct logstore_bounds bounds;
+        int r = logstore_bounds(ship->store, &bounds);
+
+        if (r < 0)
+                return remote_detail(r, "%s", logstore_detail());
+        gap.number = bounds.first - 1;
+        ship->gap_first = ship->last.end.number < gap.number ? ship->last.end.number + 1 : 0;
+        ship->gap_last = gap.number;
+        return go_back(ship, &gap);
+}
+
+/* The segment that was shipped last is trimmed, and its end is ours. If the first one that is left
+ * leads on from there, no record is missing. */
+static int go_past(struct logstore_ship *ship, bool gap)
+{
+        const struct remote_place *end = &ship->last.end;
+        struct sought sought = { 0 };
+        int r = logstore_extents(ship->store, 0, seek_first, &sought);
+
+        if (r < 0)
+                return remote_detail(r, "%s", logstore_detail());
+        if (sought.found && sought.extent.previous_id == end->id &&
+            sought.extent.previous_salt == end->salt && sought.extent.previous_end == end->offset) {
+                ship->trimmed_end = *end;
+                return 0;
+        }
+        return gap ? give_up(ship)
+                   : diverged(ship, end, "the segment that was shipped last is not on this log");
+}
+
 /* Where all was cut, a copy from before has smaller numbers. */
 static int compare_empty(struct logstore_ship *ship)
 {
@@ -75,9 +119,10 @@ int ship_compare(struct logstore_ship *ship)
         const struct remote_place *end = &last->end;
         struct sought sought = { .place = end };
         struct remote_place cut;
-        bool same;
+        bool same, gap;
         int r;
 
+        ship->gap_first = 0;
         ship->last.end = ship->said.end; /* a cut may lie below the last cut */
         ship->last.tail_bytes = ship->said.tail_bytes;
         ship->last.tail_check = ship->said.tail_check;
@@ -89,6 +134,8 @@ int ship_compare(struct logstore_ship *ship)
         if (!sought.found || sought.extent.salt != end->salt || sought.extent.end < end->offset) {
                 if (ship_was_cut(ship, &cut))
                         return go_back(ship, &cut);
+                if (ship_was_trimmed(ship, &gap))
+                        return go_past(ship, gap);
                 return diverged(ship, end,
                                 sought.found && sought.extent.salt == end->salt
                                         ? "more was shipped than is durable here"
@@ -224,6 +271,16 @@ static int claim(struct logstore_ship *ship)
         return ship_commit(ship, &header, NULL, NULL, 0, NULL);
 }
 
+/* The claim is there, which says that the log begins behind the gap. */
+static void tell_gap(struct logstore_ship *ship)
+{
+        if (ship->gap_first == 0)
+                return;
+        ship->report.missed += ship->gap_last + 1 - ship->gap_first;
+        ship->report.gap_last = ship->gap_last;
+        ship->gap_first = 0;
+}
+
 int ship_take_over(struct logstore_ship *ship)
 {
         int r;
@@ -238,6 +295,8 @@ int ship_take_over(struct logstore_ship *ship)
                 r = be_courteous(ship);
         if (r == 0)
                 r = claim(ship);
+        if (r == 0)
+                tell_gap(ship);
         if (r == 0)
                 r = ship_note_shipped(ship);
         if (r == 0)

@@ -212,6 +212,10 @@ static inline const char *url(void)
         return text;
 }
 
+/* Of shippers that are opened. */
+static uint64_t max_lag_bytes;
+static uint32_t level;
+
 static inline struct logstore_ship *open_ship(const char *name)
 {
         struct logstore_ship_options options = LOGSTORE_SHIP_OPTIONS_INIT;
@@ -219,6 +223,8 @@ static inline struct logstore_ship *open_ship(const char *name)
         int r;
 
         options.flags = LOGSTORE_SHIP_TAKEOVER;
+        options.max_lag_bytes = max_lag_bytes;
+        options.compress = level;
         r = logstore_ship_open(path("%s", name), url(), NULL, &options, &ship);
         ck_assert_msg(r == 0, "%d: %s", r, logstore_remote_detail());
         return ship;

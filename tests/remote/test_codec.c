@@ -8,20 +8,20 @@
 
 /* ---- a log ---- */
 
-static struct logstore_ship *open_packing(const char *name, uint32_t level)
+static struct logstore_ship *open_packing(const char *name, uint32_t with_level)
 {
         struct logstore_ship_options options = LOGSTORE_SHIP_OPTIONS_INIT;
         struct logstore_ship *ret = NULL;
 
         options.flags = LOGSTORE_SHIP_TAKEOVER;
-        options.compress = level;
+        options.compress = with_level;
         expect_ok(logstore_ship_open(path("%s", name), url(), NULL, &options, &ret));
         return ret;
 }
 
-static void ship_packed(const char *name, uint32_t level)
+static void ship_packed(const char *name, uint32_t with_level)
 {
-        struct logstore_ship *shipper = open_packing(name, level);
+        struct logstore_ship *shipper = open_packing(name, with_level);
 
         expect_ok(logstore_ship_start(shipper));
         expect_ok(logstore_ship_round(shipper));
@@ -105,7 +105,7 @@ static int take(void *context, const void *bytes, size_t size)
         return 0;
 }
 
-static void make_object(int level)
+static void make_object(int with_level)
 {
         struct codec_packed packed;
         int from = open(path("plain"), O_RDWR | O_CREAT, 0600);
@@ -114,7 +114,8 @@ static void make_object(int level)
         for (size_t i = 0; i < sizeof(plain); i++)
                 plain[i] = (uint8_t)(i * i >> 8 ^ i % 251);
         ck_assert_int_eq(pwrite(from, plain, sizeof(plain), 0), sizeof(plain));
-        expect_ok(codec_pack(from, "plain", sizeof(plain), false, level, to, NULL, 0, &packed));
+        expect_ok(
+                codec_pack(from, "plain", sizeof(plain), false, with_level, to, NULL, 0, &packed));
         ck_assert_uint_eq(packed.bytes_check, hash_seeded(0, plain, sizeof(plain)));
         object_bytes = packed.object_bytes;
         object = malloc(object_bytes + 4096);

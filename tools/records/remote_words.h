@@ -11,7 +11,7 @@
 
 extern struct remote_words {
         int follow, takeover;
-        char *interval, *compress, *progress;
+        char *interval, *compress, *max_lag, *progress;
         /* How the object store is reached. Keys are no options: they would show. */
         char *endpoint, *region, *profile, *ca_file;
         int connections, path_style;

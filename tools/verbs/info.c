@@ -8,6 +8,7 @@
 #include "lib/report.h"
 #include "lib/text.h"
 #include "records/session.h"
+#include "records/shipped.h"
 #include "verbs/verbs.h"
 
 static char *format_text;
@@ -28,7 +29,7 @@ static void uuid_format(char to[33], const uint8_t uuid[16])
         *text_hex(to, uuid, 16) = 0;
 }
 
-static int print_json(const struct logstore_info *info, const char *uuid)
+static int print_json(const struct logstore_info *info, uint64_t shipped, const char *uuid)
 {
         struct json_print o = { "" };
         char mode[16];
@@ -40,6 +41,7 @@ static int print_json(const struct logstore_info *info, const char *uuid)
         json_print_number(&o, "first", info->bounds.first);
         json_print_number(&o, "tail", info->bounds.tail);
         json_print_number(&o, "durable", info->bounds.durable);
+        json_print_number(&o, "shipped", shipped);
         json_print_number(&o, "records", record_count(&info->bounds));
         json_print_number(&o, "epoch", info->bounds.epoch);
         json_print_number(&o, "segments", info->segments);
@@ -83,7 +85,7 @@ static const char *state_text(const struct logstore_info *info)
         return info->clean ? "closed" : "not closed: the next writer recovers it";
 }
 
-static int print_table(const struct logstore_info *info, const char *uuid)
+static int print_table(const struct logstore_info *info, uint64_t shipped, const char *uuid)
 {
         printf("%-14s %s\n", "store", uuid);
         printf("%-14s %s\n", "state", state_text(info));
@@ -93,6 +95,8 @@ static int print_table(const struct logstore_info *info, const char *uuid)
         line_number("first", info->bounds.first);
         line_number("tail", info->bounds.tail);
         line_number("durable", info->bounds.durable);
+        if (shipped != LOGSTORE_UNKNOWN)
+                line_number("shipped", shipped);
         line_number("epoch", info->bounds.epoch);
         line_number("segments", info->segments);
         line_size("segment size", info->segment_bytes);
@@ -125,6 +129,7 @@ int verb_info(int count, char **arguments)
         if (r < 0)
                 status = report_store(r, arguments[0]);
         else
-                status = json ? print_json(&info, uuid) : print_table(&info, uuid);
+                status = json ? print_json(&info, shipped_number(store), uuid)
+                              : print_table(&info, shipped_number(store), uuid);
         return session_close(store, arguments[0], status);
 }

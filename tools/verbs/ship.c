@@ -30,14 +30,30 @@ static void tell(const struct logstore_ship *ship, const char *dir, const char *
                         dir);
 }
 
-static int ship_on(struct logstore_ship *ship, int64_t interval_ns, struct progress *progress)
+/* What is not shipped and not there any more. */
+static void tell_gap(const struct logstore_ship *ship, const char *dir, uint64_t *missed)
+{
+        struct logstore_ship_report report = { .struct_bytes = sizeof(report) };
+
+        if (logstore_ship_tell(ship, &report) < 0 || report.missed == *missed)
+                return;
+        report_note("%s: %" PRIu64 " records up to %" PRIu64
+                    " were trimmed before they were shipped: what is there begins with %" PRIu64,
+                    dir, report.missed - *missed, report.gap_last, report.gap_last + 1);
+        *missed = report.missed;
+}
+
+static int ship_on(struct logstore_ship *ship, const char *dir, int64_t interval_ns,
+                   struct progress *progress)
 {
         struct timespec pause = { interval_ns / 1000000000, interval_ns % 1000000000 };
+        uint64_t missed = 0;
         int r = logstore_ship_start(ship);
 
         while (r == 0) {
                 r = logstore_ship_round(ship);
                 progress_clear(progress);
+                tell_gap(ship, dir, &missed);
                 if (r < 0 || !remote_words.follow)
                         break;
                 nanosleep(&pause, NULL);
@@ -57,6 +73,16 @@ static int parse_level(const char *text, uint32_t *ret)
                                     LOGSTORE_SHIP_COMPRESS_MAX);
         *ret = text ? (uint32_t)level : 0;
         return STATUS_DONE;
+}
+
+static int parse_lag(const char *text, struct logstore_ship_options *ret)
+{
+        if (!text)
+                return STATUS_DONE;
+        if ((size_parse(text, &ret->max_lag_bytes) == 0 && ret->max_lag_bytes) ||
+            (duration_parse(text, &ret->max_lag_ns) == 0 && ret->max_lag_ns > 0))
+                return STATUS_DONE;
+        return report_usage("--max-lag %s: wanted a size like 10G, or a duration like 2d", text);
 }
 
 static int parse(int64_t *ret_interval_ns, struct progress *progress)
@@ -84,6 +110,8 @@ int verb_ship(int count, char **arguments)
         (void)count;
         if (status == STATUS_DONE)
                 status = parse_level(remote_words.compress, &options.compress);
+        if (status == STATUS_DONE)
+                status = parse_lag(remote_words.max_lag, &options);
         if (status != STATUS_DONE)
                 return status;
         options.flags = remote_words.takeover ? LOGSTORE_SHIP_TAKEOVER : 0;
@@ -93,7 +121,7 @@ int verb_ship(int count, char **arguments)
         r = logstore_ship_open(arguments[0], arguments[1], &remote, &options, &ship);
         if (r < 0)
                 return report_remote(r, arguments[1]);
-        r = ship_on(ship, interval_ns, &progress);
+        r = ship_on(ship, arguments[0], interval_ns, &progress);
         if (r < 0)
                 status = report_remote(r, arguments[1]);
         else

@@ -151,6 +151,64 @@ LOGSTORE_API void logstore_ship_stop(struct logstore_ship *ship);
 LOGSTORE_API int logstore_ship_tell(const struct logstore_ship *ship,
                                     struct logstore_ship_report *ret);
 
+/* ---- ship many stores -------------------------------------------------------------------- */
+
+struct logstore_ship_all;
+
+/* What happened to one store. Strings are valid during the call. */
+struct logstore_ship_event {
+        uint32_t struct_bytes; /* the library sets it */
+        int32_t error;         /* 0: it is shipped, for the first time or after a failure. Else it
+                                * was not, and is tried again after a while; behind -EPIPE never */
+        const char *name;      /* of its directory */
+        const char *detail;    /* of the error; "" */
+        uint64_t number;       /* all up to this record is in the bucket */
+        uint64_t missed;       /* records that were trimmed before they were shipped, in all */
+};
+
+struct logstore_ship_all_options {
+        uint32_t struct_bytes; /* sizeof; set by LOGSTORE_SHIP_ALL_OPTIONS_INIT */
+        uint32_t threads;      /* stores that are shipped at once; 0: 8 */
+        uint32_t follow;       /* 0: end once each store was shipped, or has failed */
+        uint32_t reserved;
+        /* Calls come from any thread, one at a time. NULL: none. */
+        void (*event)(void *context, const struct logstore_ship_event *event);
+        void *context;
+};
+#define LOGSTORE_SHIP_ALL_OPTIONS_INIT LOGSTORE_REMOTE_INIT_(struct logstore_ship_all_options)
+
+struct logstore_ship_all_report {
+        uint32_t struct_bytes; /* the caller sets it to sizeof */
+        uint32_t stores;       /* that are there, */
+        uint32_t failed;       /* and that were not shipped the last time */
+        uint32_t reserved;
+        uint64_t commits, objects, bytes; /* sent */
+};
+
+/*
+ * Ship every store NAME in @parent, a directory, to URL/NAME. They share connections, and a few
+ * threads. Each interval of @ship's options they look which stores have something new, which costs
+ * no request. New stores are found within ten seconds. One that fails does not hold up the others.
+ *
+ * A store takes some 100 KB of memory and a few descriptors: see RLIMIT_NOFILE.
+ */
+LOGSTORE_API int logstore_ship_all_open(const char *parent, const char *url,
+                                        const struct logstore_remote_options *remote,
+                                        const struct logstore_ship_options *ship,
+                                        const struct logstore_ship_all_options *options,
+                                        struct logstore_ship_all **ret);
+
+/* Ship until all is there, or, if it is to follow, until it is stopped: then -ECANCELED. What fails
+ * with one store is told as an event, and the number of such stores is returned. */
+LOGSTORE_API int logstore_ship_all_run(struct logstore_ship_all *all);
+
+/* End it. May be called by a signal handler, and by any thread. */
+LOGSTORE_API void logstore_ship_all_stop(struct logstore_ship_all *all);
+
+LOGSTORE_API int logstore_ship_all_tell(struct logstore_ship_all *all,
+                                        struct logstore_ship_all_report *ret);
+LOGSTORE_API void logstore_ship_all_close(struct logstore_ship_all *all); /* when run has ended */
+
 /* ---- fetch ------------------------------------------------------------------------------ */
 
 struct logstore_fetch_options {

@@ -117,6 +117,32 @@ int bucket_open(const char *url, const struct bucket_options *options, struct bu
         return 0;
 }
 
+int bucket_open_below(struct bucket *bucket, const char *name, struct bucket **ret)
+{
+        size_t size = strlen(bucket->url);
+        struct bucket *below;
+        char *url = NULL;
+        int r;
+
+        if (strlen(name) > BUCKET_NAME_MAX || !part_is_valid(name, strlen(name)))
+                return remote_detail(-EINVAL,
+                                     "\"%.200s\" is no name below %s: letters, digits, '.' and '-'",
+                                     name, bucket->url);
+        while (size > 1 && bucket->url[size - 1] == '/')
+                size--;
+        if (asprintf(&url, "%.*s/%s", (int)size, bucket->url, name) < 0)
+                return remote_detail(-ENOMEM, "out of memory");
+        r = bucket->backend->below(bucket, name, &below);
+        if (r < 0) {
+                free(url);
+                return r;
+        }
+        below->backend = bucket->backend;
+        below->url = url;
+        *ret = below;
+        return 0;
+}
+
 void bucket_close(struct bucket *bucket)
 {
         char *url;

@@ -85,6 +85,7 @@ struct bucket_backend {
                     struct bucket_reply *ret_reply);
         int (*remove)(struct bucket *bucket, const char *name, struct bucket_reply *ret_reply);
         int (*place)(const struct bucket *bucket, char *ret, size_t room);
+        int (*below)(struct bucket *bucket, const char *name, struct bucket **ret);
 };
 
 /* What every backend's bucket begins with. bucket_open() sets it and bucket_close() frees the URL;
@@ -105,6 +106,10 @@ bool bucket_name_is_valid(const char *name);
  * a bad URL. -EOPNOTSUPP: this library was built without the backend. */
 int bucket_open(const char *url, const struct bucket_options *options, struct bucket **ret);
 void bucket_close(struct bucket *bucket); /* NULL is fine */
+
+/* Open URL/NAME of an open bucket, with its connections and credentials. It is closed before
+ * that. -EINVAL: @name is not one of letters, digits, '.' and '-'. */
+int bucket_open_below(struct bucket *bucket, const char *name, struct bucket **ret);
 
 /* The malloc'ed name of the place itself: alike for URLs that mean the same, and another one for
  * the same URL on another server. NULL: out of memory. */

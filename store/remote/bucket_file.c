@@ -195,6 +195,18 @@ static int remove_object(struct bucket *bucket, const char *name, struct bucket_
         return r;
 }
 
+static int open_below(struct bucket *bucket, const char *name, struct bucket **ret)
+{
+        char *path = NULL;
+        int r;
+
+        if (asprintf(&path, "%s/%s", ((const struct file_bucket *)bucket)->path, name) < 0)
+                return remote_detail(-ENOMEM, "out of memory");
+        r = open_bucket(path, NULL, ret);
+        free(path);
+        return r;
+}
+
 /* As snprintf(3). */
 static int describe(const struct bucket *bucket, char *ret, size_t room)
 {
@@ -215,5 +227,6 @@ const struct bucket_backend bucket_file_backend = {
         .get = get,
         .list = file_list,
         .place = describe,
+        .below = open_below,
         .remove = remove_object,
 };

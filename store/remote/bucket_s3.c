@@ -24,8 +24,10 @@ static void close_bucket(struct bucket *bucket)
 {
         struct s3 *s3 = s3_of(bucket);
 
-        http_free(s3->http);
-        s3_credentials_free(s3->credentials);
+        if (!s3->borrows) {
+                http_free(s3->http);
+                s3_credentials_free(s3->credentials);
+        }
         s3_place_free(&s3->place);
         free(s3);
 }
@@ -93,6 +95,26 @@ int s3_remove(struct bucket *bucket, const char *name, struct bucket_reply *ret_
         return r;
 }
 
+static int open_below(struct bucket *bucket, const char *name, struct bucket **ret)
+{
+        const struct s3 *above = s3_of(bucket);
+        struct s3 *s3 = calloc(1, sizeof(*s3));
+        int r = s3 ? s3_place_below(&above->place, name, &s3->place)
+                   : remote_detail(-ENOMEM, "out of memory");
+
+        if (r < 0) {
+                free(s3);
+                return r;
+        }
+        s3->credentials = above->credentials;
+        s3->http = above->http;
+        s3->borrows = true;
+        s3->connections = above->connections;
+        s3->part_bytes = above->part_bytes;
+        *ret = &s3->bucket;
+        return 0;
+}
+
 /* As snprintf(3). */
 static int describe(const struct bucket *bucket, char *ret, size_t room)
 {
@@ -112,4 +134,5 @@ const struct bucket_backend bucket_s3_backend = {
         .list = s3_list,
         .remove = s3_remove,
         .place = describe,
+        .below = open_below,
 };

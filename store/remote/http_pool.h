@@ -13,7 +13,7 @@ struct http;
 
 /* The caller has the lock. */
 struct http_pool {
-        void *idle[8];
+        void *idle[64];
         size_t count;
 };
 

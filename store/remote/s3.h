@@ -23,6 +23,7 @@ struct s3 {
         struct s3_place place;
         struct s3_credentials *credentials;
         struct http *http;
+        bool borrows; /* credentials and http are another's */
         uint32_t connections;
         uint64_t part_bytes;
 };

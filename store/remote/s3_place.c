@@ -217,6 +217,23 @@ int s3_place_init(const char *place, const struct bucket_options *options,
         return r;
 }
 
+int s3_place_below(const struct s3_place *place, const char *name, struct s3_place *ret)
+{
+        *ret = (struct s3_place){ .tls = place->tls };
+        text_add(&ret->bucket, text_string(&place->bucket));
+        text_printf(&ret->prefix, "%s%s/", text_string(&place->prefix), name);
+        text_add(&ret->origin, text_string(&place->origin));
+        text_add(&ret->host, text_string(&place->host));
+        text_add(&ret->base, text_string(&place->base));
+        text_add(&ret->region, text_string(&place->region));
+        if (ret->bucket.failed || ret->prefix.failed || ret->origin.failed || ret->host.failed ||
+            ret->base.failed || ret->region.failed) {
+                s3_place_free(ret);
+                return remote_detail(-ENOMEM, "out of memory");
+        }
+        return 0;
+}
+
 void s3_place_free(struct s3_place *place)
 {
         text_free(&place->bucket);

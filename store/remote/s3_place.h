@@ -24,6 +24,9 @@ struct s3_place {
 /* @place is "//BUCKET/PREFIX". -EINVAL: it is not, or the endpoint is no URL. */
 int s3_place_init(const char *place, const struct bucket_options *options,
                   const struct profile *profile, struct s3_place *ret);
+
+/* The same bucket, with @name and '/' behind its prefix. */
+int s3_place_below(const struct s3_place *place, const char *name, struct s3_place *ret);
 void s3_place_free(struct s3_place *place);
 
 /* The path of the object @name; "": of the bucket. */

@@ -90,31 +90,36 @@ static int open_parts(struct logstore_ship *ship, const char *directory)
         return read_identity(ship);
 }
 
-int logstore_ship_open(const char *directory, const char *url,
-                       const struct logstore_remote_options *remote,
-                       const struct logstore_ship_options *options, struct logstore_ship **ret)
+int ship_check_options(const struct logstore_ship_options *options)
 {
-        struct logstore_ship *ship;
-        int r;
-
-        if (!directory || !url || !ret || (options && options->struct_bytes != sizeof(*options)))
-                return remote_detail(-EINVAL, "an argument is NULL, or struct_bytes is not set");
+        if (options && options->struct_bytes != sizeof(*options))
+                return remote_detail(-EINVAL, "struct_bytes is not set");
         if (options && options->compress > LOGSTORE_SHIP_COMPRESS_MAX)
                 return remote_detail(-EINVAL, "level %u: 1 to %d are there to compress with",
                                      options->compress, LOGSTORE_SHIP_COMPRESS_MAX);
-        ship = calloc(1, sizeof(*ship));
-        if (!ship)
+        return 0;
+}
+
+int ship_open(const char *directory, struct bucket *bucket,
+              const struct logstore_ship_options *options, uint32_t connections,
+              struct logstore_ship **ret)
+{
+        struct logstore_ship *ship = calloc(1, sizeof(*ship));
+        int r;
+
+        if (!ship) {
+                bucket_close(bucket);
                 return remote_detail(-ENOMEM, "no memory for a shipper");
+        }
         if (options)
                 ship->options = *options;
         if (ship->options.interval_ms == 0)
                 ship->options.interval_ms = INTERVAL_MS;
-        ship->connections = remote && remote->connections ? remote->connections : CONNECTIONS;
+        ship->bucket = bucket;
+        ship->connections = connections ? connections : CONNECTIONS;
         ship->directory = -1;
         ship->patience_ns = PATIENCE_NS;
         r = open_parts(ship, directory);
-        if (r == 0)
-                r = remote_open(url, remote, &ship->bucket);
         if (r == 0)
                 r = ship_name_positions(ship);
         if (r < 0) {
@@ -123,6 +128,21 @@ int logstore_ship_open(const char *directory, const char *url,
         }
         *ret = ship;
         return 0;
+}
+
+int logstore_ship_open(const char *directory, const char *url,
+                       const struct logstore_remote_options *remote,
+                       const struct logstore_ship_options *options, struct logstore_ship **ret)
+{
+        struct bucket *bucket;
+        int r = directory && url && ret ? ship_check_options(options)
+                                        : remote_detail(-EINVAL, "an argument is NULL");
+
+        if (r == 0)
+                r = remote_open(url, remote, &bucket);
+        if (r < 0)
+                return r;
+        return ship_open(directory, bucket, options, remote ? remote->connections : 0, ret);
 }
 
 void logstore_ship_close(struct logstore_ship *ship)

@@ -101,6 +101,14 @@ int ship_set_end_at(const struct logstore_ship *ship, const struct remote_place 
 int ship_check_end(const struct logstore_ship *ship, const struct commit_header *header,
                    bool *ret_same);
 
+/* Options of a public call; NULL is fine. -EINVAL. */
+int ship_check_options(const struct logstore_ship_options *options);
+
+/* As logstore_ship_open(). Takes over the bucket, also on failure. */
+int ship_open(const char *directory, struct bucket *bucket,
+              const struct logstore_ship_options *options, uint32_t connections,
+              struct logstore_ship **ret);
+
 /* Send the request until there is an answer, for five minutes. -EAGAIN: there was none. -ECANCELED:
  * the shipper is to stop. */
 typedef int ship_put(struct bucket *bucket, const char *name, const struct bucket_source *source,

@@ -29,6 +29,8 @@ static struct poptOption place_options[] = {
 
 struct poptOption ship_options[] = {
         { "follow", 'f', POPT_ARG_NONE, &remote_words.follow, 0, "go on as the log grows", NULL },
+        { "all", 0, POPT_ARG_NONE, &remote_words.all, 0,
+          "DIR has many stores: each goes to URL/NAME", NULL },
         { "interval", 0, POPT_ARG_STRING, &remote_words.interval, 0,
           "how often to look for something new; 1s if not said", "DURATION" },
         { "compress", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &remote_words.compress, 0,

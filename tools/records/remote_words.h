@@ -10,7 +10,7 @@
 #include <popt.h>
 
 extern struct remote_words {
-        int follow, takeover;
+        int follow, takeover, all;
         char *interval, *compress, *max_lag, *progress;
         /* How the object store is reached. Keys are no options: they would show. */
         char *endpoint, *region, *profile, *ca_file;

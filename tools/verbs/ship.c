@@ -12,6 +12,7 @@
 #include "lib/report.h"
 #include "records/bucket_place.h"
 #include "records/remote_words.h"
+#include "verbs/ship.h"
 #include "verbs/verbs.h"
 
 static void tell(const struct logstore_ship *ship, const char *dir, const char *url)
@@ -116,6 +117,8 @@ int verb_ship(int count, char **arguments)
                 return status;
         options.flags = remote_words.takeover ? LOGSTORE_SHIP_TAKEOVER : 0;
         options.interval_ms = (uint32_t)(interval_ns / 1000000);
+        if (remote_words.all)
+                return ship_all(arguments[0], arguments[1], &remote, &options);
         options.progress = progress_hook;
         options.context = &progress;
         r = logstore_ship_open(arguments[0], arguments[1], &remote, &options, &ship);

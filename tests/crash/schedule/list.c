@@ -38,37 +38,35 @@ static void write_head(FILE *file, const char *task, const struct plan *plan)
                 (unsigned long long)plan->seed, plan->weak, plan->races);
 }
 
-int list_record(const struct task *task, const struct plan *plan, const char *path)
+static void record(const struct task *task, const struct plan *plan, FILE *file)
 {
-        FILE *file = fopen(path, "w");
         struct plan recorded = *plan;
 
-        if (!file)
-                return -errno;
         recorded.record = true;
         write_head(file, task->name, plan);
         run_schedule(&recorded, file, NULL);
+}
+
+int list_record(const struct task *task, const struct plan *plan, const char *path)
+{
+        FILE *file = fopen(path, "w");
+
+        if (!file)
+                return -errno;
+        record(task, plan, file);
         return fclose(file) == 0 ? 0 : -errno;
 }
 
-static bool load(const char *path, struct list *ret)
+static bool parse(FILE *file, struct list *ret)
 {
         char line[256];
         unsigned long long seed;
         int weak, races;
-        FILE *file = fopen(path, "r");
 
-        if (!file) {
-                fprintf(stderr, "crash-schedule: %s: %s\n", path, strerror(errno));
-                return false;
-        }
         *ret = (struct list){ .lines = calloc(CHOICES, sizeof(char *)) };
         if (!ret->lines || fscanf(file, "scenario %79s seed %llu weak %d races %d ", ret->task,
-                                  &seed, &weak, &races) != 4) {
-                fprintf(stderr, "crash-schedule: %s: no list of decisions\n", path);
-                fclose(file);
+                                  &seed, &weak, &races) != 4)
                 return false;
-        }
         ret->plan = (struct plan){ .how = STRATEGY_REPLAY,
                                    .seed = seed,
                                    .weak = weak,
@@ -76,8 +74,23 @@ static bool load(const char *path, struct list *ret)
                                    .most_points = RUN_MOST_POINTS };
         while (ret->count < CHOICES && fgets(line, sizeof(line), file))
                 ret->lines[ret->count++] = strdup(line);
-        fclose(file);
         return true;
+}
+
+static bool load(const char *path, struct list *ret)
+{
+        FILE *file = fopen(path, "r");
+        bool well;
+
+        if (!file) {
+                fprintf(stderr, "crash-schedule: %s: %s\n", path, strerror(errno));
+                return false;
+        }
+        well = parse(file, ret);
+        fclose(file);
+        if (!well)
+                fprintf(stderr, "crash-schedule: %s: no list of decisions\n", path);
+        return well;
 }
 
 static bool set(const char *path, struct list *list)
@@ -133,6 +146,23 @@ static bool fails_alike(const struct list *list, char *const *lines, unsigned co
         outcome = run_schedule(&list->plan, NULL, NULL);
         words(outcome.verdict, now, sizeof(now));
         return outcome.failed && strcmp(now, wanted) == 0;
+}
+
+bool list_replays(const struct task *task, const struct plan *plan, const char *verdict)
+{
+        FILE *file = tmpfile();
+        struct list list;
+        char wanted[64];
+        bool well;
+
+        if (!file)
+                return false;
+        record(task, plan, file);
+        rewind(file);
+        words(verdict, wanted, sizeof(wanted));
+        well = parse(file, &list) && fails_alike(&list, list.lines, list.count, wanted);
+        fclose(file);
+        return well;
 }
 
 /* Leave out ever smaller pieces, until no single line can go. */

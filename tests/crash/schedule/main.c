@@ -139,6 +139,17 @@ static bool is_expected(const struct task *task, const struct outcome *outcome)
                strncmp(outcome->verdict, expects, strlen(expects)) == 0;
 }
 
+/* Where a fault is expected: what was decided must lead to it again. */
+static void check_list(const struct task *task, const struct plan *plan,
+                       const struct outcome *outcome)
+{
+        if (list_replays(task, plan, outcome->verdict))
+                return;
+        fprintf(stderr, "crash-schedule: %s %s seed %llu: its list does not lead there again\n",
+                task->name, task->strategy, (unsigned long long)plan->seed);
+        atomic_fetch_add(&sums->failures, 1);
+}
+
 /* In a process of its own. */
 static void run_task(const struct task *task, uint64_t round, double until)
 {
@@ -159,6 +170,7 @@ static void run_task(const struct task *task, uint64_t round, double until)
                 atomic_fetch_add(&sums->points, outcome.figures.points);
                 if (is_expected(task, &outcome)) {
                         atomic_store(&sums->caught[task - tasks], true);
+                        check_list(task, &plan, &outcome);
                         break;
                 }
                 if (!outcome.failed || task->scenario->expects)

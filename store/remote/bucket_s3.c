@@ -99,9 +99,11 @@ static int open_below(struct bucket *bucket, const char *name, struct bucket **r
 {
         const struct s3 *above = s3_of(bucket);
         struct s3 *s3 = calloc(1, sizeof(*s3));
-        int r = s3 ? s3_place_below(&above->place, name, &s3->place)
-                   : remote_detail(-ENOMEM, "out of memory");
+        int r;
 
+        if (!s3)
+                return remote_detail(-ENOMEM, "out of memory");
+        r = s3_place_below(&above->place, name, &s3->place);
         if (r < 0) {
                 free(s3);
                 return r;

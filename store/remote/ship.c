@@ -154,6 +154,7 @@ void logstore_ship_close(struct logstore_ship *ship)
                 close(ship->directory);
         bucket_close(ship->bucket);
         table_free(&ship->table);
+        free(ship->since);
         free(ship);
 }
 

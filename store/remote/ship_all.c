@@ -14,7 +14,7 @@
 #define THREADS 8
 #define THREADS_MAX 64
 #define SCAN_NS (10 * SECOND_NS)
-#define PAUSE_NS (SECOND_NS / 20)      /* how soon a stop is heard */
+#define PAUSE_NS (SECOND_NS / 20)       /* how soon a stop is heard */
 #define AGAIN_MOST_NS (300 * SECOND_NS) /* after failures */
 
 /* ---- one store ---- */
@@ -275,8 +275,7 @@ int logstore_ship_all_run(struct logstore_ship_all *all)
 
         if (r < 0)
                 return r;
-        while (running < wanted &&
-               pthread_create(&threads[running], NULL, work, all) == 0)
+        while (running < wanted && pthread_create(&threads[running], NULL, work, all) == 0)
                 running++;
         if (running == 0)
                 return remote_detail(-EAGAIN, "no thread can be started");
@@ -337,8 +336,7 @@ int logstore_ship_all_open(const char *parent, const char *url,
         if (!all)
                 return remote_detail(-ENOMEM, "no memory for shippers");
         init_locks(all);
-        all->ship_options = ship ? *ship
-                                 : (struct logstore_ship_options)LOGSTORE_SHIP_OPTIONS_INIT;
+        all->ship_options = ship ? *ship : (struct logstore_ship_options)LOGSTORE_SHIP_OPTIONS_INIT;
         all->ship_options.progress = NULL; /* it is one store's */
         if (all->ship_options.interval_ms == 0)
                 all->ship_options.interval_ms = 1000;

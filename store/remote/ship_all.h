@@ -13,7 +13,6 @@
 #include "remote/ship_private.h"
 
 struct ship_store {
-        char *name;
         struct logstore_ship *ship;  /* NULL: not opened yet */
         struct logstore_bounds seen; /* of the log, when it was shipped last */
         int64_t due_ns;              /* not before, by the boot clock; INT64_MAX: never again */
@@ -22,6 +21,7 @@ struct ship_store {
         bool busy, done;
         bool settled; /* the last round sent nothing */
         int error;    /* of the last round */
+        char name[];
 };
 
 struct logstore_ship_all {

@@ -16,7 +16,6 @@ void ship_store_free(struct ship_store *store)
         if (!store)
                 return;
         logstore_ship_close(store->ship);
-        free(store->name);
         free(store);
 }
 
@@ -28,25 +27,32 @@ static bool is_known(const struct logstore_ship_all *all, const char *name)
         return false;
 }
 
+static int make_room(struct logstore_ship_all *all)
+{
+        size_t room = all->room ? 2 * all->room : 64;
+        struct ship_store **stores;
+
+        if (all->count < all->room)
+                return 0;
+        stores = reallocarray(all->stores, room, sizeof(*stores));
+        if (!stores)
+                return remote_detail(-ENOMEM, "no memory for another store");
+        all->stores = stores;
+        all->room = room;
+        return 0;
+}
+
 static int add(struct logstore_ship_all *all, const char *name)
 {
-        struct ship_store *store = calloc(1, sizeof(*store));
+        struct ship_store *store;
+        int r = make_room(all);
 
-        if (store)
-                store->name = strdup(name);
-        if (store && store->name && all->count == all->room) {
-                size_t room = all->room ? 2 * all->room : 64;
-                struct ship_store **stores = reallocarray(all->stores, room, sizeof(*stores));
-
-                if (stores) {
-                        all->stores = stores;
-                        all->room = room;
-                }
-        }
-        if (!store || !store->name || all->count == all->room) {
-                ship_store_free(store);
+        if (r < 0)
+                return r;
+        store = calloc(1, sizeof(*store) + strlen(name) + 1);
+        if (!store)
                 return remote_detail(-ENOMEM, "no memory for another store");
-        }
+        memcpy(store->name, name, strlen(name) + 1);
         all->stores[all->count++] = store;
         return 0;
 }

@@ -186,6 +186,23 @@ static void note_beginning(const struct logstore_ship *ship, const struct remote
                 next->first_number = entry->segment_number;
 }
 
+/* Most shippers need little of what a commit may hold, and one process may have many. */
+int ship_make_room(struct logstore_ship *ship, uint32_t count)
+{
+        struct remote_entry *since;
+
+        if (count <= ship->since_room)
+                return 0;
+        if (count < 2 * ship->since_room)
+                count = 2 * ship->since_room;
+        since = reallocarray(ship->since, count, sizeof(*since));
+        if (!since)
+                return remote_detail(-ENOMEM, "no memory for %u entries", count);
+        ship->since = since;
+        ship->since_room = count;
+        return 0;
+}
+
 /* A commit holds only so many entries. A checkpoint that could not be put is tried again. */
 static int make_room(struct logstore_ship *ship)
 {
@@ -193,7 +210,7 @@ static int make_room(struct logstore_ship *ship)
 
         if (r == 0 && ship->since_count == COMMIT_ENTRIES_MAX)
                 return remote_detail(-EAGAIN, "%s: no answer to a checkpoint", ship->bucket->url);
-        return r;
+        return r == 0 ? ship_make_room(ship, ship->since_count + 1) : r;
 }
 
 int ship_commit(struct logstore_ship *ship, const struct commit_header *header,

@@ -46,8 +46,8 @@ struct logstore_ship {
         struct remote_place trimmed_end; /* here no position can be set any more */
         uint64_t gap_first, gap_last;    /* records that the next claim gives up; 0: none */
         struct table table;              /* all that is there as of it */
-        struct remote_entry since[COMMIT_ENTRIES_MAX]; /* what came since its checkpoint */
-        uint32_t since_count;
+        struct remote_entry *since;      /* what came since its checkpoint */
+        uint32_t since_count, since_room;
         struct bucket_reply confirmed;  /* the last confirmation */
         int64_t collect_ns;             /* not before, by the boot clock; INT64_MAX: never */
         uint64_t first_number, durable; /* of the local log */
@@ -157,6 +157,9 @@ bool ship_was_trimmed(struct logstore_ship *ship, bool *ret_gap);
 int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
                 const void *payload);
+
+/* Have room for so many entries in since. -ENOMEM. */
+int ship_make_room(struct logstore_ship *ship, uint32_t count);
 
 /* Note that an answer shows our term as the newest. */
 void ship_confirm(struct logstore_ship *ship, const struct bucket_reply *reply);

@@ -187,6 +187,9 @@ static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64
         r = read_table(ship, newest, &last);
         if (r != 0)
                 return r;
+        r = ship_make_room(ship, newest->header->entry_count);
+        if (r < 0)
+                return r;
         ship->last = last;
         ship->said = *newest->header;
         ship->since_count = 0;

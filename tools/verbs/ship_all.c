@@ -55,8 +55,7 @@ int ship_all(const char *parent, const char *url, const struct logstore_remote_o
         if (r != 0)
                 status = r < 0 ? report_remote(r, url) : STATUS_STORE;
         if (logstore_ship_all_tell(stores, &report) == 0)
-                report_note("%s: %u stores, %u failed; sent %" PRIu64 " commits, %" PRIu64
-                            " bytes",
+                report_note("%s: %u stores, %u failed; sent %" PRIu64 " commits, %" PRIu64 " bytes",
                             parent, report.stores, report.failed, report.commits, report.bytes);
         logstore_ship_all_close(stores);
         return status;

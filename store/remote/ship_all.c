@@ -153,10 +153,9 @@ static struct ship_store *find_first(const struct logstore_ship_all *all)
 {
         struct ship_store *first = NULL;
 
-        for (size_t i = 0; i < all->count; i++)
-                if (may_be_due(all, all->stores[i]) &&
-                    (!first || all->stores[i]->due_ns < first->due_ns))
-                        first = all->stores[i];
+        for (struct ship_store *store = all->first; store; store = store->next)
+                if (may_be_due(all, store) && (!first || store->due_ns < first->due_ns))
+                        first = store;
         return first;
 }
 
@@ -184,9 +183,8 @@ static bool is_done(const struct logstore_ship_all *all)
                 return true;
         if (all->options.follow)
                 return false;
-        for (size_t i = 0; i < all->count; i++)
-                if (all->stores[i]->busy || !all->stores[i]->done ||
-                    (!all->stores[i]->settled && all->stores[i]->failures == 0))
+        for (const struct ship_store *store = all->first; store; store = store->next)
+                if (store->busy || !store->done || (!store->settled && store->failures == 0))
                         return false;
         return true;
 }
@@ -221,9 +219,9 @@ static void *work(void *context)
 static void stop_stores(struct logstore_ship_all *all)
 {
         pthread_mutex_lock(&all->lock);
-        for (size_t i = 0; i < all->count; i++)
-                if (all->stores[i]->ship)
-                        logstore_ship_stop(all->stores[i]->ship);
+        for (const struct ship_store *store = all->first; store; store = store->next)
+                if (store->ship)
+                        logstore_ship_stop(store->ship);
         pthread_cond_broadcast(&all->changed);
         pthread_mutex_unlock(&all->lock);
 }
@@ -262,8 +260,8 @@ static unsigned count_failed(const struct logstore_ship_all *all)
 {
         unsigned failed = 0;
 
-        for (size_t i = 0; i < all->count; i++)
-                failed += !all->stores[i]->busy && all->stores[i]->error < 0;
+        for (const struct ship_store *store = all->first; store; store = store->next)
+                failed += !store->busy && store->error < 0;
         return failed;
 }
 
@@ -301,7 +299,6 @@ int logstore_ship_all_tell(struct logstore_ship_all *all, struct logstore_ship_a
         pthread_mutex_lock(&all->lock);
         *ret = all->report;
         ret->struct_bytes = sizeof(*ret);
-        ret->stores = (uint32_t)all->count;
         ret->failed = count_failed(all);
         pthread_mutex_unlock(&all->lock);
         return 0;
@@ -362,9 +359,12 @@ void logstore_ship_all_close(struct logstore_ship_all *all)
 {
         if (!all)
                 return;
-        for (size_t i = 0; i < all->count; i++)
-                ship_store_free(all->stores[i]);
-        free(all->stores);
+        while (all->first) {
+                struct ship_store *store = all->first;
+
+                all->first = store->next;
+                ship_store_free(store);
+        }
         bucket_close(all->bucket);
         pthread_mutex_destroy(&all->lock);
         pthread_mutex_destroy(&all->telling);

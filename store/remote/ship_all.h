@@ -13,6 +13,7 @@
 #include "remote/ship_private.h"
 
 struct ship_store {
+        struct ship_store *next;
         struct logstore_ship *ship;  /* NULL: not opened yet */
         struct logstore_bounds seen; /* of the log, when it was shipped last */
         int64_t due_ns;              /* not before, by the boot clock; INT64_MAX: never again */
@@ -36,8 +37,7 @@ struct logstore_ship_all {
          * whether it has a ship. */
         pthread_mutex_t lock;
         pthread_cond_t changed; /* something may be due */
-        struct ship_store **stores;
-        size_t count, room;
+        struct ship_store *first;
         struct logstore_ship_all_report report;
 
         pthread_mutex_t telling; /* one event at a time */

@@ -21,39 +21,22 @@ void ship_store_free(struct ship_store *store)
 
 static bool is_known(const struct logstore_ship_all *all, const char *name)
 {
-        for (size_t i = 0; i < all->count; i++)
-                if (strcmp(all->stores[i]->name, name) == 0)
+        for (const struct ship_store *store = all->first; store; store = store->next)
+                if (strcmp(store->name, name) == 0)
                         return true;
         return false;
 }
 
-static int make_room(struct logstore_ship_all *all)
-{
-        size_t room = all->room ? 2 * all->room : 64;
-        struct ship_store **stores;
-
-        if (all->count < all->room)
-                return 0;
-        stores = reallocarray(all->stores, room, sizeof(*stores));
-        if (!stores)
-                return remote_detail(-ENOMEM, "no memory for another store");
-        all->stores = stores;
-        all->room = room;
-        return 0;
-}
-
 static int add(struct logstore_ship_all *all, const char *name)
 {
-        struct ship_store *store;
-        int r = make_room(all);
+        struct ship_store *store = calloc(1, sizeof(*store) + strlen(name) + 1);
 
-        if (r < 0)
-                return r;
-        store = calloc(1, sizeof(*store) + strlen(name) + 1);
         if (!store)
                 return remote_detail(-ENOMEM, "no memory for another store");
         memcpy(store->name, name, strlen(name) + 1);
-        all->stores[all->count++] = store;
+        store->next = all->first;
+        all->first = store;
+        all->report.stores++;
         return 0;
 }
 
@@ -70,17 +53,19 @@ static bool is_store(int parent, const char *name)
 /* With the lock. One that is being shipped is looked at the next time. */
 static void drop_gone(struct logstore_ship_all *all, int parent)
 {
-        size_t kept = 0;
+        struct ship_store **link = &all->first;
 
-        for (size_t i = 0; i < all->count; i++) {
-                struct ship_store *store = all->stores[i];
+        while (*link) {
+                struct ship_store *store = *link;
 
-                if (store->busy || is_store(parent, store->name))
-                        all->stores[kept++] = store;
-                else
-                        ship_store_free(store);
+                if (store->busy || is_store(parent, store->name)) {
+                        link = &store->next;
+                        continue;
+                }
+                *link = store->next;
+                all->report.stores--;
+                ship_store_free(store);
         }
-        all->count = kept;
 }
 
 int ship_all_scan(struct logstore_ship_all *all)

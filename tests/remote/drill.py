@@ -74,8 +74,11 @@ class Drill:
                 shipper.communicate()
 
     def start_shipper(self):
+        """Every other one packs segments."""
+        packing = ["--compress"] if len(self.shippers) % 2 else []
         shipper = subprocess.Popen([self.tool, "ship", "--follow", "--interval=10ms", "--takeover",
-                                 self.store, self.url], stderr=subprocess.PIPE, text=True)
+                                    *packing, self.store, self.url],
+                                   stderr=subprocess.PIPE, text=True)
         self.shippers.append(shipper)
         return shipper
 

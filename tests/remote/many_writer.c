@@ -36,8 +36,7 @@ static struct logstore *open_store(const char *parent, unsigned which)
 
 static void append_all(struct logstore **stores, unsigned count)
 {
-        static const char record[] =
-                "2026-11-30T12:00:00 a line that a service writes, 200";
+        static const char record[] = "2026-11-30T12:00:00 a line that a service writes, 200";
 
         for (unsigned i = 0; i < count; i++)
                 check(logstore_append(stores[i], record, sizeof(record) - 1, NULL), "append");

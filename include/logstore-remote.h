@@ -1,5 +1,5 @@
 /*
- * logstore-remote.h - a log beyond one machine: ship it to an object store, and fetch it there
+ * logstore-remote.h - a log beyond one machine: ship it to an object store, fetch it, read it there
  *
  * A library of its own, liblogstore-remote. What logstore.h says of errors, units and struct_bytes
  * holds here, too; the line that tells of a failure is logstore_remote_detail().
@@ -7,7 +7,8 @@
  * URLs:     s3://BUCKET[/PREFIX]  an object store that speaks S3's protocol
  *           file:/DIRECTORY       a directory, for instance of a file server
  *           One prefix holds the log of one store.
- * Threads:  one at a time may use a shipper. Different ones are independent.
+ * Threads:  one at a time may use a shipper, or a remote log with its cursors. Different ones are
+ *           independent.
  * Fork:     what was opened before a fork belongs to the parent.
  * Secrets:  keys come from the environment, from the shared configuration files or from the cloud's
  *           own service, never from a call, and never go into a message.
@@ -36,6 +37,7 @@ extern "C" {
 #define LOGSTORE_REMOTE_OPTIONS_INIT LOGSTORE_REMOTE_INIT_(struct logstore_remote_options)
 #define LOGSTORE_SHIP_OPTIONS_INIT LOGSTORE_REMOTE_INIT_(struct logstore_ship_options)
 #define LOGSTORE_FETCH_OPTIONS_INIT LOGSTORE_REMOTE_INIT_(struct logstore_fetch_options)
+#define LOGSTORE_READ_OPTIONS_INIT LOGSTORE_REMOTE_INIT_(struct logstore_read_options)
 
 /* How the URL is reached. What is NULL or 0 comes from the environment (AWS_ENDPOINT_URL_S3,
  * AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, AWS_PROFILE, AWS_CA_BUNDLE), then from the
@@ -246,6 +248,136 @@ LOGSTORE_API int logstore_fetch(const char *url, const char *directory,
                                 const struct logstore_remote_options *remote,
                                 const struct logstore_fetch_options *options,
                                 struct logstore_fetch_report *ret);
+
+/* ---- read in place ---------------------------------------------------------------------- */
+
+struct logstore_remote;
+struct logstore_remote_cursor;
+
+struct logstore_read_options {
+        uint32_t struct_bytes; /* sizeof; set by LOGSTORE_READ_OPTIONS_INIT */
+        uint32_t look_ms;      /* how often a wait looks at the bucket; 0: 1,000 */
+        uint64_t cache_bytes;  /* of the log, kept in memory; 0: 32 MiB. A record is given from
+                                * there, or from as much memory again as it has bytes */
+        uint32_t patience_ms;  /* how long a request without answer is sent again; 0: 5 minutes */
+        uint32_t reserved;
+};
+
+/*
+ * Read the log in a bucket without a copy of it. What is read is the log as of the last look:
+ * logstore_remote_look() and the wait of a cursor look again. Objects that a look has seen stay for
+ * an hour at least. If one is gone later, the call that needs it looks itself and goes on, if the
+ * log still has the record.
+ *
+ * Every frame is checked before it is given. *ret is valid until logstore_remote_close().
+ *
+ * -ENODATA      nothing was shipped there
+ * -EBADMSG      an object is damaged or missing (detail: which, offset, records in it)
+ * -EREMOTEIO    no answer for the patience
+ * -EMEDIUMTYPE  another store's log is there since the last look: open it anew
+ * -EPROTONOSUPPORT  of another version of the format
+ * -EACCES, -ENOMEM, -EIO
+ *
+ * These are the errors of all calls below, except that opening makes one request only, a list.
+ */
+LOGSTORE_API int logstore_remote_open(const char *url, const struct logstore_remote_options *remote,
+                                      const struct logstore_read_options *options,
+                                      struct logstore_remote **ret);
+LOGSTORE_API void logstore_remote_close(struct logstore_remote *remote); /* NULL is fine */
+
+/* Look at the bucket again. It takes one request if there is nothing new, else mostly two. */
+LOGSTORE_API int logstore_remote_look(struct logstore_remote *remote);
+
+/* Tell where the log begins and ends as of the last look. All of it is durable. */
+LOGSTORE_API int logstore_remote_bounds(struct logstore_remote *remote,
+                                        struct logstore_bounds *ret);
+
+struct logstore_remote_info {
+        uint32_t struct_bytes; /* the caller sets it to sizeof */
+        uint32_t version;      /* of the format in the bucket */
+        uint8_t uuid[16];      /* of the store */
+        struct logstore_bounds bounds;
+        uint64_t commit, term, checkpoint; /* numbers of the newest ones; checkpoint 0: none */
+        uint64_t segments;
+        uint64_t log_bytes;    /* of the segments' bytes that are there */
+        uint64_t stored_bytes; /* that objects and tails take */
+        uint64_t segment_bytes;
+        uint32_t file_mode, pid; /* of the store's files; of the shipper */
+        int64_t committed_ns;    /* when, by the shipper's clock */
+        char host[64];           /* where it ran */
+};
+LOGSTORE_API int logstore_remote_info(struct logstore_remote *remote,
+                                      struct logstore_remote_info *ret);
+
+struct logstore_remote_segment {
+        uint32_t struct_bytes; /* the library sets it */
+        uint32_t codec;        /* of the object; 0: plain, 1: zstd */
+        uint64_t id, salt;
+        uint64_t first_number, records; /* numbers, voids too */
+        uint64_t log_bytes;             /* of the segment, up to where the log leaves it */
+        uint64_t object_bytes;          /* of its object; 0: it has none */
+        uint64_t tails, tail_bytes;     /* commits with bytes of it behind the object */
+        uint32_t sealed, reserved;
+        char object[160]; /* its name in the bucket, "" */
+};
+
+/* Call @each for every segment, oldest first, until it returns non-zero; that is then returned. The
+ * segment is valid during the call. */
+LOGSTORE_API int logstore_remote_segments(struct logstore_remote *remote,
+                                          int (*each)(void *context,
+                                                      const struct logstore_remote_segment *),
+                                          void *context);
+
+/*
+ * Copy record @number into @buffer, as logstore_get() does. Right behind the open a record that the
+ * newest checkpoint knows in a segment's object costs two requests, and with the open's list three.
+ *
+ * -EINVAL (number 0), -EAGAIN (beyond the tail), -ESTALE (before the first, or cut off), -ENODATA
+ * (void), -ENOBUFS
+ */
+LOGSTORE_API int logstore_remote_get(struct logstore_remote *remote, uint64_t number, void *buffer,
+                                     size_t capacity, struct logstore_record *ret);
+
+/* Open a cursor that stands before the first record. Close it before the log. @flags: 0. */
+LOGSTORE_API int logstore_remote_cursor_open(struct logstore_remote *remote, uint32_t flags,
+                                             struct logstore_remote_cursor **ret);
+LOGSTORE_API void logstore_remote_cursor_close(struct logstore_remote_cursor *cursor);
+
+/* Step and seek as the functions of logstore_cursor do. ret->data is valid until the next call for
+ * this cursor. A scan reads ahead over several connections.
+ *
+ * -EAGAIN: no record there as of the last look. -ESTALE: the place was cut off or trimmed away. */
+LOGSTORE_API int logstore_remote_cursor_next(struct logstore_remote_cursor *cursor,
+                                             struct logstore_record *ret);
+LOGSTORE_API int logstore_remote_cursor_prev(struct logstore_remote_cursor *cursor,
+                                             struct logstore_record *ret);
+LOGSTORE_API int logstore_remote_cursor_seek(struct logstore_remote_cursor *cursor,
+                                             uint64_t number);
+LOGSTORE_API int logstore_remote_cursor_seek_time(struct logstore_remote_cursor *cursor,
+                                                  int64_t time_ns);
+LOGSTORE_API int logstore_remote_cursor_get(struct logstore_remote_cursor *cursor, uint64_t number,
+                                            struct logstore_record *ret);
+LOGSTORE_API uint64_t logstore_remote_cursor_position(const struct logstore_remote_cursor *cursor);
+
+/* Look at the bucket each look_ms until next has a record, or an error to tell. -ETIMEDOUT:
+ * @timeout_ms is over (-1: never). -EINTR: a signal. */
+LOGSTORE_API int logstore_remote_cursor_wait(struct logstore_remote_cursor *cursor, int timeout_ms);
+
+enum logstore_remote_verify_flags {
+        LOGSTORE_REMOTE_QUICK = 1 << 0, /* names and sizes alone */
+};
+
+/*
+ * Check what is in the bucket, as of a look that this call makes. QUICK: each object and tail that
+ * commits and checkpoint name is there, with its size. Else every frame of every segment, and the
+ * objects' checksums.
+ *
+ * Returns 0 if all is well. -EBADMSG if not: ret->faults of them were told to @hooks, with the
+ * object's name as file. Both may be NULL.
+ */
+LOGSTORE_API int logstore_remote_verify(struct logstore_remote *remote, uint32_t flags,
+                                        const struct logstore_verify_hooks *hooks,
+                                        struct logstore_verify_report *ret);
 
 /* Return one line about the last failure of this library in this thread, "" if there was none. It
  * is valid until the thread's next call. */

@@ -106,12 +106,15 @@ static bool entries_valid(const struct commit *commit)
         return true;
 }
 
-/* A TAIL and a WHOLE bring the last entry, up to the end; a TAIL has its bytes with it. */
+/* A TAIL and a WHOLE bring the last entry, up to the end; a TAIL has its bytes with it, a WHOLE its
+ * directory. */
 static bool brings_what_it_says(const struct commit *commit)
 {
         const struct commit_header *header = commit->header;
         const struct remote_entry *own;
 
+        if (header->kind == COMMIT_CLAIM && header->payload_bytes == COMMIT_CUT_BYTES)
+                return true;
         if (header->kind == COMMIT_CLAIM || header->kind == COMMIT_TRIM)
                 return header->payload_bytes == 0;
         if (header->entry_count == 0)
@@ -122,7 +125,9 @@ static bool brings_what_it_says(const struct commit *commit)
         if (header->kind == COMMIT_TAIL)
                 return header->payload_bytes == own->to - own->from && header->end.id == own->id &&
                        header->end.salt == own->salt && header->end.offset == own->to;
-        return header->payload_bytes == 0;
+        return header->payload_bytes % sizeof(struct remote_block) == 0 &&
+               header->payload_bytes / sizeof(struct remote_block) <=
+                       SEGMENT_BYTES_MAX / BLOCK_SPAN;
 }
 
 static bool is_valid(const struct commit *commit, uint64_t seq)

@@ -56,6 +56,18 @@ int commit_read(struct bucket *bucket, uint64_t seq, struct commit *ret,
 enum { COMMIT_CHANGED = 1 };
 int commit_judge_missing(struct bucket *bucket, uint64_t seq, const char *what);
 
+/* What one list of commits shows. */
+struct commit_listed {
+        uint64_t seq;                           /* the newest commit; 0: there is none */
+        uint64_t checkpoint, checkpoint_number; /* the newest checkpoint; 0: it shows none */
+        bool cut; /* behind that checkpoint the log was cut: what it has may be off the log */
+};
+int commit_list_newest(struct bucket *bucket, struct commit_listed *ret,
+                       struct bucket_reply *ret_reply);
+
+/* The newest commit alone, by a list of one name. *ret_seq is 0 if there is none. */
+int commit_list_one(struct bucket *bucket, uint64_t *ret_seq);
+
 /* The newest commit there is, and the newest checkpoint that its list shows. Without a commit
  * *ret_seq is 0, without a checkpoint *ret_checkpoint. */
 int commit_find_newest(struct bucket *bucket, uint64_t *ret_seq, uint64_t *ret_checkpoint,

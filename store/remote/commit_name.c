@@ -65,12 +65,24 @@ bool commit_name_read(const char *name, uint64_t *ret_seq, bool *ret_checkpoint,
 }
 
 struct newest {
-        uint64_t seq, checkpoint, checkpoint_number;
+        struct commit_listed listed;
+        uint64_t cut_seq;                 /* the newest commit that sets the end back */
         const struct bucket_reply *reply; /* of the page that is told, or NULL */
         struct bucket_reply first;        /* of the one that had the newest commit */
 };
 
 enum { FOUND_BOTH = 1 };
+
+static void note_commit(struct newest *newest, uint64_t seq, uint64_t size)
+{
+        if (newest->listed.seq == 0) {
+                newest->listed.seq = seq;
+                if (newest->reply)
+                        newest->first = *newest->reply;
+        }
+        if (newest->cut_seq == 0 && size % 8 != 0)
+                newest->cut_seq = seq;
+}
 
 static int note(void *context, const struct bucket_listed *listed)
 {
@@ -80,31 +92,53 @@ static int note(void *context, const struct bucket_listed *listed)
 
         if (!commit_name_read(listed->name, &seq, &checkpoint, &number))
                 return 0; /* somebody else's */
-        if (!checkpoint && newest->seq == 0) {
-                newest->seq = seq;
-                if (newest->reply)
-                        newest->first = *newest->reply;
-        }
-        if (checkpoint && newest->seq >= seq) {
-                newest->checkpoint = seq;
-                newest->checkpoint_number = number;
-                return FOUND_BOTH;
-        }
-        return 0;
+        if (!checkpoint)
+                note_commit(newest, seq, listed->size);
+        if (!checkpoint || newest->listed.seq < seq)
+                return 0;
+        newest->listed.checkpoint = seq;
+        newest->listed.checkpoint_number = number;
+        newest->listed.cut = newest->cut_seq > seq;
+        return FOUND_BOTH;
 }
 
-int commit_find_newest(struct bucket *bucket, uint64_t *ret_seq, uint64_t *ret_checkpoint,
-                       uint64_t *ret_checkpoint_number, struct bucket_reply *ret_reply)
+int commit_list_newest(struct bucket *bucket, struct commit_listed *ret,
+                       struct bucket_reply *ret_reply)
 {
         struct newest newest = { .reply = ret_reply };
         int r = bucket_list(bucket, COMMIT_PREFIX, NULL, 1000, note, &newest, ret_reply);
 
         if (r < 0)
                 return r;
-        if (ret_reply && newest.seq) /* later pages confirm nothing */
+        if (ret_reply && newest.listed.seq) /* later pages confirm nothing */
                 *ret_reply = newest.first;
-        *ret_seq = newest.seq;
-        *ret_checkpoint = newest.checkpoint;
-        *ret_checkpoint_number = newest.checkpoint_number;
+        *ret = newest.listed;
+        return 0;
+}
+
+int commit_list_one(struct bucket *bucket, uint64_t *ret_seq)
+{
+        struct newest newest = { 0 };
+        int r = bucket_list(bucket, COMMIT_PREFIX, NULL, 1, note, &newest, NULL);
+
+        if (r >= 0 && newest.listed.seq == 0) /* somebody else's name, or nothing */
+                r = commit_list_newest(bucket, &newest.listed, NULL);
+        if (r < 0)
+                return r;
+        *ret_seq = newest.listed.seq;
+        return 0;
+}
+
+int commit_find_newest(struct bucket *bucket, uint64_t *ret_seq, uint64_t *ret_checkpoint,
+                       uint64_t *ret_checkpoint_number, struct bucket_reply *ret_reply)
+{
+        struct commit_listed listed;
+        int r = commit_list_newest(bucket, &listed, ret_reply);
+
+        if (r < 0)
+                return r;
+        *ret_seq = listed.seq;
+        *ret_checkpoint = listed.checkpoint;
+        *ret_checkpoint_number = listed.checkpoint_number;
         return 0;
 }

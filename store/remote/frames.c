@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "remote/remote_detail.h"
-#include "segment/walk.h"
 
 #define WINDOW_BYTES (UINT64_C(1) << 20)
 
@@ -151,8 +150,7 @@ static int window_check(void *from, uint64_t offset, const struct record_view *v
 
 static const struct frame_source window_frames = { window_peek, window_check };
 
-/* The walk stands at a frame, and has @reached that byte: which lines of the directory begin? */
-static int note_place(struct frames_directory *directory, uint64_t reached,
+int frames_note_place(struct frames_directory *directory, uint64_t reached,
                       const struct walk_place *at)
 {
         while (directory->count <= reached / BLOCK_SPAN) {
@@ -199,7 +197,7 @@ static int walk_frames(struct window *window, const struct segment_brief *brief,
                 int step;
 
                 if (directory && !walk.in_batch &&
-                    (r = note_place(directory, walk.at.offset, &walk.at)) < 0)
+                    (r = frames_note_place(directory, walk.at.offset, &walk.at)) < 0)
                         return r;
                 step = walk_next(&walk, &window_frames, window);
                 if (step != WALK_FRAME && step != WALK_PAD)
@@ -209,7 +207,7 @@ static int walk_frames(struct window *window, const struct segment_brief *brief,
                         *at = (struct frames_at){ walk.whole.offset, before + walk.whole.due };
         }
         /* The last record may reach over spans in which none begins. */
-        if (directory && (r = note_place(directory, window->end - 1, &walk.at)) < 0)
+        if (directory && (r = frames_note_place(directory, window->end - 1, &walk.at)) < 0)
                 return r;
         if (at->offset == begin && begin < window->end)
                 return remote_detail(-E2BIG,

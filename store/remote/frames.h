@@ -12,6 +12,7 @@
 
 #include "remote/remote_format.h"
 #include "segment/brief.h"
+#include "segment/walk.h"
 
 /* Where the walk stands: between two records or batches. */
 struct frames_at {
@@ -24,6 +25,11 @@ struct frames_directory {
         struct remote_block *blocks;
         uint32_t count, room;
 };
+
+/* A walk stands at a frame that may begin a line, and has @reached that byte: add the lines up to
+ * there. */
+int frames_note_place(struct frames_directory *directory, uint64_t reached,
+                      const struct walk_place *at);
 
 /* Read and check the first page of @fd, segment @id of store @uuid. -EBADMSG and -EPROTONOSUPPORT
  * with what is wrong; errors of read(2). @name is for messages, here and below. */

@@ -31,7 +31,8 @@
 enum commit_kind {
         COMMIT_CLAIM = 1, /* a shipper takes over: all older terms are fenced */
         COMMIT_TAIL = 2,  /* bytes of a segment, which follow in this object */
-        COMMIT_WHOLE = 3, /* a segment, or its first bytes, as an object of its own */
+        COMMIT_WHOLE = 3, /* a segment, or its first bytes, as an object of its own. The payload is
+                           * its directory, struct remote_block each */
         COMMIT_TRIM = 4,  /* records below a number are no longer needed */
 };
 
@@ -105,6 +106,11 @@ static_assert(offsetof(struct commit_header, check) == 504, "check comes last");
 /* The entries in a commit are at most so many, and in its payload so many bytes. */
 #define COMMIT_ENTRIES_MAX 4096u
 #define COMMIT_PAYLOAD_MAX (UINT64_C(8) << 20)
+
+/* A CLAIM that sets the end back, because the log was cut, has so many bytes of payload, all 0. No
+ * other commit has a size that is not a multiple of 8. So a list alone shows that an older
+ * checkpoint may tell of records that are not on the log any more. */
+#define COMMIT_CUT_BYTES UINT64_C(4)
 
 /* The first sector of a checkpoint. Behind it, as one zstd frame: entry_count entries, oldest
  * first, then the directories of those that have one. */

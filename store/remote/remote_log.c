@@ -110,6 +110,74 @@ static int check_beginning(const struct remote_log *log)
                 log->head.first_number, oldest->first_number - 1, oldest->id);
 }
 
+/* Where the log leaves each segment, as the start frame of the next one says. */
+static int settle_links(struct remote_log *log)
+{
+        for (size_t i = 0; i < log->segment_count; i++) {
+                struct remote_segment *segment = &log->segments[i];
+                const struct remote_segment *next = segment + 1;
+
+                segment->leave_offset = segment->end;
+                segment->leave_number = segment->last_number;
+                if (i + 1 == log->segment_count) {
+                        if (log->is_part && segment->leave_number > log->head.end.number)
+                                segment->leave_number = log->head.end.number;
+                        break;
+                }
+                segment->leave_offset = next->lines[0].entry.previous_end;
+                segment->leave_number = next->first_number - 1;
+                if (next->lines[0].entry.previous_id == segment->id &&
+                    segment->leave_offset >= FRAMES_OFFSET &&
+                    segment->leave_offset <= segment->end &&
+                    segment->leave_number >= segment->first_number - 1 &&
+                    segment->leave_number <= segment->last_number)
+                        continue;
+                return remote_detail(
+                        -EBADMSG,
+                        "segment %" PRIu64 ": no commit has its bytes up to %" PRIu64
+                        ", where the log goes on with record %" PRIu64 " in segment %" PRIu64,
+                        segment->id, segment->leave_offset, next->first_number, next->id);
+        }
+        return 0;
+}
+
+size_t remote_log_find(const struct remote_log *log, uint64_t number)
+{
+        size_t low = 0, high = log->segment_count;
+
+        while (low < high) { /* the first one that begins behind it */
+                size_t middle = low + (high - low) / 2;
+
+                if (log->segments[middle].first_number <= number)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        if (low == 0 || number > log->segments[low - 1].leave_number)
+                return SIZE_MAX;
+        return low - 1;
+}
+
+/* Segments from the table's lines. */
+static int settle(struct remote_log *log)
+{
+        int r;
+
+        free(log->lines);
+        free(log->segments);
+        log->lines = NULL;
+        log->segments = NULL;
+        log->segment_count = 0;
+        r = group(log);
+        if (r == 0 && !log->is_part)
+                r = settle_end(log);
+        if (r == 0)
+                r = settle_links(log);
+        if (r == 0 && !log->is_part)
+                r = check_beginning(log);
+        return r;
+}
+
 static int read_table(struct bucket *bucket, const struct commit *newest, struct table *table)
 {
         const struct commit_header *header = newest->header;
@@ -138,15 +206,66 @@ int remote_log_read(struct bucket *bucket, struct remote_log *ret)
         r = read_table(bucket, &newest, &log.table);
         commit_free(&newest);
         if (r == 0)
-                r = group(&log);
-        if (r == 0)
-                r = settle_end(&log);
-        if (r == 0)
-                r = check_beginning(&log);
+                r = settle(&log);
         if (r != 0) {
                 remote_log_free(&log);
                 return r;
         }
         *ret = log;
         return 0;
+}
+
+int remote_log_read_checkpoint(struct bucket *bucket, const struct commit_listed *listed,
+                               struct remote_log *ret)
+{
+        struct remote_log log = { .is_part = true };
+        int r = table_read_any(bucket, listed->checkpoint, listed->checkpoint_number, log.head.uuid,
+                               &log.table);
+
+        if (r < 0)
+                return r == -ENOENT ? REMOTE_LOG_CHANGED : r;
+        log.head.seq = listed->checkpoint;
+        log.head.end.number = listed->checkpoint_number;
+        r = settle(&log);
+        if (r < 0)
+                remote_log_free(&log);
+        else
+                *ret = log;
+        return r;
+}
+
+/* What the commit says that the log does not have yet. */
+static int take_news(struct bucket *bucket, struct remote_log *log, const struct commit *newest)
+{
+        const struct commit_header *header = newest->header;
+        int r;
+
+        if (memcmp(header->uuid, log->head.uuid, sizeof(header->uuid)) != 0)
+                return remote_detail(-EMEDIUMTYPE, "%s: the log of another store is there now",
+                                     bucket->url);
+        if (header->checkpoint_seq > log->head.seq) {
+                table_free(&log->table);
+                r = read_table(bucket, newest, &log->table);
+        } else {
+                r = table_add_commit(&log->table, newest, log->head.seq);
+                if (r == 0)
+                        table_drop_dead(&log->table, &header->end, header->first_number);
+        }
+        log->head = *header;
+        return r == 0 ? settle(log) : r;
+}
+
+int remote_log_update(struct bucket *bucket, struct remote_log *log, uint64_t seq)
+{
+        struct commit newest;
+        int r;
+
+        if (seq < log->head.seq)
+                return REMOTE_LOG_CHANGED;
+        r = commit_read(bucket, seq, &newest, NULL);
+        if (r < 0)
+                return r == -ENOENT ? REMOTE_LOG_CHANGED : r;
+        r = take_news(bucket, log, &newest);
+        commit_free(&newest);
+        return r;
 }

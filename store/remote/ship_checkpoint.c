@@ -27,6 +27,19 @@ static bool pays(const struct logstore_ship *ship)
         return since >= SINCE_MIN && since * since * sizeof(struct remote_entry) >= 2 * bytes;
 }
 
+/* Objects of shippers before this one have their directories in their commits, which will go. */
+static int read_directories(struct logstore_ship *ship)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ship->table.count; i++) {
+                r = table_read_directory(ship->bucket, &ship->table.lines[i]);
+                if (r == -EBADMSG) /* a reader walks the segment then */
+                        r = 0;
+        }
+        return r;
+}
+
 int ship_checkpoint(struct logstore_ship *ship)
 {
         const struct commit_header *last = &ship->last;
@@ -39,10 +52,12 @@ int ship_checkpoint(struct logstore_ship *ship)
         if (!pays(ship))
                 return 0;
         table_drop_dead(&ship->table, &last->end, last->first_number);
-        r = table_pack(&ship->table, ship->identity.uuid, last->seq, last->end.number, &bytes,
-                       &size);
+        r = read_directories(ship);
+        if (r == 0)
+                r = table_pack(&ship->table, ship->identity.uuid, last->seq, last->end.number,
+                               &bytes, &size);
         if (r < 0)
-                return r;
+                return r == -EAGAIN ? 0 : r;
         checkpoint_name(name, last->seq, last->end.number);
         source.bytes = bytes;
         source.size = size;

@@ -213,10 +213,34 @@ static int make_room(struct logstore_ship *ship)
         return r == 0 ? ship_make_room(ship, ship->since_count + 1) : r;
 }
 
+struct payload {
+        const void *bytes;
+        uint64_t size;
+};
+
+/* The bytes of a TAIL, the directory of a WHOLE, or a mark where the log was cut. */
+static struct payload choose_payload(const struct logstore_ship *ship,
+                                     const struct commit_header *header,
+                                     const struct remote_entry *entry,
+                                     const struct remote_block *blocks, uint32_t block_count,
+                                     const void *tail)
+{
+        static const uint8_t cut[COMMIT_CUT_BYTES];
+
+        if (tail)
+                return (struct payload){ tail, entry->to - entry->from };
+        if (header->kind == COMMIT_CLAIM &&
+            memcmp(&header->end, &ship->said.end, sizeof(header->end)) != 0)
+                return (struct payload){ cut, sizeof(cut) };
+        return (struct payload){ blocks, block_count * sizeof(*blocks) };
+}
+
 int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
-                const void *payload)
+                const void *tail)
 {
+        const struct payload payload =
+                choose_payload(ship, header, entry, blocks, block_count, tail);
         struct commit_header next;
         struct remote_entry own = { 0 };
         struct commit commit;
@@ -240,8 +264,8 @@ int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 free(blocks);
                 return r;
         }
-        r = commit_make(&next, ship->since, ship->since_count + (entry != NULL), payload,
-                        payload ? own.to - own.from : 0, &commit);
+        r = commit_make(&next, ship->since, ship->since_count + (entry != NULL), payload.bytes,
+                        payload.size, &commit);
         if (r == 0) {
                 r = create(ship, &commit);
                 if (r == 0 && header->kind == COMMIT_CLAIM)

@@ -156,7 +156,7 @@ bool ship_was_trimmed(struct logstore_ship *ship, bool *ret_gap);
  * SHIP_AGAIN, -EPIPE, or an error. */
 int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
-                const void *payload);
+                const void *tail);
 
 /* Have room for so many entries in since. -ENOMEM. */
 int ship_make_room(struct logstore_ship *ship, uint32_t count);

@@ -45,6 +45,9 @@ const struct table_line *table_whole(const struct table *table, uint64_t id, uin
 /* The line that has record @number, or NULL. */
 const struct table_line *table_find(const struct table *table, uint64_t number);
 
+/* Read the directory of an object that has none here from its commit, if that is still there. */
+int table_read_directory(struct bucket *bucket, struct table_line *line);
+
 /* The oldest commit whose own payload the table needs; 0: none. */
 uint64_t table_base(const struct table *table);
 
@@ -62,5 +65,9 @@ int table_read_as_of(struct bucket *bucket, const struct commit *newest, uint64_
 /* Read checkpoint @seq into an empty table. -ENOENT; -EBADMSG: damaged, or another store's. */
 int table_read(struct bucket *bucket, const uint8_t uuid[16], uint64_t seq, uint64_t number,
                struct table *ret);
+
+/* The same where the store is not known yet. */
+int table_read_any(struct bucket *bucket, uint64_t seq, uint64_t number, uint8_t ret_uuid[16],
+                   struct table *ret);
 
 #endif

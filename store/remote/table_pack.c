@@ -94,7 +94,7 @@ static const char *what_is_wrong(const struct checkpoint_header *header, size_t 
                 return "it is no checkpoint";
         if (header->check != header_check(header) || header->version != REMOTE_VERSION)
                 return "its header's checksum does not hold, or it is of another version";
-        if (memcmp(header->uuid, uuid, sizeof(header->uuid)) != 0 || header->seq != seq)
+        if ((uuid && memcmp(header->uuid, uuid, sizeof(header->uuid)) != 0) || header->seq != seq)
                 return "it is another store's, or of another commit";
         if (header->packed_bytes != size - sizeof(*header) ||
             header->packed_check != hash_seeded(seq, header + 1, header->packed_bytes))
@@ -148,8 +148,9 @@ static int unpack(const struct checkpoint_header *header, struct table *table)
         return r;
 }
 
-int table_read(struct bucket *bucket, const uint8_t uuid[16], uint64_t seq, uint64_t number,
-               struct table *ret)
+/* @uuid NULL: any store's, which goes to @ret_uuid, if that is not NULL. */
+static int read_checkpoint(struct bucket *bucket, const uint8_t *uuid, uint64_t seq,
+                           uint64_t number, uint8_t *ret_uuid, struct table *ret)
 {
         char name[COMMIT_NAME_BYTES];
         const char *wrong;
@@ -164,12 +165,28 @@ int table_read(struct bucket *bucket, const uint8_t uuid[16], uint64_t seq, uint
         wrong = what_is_wrong((const struct checkpoint_header *)bytes, size, uuid, seq);
         if (wrong)
                 r = remote_detail(-EBADMSG, "%s: %s", name, wrong);
+        else if (((const struct checkpoint_header *)bytes)->last_number != number)
+                r = remote_detail(-EBADMSG, "%s: it ends with another record", name);
         else if ((r = unpack((const struct checkpoint_header *)bytes, ret)) < 0)
                 r = remote_detail_within(r, "%s", name);
+        if (r == 0 && ret_uuid)
+                memcpy(ret_uuid, ((const struct checkpoint_header *)bytes)->uuid, 16);
         free(bytes);
         if (r < 0)
                 table_free(ret);
         return r;
+}
+
+int table_read(struct bucket *bucket, const uint8_t uuid[16], uint64_t seq, uint64_t number,
+               struct table *ret)
+{
+        return read_checkpoint(bucket, uuid, seq, number, NULL, ret);
+}
+
+int table_read_any(struct bucket *bucket, uint64_t seq, uint64_t number, uint8_t ret_uuid[16],
+                   struct table *ret)
+{
+        return read_checkpoint(bucket, NULL, seq, number, ret_uuid, ret);
 }
 
 int table_read_as_of(struct bucket *bucket, const struct commit *newest, uint64_t seq,

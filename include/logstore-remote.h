@@ -276,6 +276,7 @@ struct logstore_read_options {
  * -EREMOTEIO    no answer for the patience
  * -EMEDIUMTYPE  another store's log is there since the last look: open it anew
  * -EPROTONOSUPPORT  of another version of the format
+ * -ENOENT       there is no such bucket or directory
  * -EACCES, -ENOMEM, -EIO
  *
  * These are the errors of all calls below, except that opening makes one request only, a list.

@@ -11,16 +11,25 @@
 #include <string.h>
 
 #include "lib/report.h"
+#include "records/remote_words.h"
 #include "records/session.h"
 
 /* ---- what there is to complete ---- */
 
 typedef void (*option_printer)(const struct verb *verb, const struct poptOption *option);
 
+static bool is_table(const struct poptOption *option)
+{
+        return (option->argInfo & POPT_ARG_MASK) == POPT_ARG_INCLUDE_TABLE;
+}
+
 static void each_of(const struct verb *verb, const struct poptOption *options, option_printer print)
 {
-        for (; options->longName || options->shortName; options++)
-                print(verb, options);
+        for (; options->longName || options->shortName || is_table(options); options++)
+                if (is_table(options))
+                        each_of(verb, options->arg, print);
+                else
+                        print(verb, options);
 }
 
 static void each_option(const struct verb *verb, option_printer print)
@@ -33,6 +42,8 @@ static void each_option(const struct verb *verb, option_printer print)
         each_of(verb, verb->options, print);
         if (verb->flags & VERB_SESSIONS)
                 each_of(verb, session_options, print);
+        if (verb->flags & VERB_URLS)
+                each_of(verb, url_options, print);
         each_of(verb, help, print);
 }
 

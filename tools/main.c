@@ -17,6 +17,7 @@
 #include "logstore.h"
 #include "records/remote_words.h"
 #include "records/session.h"
+#include "records/source.h"
 #include "verbs/verbs.h"
 
 #ifdef LOGSTORE_IS_REMOTE
@@ -25,17 +26,25 @@
 #define REMOTE_VERB VERB_ELSEWHERE
 #endif
 
+#ifdef LOGSTORE_HAS_REMOTE
+#define DIR_OR_URL "DIR|URL"
+#define URLS VERB_URLS
+#else
+#define DIR_OR_URL "DIR"
+#define URLS 0
+#endif
+
 static const struct verb verbs[] = {
         { "append", "DIR [FILE...]", "append records from standard input or files", verb_append,
           append_options, VERB_SESSIONS },
-        { "read", "DIR", "print records", verb_read, read_options, VERB_SESSIONS },
-        { "get", "DIR NUMBER...", "print the bytes of some records", verb_get, get_options,
-          VERB_SESSIONS },
-        { "info", "DIR", "say what the store is and holds", verb_info, info_options,
-          VERB_SESSIONS },
-        { "segments", "DIR", "list the segment files", verb_segments, segments_options,
-          VERB_SESSIONS },
-        { "verify", "DIR", "read everything and check it", verb_verify, verify_options, 0 },
+        { "read", DIR_OR_URL, "print records", verb_read, read_options, VERB_SESSIONS | URLS },
+        { "get", DIR_OR_URL " NUMBER...", "print the bytes of some records", verb_get, get_options,
+          VERB_SESSIONS | URLS },
+        { "info", DIR_OR_URL, "say what the store is and holds", verb_info, info_options,
+          VERB_SESSIONS | URLS },
+        { "segments", DIR_OR_URL, "list the segment files", verb_segments, segments_options,
+          VERB_SESSIONS | URLS },
+        { "verify", DIR_OR_URL, "read everything and check it", verb_verify, verify_options, URLS },
         { "repair", "DIR", "cut a damaged store back to what is sound", verb_repair, repair_options,
           0 },
         { "trim", "DIR", "delete the oldest segments", verb_trim, trim_options, VERB_SESSIONS },
@@ -85,24 +94,25 @@ static void argument_counts(const char *arguments, int *ret_least, int *ret_most
         *ret_most = strstr(arguments, "...") ? -1 : words;
 }
 
+static struct poptOption included(struct poptOption *options, const char *heading)
+{
+        return (struct poptOption){ NULL, 0, POPT_ARG_INCLUDE_TABLE, options, 0, heading, NULL };
+}
+
 static poptContext verb_context(const struct verb *verb, int argc, const char **argv,
-                                struct poptOption table[4])
+                                struct poptOption table[5])
 {
         static char usage[128];
         poptContext context;
+        size_t count = 0;
 
-        table[0] = (struct poptOption){ NULL,       0,   POPT_ARG_INCLUDE_TABLE, verb->options, 0,
-                                        "Options:", NULL };
-        table[1] = (struct poptOption){ NULL,    0,   POPT_ARG_INCLUDE_TABLE, common_options, 0,
-                                        "Help:", NULL };
-        table[2] = (struct poptOption)POPT_TABLEEND;
-        table[3] = (struct poptOption)POPT_TABLEEND;
-        if (verb->flags & VERB_SESSIONS) {
-                table[2] = table[1];
-                table[1] = (struct poptOption){
-                        NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "Store:", NULL
-                };
-        }
+        table[count++] = included(verb->options, "Options:");
+        if (verb->flags & VERB_SESSIONS)
+                table[count++] = included(session_options, "Store:");
+        if (verb->flags & VERB_URLS)
+                table[count++] = included(url_options, "With a URL:");
+        table[count++] = included(common_options, "Help:");
+        table[count] = (struct poptOption)POPT_TABLEEND;
         context = poptGetContext(NULL, argc, argv, table, 0);
         snprintf(usage, sizeof(usage), "[OPTION...] %s", verb->arguments);
         if (context)
@@ -117,10 +127,33 @@ static int verb_help(const struct verb *verb, poptContext context)
         return report_stdout();
 }
 
+/* A DIR is no URL where there can be none, and the options of either go with nothing else. */
+static int check_url(const struct verb *verb, const char **arguments)
+{
+        bool wanted = strncmp(verb->arguments, "URL", 3) == 0;
+        const char *option;
+
+        if (!source_is_url(arguments[0])) {
+                option = verb->flags & VERB_URLS ? url_option_given() : NULL;
+                return option ? report_usage("%s goes with a URL", option) : STATUS_DONE;
+        }
+        if (!wanted && !(verb->flags & VERB_URLS))
+                return report_usage("%s: %s works on a directory: wanted %s", arguments[0],
+                                    verb->name, verb->arguments);
+        option = session_option_given();
+        if (option)
+                return report_usage("%s goes with a DIR", option);
+#ifndef LOGSTORE_IS_REMOTE
+        if (!wanted)
+                return elsewhere_failed();
+#endif
+        return STATUS_DONE;
+}
+
 static int verb_arguments(const struct verb *verb, poptContext context)
 {
         const char **arguments = poptGetArgs(context);
-        int count = 0, least, most;
+        int count = 0, least, most, status;
 
         while (arguments && arguments[count])
                 count++;
@@ -132,12 +165,13 @@ static int verb_arguments(const struct verb *verb, poptContext context)
                 if (arguments[i][0] == 0)
                         return report_usage("argument %d is empty: wanted %s", i + 1,
                                             verb->arguments);
-        return verb->run(count, (char **)arguments);
+        status = check_url(verb, arguments);
+        return status == STATUS_DONE ? verb->run(count, (char **)arguments) : status;
 }
 
 static int verb_dispatch(const struct verb *verb, int argc, char **argv)
 {
-        struct poptOption table[4];
+        struct poptOption table[5];
         static char name[64];
         poptContext context;
         int r;
@@ -167,7 +201,7 @@ static int help_all(FILE *to)
         fprintf(to, "Usage: logstore VERB [OPTION...] DIR ...\n"
                     "A persistent, append-only log of records.\n\nVerbs:\n");
         for (size_t i = 0; i < VERB_COUNT; i++)
-                fprintf(to, "  %-8s %-16s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+                fprintf(to, "  %-8s %-18s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
         fprintf(to, "\n'logstore help VERB' or 'logstore VERB --help' says more; "
                     "'logstore --version'.\n"
                     "'logstore completion SHELL' is for bash, zsh and fish.\n"

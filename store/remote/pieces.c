@@ -47,10 +47,48 @@ void pieces_touch(struct pieces *pieces, struct kept *kept)
         link_use(pieces, kept);
 }
 
+/* Most pieces have the same size. Their memory is kept for the next one, so that the heap does not
+ * get holes, nor the kernel work. */
+struct spare {
+        struct spare *next;
+};
+
+static uint8_t *take_bytes(struct pieces *pieces, uint64_t bytes)
+{
+        struct spare *spare = pieces->spare;
+
+        if (!spare || bytes != BLOCK_SPAN)
+                return malloc(bytes);
+        pieces->spare = spare->next;
+        pieces->spare_bytes -= BLOCK_SPAN;
+        return (uint8_t *)spare;
+}
+
+static void give_bytes(struct pieces *pieces, uint8_t *at, uint64_t bytes)
+{
+        struct spare *spare = (struct spare *)at;
+
+        if (bytes != BLOCK_SPAN) {
+                free(at);
+                return;
+        }
+        spare->next = pieces->spare;
+        pieces->spare = spare;
+        pieces->spare_bytes += BLOCK_SPAN;
+}
+
+void pieces_free_spare(struct pieces *pieces, uint64_t most)
+{
+        while (pieces->spare && pieces->spare_bytes > most)
+                free(take_bytes(pieces, BLOCK_SPAN));
+}
+
 static void free_kept(struct pieces *pieces, struct kept *kept)
 {
-        pieces->kept_bytes -= kept->piece.to - kept->piece.from;
-        free(kept->bytes);
+        uint64_t bytes = kept->piece.to - kept->piece.from;
+
+        pieces->kept_bytes -= bytes;
+        give_bytes(pieces, kept->bytes, bytes);
         free(kept);
 }
 
@@ -85,7 +123,12 @@ static bool make_room(struct pieces *pieces, uint64_t bytes, bool must)
 
 static bool have_room(struct pieces *pieces, uint64_t bytes, bool must)
 {
-        return make_room(pieces, bytes, false) || (must && make_room(pieces, bytes, true)) || must;
+        bool room = make_room(pieces, bytes, false) || (must && make_room(pieces, bytes, true));
+        uint64_t taken = pieces->kept_bytes + bytes, budget = pieces->options.budget_bytes;
+
+        /* What has the size of a spare one takes it. */
+        pieces_free_spare(pieces, taken < budget ? budget - taken + BLOCK_SPAN : BLOCK_SPAN);
+        return room || must;
 }
 
 /* Something else is needed than what was read ahead: that may go as well. */
@@ -102,7 +145,7 @@ static struct kept *add(struct pieces *pieces, uint64_t seq, uint32_t index, uin
         struct kept **slot = slot_of(pieces, seq, index);
 
         if (kept)
-                kept->bytes = malloc(to - from);
+                kept->bytes = take_bytes(pieces, to - from);
         if (!kept || !kept->bytes) {
                 free(kept);
                 return NULL;
@@ -145,12 +188,16 @@ int pieces_take_run(struct pieces *pieces, const struct remote_entry *entry,
                 uint32_t index = pieces_index(entry, at, &begin, &end);
                 struct kept *kept;
 
+                uint64_t extra = entry->object_bytes ? 0 : end - begin;
+
                 if (pieces_find(pieces, entry->seq, index) ||
-                    !have_room(pieces, end - begin, must && ret->count == 0))
+                    !have_room(pieces, end - begin + extra, must && ret->count == 0))
                         break;
                 kept = add(pieces, entry->seq, index, begin, end);
                 if (!kept)
                         break;
+                ret->extra_bytes += extra;
+                pieces->kept_bytes += extra;
                 ret->until[ret->count] = must && to < end && entry->object_bytes ? to : end;
                 ret->run[ret->count++] = kept;
                 at = end;
@@ -161,6 +208,8 @@ int pieces_take_run(struct pieces *pieces, const struct remote_entry *entry,
                                ? remote_detail(-ENOMEM, "no memory for a piece of a segment")
                                : 0;
         r = span_of(entry, blocks, ret->run[0]->piece.from, ret->until[ret->count - 1], &ret->span);
+        if (r < 0)
+                pieces->kept_bytes -= ret->extra_bytes;
         while (r < 0 && ret->count > 0)
                 pieces_drop(pieces, ret->run[--ret->count]);
         return r;

@@ -97,9 +97,8 @@ int pieces_load(struct load *load, int64_t patience_ns)
                         break;
                 r = load_once(load);
         }
-        if (r == 0)
-                return 0;
         pthread_mutex_lock(&pieces->lock);
+        pieces->kept_bytes -= load->extra_bytes;
         while (load->done < load->count) {
                 load->run[load->done]->loading = false;
                 pieces_drop(pieces, load->run[load->done++]);
@@ -241,6 +240,7 @@ void pieces_free(struct pieces *pieces)
         }
         while (pieces->oldest)
                 pieces_drop(pieces, pieces->oldest);
+        pieces_free_spare(pieces, 0);
         pthread_mutex_destroy(&pieces->lock);
         pthread_cond_destroy(&pieces->loaded);
         pthread_cond_destroy(&pieces->work);

@@ -35,8 +35,9 @@ struct load {
         struct kept *run[RUN_MAX];
         uint64_t until[RUN_MAX]; /* each is filled up to here */
         unsigned count, done;
-        uint64_t skip;     /* bytes that come again */
-        struct load *next; /* in the queue */
+        uint64_t skip;        /* bytes that come again */
+        uint64_t extra_bytes; /* memory that it takes meanwhile: a tail's commit as a whole */
+        struct load *next;    /* in the queue */
 };
 
 struct pieces {
@@ -49,6 +50,8 @@ struct pieces {
         struct kept *slots[TABLE_SLOTS];
         struct kept *oldest, *newest;
         uint64_t kept_bytes;
+        struct spare *spare;       /* memory of pieces that went, */
+        uint64_t spare_bytes;      /* so many */
         struct load *first, *last; /* queue of what is read ahead */
         unsigned queued, idle, started;
         bool stopping;
@@ -65,6 +68,9 @@ void pieces_drop(struct pieces *pieces, struct kept *kept);
 int pieces_take_run(struct pieces *pieces, const struct remote_entry *entry,
                     const struct remote_block *blocks, uint64_t from, uint64_t to, bool must,
                     struct load *ret);
+
+/* Let go of all but @most bytes that are kept for pieces to come. */
+void pieces_free_spare(struct pieces *pieces, uint64_t most);
 
 /* Send the request, and fill its pieces. What was not filled is dropped. Not under the lock. */
 int pieces_load(struct load *load, int64_t patience_ns);

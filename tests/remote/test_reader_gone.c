@@ -307,7 +307,7 @@ START_TEST(a_hostile_bucket_gives_no_wrong_record)
                 ship();
         }
         ck_assert_int_eq(logstore_cursor_open(store, 0, &here), 0);
-        for (int i = 0; i < 40; i++) {
+        for (int i = 0; i < 10; i++) {
                 char name[300];
                 struct stat st;
                 struct logstore_remote_cursor *cursor;
@@ -316,7 +316,7 @@ START_TEST(a_hostile_bucket_gives_no_wrong_record)
 
                 pick(folders[rand_r(&seed) % 2], (unsigned)rand_r(&seed) % 10, name);
                 ck_assert_int_eq(stat(path("bucket/%s", name), &st), 0);
-                at = rand_r(&seed) % 2 ? rand_r(&seed) % st.st_size : rand_r(&seed) % 632;
+                at = rand_r(&seed) % (rand_r(&seed) % 2 || st.st_size < 632 ? st.st_size : 632);
                 spoil(name, at);
                 if (logstore_remote_open(url(), NULL, NULL, &remote) == 0) {
                         cursor = open_cursor(remote);
@@ -421,7 +421,7 @@ int main(void)
                 { what_was_removed_since_the_look_is_found_anew, 0 },
                 { damage_is_told_and_all_else_is_read, CASES(harms) },
                 { verify_tells_what_is_wrong, 2 * CASES(harms) },
-                { a_hostile_bucket_gives_no_wrong_record, 4 },
+                { a_hostile_bucket_gives_no_wrong_record, 16 },
                 { a_follower_has_each_record_once, 0 },
                 { an_empty_bucket_and_an_empty_log_are_told_apart, 0 },
         };

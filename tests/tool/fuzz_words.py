@@ -54,7 +54,7 @@ def learn(tool):
         return subprocess.run([tool, *words], capture_output=True, text=True, check=True,
                               env={"COLUMNS": "200"}).stdout
     verbs = []
-    for row in re.findall(r"^  (\w+) +((?:\[?[A-Z]+(?:\.\.\.)?\]? )+)", told("help"), re.M):
+    for row in re.findall(r"^  (\w+) +((?:\[?[A-Z|]+(?:\.\.\.)?\]? )+)", told("help"), re.M):
         rows = told("help", row[0]).splitlines()
         options = [match.groups("") for match in map(OPTION.match, rows) if match]
         assert any(option[1] == "help" for option in options), row
@@ -117,6 +117,8 @@ class Line:
         return pieces
 
     def argument(self, kind):
+        if kind == "DIR|URL":
+            kind = "DIR" if self.sane or self.rng.random() < 0.9 else "URL"
         if kind == "DIR" and (self.sane or self.rng.random() < 0.7):
             return self.rng.choice(["s"] * 12 + ["t", "new", "link-s"])
         if kind == "FILE" and self.rng.random() < 0.6:

@@ -25,7 +25,8 @@ def verbs():
 @case
 def rows(tmp):
     """the table of verbs is the tool's own"""
-    wanted = [[name, arguments, summary] for name, arguments, summary in verbs()]
+    wanted = [[name, arguments.replace("|", "\\|"), summary]
+              for name, arguments, summary in verbs()]
     row = re.compile(r"^\| \[(\w+)\]\(.+?\) \| `(.+?)` \| (.+) \|$", re.M)
     got = [list(columns) for columns in row.findall(TEXT)]
     equal(got, wanted)
@@ -35,13 +36,25 @@ def rows(tmp):
 def options(tmp):
     """every option of every verb is in that verb's part"""
     for name, _, _ in verbs():
-        options = re.split("Store:|Help:", out("help", name).decode())[0]
+        options = re.split("Store:|With a URL:|Help:", out("help", name).decode())[0]
         mine = set(re.findall(r"^  (?:-., |    )--([a-z-]+)", options, re.M))
         assert mine, options
         heading = next(h for h in re.findall(r"^## (.+)$", TEXT, re.M) if name in h.split())
         part = TEXT.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
         equal(mine - set(re.findall(r"--([a-z][a-z-]*)", part)), set(),
               f"{name}: not in the manual:")
+
+
+@case
+def url_options(tmp):
+    """every option that goes with a URL is in the part about URLs"""
+    part = TEXT.split("\n## URLs\n", 1)[1].split("\n## ", 1)[0]
+    for name, arguments, _ in verbs():
+        if "|URL" in arguments:
+            told = re.split("With a URL:|Help:", out("help", name).decode())[1]
+            mine = set(re.findall(r"^ +--([a-z-]+)", told, re.M))
+            assert "endpoint" in mine, told
+            equal(mine - set(re.findall(r"--([a-z][a-z-]*)", part)), set(), f"{name}:")
 
 
 @case

@@ -147,26 +147,26 @@ static int open_existing(struct cursor_file *file)
         return lock(file);
 }
 
-int cursor_file_go_over(struct cursor_file *file, struct logstore *store)
+int cursor_file_go_over(struct cursor_file *file, const struct source *source)
 {
-        struct logstore_info info = { .struct_bytes = sizeof(info) };
-        int r = logstore_info(store, &info);
+        uint8_t uuid[16];
+        int r = source_uuid(source, uuid);
 
         if (r == 0)
-                *text_hex(file->store, info.uuid, sizeof(info.uuid)) = 0;
+                *text_hex(file->store, uuid, sizeof(uuid)) = 0;
         return r;
 }
 
-int cursor_file_open(struct cursor_file *file, const char *path, struct logstore *store)
+int cursor_file_open(struct cursor_file *file, const char *path, const struct source *source)
 {
-        struct logstore_info info = { .struct_bytes = sizeof(info) };
+        uint8_t bytes[16];
         char uuid[33];
-        int r = logstore_info(store, &info);
+        int r = source_uuid(source, bytes);
 
         *file = (struct cursor_file){ .path = path, .fd = -1 };
         if (r < 0)
-                return report_store(r, path);
-        *text_hex(uuid, info.uuid, sizeof(info.uuid)) = 0;
+                return source_report(source, r);
+        *text_hex(uuid, bytes, sizeof(bytes)) = 0;
         r = open_existing(file);
         if (r == STATUS_DONE && file->fd >= 0)
                 r = load(file, uuid);
@@ -183,8 +183,8 @@ void cursor_file_close(struct cursor_file *file)
         file->fd = -1;
 }
 
-int cursor_file_check(const struct cursor_file *file, struct logstore_cursor *cursor,
-                      const struct logstore_bounds *bounds, const char *dir)
+int cursor_file_check(const struct cursor_file *file, const struct source *source,
+                      const struct logstore_bounds *bounds)
 {
         uint64_t number = file->number;
         struct logstore_record record;
@@ -193,19 +193,19 @@ int cursor_file_check(const struct cursor_file *file, struct logstore_cursor *cu
         if (number > bounds->tail && file->time_ns != CURSOR_FILE_NONE)
                 return report_no("%s: record %" PRIu64 " was printed, but the log now ends at "
                                  "%" PRIu64,
-                                 dir, number, bounds->tail);
+                                 source->name, number, bounds->tail);
         if (number + 1 < bounds->first)
                 return report_no("%s: records %" PRIu64 " to %" PRIu64 " were trimmed before they "
                                  "were read",
-                                 dir, number + 1, bounds->first - 1);
+                                 source->name, number + 1, bounds->first - 1);
         if (file->time_ns == CURSOR_FILE_NONE)
                 return STATUS_DONE;
-        r = logstore_cursor_get(cursor, number, &record);
+        r = source_get(source, number, &record);
         if (r == 0 && record.time_ns != file->time_ns)
                 return report_no("%s: record %" PRIu64 " is not the one that was printed: the log "
                                  "was cut back and written again",
-                                 dir, number);
-        return r < 0 && r != -ESTALE ? report_store(r, dir) : STATUS_DONE;
+                                 source->name, number);
+        return r < 0 && r != -ESTALE ? source_report(source, r) : STATUS_DONE;
 }
 
 /* A descriptor by which the output can be read; -errno. */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "lib/buffer.h"
-#include "logstore.h"
+#include "records/source.h"
 
 /* As a time: no run has printed anything yet. */
 #define CURSOR_FILE_NONE LOGSTORE_TIME_ZERO
@@ -27,20 +27,20 @@ struct cursor_file {
 
 /* Read @path if it is there, and lock it. A status, its line printed: STATUS_STORE if it is of
  * another store, STATUS_IO if it is no regular file or another run has it. */
-int cursor_file_open(struct cursor_file *file, const char *path, struct logstore *store);
+int cursor_file_open(struct cursor_file *file, const char *path, const struct source *source);
 void cursor_file_close(struct cursor_file *file);
 
-/* Check that the record printed last is still in the log in @dir, and is the same. A status. */
-int cursor_file_check(const struct cursor_file *file, struct logstore_cursor *cursor,
-                      const struct logstore_bounds *bounds, const char *dir);
+/* Check that the record printed last is still in the log, and is the same. A status. */
+int cursor_file_check(const struct cursor_file *file, const struct source *source,
+                      const struct logstore_bounds *bounds);
 
 /* If the output is the same file as in the last run, have @buffer leave out what that run wrote
  * there after it had saved its position for the last time. A status: STATUS_IO if they cannot be
  * compared. */
 int cursor_file_skip_printed(const struct cursor_file *file, struct buffer *buffer);
 
-/* What is printed from now on is of @store: the file says so from the next saving on. */
-int cursor_file_go_over(struct cursor_file *file, struct logstore *store);
+/* What is printed from now on is of @source: the file says so from the next saving on. */
+int cursor_file_go_over(struct cursor_file *file, const struct source *source);
 
 /* Everything up to record @number has been written by @buffer, which is empty. To be called before
  * the first record too, so that even the first block is known to the next run. A status, its line

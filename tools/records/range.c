@@ -71,13 +71,13 @@ int range_check(const struct range_text *text)
         return status;
 }
 
-static int place_of_time(struct logstore_cursor *cursor, int64_t time_ns, uint64_t *ret)
+static int place_of_time(const struct source *source, int64_t time_ns, uint64_t *ret)
 {
-        int r = logstore_cursor_seek_time(cursor, time_ns);
+        int r = source_seek_time(source, time_ns);
 
         if (r < 0)
                 return r;
-        *ret = logstore_cursor_position(cursor);
+        *ret = source_position(source);
         return 0;
 }
 
@@ -117,20 +117,20 @@ static int resolve_numbers(const struct range_text *text, const struct logstore_
 }
 
 int range_resolve(const struct range_text *text, const struct logstore_bounds *bounds,
-                  struct logstore_cursor *cursor, const char *dir, bool follow, struct range *ret)
+                  const struct source *source, bool follow, struct range *ret)
 {
         struct range range = { .since_ns = INT64_MIN, .until_ns = INT64_MAX };
         uint64_t place;
         int64_t ns;
-        int r = resolve_numbers(text, bounds, dir, follow, &range);
+        int r = resolve_numbers(text, bounds, source->name, follow, &range);
 
         if (r != STATUS_DONE)
                 return r;
         if (text->since) {
                 (void)time_parse(text->since, &ns);
-                r = place_of_time(cursor, ns, &place);
+                r = place_of_time(source, ns, &place);
                 if (r < 0)
-                        return report_store(r, dir);
+                        return source_report(source, r);
                 if (place > range.first)
                         range.first = place;
                 if (place > bounds->tail)
@@ -139,9 +139,9 @@ int range_resolve(const struct range_text *text, const struct logstore_bounds *b
         if (text->until) {
                 (void)time_parse(text->until, &range.until_ns);
                 if (range.until_ns < INT64_MAX) {
-                        r = place_of_time(cursor, range.until_ns + 1, &place);
+                        r = place_of_time(source, range.until_ns + 1, &place);
                         if (r < 0)
-                                return report_store(r, dir);
+                                return source_report(source, r);
                         if (place <= bounds->tail && place <= range.last)
                                 range.last = place - 1;
                 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "logstore.h"
+#include "records/source.h"
 
 /* As written by the user; NULL where nothing was said. */
 struct range_text {
@@ -34,7 +34,7 @@ int range_check(const struct range_text *text);
  * the first number is not there.
  */
 int range_resolve(const struct range_text *text, const struct logstore_bounds *bounds,
-                  struct logstore_cursor *cursor, const char *dir, bool follow, struct range *ret);
+                  const struct source *source, bool follow, struct range *ret);
 
 /* FROM..TO, FROM.. or ..TO or one number, of the words above, for warm and evict; NULL is all. */
 int range_parse_both(const char *text, const struct logstore_bounds *bounds, struct range *ret);

@@ -50,3 +50,25 @@ struct poptOption fetch_options[] = {
         PLACE_OPTIONS,
         POPT_TABLEEND,
 };
+
+struct poptOption url_options[] = {
+        { "interval", 0, POPT_ARG_STRING, &remote_words.interval, 0,
+          "how often to look for something new; 1s if not said", "DURATION" },
+        { "cache", 0, POPT_ARG_STRING, &remote_words.cache, 0,
+          "memory for what was read or will be; 32M if not said", "SIZE" },
+        { NULL, 0, POPT_ARG_INCLUDE_TABLE, place_options, 0, NULL, NULL },
+        POPT_TABLEEND,
+};
+
+const char *url_option_given(void)
+{
+        return remote_words.interval      ? "--interval"
+               : remote_words.cache       ? "--cache"
+               : remote_words.endpoint    ? "--endpoint"
+               : remote_words.region      ? "--region"
+               : remote_words.profile     ? "--profile"
+               : remote_words.ca_file     ? "--ca-file"
+               : remote_words.path_style  ? "--path-style"
+               : remote_words.connections ? "--connections"
+                                          : NULL;
+}

@@ -11,12 +11,18 @@
 
 extern struct remote_words {
         int follow, takeover, all;
-        char *interval, *compress, *max_lag, *progress;
+        char *interval, *compress, *max_lag, *progress, *cache;
         /* How the object store is reached. Keys are no options: they would show. */
         char *endpoint, *region, *profile, *ca_file;
         int connections, path_style;
 } remote_words;
 
 extern struct poptOption ship_options[], fetch_options[];
+
+/* Of the verbs that read a DIR or a URL. */
+extern struct poptOption url_options[];
+
+/* One of url_options that was given, with its dashes; NULL: none was. */
+const char *url_option_given(void);
 
 #endif

@@ -23,6 +23,11 @@ struct poptOption session_options[] = {
         POPT_TABLEEND,
 };
 
+const char *session_option_given(void)
+{
+        return network_ok ? "--network-ok" : shared_ok ? "--shared-dir-ok" : NULL;
+}
+
 uint32_t session_flags(void)
 {
         return (network_ok ? LOGSTORE_NETWORK_OK : 0u) | (shared_ok ? LOGSTORE_SHARED_DIR_OK : 0u);

@@ -11,6 +11,9 @@
 /* Which stores are opened at all: of every verb that opens one by the functions below. */
 extern struct poptOption session_options[];
 
+/* One of them that was given, with its dashes; NULL: none was. */
+const char *session_option_given(void);
+
 /* What these options allow, as flags of a store that is opened or made. */
 uint32_t session_flags(void);
 

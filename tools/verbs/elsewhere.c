@@ -1,8 +1,8 @@
 /*
- * elsewhere.c - verbs that another program has: logstore-remote, beside this one
+ * elsewhere.c - what another program does: logstore-remote, beside this one
  *
- * The libraries behind ship and fetch take 5 ms to load, six times what the tool takes without
- * them. So they are in a program of their own, and who only appends needs none of them.
+ * The libraries behind URLs take 5 ms to load, six times what the tool takes without them. So they
+ * are in a program of their own, and who only appends needs none of them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/report.h"
+#include "records/source.h"
 #include "verbs/verbs.h"
 
 #define PROGRAM "logstore-remote"
@@ -32,16 +33,26 @@ static void find(void)
         strcpy(slash ? slash + 1 : path, PROGRAM);
 }
 
+/* A word that is the value of an option may look like a URL, too. The other program can do all that
+ * this one can. */
+static bool has_url(char **argv)
+{
+        for (; *argv; argv++)
+                if (source_is_url(*argv))
+                        return true;
+        return false;
+}
+
 void elsewhere_run(const struct verb *verb, char **argv)
 {
-        if (!(verb->flags & VERB_ELSEWHERE))
+        if (!(verb->flags & VERB_ELSEWHERE) && !(verb->flags & VERB_URLS && has_url(argv)))
                 return;
         find();
         execv(path, argv);
         error = errno;
 }
 
-static int cannot(void)
+int elsewhere_failed(void)
 {
         report_note("%s: cannot run it: %s: it has the verbs for object stores, install it", path,
                     strerror(error));
@@ -51,11 +62,11 @@ static int cannot(void)
 int verb_ship(int count, char **arguments)
 {
         (void)count, (void)arguments;
-        return cannot();
+        return elsewhere_failed();
 }
 
 int verb_fetch(int count, char **arguments)
 {
         (void)count, (void)arguments;
-        return cannot();
+        return elsewhere_failed();
 }

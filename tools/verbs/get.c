@@ -13,7 +13,7 @@
 #include "lib/times.h"
 #include "records/output.h"
 #include "records/range.h"
-#include "records/session.h"
+#include "records/source.h"
 #include "verbs/verbs.h"
 
 static char *format_text;
@@ -27,40 +27,55 @@ struct poptOption get_options[] = {
         POPT_TABLEEND,
 };
 
-static int get_one(struct logstore_cursor *cursor, const char *dir, const char *text,
-                   const struct logstore_bounds *bounds, struct output *output)
+/* What the words mean. Where the log begins and ends is asked for once, and only if a word needs
+ * it: at a URL that is one more request. */
+struct words {
+        const struct source *source;
+        struct logstore_bounds bounds;
+        bool known;
+};
+
+static int resolve(struct words *words, const char *text, uint64_t *ret)
+{
+        const struct logstore_bounds any = { .first = 1 };
+        bool needed = text[0] < '0' || text[0] > '9';
+        int r = needed && !words->known ? source_bounds(words->source, &words->bounds) : 0;
+
+        if (r < 0)
+                return source_report(words->source, r);
+        words->known |= needed;
+        (void)range_number(text, needed ? &words->bounds : &any, ret); /* checked before */
+        if (text[0] == '-' && *ret < words->bounds.first)
+                return report_no(
+                        "%s: no record %s, there are %llu", words->source->name, text,
+                        (unsigned long long)(words->bounds.tail + 1 - words->bounds.first));
+        return STATUS_DONE;
+}
+
+static int get_one(struct words *words, const char *text, struct output *output)
 {
         struct logstore_record record;
         uint64_t number;
-        int r;
+        int status = resolve(words, text, &number), r;
 
-        (void)range_number(text, bounds, &number); /* checked before */
-        if (number < bounds->first && text[0] == '-')
-                return report_no("%s: no record %s, there are %llu", dir, text,
-                                 (unsigned long long)(bounds->tail + 1 - bounds->first));
-        r = logstore_cursor_get(cursor, number, &record);
+        if (status != STATUS_DONE)
+                return status;
+        r = source_get(words->source, number, &record);
         if (r < 0)
-                return report_store(r, dir);
+                return source_report(words->source, r);
         output_record(output, &record);
         return STATUS_DONE;
 }
 
-static int get_all(struct logstore *store, char **arguments, struct output *output)
+static int get_all(struct source *source, char **texts, struct output *output)
 {
-        struct logstore_cursor *cursor;
-        struct logstore_bounds bounds;
-        int status = STATUS_DONE, r = logstore_bounds(store, &bounds);
+        struct words words = { .source = source };
+        int status = source_open_cursor(source, 0);
 
-        if (r == 0)
-                r = logstore_cursor_open(store, 0, &cursor);
-        if (r < 0)
-                return report_store(r, arguments[0]);
-        for (char **text = arguments + 1; *text && output->buffer.error == 0; text++) {
-                int got = get_one(cursor, arguments[0], *text, &bounds, output);
-
-                status = status_first(status, got);
-        }
-        logstore_cursor_close(cursor);
+        if (status != STATUS_DONE)
+                return status;
+        for (; *texts && output->buffer.error == 0; texts++)
+                status = status_first(status, get_one(&words, *texts, output));
         if (buffer_flush(&output->buffer) < 0)
                 return report_file(output->buffer.error, "standard output");
         return status;
@@ -70,7 +85,7 @@ int verb_get(int count, char **arguments)
 {
         struct output output = { .format = OUTPUT_RAW, .terminator = '\n' };
         const struct logstore_bounds any = { .first = 1 };
-        struct logstore *store;
+        struct source source;
         uint64_t number;
         int status, r;
 
@@ -83,16 +98,16 @@ int verb_get(int count, char **arguments)
                 if (range_number(arguments[i], &any, &number) < 0)
                         return report_usage("%s: wanted a record number, first, last or -N",
                                             arguments[i]);
-        status = session_read(arguments[0], &store);
+        status = source_open(&source, arguments[0], false);
         if (status != STATUS_DONE)
                 return status;
         r = buffer_open(&output.buffer, STDOUT_FILENO);
         if (raw_control)
                 output.buffer.visible = false;
-        status = r < 0 ? report_file(r, "output") : get_all(store, arguments, &output);
+        status = r < 0 ? report_file(r, "output") : get_all(&source, arguments + 1, &output);
         r = output.buffer.error;
         buffer_close(&output.buffer);
-        status = session_close(store, arguments[0], status);
+        status = source_close(&source, status);
         if (r == -EPIPE && signals_pipe_kills())
                 signals_die(SIGPIPE);
         return status;

@@ -9,6 +9,10 @@
 #include "lib/text.h"
 #include "records/session.h"
 #include "records/shipped.h"
+#include "records/source.h"
+#ifdef LOGSTORE_IS_REMOTE
+#include "verbs/remote_look.h"
+#endif
 #include "verbs/verbs.h"
 
 static char *format_text;
@@ -121,6 +125,10 @@ int verb_info(int count, char **arguments)
         (void)count;
         if (look_format_parse(format_text, &json) < 0)
                 return report_usage("-o %s: wanted table or json", format_text);
+#ifdef LOGSTORE_IS_REMOTE
+        if (source_is_url(arguments[0]))
+                return remote_info(arguments[0], json, exact != 0);
+#endif
         status = session_read(arguments[0], &store);
         if (status != STATUS_DONE)
                 return status;

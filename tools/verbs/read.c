@@ -20,6 +20,7 @@
 #include "lib/report.h"
 #include "lib/signals.h"
 #include "lib/times.h"
+#include "records/remote_words.h"
 #include "records/session.h"
 #include "verbs/read_private.h"
 #include "verbs/verbs.h"
@@ -110,9 +111,9 @@ static bool is_early(struct reading *run, const struct logstore_record *record)
 static int check_end(struct reading *run)
 {
         struct logstore_record record;
-        int r = run->seen >= run->tail ? logstore_cursor_next(run->cursor, &record) : 0;
+        int r = run->seen >= run->tail ? source_next(&run->source, &record) : 0;
 
-        return r < 0 && r != -EAGAIN && r != -ESTALE ? report_store(r, run->dir) : STATUS_DONE;
+        return r < 0 && r != -EAGAIN && r != -ESTALE ? source_report(&run->source, r) : STATUS_DONE;
 }
 
 static int take_oldest(void *context, const struct logstore_segment_info *segment)
@@ -128,16 +129,18 @@ static bool begins_later(const struct reading *run)
 {
         uint64_t oldest = 0;
 
-        return logstore_segments(run->store, take_oldest, &oldest) == 1 && oldest > run->first;
+        return logstore_segments(run->source.store, take_oldest, &oldest) == 1 &&
+               oldest > run->first;
 }
 
 /* Records that are missing at an end of the log, where reading begins, do not keep back those that
  * are there. We report them, and they decide the status. Damage amid the log ends the reading. */
 static bool passes_over(struct reading *run, int r)
 {
-        if (r != -EBADMSG || run->begun || follow || (!backward && !begins_later(run)))
+        if (r != -EBADMSG || run->source.calls || run->begun || follow ||
+            (!backward && !begins_later(run)))
                 return false;
-        run->passed = report_store(r, run->dir);
+        run->passed = source_report(&run->source, r);
         return true;
 }
 
@@ -147,14 +150,14 @@ static int walk_forward(struct reading *run)
         int status = STATUS_DONE, r;
 
         while (run->left && status == STATUS_DONE) {
-                r = logstore_cursor_next(run->cursor, &record);
+                r = source_next(&run->source, &record);
                 if (run->range.first <= run->first && passes_over(run, r))
-                        r = logstore_cursor_next(run->cursor, &record);
+                        r = source_next(&run->source, &record);
                 run->begun = true;
                 if (r == -EAGAIN && follow)
                         status = read_wait(run);
                 else if (r == -ESTALE && follow)
-                        status = read_catch_up(run, logstore_cursor_position(run->cursor));
+                        status = read_catch_up(run, source_position(&run->source));
                 else if (r == -EAGAIN)
                         break;
                 else if (r < 0)
@@ -176,14 +179,14 @@ static int walk_backward(struct reading *run)
         int status = STATUS_DONE, r;
 
         while (run->left && status == STATUS_DONE) {
-                r = logstore_cursor_prev(run->cursor, &record);
+                r = source_prev(&run->source, &record);
                 if (run->range.last >= run->tail && passes_over(run, r))
-                        r = logstore_cursor_prev(run->cursor, &record);
+                        r = source_prev(&run->source, &record);
                 run->begun = true;
                 if (r == -EAGAIN)
                         break;
                 if (r < 0)
-                        return report_store(r, run->dir);
+                        return source_report(&run->source, r);
                 if (record.number < run->range.first)
                         break;
                 status = print(run, &record);
@@ -198,11 +201,11 @@ static int walk(struct reading *run)
 
         if (run->range.last < run->range.first)
                 return check_end(run);
-        r = logstore_cursor_seek(run->cursor, place);
+        r = source_seek(&run->source, place);
         if (r == -EAGAIN && follow)
-                r = logstore_cursor_seek(run->cursor, UINT64_MAX);
+                r = source_seek(&run->source, UINT64_MAX);
         if (r < 0)
-                return report_store(r, run->dir);
+                return source_report(&run->source, r);
         return backward ? walk_backward(run) : walk_forward(run);
 }
 
@@ -213,10 +216,10 @@ static int find_range(struct reading *run)
         struct range_text text = { from_text, to_text, since_text, until_text };
         bool resume = cursor_path && run->position.found;
         struct logstore_bounds bounds;
-        int r = logstore_bounds(run->store, &bounds);
+        int r = source_bounds(&run->source, &bounds);
 
         if (r < 0)
-                return report_store(r, run->dir);
+                return source_report(&run->source, r);
         if (own_time)
                 text.since = text.until = NULL;
         run->seen_ns = CURSOR_FILE_NONE;
@@ -224,13 +227,13 @@ static int find_range(struct reading *run)
                 text.from = NULL;
                 if (run->position.time_ns != CURSOR_FILE_NONE)
                         text.since = NULL;
-                r = cursor_file_check(&run->position, run->cursor, &bounds, run->dir);
+                r = cursor_file_check(&run->position, &run->source, &bounds);
                 if (r != STATUS_DONE)
                         return r;
         }
         run->first = bounds.first;
         run->tail = bounds.tail;
-        r = range_resolve(&text, &bounds, run->cursor, run->dir, follow, &run->range);
+        r = range_resolve(&text, &bounds, &run->source, follow, &run->range);
         if (resume) {
                 if (run->range.first <= run->position.number || !text.since)
                         run->range.first = run->position.number + 1;
@@ -268,7 +271,7 @@ static int read_store(struct reading *run)
         int status = read_open_cursor(run), r;
 
         if (status == STATUS_DONE && cursor_path)
-                status = cursor_file_open(&run->position, cursor_path, run->store);
+                status = cursor_file_open(&run->position, cursor_path, &run->source);
         if (status == STATUS_DONE) {
                 r = buffer_open(&run->output.buffer, STDOUT_FILENO);
                 if (raw_control)
@@ -277,7 +280,6 @@ static int read_store(struct reading *run)
         }
         if (cursor_path)
                 cursor_file_close(&run->position);
-        logstore_cursor_close(run->cursor);
         redact_copy_free(&run->redacted);
         return status;
 }
@@ -304,6 +306,10 @@ static int options_parse(struct reading *run)
                 return report_usage("-r goes with neither -f nor --cursor-file");
         if (cursor_path && cursor_path[0] == 0)
                 return report_usage("--cursor-file: wanted a file");
+        if ((unverified || drop_behind) && source_is_url(run->source.name))
+                return report_usage("--unverified and --drop-behind go with a DIR");
+        if (remote_words.interval && !follow)
+                return report_usage("--interval goes with -f");
         run->cursor_path = cursor_path;
         run->follows = follow;
         run->cursor_flags = (follow ? 0u : LOGSTORE_SKIP_DAMAGE) | /* told, then it is left to us */
@@ -326,7 +332,7 @@ static int options_parse(struct reading *run)
 
 int verb_read(int count, char **arguments)
 {
-        struct reading run = { .dir = arguments[0],
+        struct reading run = { .source.name = arguments[0],
                                .position = { .fd = -1 },
                                .filter = FILTER_INIT };
         int status = options_parse(&run);
@@ -336,20 +342,22 @@ int verb_read(int count, char **arguments)
         if (status != STATUS_DONE)
                 return status;
         run.output.terminator = zero_wanted ? '\0' : '\n';
-        status = follow ? follow_open(&run.follow, run.dir, &run.store)
-                        : session_read(run.dir, &run.store);
-        if (!run.store)
+        status = follow && !source_is_url(arguments[0])
+                         ? follow_open(&run.follow, arguments[0], &run.source.store)
+                         : source_open(&run.source, arguments[0], follow);
+        if (!run.source.store && !run.source.calls)
                 return status;
         if (follow || isatty(STDOUT_FILENO))
                 progress_quiet(&run.progress); /* the records themselves are the progress */
-        run.progress.total = session_bytes(run.store);
+        if (run.source.store)
+                run.progress.total = session_bytes(run.source.store);
         status = read_store(&run);
         gone = run.output.buffer.error == -EPIPE && signals_pipe_kills();
         buffer_close(&run.output.buffer);
         filter_free(&run.filter);
         if (redact_text)
                 regfree(&run.redact);
-        status = session_close(run.store, run.dir, status);
+        status = source_close(&run.source, status);
         if (gone)
                 signals_die(SIGPIPE);
         return status;

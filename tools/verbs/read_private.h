@@ -16,9 +16,7 @@
 #include "records/redact.h"
 
 struct reading {
-        const char *dir;
-        struct logstore *store;
-        struct logstore_cursor *cursor;
+        struct source source;
         uint32_t cursor_flags;
         struct output output;
         struct cursor_file position; /* of --cursor-file, */

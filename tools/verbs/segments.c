@@ -7,6 +7,10 @@
 #include "lib/look.h"
 #include "lib/report.h"
 #include "records/session.h"
+#include "records/source.h"
+#ifdef LOGSTORE_IS_REMOTE
+#include "verbs/remote_look.h"
+#endif
 #include "verbs/verbs.h"
 
 static char *format_text;
@@ -88,6 +92,12 @@ int verb_segments(int count, char **arguments)
                 return report_usage("-o %s: wanted table or json", format_text);
         if (local_time)
                 times_are_local();
+#ifdef LOGSTORE_IS_REMOTE
+        if (source_is_url(arguments[0]) && local_time)
+                return report_usage("--local-time goes with a DIR");
+        if (source_is_url(arguments[0]))
+                return remote_segments(arguments[0], json, exact != 0);
+#endif
         status = session_read(arguments[0], &store);
         if (status != STATUS_DONE)
                 return status;

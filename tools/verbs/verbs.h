@@ -10,6 +10,7 @@
 enum verb_flags {
         VERB_SESSIONS = 1 << 0,  /* it takes session_options, too */
         VERB_ELSEWHERE = 1 << 1, /* another program has it: elsewhere.c */
+        VERB_URLS = 1 << 2, /* DIR may be a URL, with url_options; the other program has those */
 };
 
 struct verb {
@@ -36,9 +37,12 @@ int verb_evict(int count, char **arguments);
 int verb_ship(int count, char **arguments);
 int verb_fetch(int count, char **arguments);
 
-/* Become the program that has the verb, if it is another one. Returns if that cannot be run; then
- * the verb's function here says so. */
+/* Become the program that has the verb, or that reads the URL among its words, if it is another
+ * one. Returns if that cannot be run, or is not needed. */
 void elsewhere_run(const struct verb *verb, char **argv);
+
+/* It could not be run: a line, and a status. */
+int elsewhere_failed(void);
 
 extern struct poptOption append_options[];
 extern struct poptOption read_options[];

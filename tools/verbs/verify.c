@@ -14,12 +14,18 @@
 #include "lib/numbers.h"
 #include "lib/report.h"
 #include "lib/text.h"
+#include "records/source.h"
+#ifdef LOGSTORE_IS_REMOTE
+#include "verbs/remote_look.h"
+#endif
 #include "verbs/verbs.h"
 
 static char *format_text, *progress_text;
+static int quick;
 
 struct poptOption verify_options[] = {
         { "output", 'o', POPT_ARG_STRING, &format_text, 0, "how faults are printed", "table|json" },
+        { "quick", 0, POPT_ARG_NONE, &quick, 0, "of a URL: only names and sizes of objects", NULL },
         PROGRESS_OPTION(progress_text),
         POPT_TABLEEND,
 };
@@ -106,6 +112,12 @@ int verb_verify(int count, char **arguments)
                 return report_usage("-o %s: wanted table or json", format_text);
         if (progress_open(&hooks.progress, progress_text, "verify", 0) < 0)
                 return report_usage("--progress %s: wanted auto, always or never", progress_text);
+#ifdef LOGSTORE_IS_REMOTE
+        if (source_is_url(arguments[0]))
+                return remote_verify(arguments[0], quick != 0, &hooks);
+#endif
+        if (quick)
+                return report_usage("--quick goes with a URL");
         r = logstore_verify(arguments[0], &calls, &report);
         progress_clear(&hooks.progress);
         status = report_stdout();

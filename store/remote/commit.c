@@ -73,6 +73,7 @@ bool remote_entry_valid(const struct remote_entry *entry)
 
         return entry->seq >= 1 && entry->seq <= COMMIT_SEQ_MAX && entry->id >= 1 &&
                entry->id <= ID_MAX && entry->from < entry->to && entry->to <= SEGMENT_BYTES_MAX &&
+               entry->from % FRAME_ALIGN == 0 && entry->to % FRAME_ALIGN == 0 &&
                (!whole || entry->from == 0) && (whole || (!entry->sealed && !entry->codec)) &&
                (!whole || entry->codec || entry->object_bytes == entry->to) &&
                entry->first_number >= 1 && entry->first_number <= NUMBER_MAX &&

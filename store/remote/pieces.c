@@ -66,7 +66,7 @@ static uint8_t *take_bytes(struct pieces *pieces, uint64_t bytes)
 
 static void give_bytes(struct pieces *pieces, uint8_t *at, uint64_t bytes)
 {
-        struct spare *spare = (struct spare *)at;
+        struct spare *spare = (struct spare *)(void *)at; /* as malloc aligns it */
 
         if (bytes != BLOCK_SPAN) {
                 free(at);

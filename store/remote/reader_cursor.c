@@ -169,9 +169,26 @@ static int walk_to(struct logstore_remote_cursor *cursor, uint64_t number)
                 if (step != WALK_FRAME && step != WALK_PAD)
                         return reader_fault(cursor, step);
         }
+        if (walk->at.due != walk->checked)
+                return remote_detail(-EBADMSG,
+                                     "%s: segment %" PRIu64 ", offset %" PRIu64 ", record %" PRIu64
+                                     ": commit or directory have it behind this place",
+                                     cursor->remote->bucket->url, segment->id, walk->at.offset,
+                                     number);
         *walk = walk_from(walk->at.offset, walk->at.due, WALK_CHECK_ALL);
         cursor->number = number;
         return 0;
+}
+
+/* Does the cursor stand between the mark and @number? Then the walk is shorter from there. */
+static bool is_between(const struct logstore_remote_cursor *cursor, size_t which, struct mark at,
+                       uint64_t number)
+{
+        const struct remote_segment *segment = &cursor->remote->log.segments[which];
+
+        return cursor->generation == cursor->remote->generation && !cursor->stale &&
+               cursor->window.segment == segment && cursor->walk.at.due >= at.ordinal &&
+               cursor->walk.at.due <= walk_ordinal_from(segment->first_number, number);
 }
 
 static int stand_behind(struct logstore_remote_cursor *cursor)
@@ -207,6 +224,8 @@ int reader_stand(struct logstore_remote_cursor *cursor, uint64_t number)
                 return remote_detail(-EBADMSG, "%s: no commit has record %" PRIu64,
                                      remote->bucket->url, number);
         r = reader_floor(remote, which, number, &at, &next);
+        if (r == 0 && is_between(cursor, which, at, number))
+                at = (struct mark){ cursor->walk.at.offset, cursor->walk.at.due };
         if (r == 0)
                 r = reader_place(cursor, which, at,
                                  log->segments[which].first_number + at.ordinal - 1);

@@ -48,6 +48,7 @@ int reader_list(struct logstore_remote *remote)
         while (reader_ask_again(remote, r, &patience));
         if (r == 0 && remote->listed.seq == 0)
                 r = remote_detail(-ENODATA, "%s: no log was shipped here", remote->bucket->url);
+        remote->is_listed = r == 0;
         return tell(r);
 }
 
@@ -90,9 +91,14 @@ static int take_view(struct logstore_remote *remote,
         return 0;
 }
 
+/* What the open has listed need not be listed again. */
 static int read_whole(struct logstore_remote *remote, struct remote_log *ret)
 {
-        return remote_log_read(remote->bucket, ret);
+        bool listed = remote->is_listed;
+
+        remote->is_listed = false;
+        return listed ? remote_log_read_at(remote->bucket, remote->listed.seq, ret)
+                      : remote_log_read(remote->bucket, ret);
 }
 
 static int read_part(struct logstore_remote *remote, struct remote_log *ret)
@@ -149,6 +155,7 @@ int logstore_remote_look(struct logstore_remote *remote)
 
         if (!remote)
                 return remote_detail(-EINVAL, "an argument is NULL");
+        remote->is_listed = false;
         if (!has_whole(remote))
                 return reader_look_whole(remote);
         r = list_one(remote, &seq);
@@ -173,6 +180,7 @@ int reader_again(struct logstore_remote *remote, int error, unsigned *tries)
                 return error;
         if (++*tries > CHANGES_MAX)
                 return remote_detail_within(-EBADMSG, "objects go away faster than they are read");
+        remote->is_listed = false;
         r = take_view(remote, read_whole);
         if (r < 0)
                 return r;

@@ -22,6 +22,7 @@ struct logstore_remote {
         struct bucket *bucket;
         struct pieces *pieces;
         struct commit_listed listed;
+        bool is_listed; /* nobody has looked since that list */
         struct remote_log log;
         bool has_view;
         uint64_t generation;                /* of the view */

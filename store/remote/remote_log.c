@@ -188,16 +188,20 @@ static int read_table(struct bucket *bucket, const struct commit *newest, struct
 
 int remote_log_read(struct bucket *bucket, struct remote_log *ret)
 {
-        struct remote_log log = { 0 };
         uint64_t seq, checkpoint, number;
-        struct commit newest;
         int r = commit_find_newest(bucket, &seq, &checkpoint, &number, NULL);
 
         if (r == 0 && seq == 0)
                 r = remote_detail(-ENODATA, "%s: no log was shipped here", bucket->url);
-        if (r < 0)
-                return r;
-        r = commit_read(bucket, seq, &newest, NULL);
+        return r < 0 ? r : remote_log_read_at(bucket, seq, ret);
+}
+
+int remote_log_read_at(struct bucket *bucket, uint64_t seq, struct remote_log *ret)
+{
+        struct remote_log log = { 0 };
+        struct commit newest;
+        int r = commit_read(bucket, seq, &newest, NULL);
+
         if (r == -ENOENT)
                 r = commit_judge_missing(bucket, seq, "object");
         if (r != 0)

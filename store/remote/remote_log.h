@@ -33,6 +33,9 @@ enum { REMOTE_LOG_CHANGED = COMMIT_CHANGED };
  * bytes are missing between two lines. REMOTE_LOG_CHANGED. */
 int remote_log_read(struct bucket *bucket, struct remote_log *ret);
 
+/* The same as of commit @seq, which a list has just shown as the newest. */
+int remote_log_read_at(struct bucket *bucket, uint64_t seq, struct remote_log *ret);
+
 /* The log as of a checkpoint that the list shows, which need not be what is the log now. */
 int remote_log_read_checkpoint(struct bucket *bucket, const struct commit_listed *listed,
                                struct remote_log *ret);

@@ -135,6 +135,64 @@ START_TEST(a_cold_get_over_an_edge_costs_three_requests)
 }
 END_TEST
 
+/* Objects that no checkpoint has as yet have their directories in their commits. */
+START_TEST(a_get_without_a_checkpoint_costs_four_requests)
+{
+        struct logstore_remote *remote;
+        struct logstore_record record;
+        char buffer[4000];
+
+        open_store(8 << 20);
+        for (int i = 0; i < 30000; i++)
+                append(1000, (char)('a' + i % 26));
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store(8 << 20);
+        ship();
+        ck_assert_uint_eq(shipper->last.checkpoint_seq, 0);
+        for (uint64_t number = 1; number < 30000; number += 4321) {
+                requests = 0;
+                remote = open_remote(0);
+                expect_ok(logstore_remote_get(remote, number, buffer, sizeof(buffer), &record));
+                ck_assert_msg(requests <= 4, "record %" PRIu64 ": %u requests", number, requests);
+                logstore_remote_close(remote);
+        }
+        end();
+}
+END_TEST
+
+/* Each shipper knows the directories of its own objects alone. */
+START_TEST(a_checkpoint_has_the_directories_of_shippers_before)
+{
+        struct logstore_remote *remote;
+        unsigned objects = 0;
+
+        open_store(64 << 10);
+        for (int i = 0; i < 80; i++) {
+                append_many(40);
+                ship();
+                if (i % 3 == 0) {
+                        logstore_ship_close(shipper);
+                        shipper = NULL;
+                }
+        }
+        remote = open_remote(0);
+        expect_ok(logstore_remote_look(remote));
+        ck_assert_uint_ne(remote->log.head.checkpoint_seq, 0);
+        for (size_t i = 0; i < remote->log.table.count; i++) {
+                const struct table_line *line = &remote->log.table.lines[i];
+
+                if (line->entry.object_bytes == 0 ||
+                    line->entry.seq > remote->log.head.checkpoint_seq)
+                        continue;
+                objects++;
+                ck_assert_ptr_nonnull(line->blocks);
+        }
+        ck_assert_uint_gt(objects, 10);
+        logstore_remote_close(remote);
+        end();
+}
+END_TEST
+
 START_TEST(a_look_costs_one_request_and_two_if_there_is_more)
 {
         struct logstore_remote *remote;
@@ -329,6 +387,8 @@ int main(void)
                 { large_records_and_batches_are_read, 2 },
                 { a_cold_get_costs_three_requests, 0 },
                 { a_cold_get_over_an_edge_costs_three_requests, 0 },
+                { a_get_without_a_checkpoint_costs_four_requests, 0 },
+                { a_checkpoint_has_the_directories_of_shippers_before, 0 },
                 { a_look_costs_one_request_and_two_if_there_is_more, 0 },
                 { the_cache_keeps_its_budget, 3 },
                 { what_was_read_lately_costs_no_request, 0 },

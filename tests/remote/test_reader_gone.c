@@ -294,6 +294,28 @@ START_TEST(verify_tells_what_is_wrong)
 }
 END_TEST
 
+/* No frame is there, so no reader cares. A fetch would. */
+START_TEST(verify_sees_damage_between_the_frames)
+{
+        struct told told = { 0 };
+        const struct logstore_verify_hooks hooks = { .fault = take_fault, .context = &told };
+        char name[300];
+
+        open_store(64 << 10);
+        append_many(200);
+        ship();
+        pick("seg", 0, name);
+        spoil(name, 2000);
+        remote = open_remote(0);
+        expect(logstore_remote_verify(remote, 0, &hooks, NULL), -EBADMSG);
+        ck_assert_uint_eq(told.faults, 1);
+        ck_assert_str_eq(told.file, name);
+        ck_assert_ptr_nonnull(strstr(told.what, "checksum"));
+        logstore_remote_close(remote);
+        end();
+}
+END_TEST
+
 /* Whatever bytes are other ones: no record is given that was not appended. */
 START_TEST(a_hostile_bucket_gives_no_wrong_record)
 {
@@ -421,6 +443,7 @@ int main(void)
                 { what_was_removed_since_the_look_is_found_anew, 0 },
                 { damage_is_told_and_all_else_is_read, CASES(harms) },
                 { verify_tells_what_is_wrong, 2 * CASES(harms) },
+                { verify_sees_damage_between_the_frames, 0 },
                 { a_hostile_bucket_gives_no_wrong_record, 16 },
                 { a_follower_has_each_record_once, 0 },
                 { an_empty_bucket_and_an_empty_log_are_told_apart, 0 },

@@ -160,6 +160,33 @@ START_TEST(a_get_without_a_checkpoint_costs_four_requests)
 }
 END_TEST
 
+/* Neither a checkpoint nor a commit has it. So it is made, once. */
+START_TEST(a_directory_that_is_gone_is_made_anew)
+{
+        struct logstore_remote *remote;
+
+        open_store(8 << 20);
+        for (int i = 0; i < 3000; i++)
+                append((size_t)(i * 37 % 13000), (char)('a' + i % 26));
+        ck_assert_int_eq(logstore_close(store), 0);
+        open_store(8 << 20);
+        ship();
+        append(10, 'x');
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ship();
+        for (uint64_t seq = 1; seq + 2 < shipper->last.seq; seq++) {
+                char name[COMMIT_NAME_BYTES];
+
+                commit_name(name, seq);
+                ck_assert_int_eq(unlink(path("bucket/%s", name)), 0);
+        }
+        remote = open_remote(0);
+        expect_same_log(remote);
+        logstore_remote_close(remote);
+        end();
+}
+END_TEST
+
 /* Each shipper knows the directories of its own objects alone. */
 START_TEST(a_checkpoint_has_the_directories_of_shippers_before)
 {
@@ -388,6 +415,7 @@ int main(void)
                 { a_cold_get_costs_three_requests, 0 },
                 { a_cold_get_over_an_edge_costs_three_requests, 0 },
                 { a_get_without_a_checkpoint_costs_four_requests, 0 },
+                { a_directory_that_is_gone_is_made_anew, 0 },
                 { a_checkpoint_has_the_directories_of_shippers_before, 0 },
                 { a_look_costs_one_request_and_two_if_there_is_more, 0 },
                 { the_cache_keeps_its_budget, 3 },

@@ -324,7 +324,7 @@ START_TEST(a_hostile_bucket_gives_no_wrong_record)
         static const char *const folders[] = { "c", "seg" };
 
         open_store(64 << 10);
-        for (int i = 0; i < 80; i++) {
+        for (int i = 0; i < 25; i++) {
                 append_many(40);
                 ship();
         }
@@ -367,7 +367,7 @@ END_TEST
 static void *ship_on(void *context)
 {
         (void)context;
-        for (int i = 0; i < 200; i++) {
+        for (int i = 0; i < 100; i++) {
                 append_many(7);
                 ship();
         }
@@ -386,7 +386,7 @@ START_TEST(a_follower_has_each_record_once)
         remote = open_remote(0);
         cursor = open_cursor(remote);
         ck_assert_int_eq(pthread_create(&thread, NULL, ship_on, NULL), 0);
-        for (uint64_t number = 1; number <= 1401;) {
+        for (uint64_t number = 1; number <= 701;) {
                 int r = logstore_remote_cursor_next(cursor, &record);
 
                 if (r == -EAGAIN) {
@@ -444,7 +444,7 @@ int main(void)
                 { damage_is_told_and_all_else_is_read, CASES(harms) },
                 { verify_tells_what_is_wrong, 2 * CASES(harms) },
                 { verify_sees_damage_between_the_frames, 0 },
-                { a_hostile_bucket_gives_no_wrong_record, 16 },
+                { a_hostile_bucket_gives_no_wrong_record, 10 },
                 { a_follower_has_each_record_once, 0 },
                 { an_empty_bucket_and_an_empty_log_are_told_apart, 0 },
         };

@@ -67,6 +67,9 @@ enum logstore_ship_flags {
         /* logstore_ship_start() asks nobody, even if another host committed lately. If that host
          * takes over again, it is asked like any other. */
         LOGSTORE_SHIP_TAKEOVER = 1 << 0,
+        /* The first round reads all that is there, and ships again the segments of which something
+         * is damaged or missing. */
+        LOGSTORE_SHIP_REPAIR = 1 << 1,
 };
 
 #define LOGSTORE_SHIP_COMPRESS_MAX 22
@@ -96,6 +99,7 @@ struct logstore_ship_report {
         uint64_t durable;                     /* last record that is durable here */
         uint64_t commit, term;            /* the newest commit, and how often shippers changed */
         uint64_t commits, objects, bytes; /* sent by this shipper */
+        uint64_t damaged;                 /* objects and tails that LOGSTORE_SHIP_REPAIR found */
         uint64_t missed;   /* records that were trimmed before it could ship them, in all; */
         uint64_t gap_last; /* the last one of them */
 };
@@ -129,6 +133,9 @@ LOGSTORE_API int logstore_ship_start(struct logstore_ship *ship);
 /*
  * Ship all that is durable now. Returns 0 once it is in the bucket. It sends nothing where there is
  * nothing new. What was shipped stays shipped, whatever comes.
+ *
+ * -ENODATA: LOGSTORE_SHIP_REPAIR found something damaged that is not in this store any more. All
+ * else is shipped.
  *
  * -EPIPE: another shipper has taken over: stop. Else as logstore_ship_start(), and as
  * logstore_get() where the local log is damaged: nothing of a damaged record is shipped.

@@ -50,12 +50,6 @@ int commit_take(uint8_t *bytes, size_t size, uint64_t seq, struct commit *ret);
 int commit_read(struct bucket *bucket, uint64_t seq, struct commit *ret,
                 struct bucket_reply *ret_reply);
 
-/* An object is gone that the newest commit, @seq, names as its @what; or it is that commit. If it
- * is still the newest one, the object is missing: -EBADMSG. Else newer ones have replaced it:
- * COMMIT_CHANGED, look anew. Errors of bucket_list(). */
-enum { COMMIT_CHANGED = 1 };
-int commit_judge_missing(struct bucket *bucket, uint64_t seq, const char *what);
-
 /* What one list of commits shows. */
 struct commit_listed {
         uint64_t seq;                           /* the newest commit; 0: there is none */
@@ -67,6 +61,12 @@ int commit_list_newest(struct bucket *bucket, struct commit_listed *ret,
 
 /* The newest commit alone, by a list of one name. *ret_seq is 0 if there is none. */
 int commit_list_one(struct bucket *bucket, uint64_t *ret_seq);
+
+/* An object is gone that the newest commit, @seq, names as its @what; or it is that commit. If it
+ * is still the newest one, the object is missing: -EBADMSG. Else newer ones have replaced it:
+ * COMMIT_CHANGED, look anew. Errors of bucket_list(). */
+enum { COMMIT_CHANGED = 1 };
+int commit_judge_missing(struct bucket *bucket, uint64_t seq, const char *what);
 
 /* The newest commit there is, and the newest checkpoint that its list shows. Without a commit
  * *ret_seq is 0, without a checkpoint *ret_checkpoint. */

@@ -26,8 +26,7 @@ struct frames_directory {
         uint32_t count, room;
 };
 
-/* A walk stands at a frame that may begin a line, and has @reached that byte: add the lines up to
- * there. */
+/* A walk stands at a frame, and has @reached that byte: add the lines that begin up to there. */
 int frames_note_place(struct frames_directory *directory, uint64_t reached,
                       const struct walk_place *at);
 

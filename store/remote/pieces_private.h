@@ -9,8 +9,8 @@
 #include "remote/pieces.h"
 
 #define TABLE_SLOTS 4096u
-#define RUN_MAX 16u   /* pieces that one request brings */
-#define QUEUE_MAX 64u /* requests that wait for a thread */
+#define RUN_MAX SPAN_BLOCKS_MAX /* pieces that one request brings */
+#define QUEUE_MAX 64u           /* requests that wait for a thread */
 #define THREADS_MAX 16u
 
 /* One piece. All but its bytes is under the lock; those belong to who loads it until it is not

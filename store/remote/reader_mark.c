@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "remote/codec.h"
 #include "remote/frames.h"
 #include "remote/reader_private.h"
 #include "remote/remote_detail.h"
@@ -35,7 +36,60 @@ static int walk_all(struct logstore_remote *remote, size_t which, struct frames_
                 step = r == 0 ? walk_next(&walk, &window_frames, &window) : r;
         }
         r = r == 0 && window.error < 0 ? window.error : r;
+        if (r == 0 && walk.at.offset == end)
+                r = frames_note_place(learnt, end - 1, &walk.at);
         window_free(&window);
+        return r;
+}
+
+/* Where the object's frames are, if it is packed: without that nothing of it can be read. */
+static int find_frames(struct logstore_remote *remote, struct table_line *line)
+{
+        char name[BUCKET_NAME_MAX];
+        struct patience patience = { 0 };
+        uint64_t *offsets;
+        uint32_t count;
+        int r;
+
+        span_name(&line->entry, name);
+        do
+                r = codec_read_spans(remote->bucket, name, &line->entry, &offsets, &count);
+        while (reader_ask_again(remote, r, &patience));
+        if (r < 0)
+                return r == -EAGAIN ? -EREMOTEIO : r;
+        line->blocks = calloc(count, sizeof(*line->blocks));
+        line->entry.blocks = count;
+        for (uint32_t i = 0; line->blocks && i < count; i++)
+                line->blocks[i] =
+                        (struct remote_block){ FRAMES_OFFSET / FRAME_ALIGN, 1, offsets[i] };
+        free(offsets);
+        return line->blocks ? 0 : remote_detail(-ENOMEM, "no memory for a directory");
+}
+
+/* Walk the object of segment @which once, and make its directory. */
+static int learn(struct logstore_remote *remote, size_t which)
+{
+        struct table_line *line = (struct table_line *)remote->log.segments[which].lines;
+        struct frames_directory learnt = { 0 };
+        int r = line->entry.codec == CODEC_PLAIN ? 0 : find_frames(remote, line);
+
+        if (r == 0)
+                r = walk_all(remote, which, &learnt);
+        for (uint32_t i = 0; r == 0 && line->blocks && i < learnt.count; i++)
+                learnt.blocks[i].object_offset =
+                        i < line->entry.blocks ? line->blocks[i].object_offset : 0;
+        if (r < 0 || (line->blocks && learnt.count < line->entry.blocks)) {
+                free(learnt.blocks); /* what is known of a damaged one is where its frames are */
+        } else {
+                free(line->blocks);
+                line->blocks = learnt.blocks;
+                line->entry.blocks = learnt.count;
+        }
+        if (r < 0) {
+                free(line->blocks);
+                line->blocks = NULL;
+                line->entry.blocks = 0;
+        }
         return r;
 }
 
@@ -45,7 +99,6 @@ int reader_directory(struct logstore_remote *remote, size_t which)
         const struct remote_segment *segment = &remote->log.segments[which];
         struct table_line *copy = (struct table_line *)segment->lines; /* the log's own */
         struct table *table = &remote->log.table;
-        struct frames_directory learnt = { 0 };
         struct patience patience = { 0 };
         size_t i = 0;
         int r;
@@ -59,14 +112,12 @@ int reader_directory(struct logstore_remote *remote, size_t which)
         while (reader_ask_again(remote, r, &patience));
         if (r == -EAGAIN)
                 return -EREMOTEIO;
-        if (!table->lines[i].blocks && copy->entry.codec == CODEC_PLAIN) {
-                r = walk_all(remote, which, &learnt);
-                if (r < 0) {
-                        free(learnt.blocks);
+        if (!table->lines[i].blocks) {
+                r = learn(remote, which);
+                if (r < 0)
                         return r;
-                }
-                table->lines[i].blocks = learnt.blocks;
-                table->lines[i].entry.blocks = learnt.count;
+                table->lines[i].blocks = copy->blocks;
+                table->lines[i].entry.blocks = copy->entry.blocks;
         }
         copy->blocks = table->lines[i].blocks;
         copy->entry.blocks = table->lines[i].entry.blocks;

@@ -209,8 +209,8 @@ static int check_line(struct check *check, size_t number)
                 r = walk_until(check, to);
                 tell_progress(check, to - offset);
         }
-        if (r == 0 && faults == check->faults && entry.object_bytes && entry.codec == CODEC_PLAIN &&
-            XXH3_64bits_digest(check->hash) != entry.object_check)
+        if (r == 0 && faults == check->faults && entry.object_bytes &&
+            XXH3_64bits_digest(check->hash) != entry.bytes_check)
                 r = tell(check, &segment_of(check)->lines[number], 0, entry.first_number,
                          "its checksum is not that of its commit");
         return r;

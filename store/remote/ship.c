@@ -154,6 +154,7 @@ void logstore_ship_close(struct logstore_ship *ship)
                 close(ship->directory);
         bucket_close(ship->bucket);
         table_free(&ship->table);
+        free(ship->damaged);
         free(ship->since);
         free(ship);
 }
@@ -173,6 +174,7 @@ int ship_start(struct logstore_ship *ship)
 int logstore_ship_start(struct logstore_ship *ship)
 {
         ship->takes_over = ship->options.flags & LOGSTORE_SHIP_TAKEOVER;
+        ship->searches = ship->options.flags & LOGSTORE_SHIP_REPAIR;
         return ship_start(ship);
 }
 

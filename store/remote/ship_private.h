@@ -46,7 +46,10 @@ struct logstore_ship {
         struct remote_place trimmed_end; /* here no position can be set any more */
         uint64_t gap_first, gap_last;    /* records that the next claim gives up; 0: none */
         struct table table;              /* all that is there as of it */
-        struct remote_entry *since;      /* what came since its checkpoint */
+        bool searches;                   /* what is there is to be checked before the next round */
+        uint64_t *damaged;               /* commits that brought what is damaged or missing */
+        size_t damaged_count;
+        struct remote_entry *since; /* what came since its checkpoint */
         uint32_t since_count, since_room;
         struct bucket_reply confirmed;  /* the last confirmation */
         int64_t collect_ns;             /* not before, by the boot clock; INT64_MAX: never */
@@ -118,6 +121,15 @@ int ship_ask(struct logstore_ship *ship, ship_put *put, const char *name,
 
 /* Take the step until it returns something else than SHIP_AGAIN, for five minutes: then -EAGAIN. */
 int ship_until_settled(struct logstore_ship *ship, int (*step)(struct logstore_ship *ship));
+
+/* Read all that is there, and note what is damaged or missing. */
+int ship_find_damage(struct logstore_ship *ship);
+
+/* Is the line with this entry one of those? */
+bool ship_is_damaged(const struct logstore_ship *ship, const struct remote_entry *entry);
+
+/* -ENODATA: something damaged could not be put again. */
+int ship_tell_damage(const struct logstore_ship *ship);
 
 /* Steps 1 to 4. */
 int ship_start(struct logstore_ship *ship);

@@ -42,9 +42,23 @@ static int collect(void *context, const struct logstore_extent *extent)
 static uint64_t begin_with(const struct logstore_ship *ship)
 {
         for (size_t i = 0; i < ship->table.count; i++)
-                if (!ship->table.lines[i].entry.sealed)
+                if (!ship->table.lines[i].entry.sealed ||
+                    ship_is_damaged(ship, &ship->table.lines[i].entry))
                         return ship->table.lines[i].entry.id;
         return ship->last.end.id;
+}
+
+/* Is something of the segment to be put again? */
+static bool has_damage(const struct logstore_ship *ship, const struct logstore_extent *extent)
+{
+        for (size_t i = 0; i < ship->table.count; i++) {
+                const struct remote_entry *entry = &ship->table.lines[i].entry;
+
+                if (entry->id == extent->id && entry->salt == extent->salt &&
+                    ship_is_damaged(ship, entry))
+                        return true;
+        }
+        return false;
 }
 
 /* Many commits, one after another, take longer than an object beside the others. What is there
@@ -64,6 +78,8 @@ static enum plan plan_for(const struct logstore_ship *ship, const struct logstor
         const struct table_line *line = table_whole(&ship->table, extent->id, extent->salt);
         const struct remote_place *end = &ship->last.end;
 
+        if (ship->damaged_count > 0 && has_damage(ship, extent))
+                return PLAN_WHOLE;
         if (line && line->entry.sealed && line->entry.to == extent->end)
                 return PLAN_NOTHING;
         if (extent->sealed)
@@ -168,10 +184,14 @@ static int ship_all(struct logstore_ship *ship)
 {
         int r = ship->claimed ? 0 : ship_start(ship);
 
+        if (r == 0 && ship->searches)
+                r = ship_find_damage(ship);
         if (r == 0)
                 r = ship_extents(ship);
         if (r == 0)
                 r = ship_collect(ship);
+        if (r == 0 && ship->damaged_count > 0)
+                r = ship_tell_damage(ship);
         if (r == SHIP_AGAIN)
                 ship->claimed = false;
         return r;

@@ -14,14 +14,19 @@
 #include "remote/bucket.h"
 #include "remote/table.h"
 
+#define SPAN_BLOCKS_MAX 16u /* BLOCK_SPANs that one stretch goes over, if it is of an object */
+
 struct span {
-        struct remote_entry entry;       /* of the line that has it */
-        uint64_t from, to;               /* bytes of the segment */
-        uint64_t object_from, object_to; /* bytes of the object that hold them; a tail's: 0 */
+        struct remote_entry entry; /* of the line that has it */
+        uint64_t from, to;         /* bytes of the segment */
+        /* Where in the object each BLOCK_SPAN of them begins, and behind that the end. */
+        uint64_t starts[SPAN_BLOCKS_MAX + 1];
+        uint32_t count;
 };
 
 /* The stretch from @from to @to of what @entry brought. In an object it begins at a multiple of
- * BLOCK_SPAN; a tail is always read as a whole. -EPROTONOSUPPORT: an unknown codec. */
+ * BLOCK_SPAN; a tail is always read as a whole. -EPROTONOSUPPORT: an unknown codec. -EBADMSG: the
+ * directory is missing, or says what cannot be. */
 int span_of(const struct remote_entry *entry, const struct remote_block *blocks, uint64_t from,
             uint64_t to, struct span *ret);
 

@@ -32,6 +32,7 @@ static struct logstore_ship *shipper;
 static _Atomic unsigned requests;
 static _Atomic unsigned fail_each; /* each so many requests get no answer; 0: none */
 static void (*before_get)(void);   /* once */
+static uint32_t compress;          /* level of zstd; 0: segments go as they are */
 
 int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, uint64_t size,
                       const struct bucket_sink *sink, struct bucket_reply *ret_reply)
@@ -121,6 +122,7 @@ static inline void ship(void)
         struct logstore_ship_options options = LOGSTORE_SHIP_OPTIONS_INIT;
 
         options.flags = LOGSTORE_SHIP_TAKEOVER;
+        options.compress = compress;
         if (!shipper) {
                 mkdir(path("bucket"), 0700);
                 expect_ok(logstore_ship_open(path("store"), url(), NULL, &options, &shipper));

@@ -199,7 +199,7 @@ static void harm(int which)
         if (harms[which].missing)
                 ck_assert_int_eq(unlink(path("bucket/%s", name)), 0);
         else
-                spoil(name, strcmp(harms[which].folder, "seg") == 0 ? 5000 : 900);
+                spoil(name, strcmp(harms[which].folder, "seg") == 0 && !compress ? 5000 : 900);
 }
 
 START_TEST(damage_is_told_and_all_else_is_read)
@@ -235,6 +235,20 @@ START_TEST(damage_is_told_and_all_else_is_read)
         end();
 }
 END_TEST
+
+static const char *first_object(void)
+{
+        static char name[300];
+        struct dirent **names;
+        int count = scandir(path("bucket/seg"), &names, NULL, alphasort);
+
+        ck_assert_int_gt(count, 2);
+        snprintf(name, sizeof(name), "seg/%s", names[2]->d_name);
+        while (count > 0)
+                free(names[--count]);
+        free(names);
+        return name;
+}
 
 struct told {
         unsigned faults;
@@ -294,6 +308,70 @@ START_TEST(verify_tells_what_is_wrong)
 }
 END_TEST
 
+/* Whatever is damaged or missing, objects and tails: afterwards all is well again. */
+START_TEST(a_shipper_puts_again_what_is_damaged)
+{
+        struct logstore_ship_options options = LOGSTORE_SHIP_OPTIONS_INIT;
+        struct logstore_ship_report report = { .struct_bytes = sizeof(report) };
+        int r;
+
+        compress = _i / CASES(harms) * 3u;
+        open_store(64 << 10);
+        append_many(200);
+        ship();
+        append_many(8);
+        ship();
+        append_many(8);
+        ship();
+        harm(_i % CASES(harms));
+        remote = open_remote(0);
+        expect(logstore_remote_verify(remote, 0, NULL, NULL), -EBADMSG);
+        logstore_remote_close(remote);
+        logstore_ship_close(shipper);
+        options.flags = LOGSTORE_SHIP_REPAIR;
+        options.compress = compress;
+        expect_ok(logstore_ship_open(path("store"), url(), NULL, &options, &shipper));
+        expect_ok(logstore_ship_start(shipper));
+        r = logstore_ship_round(shipper);
+        ck_assert_msg(r == 0, "%d: %s", r, logstore_remote_detail());
+        expect_ok(logstore_ship_tell(shipper, &report));
+        ck_assert_uint_eq(report.damaged, 1);
+        remote = open_remote(0);
+        expect_ok(logstore_remote_verify(remote, 0, NULL, NULL));
+        expect_same_log(remote);
+        logstore_remote_close(remote);
+        append_many(3);
+        ship();
+        end();
+}
+END_TEST
+
+START_TEST(what_is_damaged_there_and_trimmed_here_is_told)
+{
+        struct logstore_ship_options options = LOGSTORE_SHIP_OPTIONS_INIT;
+        char name[300];
+
+        open_store(64 << 10);
+        append_many(300);
+        ship();
+        ck_assert_int_eq(logstore_trim_before(store, 200, NULL), 0);
+        pick("seg", 0, name);
+        spoil(name, 5000); /* of a segment that is here */
+        snprintf(name, sizeof(name), "%s", first_object());
+        spoil(name, 5000); /* of one that is not */
+        logstore_ship_close(shipper);
+        options.flags = LOGSTORE_SHIP_REPAIR;
+        expect_ok(logstore_ship_open(path("store"), url(), NULL, &options, &shipper));
+        expect_ok(logstore_ship_start(shipper));
+        expect_gone(logstore_ship_round(shipper), -ENODATA, "segment 1, records 1..");
+        remote = open_remote(0);
+        expect(logstore_remote_verify(remote, 0, NULL, NULL), -EBADMSG);
+        ck_assert_ptr_nonnull(strstr(logstore_remote_detail(), " 1 faults"));
+        logstore_remote_close(remote);
+        end();
+}
+END_TEST
+
 /* No frame is there, so no reader cares. A fetch would. */
 START_TEST(verify_sees_damage_between_the_frames)
 {
@@ -323,6 +401,7 @@ START_TEST(a_hostile_bucket_gives_no_wrong_record)
         struct logstore_cursor *here;
         static const char *const folders[] = { "c", "seg" };
 
+        compress = _i % 2 * 3u;
         open_store(64 << 10);
         for (int i = 0; i < 25; i++) {
                 append_many(40);
@@ -443,6 +522,8 @@ int main(void)
                 { what_was_removed_since_the_look_is_found_anew, 0 },
                 { damage_is_told_and_all_else_is_read, CASES(harms) },
                 { verify_tells_what_is_wrong, 2 * CASES(harms) },
+                { a_shipper_puts_again_what_is_damaged, 2 * CASES(harms) },
+                { what_is_damaged_there_and_trimmed_here_is_told, 0 },
                 { verify_sees_damage_between_the_frames, 0 },
                 { a_hostile_bucket_gives_no_wrong_record, 10 },
                 { a_follower_has_each_record_once, 0 },

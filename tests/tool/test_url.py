@@ -123,6 +123,24 @@ def verified(tmp):
         contains(line, os.path.basename(victim))
 
 
+@case
+def repaired(tmp):
+    """ship --repair puts again what verify found, if the store still has it"""
+    store, url = shipped(tmp, 1200)
+    os.unlink(objects(tmp, "seg")[0])
+    with open(objects(tmp, "seg")[0], "r+b") as file:
+        file.truncate(9000)
+    run("verify", url, status=1)
+    run("ship", store, url)
+    run("verify", "--quick", url, status=1)
+    said = run("ship", "--repair", store, url).stderr.decode()
+    contains(said, "2 objects and tails were damaged")
+    run("verify", url)
+    equal(out("read", url), out("read", store))
+    said = run("ship", "--repair", store, url).stderr.decode()
+    contains(said, "0 objects and tails were damaged")
+
+
 def content_of(path):
     with open(path, "rb") as file:
         return file.read()

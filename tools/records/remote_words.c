@@ -40,6 +40,8 @@ struct poptOption ship_options[] = {
           "SIZE|DURATION" },
         { "takeover", 0, POPT_ARG_NONE, &remote_words.takeover, 0,
           "also if another host shipped lately; that one stops", NULL },
+        { "repair", 0, POPT_ARG_NONE, &remote_words.repair, 0,
+          "check all that is there first, and put again what is damaged or missing", NULL },
         PROGRESS_OPTION(remote_words.progress),
         PLACE_OPTIONS,
         POPT_TABLEEND,

@@ -10,7 +10,7 @@
 #include <popt.h>
 
 extern struct remote_words {
-        int follow, takeover, all;
+        int follow, takeover, repair, all;
         char *interval, *compress, *max_lag, *progress, *cache;
         /* How the object store is reached. Keys are no options: they would show. */
         char *endpoint, *region, *profile, *ca_file;

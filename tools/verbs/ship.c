@@ -24,6 +24,9 @@ static void tell(const struct logstore_ship *ship, const char *dir, const char *
         report_note("%s: all up to record %" PRIu64 " is there, with commit %" PRIu64
                     "; sent %" PRIu64 " bytes",
                     url, report.shipped.number, report.commit, report.bytes);
+        if (remote_words.repair)
+                report_note("%s: %" PRIu64 " objects and tails were damaged or missing", url,
+                            report.damaged);
         if (report.unprotected)
                 report_note(
                         "%s: this user may not write there, so nothing keeps records from being "
@@ -115,7 +118,8 @@ int verb_ship(int count, char **arguments)
                 status = parse_lag(remote_words.max_lag, &options);
         if (status != STATUS_DONE)
                 return status;
-        options.flags = remote_words.takeover ? LOGSTORE_SHIP_TAKEOVER : 0;
+        options.flags = (remote_words.takeover ? LOGSTORE_SHIP_TAKEOVER : 0u) |
+                        (remote_words.repair ? LOGSTORE_SHIP_REPAIR : 0u);
         options.interval_ms = (uint32_t)(interval_ns / 1000000);
         if (remote_words.all)
                 return ship_all(arguments[0], arguments[1], &remote, &options);

@@ -31,7 +31,7 @@ struct logstore_ship_all {
         struct logstore_ship_options ship_options;
         struct logstore_ship_all_options options;
         uint32_t connections;
-        volatile sig_atomic_t stopped;
+        atomic_int stopped; /* as a shipper's */
 
         /* Protects what follows, the stores that are not busy, and each store's name, busy, and
          * whether it has a ship. */

@@ -4,7 +4,7 @@
 #ifndef LOGSTORE_SHIP_PRIVATE_H
 #define LOGSTORE_SHIP_PRIVATE_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "logstore-remote.h"
@@ -35,7 +35,8 @@ struct logstore_ship {
         char host[64];
         uint32_t connections;
         int64_t patience_ns; /* PATIENCE_NS, but in tests */
-        volatile sig_atomic_t stopped;
+        /* Set by a signal handler or another thread; no partner: it is read again and again. */
+        atomic_int stopped;
         uint64_t done_bytes, total_bytes; /* of a round: for progress */
 
         bool claimed;              /* our term is the newest, as far as we know */

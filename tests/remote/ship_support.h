@@ -55,7 +55,8 @@ static _Atomic int gets_left = -1; /* until one is refused; -1: none is */
 int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
                           const struct bucket_source *source, struct bucket_reply *ret_reply)
 {
-        static unsigned calls;
+        static _Atomic unsigned all_calls;
+        unsigned calls;
         int r;
 
         if (before_commit && strncmp(name, COMMIT_PREFIX, strlen(COMMIT_PREFIX)) == 0) {
@@ -64,7 +65,7 @@ int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
                 before_commit = NULL;
                 happen();
         }
-        calls++;
+        calls = atomic_fetch_add(&all_calls, 1) + 1;
         if (too_late && strncmp(name, COMMIT_PREFIX, strlen(COMMIT_PREFIX)) == 0)
                 return remote_detail(-ESTALE, "%s: too late", name);
         if (lose_request && calls % lose_request == 0)
@@ -103,9 +104,10 @@ int __wrap_bucket_put(struct bucket *bucket, const char *name, const struct buck
 {
         void (*happen)(void) = before_put;
 
-        before_put = NULL;
-        if (happen)
+        if (happen) {
+                before_put = NULL;
                 happen();
+        }
         if (no_puts)
                 return remote_detail(-EAGAIN, "the request was lost");
         return put_slowly(bucket, name, source, ret_reply);
@@ -120,7 +122,7 @@ int __wrap_bucket_get(struct bucket *bucket, const char *name, uint64_t offset, 
 }
 
 static void (*after_look)(void); /* at one segment */
-static int (*each_extent)(void *context, const struct logstore_extent *extent);
+static _Thread_local int (*each_extent)(void *context, const struct logstore_extent *extent);
 
 static inline int watch_extent(void *context, const struct logstore_extent *extent)
 {

@@ -343,6 +343,7 @@ START_TEST(objects_that_take_long_are_sent_once)
         open_store("store");
         append_many(200);
         other = open_ship("store");
+        other->connections = 1; /* one at a time, in this thread */
         expect_ok(logstore_ship_start(other));
         term = other->last.term;
         before_put = take_long;

@@ -14,6 +14,7 @@
 
 #define HEADERS_MAX_BYTES (64 << 10)
 #define DRIP_BYTES_PER_MS 16
+#define ASK_FIRST_BYTES (UINT64_C(1) << 20)
 
 static size_t send_bytes(char *to, size_t size, size_t count, void *context)
 {
@@ -188,25 +189,35 @@ static int watch(void *context, curl_off_t down_all, curl_off_t down, curl_off_t
         return x->result != 0;
 }
 
+static int add_header(struct http_exchange *x, const char *line)
+{
+        struct curl_slist *longer = curl_slist_append(x->headers, line);
+
+        if (!longer)
+                return remote_detail(-ENOMEM, "out of memory");
+        x->headers = longer;
+        return 0;
+}
+
 static int set_headers(struct http_exchange *x, CURL *easy)
 {
+        const struct bucket_source *source = x->request->source;
         struct text line = { 0 };
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < x->request->header_count; i++) {
                 const struct http_header *header = &x->request->headers[i];
-                struct curl_slist *longer;
 
                 text_clear(&line);
                 text_printf(&line, "%s: %s", header->name, header->value);
                 r = text_check(&line);
-                longer = r == 0 ? curl_slist_append(x->headers, text_string(&line)) : NULL;
-                if (longer)
-                        x->headers = longer;
-                else
-                        r = remote_detail(-ENOMEM, "out of memory");
+                if (r == 0)
+                        r = add_header(x, text_string(&line));
         }
         text_free(&line);
+        /* A small body goes at once. To ask first whether it is wanted costs a way there and back. */
+        if (r == 0 && source && source->size <= ASK_FIRST_BYTES)
+                r = add_header(x, "Expect:");
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
         return r;
 }

@@ -62,6 +62,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def handle_expect_100(self):
+        count("announced")
+        return super().handle_expect_100()
+
     def answer(self, status, body=b"", **headers):
         self.send_response(status)
         for name, value in headers.items():

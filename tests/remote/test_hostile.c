@@ -189,6 +189,23 @@ START_TEST(an_upload_that_fails_is_aborted)
 }
 END_TEST
 
+/* A server may take a second to say that it wants a body. */
+START_TEST(a_small_body_is_not_announced)
+{
+        struct bucket_source source = { .size = _i ? 2 << 20 : 1 << 20 };
+        struct bucket *bucket;
+
+        use_keys("AKTEST", "SKTEST0123456789");
+        start_server();
+        source.bytes = calloc(1, source.size);
+        bucket = open_s3("");
+        expect_ok(bucket_put_new(bucket, "a", &source, NULL));
+        ck_assert_int_eq(counted("announced"), _i);
+        free((void *)(uintptr_t)source.bytes);
+        bucket_close(bucket);
+}
+END_TEST
+
 START_TEST(nobody_there_is_said)
 {
         struct bucket *bucket;
@@ -286,6 +303,7 @@ int main(void)
         const struct test_entry tests[] = {
                 { each_bad_answer_is_a_clear_error, CASES(answers) },
                 { an_upload_that_fails_is_aborted, CASES(uploads) },
+                { a_small_body_is_not_announced, 2 },
                 { nobody_there_is_said, 0 },
                 { wrong_keys_are_refused_and_not_told, 0 },
                 { a_wrong_region_names_the_right_one, 0 },

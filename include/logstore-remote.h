@@ -100,7 +100,8 @@ struct logstore_ship_report {
         uint64_t commit, term;            /* the newest commit, and how often shippers changed */
         uint64_t commits, objects, bytes; /* sent by this shipper */
         uint64_t damaged;                 /* objects and tails that LOGSTORE_SHIP_REPAIR found */
-        uint64_t missed;   /* records that were trimmed before it could ship them, in all; */
+        uint64_t missed;   /* records that were trimmed before it could ship them, in all; where
+                            * the log was cut as well, at most so many; */
         uint64_t gap_last; /* the last one of them */
 };
 
@@ -150,6 +151,7 @@ LOGSTORE_API int logstore_ship_round(struct logstore_ship *ship);
  * -ETIMEDOUT  it is not there yet (detail: which is), or was never appended
  * -ENOENT     the time is over, and no shipper has noted anything in this store
  * -ESTALE     it was trimmed before it was shipped (max_lag_bytes, max_lag_ns)
+ * -EBADMSG    a shipper's position in the store is damaged
  * -EINVAL     @number is 0. Else as logstore_position_list().
  */
 LOGSTORE_API int logstore_ship_wait(struct logstore *store, uint64_t number, int timeout_ms);
@@ -169,7 +171,8 @@ struct logstore_ship_event {
         uint32_t struct_bytes; /* the library sets it */
         int32_t error;         /* 0: it is shipped, for the first time or after a failure. Else it
                                 * was not, and is tried again after a while; behind -EPIPE never */
-        const char *name;      /* of its directory */
+        const char *name;      /* of its directory. The parent's: it cannot be read just now; those
+                                * known go on */
         const char *detail;    /* of the error; "" */
         uint64_t number;       /* all up to this record is in the bucket */
         uint64_t missed;       /* records that were trimmed before they were shipped, in all */
@@ -178,7 +181,7 @@ struct logstore_ship_event {
 struct logstore_ship_all_options {
         uint32_t struct_bytes; /* sizeof; set by LOGSTORE_SHIP_ALL_OPTIONS_INIT */
         uint32_t threads;      /* stores that are shipped at once; 0: 8 */
-        uint32_t follow;       /* 0: end once each store was shipped, or has failed */
+        uint32_t follow;       /* 0: end once each store was shipped once, or has failed */
         uint32_t reserved;
         /* Calls come from any thread, one at a time. NULL: none. */
         void (*event)(void *context, const struct logstore_ship_event *event);
@@ -197,7 +200,8 @@ struct logstore_ship_all_report {
 /*
  * Ship every store NAME in @parent, a directory, to URL/NAME. They share connections, and a few
  * threads. Each interval of @ship's options they look which stores have something new, which costs
- * no request. New stores are found within ten seconds. One that fails does not hold up the others.
+ * no request. New stores are found within ten seconds, also in the place of one that was removed.
+ * One that fails does not hold up the others.
  *
  * A store takes some 100 KB of memory and a few descriptors: see RLIMIT_NOFILE.
  */

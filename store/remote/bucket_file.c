@@ -16,6 +16,19 @@
 
 #define READ_BYTES (64 << 10)
 
+/* Without slashes that say nothing: one directory has one name. */
+static void squeeze(char *path)
+{
+        char *to = path;
+
+        for (const char *from = path; *from; from++)
+                if (*from != '/' || to == path || to[-1] != '/')
+                        *to++ = *from;
+        if (to > path + 1 && to[-1] == '/')
+                to--;
+        *to = '\0';
+}
+
 static int open_bucket(const char *place, const struct bucket_options *options, struct bucket **ret)
 {
         struct file_bucket *bucket;
@@ -33,6 +46,7 @@ static int open_bucket(const char *place, const struct bucket_options *options, 
                 free(bucket);
                 return remote_detail(-ENOMEM, "out of memory");
         }
+        squeeze(bucket->path);
         atomic_init(&bucket->cleaned, false);
         pthread_mutex_init(&bucket->lock, NULL);
         *ret = &bucket->bucket;
@@ -210,12 +224,7 @@ static int open_below(struct bucket *bucket, const char *name, struct bucket **r
 /* As snprintf(3). */
 static int describe(const struct bucket *bucket, char *ret, size_t room)
 {
-        const char *path = ((const struct file_bucket *)bucket)->path;
-        size_t size = strlen(path);
-
-        while (size > 1 && path[size - 1] == '/')
-                size--;
-        return snprintf(ret, room, "file:%.*s", (int)size, path);
+        return snprintf(ret, room, "file:%s", ((const struct file_bucket *)bucket)->path);
 }
 
 const struct bucket_backend bucket_file_backend = {

@@ -12,6 +12,7 @@
 #include "remote/remote.h"
 
 #define THREADS 8
+#define CONNECTIONS 4
 #define THREADS_MAX 64
 #define SCAN_NS (10 * SECOND_NS)
 #define PAUSE_NS (SECOND_NS / 20)       /* how soon a stop is heard */
@@ -24,8 +25,10 @@ static int open_store(struct logstore_ship_all *all, struct ship_store *store)
         struct logstore_ship *ship;
         struct bucket *bucket;
         char *directory;
-        int r = bucket_open_below(all->bucket, store->name, &bucket);
+        int r = ship_store_note(all, store);
 
+        if (r == 0)
+                r = bucket_open_below(all->bucket, store->name, &bucket);
         if (r < 0)
                 return r;
         if (asprintf(&directory, "%s/%s", all->parent, store->name) < 0) {
@@ -36,6 +39,7 @@ static int open_store(struct logstore_ship_all *all, struct ship_store *store)
         free(directory);
         if (r < 0)
                 return r;
+        ship->gate = all->gate;
         ship->takes_over = all->ship_options.flags & LOGSTORE_SHIP_TAKEOVER;
         pthread_mutex_lock(&all->lock);
         store->ship = ship;
@@ -72,6 +76,15 @@ static int ship_news(struct ship_store *store)
         return r;
 }
 
+static void tell_event(struct logstore_ship_all *all, const struct logstore_ship_event *event)
+{
+        if (!all->options.event)
+                return;
+        pthread_mutex_lock(&all->telling);
+        all->options.event(all->options.context, event);
+        pthread_mutex_unlock(&all->telling);
+}
+
 static void tell(struct logstore_ship_all *all, const struct ship_store *store, int r)
 {
         const struct logstore_ship *ship = store->ship;
@@ -84,11 +97,7 @@ static void tell(struct logstore_ship_all *all, const struct ship_store *store, 
                 .missed = ship ? ship->report.missed : 0,
         };
 
-        if (!all->options.event)
-                return;
-        pthread_mutex_lock(&all->telling);
-        all->options.event(all->options.context, &event);
-        pthread_mutex_unlock(&all->telling);
+        tell_event(all, &event);
 }
 
 /* With the lock. */
@@ -127,7 +136,7 @@ static void ship_store(struct logstore_ship_all *all, struct ship_store *store)
         if (r == 0)
                 r = ship_news(store);
         if (r == -ECANCELED)
-                r = 0;
+                return; /* neither shipped nor failed */
         if (r < 0 ? r != store->error : news || store->ship->report.missed != store->missed)
                 tell(all, store, r);
         if (store->ship)
@@ -145,7 +154,7 @@ static bool may_be_due(const struct logstore_ship_all *all, const struct ship_st
 {
         if (store->busy)
                 return false;
-        return all->options.follow || !store->done || (!store->settled && store->failures == 0);
+        return all->options.follow || !store->done;
 }
 
 /* With the lock: the store that is due first; NULL: none will be. */
@@ -184,7 +193,7 @@ static bool is_done(const struct logstore_ship_all *all)
         if (all->options.follow)
                 return false;
         for (const struct ship_store *store = all->first; store; store = store->next)
-                if (store->busy || !store->done || (!store->settled && store->failures == 0))
+                if (store->busy || !store->done)
                         return false;
         return true;
 }
@@ -236,23 +245,35 @@ static bool ends(struct logstore_ship_all *all)
         return done;
 }
 
-static int supervise(struct logstore_ship_all *all)
+/* The directory may be away for a while, or descriptors be short. The stores that are known are
+ * shipped all the same. */
+static int scan_again(struct logstore_ship_all *all, int before)
+{
+        int r = ship_all_scan(all);
+
+        if (r < 0 && r != before)
+                tell_event(all, &(struct logstore_ship_event){
+                                        .struct_bytes = sizeof(struct logstore_ship_event),
+                                        .error = r,
+                                        .name = all->parent,
+                                        .detail = remote_detail_line() });
+        pthread_cond_broadcast(&all->changed);
+        return r;
+}
+
+static void supervise(struct logstore_ship_all *all)
 {
         const struct timespec pause = { 0, PAUSE_NS };
-        int64_t scan_ns = ship_clock_ns() + SCAN_NS;
-        int r = 0;
+        int64_t scan_ns = ship_clock_ns() + all->scan_ns;
+        int scanned = 0;
 
         while (!ends(all)) {
                 nanosleep(&pause, NULL);
                 if (!all->options.follow || ship_clock_ns() < scan_ns)
                         continue;
-                scan_ns = ship_clock_ns() + SCAN_NS;
-                r = ship_all_scan(all);
-                pthread_cond_broadcast(&all->changed);
-                if (r < 0)
-                        all->stopped = 1;
+                scanned = scan_again(all, scanned);
+                scan_ns = ship_clock_ns() + all->scan_ns;
         }
-        return r;
 }
 
 /* With the lock, or when all have ended. */
@@ -277,13 +298,11 @@ int logstore_ship_all_run(struct logstore_ship_all *all)
                 running++;
         if (running == 0)
                 return remote_detail(-EAGAIN, "no thread can be started");
-        r = supervise(all);
+        supervise(all);
         if (all->stopped)
                 stop_stores(all);
         while (running > 0)
                 pthread_join(threads[--running], NULL);
-        if (r < 0)
-                return r;
         return all->stopped ? remote_detail(-ECANCELED, "stopped") : (int)count_failed(all);
 }
 
@@ -343,10 +362,14 @@ int logstore_ship_all_open(const char *parent, const char *url,
                 all->options.threads = THREADS;
         if (all->options.threads > THREADS_MAX)
                 all->options.threads = THREADS_MAX;
-        all->connections = remote ? remote->connections : 0;
+        all->connections = remote && remote->connections ? remote->connections : CONNECTIONS;
+        all->scan_ns = SCAN_NS;
         all->parent = strdup(parent);
         r = all->parent ? remote_open(url, remote, &all->bucket)
                         : remote_detail(-ENOMEM, "no memory for a name");
+        if (r == 0)
+                r = ship_gate_new(ship_wholes_most(&all->ship_options, all->connections),
+                                  all->options.threads, &all->gate);
         if (r < 0) {
                 logstore_ship_all_close(all);
                 return r;
@@ -366,6 +389,7 @@ void logstore_ship_all_close(struct logstore_ship_all *all)
                 ship_store_free(store);
         }
         bucket_close(all->bucket);
+        ship_gate_free(all->gate);
         pthread_mutex_destroy(&all->lock);
         pthread_mutex_destroy(&all->telling);
         pthread_cond_destroy(&all->changed);

@@ -9,12 +9,15 @@
 #define LOGSTORE_SHIP_ALL_H
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "remote/ship_private.h"
 
 struct ship_store {
         struct ship_store *next;
         struct logstore_ship *ship;  /* NULL: not opened yet */
+        dev_t device;                /* of its control file, when it was opened, */
+        ino_t inode;                 /* so that another store of its name is known as one */
         struct logstore_bounds seen; /* of the log, when it was shipped last */
         int64_t due_ns;              /* not before, by the boot clock; INT64_MAX: never again */
         unsigned failures;           /* one after another */
@@ -32,6 +35,8 @@ struct logstore_ship_all {
         struct logstore_ship_all_options options;
         uint32_t connections;
         atomic_int stopped; /* as a shipper's */
+        struct ship_gate *gate;
+        int64_t scan_ns; /* how often stores are looked for: SCAN_NS, but in tests */
 
         /* Protects what follows, the stores that are not busy, and each store's name, busy, and
          * whether it has a ship. */
@@ -43,8 +48,11 @@ struct logstore_ship_all {
         pthread_mutex_t telling; /* one event at a time */
 };
 
-/* Find stores that are new, and drop those whose directories are gone. */
+/* Find stores that are new, and drop those that are gone, or have another in their place. */
 int ship_all_scan(struct logstore_ship_all *all);
+
+/* Note which store it is. -ENOENT: it has gone. */
+int ship_store_note(const struct logstore_ship_all *all, struct ship_store *store);
 
 void ship_store_free(struct ship_store *store);
 

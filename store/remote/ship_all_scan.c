@@ -40,14 +40,42 @@ static int add(struct logstore_ship_all *all, const char *name)
         return 0;
 }
 
-static bool is_store(int parent, const char *name)
+/* Its control file: what makes a directory a store. */
+static bool find_control(int parent, const char *name, struct stat *ret)
 {
         char control[300];
 
         if (name[0] == '.' || strlen(name) > sizeof(control) - sizeof("/" CONTROL_NAME))
                 return false;
         snprintf(control, sizeof(control), "%s/" CONTROL_NAME, name);
-        return faccessat(parent, control, F_OK, 0) == 0;
+        return fstatat(parent, control, ret, 0) == 0;
+}
+
+int ship_store_note(const struct logstore_ship_all *all, struct ship_store *store)
+{
+        int parent = open(all->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct stat st = { 0 };
+        bool found;
+
+        if (parent < 0)
+                return remote_detail(-errno, "%s: cannot open: %s", all->parent, strerror(errno));
+        found = find_control(parent, store->name, &st);
+        close(parent); /* only read */
+        if (!found)
+                return remote_detail(-ENOENT, "%s/%s: it has gone", all->parent, store->name);
+        store->device = st.st_dev;
+        store->inode = st.st_ino;
+        return 0;
+}
+
+/* A store that was removed and made anew, or restored, goes by its name like any other; but who has
+ * it open sees the old one. */
+static bool is_there(int parent, const struct ship_store *store)
+{
+        struct stat st;
+
+        return find_control(parent, store->name, &st) &&
+               (!store->ship || (st.st_dev == store->device && st.st_ino == store->inode));
 }
 
 /* With the lock. One that is being shipped is looked at the next time. */
@@ -58,7 +86,7 @@ static void drop_gone(struct logstore_ship_all *all, int parent)
         while (*link) {
                 struct ship_store *store = *link;
 
-                if (store->busy || is_store(parent, store->name)) {
+                if (store->busy || is_there(parent, store)) {
                         link = &store->next;
                         continue;
                 }
@@ -73,6 +101,7 @@ int ship_all_scan(struct logstore_ship_all *all)
         int fd = open(all->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *parent = fd < 0 ? NULL : fdopendir(fd);
         struct dirent *entry;
+        struct stat st;
         int r = 0;
 
         if (!parent) {
@@ -85,7 +114,7 @@ int ship_all_scan(struct logstore_ship_all *all)
         pthread_mutex_lock(&all->lock);
         drop_gone(all, fd);
         while (r == 0 && (entry = readdir(parent)))
-                if (is_store(fd, entry->d_name) && !is_known(all, entry->d_name))
+                if (find_control(fd, entry->d_name, &st) && !is_known(all, entry->d_name))
                         r = add(all, entry->d_name);
         pthread_mutex_unlock(&all->lock);
         closedir(parent);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,6 +128,20 @@ static int put_packed(struct logstore_ship *ship, struct ship_part *part)
         return r;
 }
 
+/* A truncation stores the seal again. So if it is the segment's own behind the last read, it was so
+ * in each: else the log was cut, and the object may have bytes of both. */
+static int check_seal(const struct logstore_ship *ship, const struct ship_part *part)
+{
+        const struct logstore_extent *extent = part->extent;
+        struct segment_brief brief;
+        int r = frames_brief(part->fd, extent->name, ship->identity.uuid, extent->id, &brief);
+
+        if (r == 0 && (!brief.sealed || brief.seal.end != extent->end))
+                r = remote_detail(SHIP_AGAIN, "%s: its seal is not that of offset %" PRIu64,
+                                  extent->name, extent->end);
+        return r;
+}
+
 int ship_part_put(struct logstore_ship *ship, struct ship_part *part)
 {
         struct frames_at at = frames_begin(&part->brief);
@@ -139,6 +154,7 @@ int ship_part_put(struct logstore_ship *ship, struct ship_part *part)
                 ship_part_entry(part, 0, at.offset, part->brief.start.first_number, at.number - 1);
         part->entry.nonce = ship_random();
         part->entry.sealed = part->extent->sealed;
-        return part->entry.sealed && !ship->options.compress ? put_file(ship, part)
-                                                             : put_packed(ship, part);
+        r = part->entry.sealed && !ship->options.compress ? put_file(ship, part)
+                                                          : put_packed(ship, part);
+        return r == 0 && part->entry.sealed ? check_seal(ship, part) : r;
 }

@@ -105,13 +105,27 @@ static int set(struct logstore_ship *ship, const char *name, const struct remote
         return r;
 }
 
-/* Does the position name the end of that commit, with the bytes before it? */
-static bool names_end(struct logstore_ship *ship, const char *name,
-                      const struct commit_header *commit, struct logstore_position *ret)
+/* There is none, or what is there is none that we have set. */
+static bool is_no_position(int error)
 {
+        return error == -ENOENT || error == -EBADMSG || error == -EMEDIUMTYPE || error == -EPERM ||
+               error == -EPROTONOSUPPORT;
+}
+
+/* Does the position name the end of that commit, with the bytes before it? 1, 0, or an error: a log
+ * has not diverged because that cannot be said just now. */
+static int names_end(struct logstore_ship *ship, const char *name,
+                     const struct commit_header *commit, struct logstore_position *ret)
+{
+        int r;
+
         *ret = (struct logstore_position){ .struct_bytes = sizeof(*ret) };
-        return logstore_position_get(ship->store, name, ret) == 0 &&
-               ret->segment_id == commit->end.id && ret->segment_salt == commit->end.salt &&
+        r = logstore_position_get(ship->store, name, ret);
+        if (r < 0)
+                return is_no_position(r)
+                               ? 0
+                               : remote_detail(r, "position %s: %s", name, logstore_detail());
+        return ret->segment_id == commit->end.id && ret->segment_salt == commit->end.salt &&
                ret->offset == commit->end.offset && ret->note == commit->tail_check;
 }
 
@@ -120,11 +134,13 @@ int ship_note_next(struct logstore_ship *ship, const struct commit_header *next)
 {
         const struct remote_place *said = &ship->said.end;
         struct logstore_position position;
-        bool taken;
+        int taken;
 
         if (is_same(&next->end, said))
                 return 0;
         taken = names_end(ship, ship->next_names[0], &ship->said, &position);
+        if (taken < 0)
+                return taken;
         return set(ship, ship->next_names[taken], &next->end, 0, next->tail_check);
 }
 
@@ -132,10 +148,12 @@ int ship_note_shipped(struct logstore_ship *ship)
 {
         struct logstore_position position;
         int r = set(ship, ship->shipped_name, &ship->said.end, LOGSTORE_POSITION_FLOOR, 0);
+        int named = 0;
 
-        if (r != 0 || names_end(ship, ship->next_names[0], &ship->said, &position) ||
-            names_end(ship, ship->next_names[1], &ship->said, &position))
-                return r;
+        for (int i = 0; r == 0 && named == 0 && i < 2; i++)
+                named = names_end(ship, ship->next_names[i], &ship->said, &position);
+        if (r != 0 || named != 0)
+                return r != 0 ? r : named < 0 ? named : 0;
         return set(ship, ship->next_names[0], &ship->said.end, 0, ship->said.tail_check);
 }
 
@@ -159,32 +177,37 @@ static bool is_trimmed(const struct logstore_position *position)
                (position->state == LOGSTORE_POSITION_CUT && position->resume_id == 0);
 }
 
-bool ship_was_trimmed(struct logstore_ship *ship, bool *ret_gap)
+int ship_was_trimmed(struct logstore_ship *ship, bool *ret_gap)
 {
         struct logstore_position position;
 
         for (int i = 0; i < 2; i++) {
-                if (!names_end(ship, ship->next_names[i], &ship->said, &position))
-                        continue;
-                *ret_gap = is_trimmed(&position);
+                int r = names_end(ship, ship->next_names[i], &ship->said, &position);
+
+                if (r < 0)
+                        return r;
+                *ret_gap = r && is_trimmed(&position);
                 /* its segment may be gone though the record that comes next is not */
-                if (*ret_gap || position.state == LOGSTORE_POSITION_HERE)
-                        return true;
+                if (r && (*ret_gap || position.state == LOGSTORE_POSITION_HERE))
+                        return 1;
         }
-        return false;
+        return 0;
 }
 
-bool ship_was_cut(struct logstore_ship *ship, struct remote_place *ret)
+int ship_was_cut(struct logstore_ship *ship, struct remote_place *ret)
 {
         struct logstore_position position;
 
         for (int i = 0; i < 2; i++) {
-                if (!names_end(ship, ship->next_names[i], &ship->said, &position) ||
-                    position.state != LOGSTORE_POSITION_CUT || position.resume_id == 0)
+                int r = names_end(ship, ship->next_names[i], &ship->said, &position);
+
+                if (r < 0)
+                        return r;
+                if (r == 0 || position.state != LOGSTORE_POSITION_CUT || position.resume_id == 0)
                         continue;
                 *ret = (struct remote_place){ position.resume_id, position.resume_salt,
                                               position.resume_offset, position.resume_number - 1 };
-                return true;
+                return 1;
         }
-        return false;
+        return 0;
 }

@@ -4,6 +4,7 @@
 #ifndef LOGSTORE_SHIP_PRIVATE_H
 #define LOGSTORE_SHIP_PRIVATE_H
 
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -25,6 +26,20 @@
 /* The state of the bucket is to be looked at anew: step 2 of the protocol. */
 enum { SHIP_AGAIN = 1 };
 
+/* How much all shippers of a process have in memory at once. */
+struct ship_gate {
+        sem_t objects, tails;
+        uint64_t small_bytes; /* tails up to that size need not wait */
+};
+int ship_gate_new(unsigned objects, unsigned threads, struct ship_gate **ret);
+void ship_gate_free(struct ship_gate *gate);
+
+/* Wait until one more object, or tail of so many bytes, may be in memory. What is returned is to be
+ * left with. Without a gate none waits. Who is behind for a tail may ask for objects, too. */
+sem_t *ship_gate_object(struct ship_gate *gate);
+sem_t *ship_gate_tail(struct ship_gate *gate, uint64_t bytes);
+void ship_gate_leave(sem_t *passed);
+
 struct logstore_ship {
         struct logstore_ship_options options;
         struct logstore *store; /* opened read-only */
@@ -34,7 +49,8 @@ struct logstore_ship {
         char shipped_name[40], next_names[2][40]; /* of positions in the store */
         char host[64];
         uint32_t connections;
-        int64_t patience_ns; /* PATIENCE_NS, but in tests */
+        struct ship_gate *gate; /* shared with other stores; NULL: there are none */
+        int64_t patience_ns;    /* PATIENCE_NS, but in tests */
         /* Set by a signal handler or another thread; no partner: it is read again and again. */
         atomic_int stopped;
         uint64_t done_bytes, total_bytes; /* of a round: for progress */
@@ -83,6 +99,9 @@ struct remote_entry ship_part_entry(const struct ship_part *part, uint64_t from,
 /* Check every frame, and put the segment as an object, packed if that is wanted. No commit names it
  * yet. Nothing of the shipper changes, so any thread may do this. 0, SHIP_AGAIN, or an error. */
 int ship_part_put(struct logstore_ship *ship, struct ship_part *part);
+
+/* So many objects at once at most. */
+unsigned ship_wholes_most(const struct logstore_ship_options *options, uint32_t connections);
 
 /* Ship segments as objects, several at once; in their order commits name them. 0, SHIP_AGAIN,
  * SHIP_LOOK_AGAIN, or an error: those before it are shipped. */
@@ -157,12 +176,12 @@ void ship_note_fetched(struct logstore *store, const struct bucket *bucket,
                        const struct commit_header *head);
 
 /* Did we ship up to the end of the newest commit, and was the log truncated below it since? Then it
- * goes on at *ret. */
-bool ship_was_cut(struct logstore_ship *ship, struct remote_place *ret);
+ * goes on at *ret. 1, 0, or an error, here and below. */
+int ship_was_cut(struct logstore_ship *ship, struct remote_place *ret);
 
 /* Did we ship up to there, and has retention trimmed that segment since? *ret_gap: and records
  * behind it. */
-bool ship_was_trimmed(struct logstore_ship *ship, bool *ret_gap);
+int ship_was_trimmed(struct logstore_ship *ship, bool *ret_gap);
 
 /* Step 6: create the next commit. @header says kind, end and what belongs to them; @entry is what
  * the commit brings, or NULL, @blocks its directory, which is taken over. 0 once it is there,

@@ -157,7 +157,8 @@ static int compare(struct logstore_ship *ship)
         struct remote_place end = ship->last.end;
         int r = ship_compare(ship);
 
-        if (r == 0 && (end.id != ship->last.end.id || end.offset != ship->last.end.offset))
+        if (r == 0 && (end.id != ship->last.end.id || end.offset != ship->last.end.offset ||
+                       end.number != ship->last.end.number))
                 return SHIP_AGAIN;
         return r;
 }

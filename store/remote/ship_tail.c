@@ -67,10 +67,16 @@ static int ship_frames(struct logstore_ship *ship, struct ship_part *part)
 int ship_tail(struct logstore_ship *ship, const struct logstore_extent *extent)
 {
         struct ship_part part = { .extent = extent, .fd = -1, .term = (uint32_t)ship->last.term };
-        int r = ship_part_open(ship, &part);
+        const struct remote_place *end = &ship->last.end;
+        uint64_t there = end->id == extent->id ? end->offset : 0;
+        sem_t *passed = ship_gate_tail(ship->gate, extent->end - there);
+        int r = ship->stopped ? remote_detail(-ECANCELED, "stopped") : 0; /* while it waited */
 
         if (r == 0)
+                r = ship_part_open(ship, &part);
+        if (r == 0)
                 r = ship_frames(ship, &part);
+        ship_gate_leave(passed);
         ship_part_close(&part);
         return r;
 }

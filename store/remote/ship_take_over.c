@@ -66,8 +66,9 @@ static int seek_first(void *context, const struct logstore_extent *extent)
 }
 
 /* Retention went beyond what was shipped, as it may where a limit of lag is set. What is there
- * begins anew with the first record that is left: the log in the bucket has no gaps. */
-static int give_up(struct logstore_ship *ship)
+ * begins anew with the first record that is left: the log in the bucket has no gaps. The records
+ * from @first_missing on are missing, and no more. */
+static int give_up(struct logstore_ship *ship, uint64_t first_missing)
 {
         struct remote_place gap = { .offset = FRAMES_OFFSET };
         struct logstore_bounds bounds;
@@ -76,9 +77,40 @@ static int give_up(struct logstore_ship *ship)
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
         gap.number = bounds.first - 1;
-        ship->gap_first = ship->last.end.number < gap.number ? ship->last.end.number + 1 : 0;
+        ship->gap_first = first_missing <= gap.number ? first_missing : 0;
         ship->gap_last = gap.number;
+        ship->last.epoch = bounds.epoch;
         return go_back(ship, &gap);
+}
+
+static bool has_shipped(const struct logstore_ship *ship, uint64_t id, uint64_t salt, uint64_t end)
+{
+        for (size_t i = 0; i < ship->table.count; i++) {
+                const struct remote_entry *entry = &ship->table.lines[i].entry;
+
+                if (entry->id == id && entry->salt == salt && entry->to >= end)
+                        return true;
+        }
+        return false;
+}
+
+/* The log was cut, and goes on at @cut. If that is where the first segment that is left begins, and
+ * the log before it is trimmed, records behind the cut may be trimmed as well: how many cannot be
+ * told any more, unless that segment leads on from what was shipped. */
+static int go_back_or_past(struct logstore_ship *ship, const struct remote_place *cut)
+{
+        struct sought sought = { 0 };
+        int r = logstore_extents(ship->store, 0, seek_first, &sought);
+
+        if (r < 0)
+                return remote_detail(r, "%s", logstore_detail());
+        if (cut->offset != FRAMES_OFFSET || !sought.found || sought.extent.id != cut->id ||
+            sought.extent.previous_id == 0)
+                return go_back(ship, cut);
+        return give_up(ship, has_shipped(ship, sought.extent.previous_id,
+                                         sought.extent.previous_salt, sought.extent.previous_end)
+                                     ? UINT64_MAX
+                                     : ship->last.first_number);
 }
 
 /* The segment that was shipped last is trimmed, and its end is ours. If the first one that is left
@@ -96,11 +128,12 @@ static int go_past(struct logstore_ship *ship, bool gap)
                 ship->trimmed_end = *end;
                 return 0;
         }
-        return gap ? give_up(ship)
+        return gap ? give_up(ship, end->number + 1)
                    : diverged(ship, end, "the segment that was shipped last is not on this log");
 }
 
-/* Where all was cut, a copy from before has smaller numbers. */
+/* Where all was cut, a copy from before has smaller numbers. If nothing was cut since, numbers that
+ * are left out were trimmed: behind a gap, before its first segment was shipped. */
 static int compare_empty(struct logstore_ship *ship)
 {
         struct logstore_bounds bounds;
@@ -108,6 +141,9 @@ static int compare_empty(struct logstore_ship *ship)
 
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
+        if (ship->last.end.number && bounds.first > ship->last.end.number + 1 &&
+            bounds.epoch == ship->last.epoch)
+                return give_up(ship, ship->last.end.number + 1);
         return bounds.first > ship->last.end.number
                        ? 0
                        : diverged(ship, &ship->last.end, "what is here was cut off there");
@@ -123,6 +159,7 @@ int ship_compare(struct logstore_ship *ship)
         int r;
 
         ship->gap_first = 0;
+        ship->last.epoch = ship->said.epoch;
         ship->last.end = ship->said.end; /* a cut may lie below the last cut */
         ship->last.tail_bytes = ship->said.tail_bytes;
         ship->last.tail_check = ship->said.tail_check;
@@ -132,10 +169,12 @@ int ship_compare(struct logstore_ship *ship)
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
         if (!sought.found || sought.extent.salt != end->salt || sought.extent.end < end->offset) {
-                if (ship_was_cut(ship, &cut))
-                        return go_back(ship, &cut);
-                if (ship_was_trimmed(ship, &gap))
-                        return go_past(ship, gap);
+                r = ship_was_cut(ship, &cut);
+                if (r != 0)
+                        return r < 0 ? r : go_back_or_past(ship, &cut);
+                r = ship_was_trimmed(ship, &gap);
+                if (r != 0)
+                        return r < 0 ? r : go_past(ship, gap);
                 return diverged(ship, end,
                                 sought.found && sought.extent.salt == end->salt
                                         ? "more was shipped than is durable here"

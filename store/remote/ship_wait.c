@@ -22,27 +22,40 @@ struct shipped {
         uint64_t number; /* the least */
         unsigned places;
         bool lost; /* records behind it were trimmed */
+        int error; /* of a position that cannot be used, */
+        char name[64];
 };
 
-static bool is_shipper(const struct logstore_position *position)
+/* Up to which record is it shipped? Behind a cut other records may have its number, and those are
+ * not. If the log before the cut is trimmed, nothing tells any more which were. */
+static uint64_t number_of(const struct logstore_position *position, bool *ret_lost)
 {
-        return position->flags & LOGSTORE_POSITION_FLOOR && ship_is_position(position->name);
+        *ret_lost = position->state == LOGSTORE_POSITION_TRIMMED;
+        if (position->state != LOGSTORE_POSITION_CUT)
+                return position->number - 1;
+        if (position->resume_id != 0 && position->resume_offset != FRAMES_OFFSET)
+                return position->resume_number - 1;
+        *ret_lost = true;
+        return 0;
 }
 
 static int note(void *context, const struct logstore_position *position)
 {
         struct shipped *shipped = context;
         uint64_t number;
+        bool lost;
 
-        if (position->error < 0 || !is_shipper(position))
+        if (!ship_is_position(position->name))
                 return 0;
-        /* Behind a cut other records may have its number, and those are not shipped yet. */
-        number = position->state == LOGSTORE_POSITION_HERE ? position->number - 1
-                                                           : position->resume_number - 1;
-        if (position->state == LOGSTORE_POSITION_TRIMMED) {
-                number = position->number - 1;
-                shipped->lost = true;
+        if (position->error < 0) {
+                shipped->error = position->error;
+                memcpy(shipped->name, position->name, sizeof(shipped->name));
+                return 0;
         }
+        if (!(position->flags & LOGSTORE_POSITION_FLOOR))
+                return 0;
+        number = number_of(position, &lost);
+        shipped->lost |= lost;
         if (shipped->places++ == 0 || number < shipped->number)
                 shipped->number = number;
         return 0;
@@ -58,10 +71,17 @@ static int look(struct logstore *store, uint64_t number)
                 r = logstore_bounds(store, &bounds);
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
+        if (shipped.error < 0)
+                return remote_detail(shipped.error,
+                                     "position %s of a shipper cannot be used: the next commit "
+                                     "sets it anew",
+                                     shipped.name);
         if (shipped.places && shipped.number >= number)
                 return 0;
         if (shipped.lost && number < bounds.first)
-                return remote_detail(-ESTALE, "record %" PRIu64 " was trimmed, and not shipped",
+                return remote_detail(-ESTALE,
+                                     "record %" PRIu64
+                                     " was trimmed, and no shipper tells that it shipped it",
                                      number);
         if (!shipped.places)
                 return remote_detail(-ENOENT, "this store is not shipped");

@@ -4,6 +4,7 @@
  * Threads check, pack and put; the calling thread creates the commits. An object that was put and
  * gets no commit, because one before it failed, is removed when its term is over.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "remote/ship_private.h"
@@ -20,12 +21,17 @@ struct run {
         struct ship_part *parts;
 };
 
+unsigned ship_wholes_most(const struct logstore_ship_options *options, uint32_t connections)
+{
+        unsigned most = options->compress < LEVEL_HARD ? OBJECTS_MOST : OBJECTS_MOST_HARD;
+
+        return most < connections ? most : connections;
+}
+
 static unsigned count_at_once(const struct logstore_ship *ship, size_t count)
 {
-        unsigned most = ship->options.compress < LEVEL_HARD ? OBJECTS_MOST : OBJECTS_MOST_HARD;
+        unsigned most = ship_wholes_most(&ship->options, ship->connections);
 
-        if (most > ship->connections)
-                most = ship->connections;
         return most < count ? most : (unsigned)count;
 }
 
@@ -33,9 +39,15 @@ static int put(void *context, size_t which)
 {
         struct run *run = context;
         struct ship_part *part = &run->parts[which];
-        int r = ship_part_open(run->ship, part);
+        sem_t *passed = ship_gate_object(run->ship->gate);
+        int r = run->ship->stopped ? remote_detail(-ECANCELED, "stopped") : 0; /* while it waited */
 
-        return r == 0 ? ship_part_put(run->ship, part) : r;
+        if (r == 0)
+                r = ship_part_open(run->ship, part);
+        if (r == 0)
+                r = ship_part_put(run->ship, part);
+        ship_gate_leave(passed);
+        return r;
 }
 
 /* Does the end that is shipped lie beyond the segment? Then a WHOLE leaves it where it is. */

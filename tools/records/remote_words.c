@@ -36,7 +36,9 @@ struct poptOption ship_options[] = {
         { "compress", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &remote_words.compress, 0,
           "pack sealed segments with zstd, LEVEL 1 to 22; 3 if not said", "LEVEL" },
         { "max-lag", 0, POPT_ARG_STRING, &remote_words.max_lag, 0,
-          "keep from being trimmed no more than this that is not shipped; all if not said",
+          "keep from being trimmed no more than this that is not shipped, like 10G or 30min; all "
+          "if "
+          "not said",
           "SIZE|DURATION" },
         { "takeover", 0, POPT_ARG_NONE, &remote_words.takeover, 0,
           "also if another host shipped lately; that one stops", NULL },

@@ -4,6 +4,7 @@
  * A signal ends it at any point: what was shipped stays, and the next one goes on from there.
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -81,10 +82,19 @@ static int parse_level(const char *text, uint32_t *ret)
 
 static int parse_lag(const char *text, struct logstore_ship_options *ret)
 {
+        uint64_t bytes = 0;
+        int64_t ns = 0;
+        bool is_size, is_duration;
+
         if (!text)
                 return STATUS_DONE;
-        if ((size_parse(text, &ret->max_lag_bytes) == 0 && ret->max_lag_bytes) ||
-            (duration_parse(text, &ret->max_lag_ns) == 0 && ret->max_lag_ns > 0))
+        is_size = size_parse(text, &bytes) == 0 && bytes;
+        is_duration = duration_parse(text, &ns) == 0 && ns > 0;
+        if (is_size && is_duration) /* what is trimmed too early is lost */
+                return report_usage("--max-lag %s: a size, or a duration? Write M, or min", text);
+        ret->max_lag_bytes = is_size ? bytes : 0;
+        ret->max_lag_ns = is_duration ? ns : 0;
+        if (is_size || is_duration)
                 return STATUS_DONE;
         return report_usage("--max-lag %s: wanted a size like 10G, or a duration like 2d", text);
 }

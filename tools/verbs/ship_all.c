@@ -4,6 +4,7 @@
  * With --follow a signal ends it, as it ends ship of one store.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include "lib/report.h"
@@ -36,6 +37,12 @@ static void take_descriptors(void)
         }
 }
 
+/* Large blocks are given back at once. Else the arena of each thread would keep some. */
+static void keep_little_memory(void)
+{
+        mallopt(M_MMAP_THRESHOLD, 128 << 10);
+}
+
 int ship_all(const char *parent, const char *url, const struct logstore_remote_options *remote,
              const struct logstore_ship_options *options)
 {
@@ -48,6 +55,7 @@ int ship_all(const char *parent, const char *url, const struct logstore_remote_o
         all.follow = (uint32_t)remote_words.follow;
         all.event = tell;
         take_descriptors();
+        keep_little_memory();
         r = logstore_ship_all_open(parent, url, remote, options, &all, &stores);
         if (r < 0)
                 return report_remote(r, url);

@@ -215,7 +215,7 @@ static int set_headers(struct http_exchange *x, CURL *easy)
                         r = add_header(x, text_string(&line));
         }
         text_free(&line);
-        /* A small body goes at once. To ask first whether it is wanted costs a way there and back. */
+        /* A small body goes at once: to ask first if it is wanted costs a way there and back. */
         if (r == 0 && source && source->size <= ASK_FIRST_BYTES)
                 r = add_header(x, "Expect:");
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);

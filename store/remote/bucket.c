@@ -238,13 +238,17 @@ static int watch_each(void *context, const struct bucket_listed *listed)
 static bool asks_again(const struct bucket *bucket, struct watched *watched, int r)
 {
         int64_t ns = (NS_PER_S / 20) << (watched->tries < 7 ? watched->tries : 7);
-        struct timespec pause = { ns / NS_PER_S, ns % NS_PER_S };
 
         if (r != -EAGAIN || watched->result != 0 ||
             clock_boot_ns() - watched->moved_ns > bucket->patience_ns - ns)
                 return false;
         watched->tries++;
-        nanosleep(&pause, NULL);
+        for (int64_t slice; ns > 0; ns -= slice) {
+                slice = ns < NS_PER_S / 10 ? ns : NS_PER_S / 10;
+                if (bucket->stopped && *bucket->stopped)
+                        return false;
+                nanosleep(&(struct timespec){ 0, slice }, NULL);
+        }
         return true;
 }
 

@@ -28,6 +28,7 @@
 #ifndef LOGSTORE_BUCKET_H
 #define LOGSTORE_BUCKET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,6 +95,7 @@ struct bucket {
         const struct bucket_backend *backend;
         char *url;           /* without credentials: for messages */
         int64_t patience_ns; /* get and list ask again for so long while nothing comes; 0: never */
+        const atomic_int *stopped; /* not 0: nor from now on; NULL is fine */
 };
 
 extern const struct bucket_backend bucket_file_backend;

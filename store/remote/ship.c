@@ -116,6 +116,8 @@ int ship_open(const char *directory, struct bucket *bucket,
         if (ship->options.interval_ms == 0)
                 ship->options.interval_ms = INTERVAL_MS;
         ship->bucket = bucket;
+        ship->bucket->patience_ns = READ_PATIENCE_NS;
+        ship->bucket->stopped = &ship->stopped;
         ship->connections = connections ? connections : CONNECTIONS;
         ship->directory = -1;
         ship->patience_ns = PATIENCE_NS;

@@ -20,7 +20,8 @@
 #define CONFIRMED_NS (300 * SECOND_NS)
 /* If the server's clock has gone on further than this since, look at the list once more. */
 #define CONFIRMED_SERVER_NS (1800 * SECOND_NS)
-#define PATIENCE_NS (300 * SECOND_NS) /* how long the same request is sent again */
+#define PATIENCE_NS (300 * SECOND_NS)     /* how long the same request is sent again */
+#define READ_PATIENCE_NS (30 * SECOND_NS) /* how long one look at the bucket goes on */
 #define COURTESY_NS (30 * SECOND_NS)
 
 /* The state of the bucket is to be looked at anew: step 2 of the protocol. */

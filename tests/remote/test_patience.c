@@ -65,12 +65,17 @@ static const struct bucket_backend backend = { .scheme = "fake",
                                                .get = fake_get,
                                                .list = fake_list };
 
+static atomic_int stopped;
+
 static struct bucket fake(int64_t patience_ms)
 {
         static char url[] = "fake:";
 
         asked = 0;
-        return (struct bucket){ &backend, url, patience_ms * NS_PER_MS };
+        return (struct bucket){ .backend = &backend,
+                                .url = url,
+                                .patience_ns = patience_ms * NS_PER_MS,
+                                .stopped = &stopped };
 }
 
 static char got[40];
@@ -159,6 +164,16 @@ START_TEST(patience_ends)
 }
 END_TEST
 
+START_TEST(a_stop_ends_it)
+{
+        comes = 0;
+        breaks = 100;
+        stopped = 1;
+        ck_assert_int_eq(get_with(10000, 0, 10), -EAGAIN);
+        ck_assert_uint_eq(asked, 1);
+}
+END_TEST
+
 /* What the caller's function returns is no failure of the bucket's. */
 START_TEST(the_callers_own_error_ends_it)
 {
@@ -177,6 +192,7 @@ int main(void)
                 { what_is_whole_is_not_asked_for_again, 0 },
                 { a_list_goes_on_behind_the_last_name, 2 },
                 { patience_ends, 0 },
+                { a_stop_ends_it, 0 },
                 { the_callers_own_error_ends_it, 2 },
         };
 

@@ -16,6 +16,10 @@ const char *look_time_text(char to[TIME_TEXT_BYTES], int64_t time_ns);
 /* @text is NULL or "table" (false) or "json" (true). -EINVAL otherwise. */
 int look_format_parse(const char *text, bool *ret_json);
 
+/* One line of a table: "NAME  NUMBER". */
+void look_line_number(const char *name, uint64_t number);
+void look_line_size(const char *name, uint64_t bytes, bool exact);
+
 #define LOOK_OPTIONS(format_variable, bytes_variable)                                           \
         {                                                                                       \
                 "output",    'o', POPT_ARG_STRING, &(format_variable), 0, "how it is printed",  \

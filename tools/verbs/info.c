@@ -66,18 +66,6 @@ static int print_json(const struct logstore_info *info, uint64_t shipped, const 
         return report_stdout();
 }
 
-static void line_number(const char *name, uint64_t number)
-{
-        printf("%-14s %llu\n", name, (unsigned long long)number);
-}
-
-static void line_size(const char *name, uint64_t bytes)
-{
-        char text[SIZE_TEXT_BYTES];
-
-        printf("%-14s %s\n", name, size_format(text, bytes, exact));
-}
-
 static const char *state_text(const struct logstore_info *info)
 {
         if (info->failed)
@@ -95,21 +83,21 @@ static int print_table(const struct logstore_info *info, uint64_t shipped, const
         printf("%-14s %s\n", "state", state_text(info));
         if (info->writer_pid)
                 printf("%-14s %d\n", "writer pid", info->writer_pid);
-        line_number("records", record_count(&info->bounds));
-        line_number("first", info->bounds.first);
-        line_number("tail", info->bounds.tail);
-        line_number("durable", info->bounds.durable);
+        look_line_number("records", record_count(&info->bounds));
+        look_line_number("first", info->bounds.first);
+        look_line_number("tail", info->bounds.tail);
+        look_line_number("durable", info->bounds.durable);
         if (shipped != LOGSTORE_UNKNOWN)
-                line_number("shipped", shipped);
-        line_number("epoch", info->bounds.epoch);
-        line_number("segments", info->segments);
-        line_size("segment size", info->segment_bytes);
-        line_size("on disk", info->disk_bytes);
+                look_line_number("shipped", shipped);
+        look_line_number("epoch", info->bounds.epoch);
+        look_line_number("segments", info->segments);
+        look_line_size("segment size", info->segment_bytes, exact != 0);
+        look_line_size("on disk", info->disk_bytes, exact != 0);
         printf("%-14s %04o\n", "file mode", info->file_mode);
         printf("%-14s %u\n", "format", info->version);
         if (info->dropped_bytes) {
-                line_number("torn records", info->dropped_records);
-                line_size("torn tail", info->dropped_bytes);
+                look_line_number("torn records", info->dropped_records);
+                look_line_size("torn tail", info->dropped_bytes, exact != 0);
         }
         return report_stdout();
 }

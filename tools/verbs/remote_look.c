@@ -43,18 +43,6 @@ static int info_json(const struct logstore_remote_info *info, const char *uuid)
         return report_stdout();
 }
 
-static void line_number(const char *name, uint64_t number)
-{
-        printf("%-14s %llu\n", name, (unsigned long long)number);
-}
-
-static void line_size(const char *name, uint64_t bytes, bool exact)
-{
-        char text[SIZE_TEXT_BYTES];
-
-        printf("%-14s %s\n", name, size_format(text, bytes, exact));
-}
-
 static int info_table(const struct logstore_remote_info *info, const char *uuid, bool exact)
 {
         char time[TIME_TEXT_BYTES], host[TEXT_VISIBLE_BYTES(sizeof(info->host))], name[64];
@@ -63,17 +51,17 @@ static int info_table(const struct logstore_remote_info *info, const char *uuid,
         printf("%-14s %s\n", "store", uuid);
         printf("%-14s %s, pid %u, at %s\n", "shipped by", text_visible_line(host, name), info->pid,
                look_time_text(time, info->committed_ns));
-        line_number("records", info->bounds.tail + 1 - info->bounds.first);
-        line_number("first", info->bounds.first);
-        line_number("tail", info->bounds.tail);
-        line_number("epoch", info->bounds.epoch);
-        line_number("commit", info->commit);
-        line_number("term", info->term);
-        line_number("checkpoint", info->checkpoint);
-        line_number("segments", info->segments);
-        line_size("segment size", info->segment_bytes, exact);
-        line_size("log", info->log_bytes, exact);
-        line_size("stored", info->stored_bytes, exact);
+        look_line_number("records", info->bounds.tail + 1 - info->bounds.first);
+        look_line_number("first", info->bounds.first);
+        look_line_number("tail", info->bounds.tail);
+        look_line_number("epoch", info->bounds.epoch);
+        look_line_number("commit", info->commit);
+        look_line_number("term", info->term);
+        look_line_number("checkpoint", info->checkpoint);
+        look_line_number("segments", info->segments);
+        look_line_size("segment size", info->segment_bytes, exact);
+        look_line_size("log", info->log_bytes, exact);
+        look_line_size("stored", info->stored_bytes, exact);
         printf("%-14s %04o\n", "file mode", info->file_mode);
         printf("%-14s %u\n", "format", info->version);
         return report_stdout();

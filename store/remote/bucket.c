@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "remote/bucket_options.h"
 #include "remote/remote_clock.h"
@@ -234,22 +233,16 @@ static int watch_each(void *context, const struct bucket_listed *listed)
         return watched->result;
 }
 
-/* Is it to be asked again? Then some time has passed on return: 50 ms, later up to 6.4 s. */
+/* Is it to be asked again? Then some time has passed on return. */
 static bool asks_again(const struct bucket *bucket, struct watched *watched, int r)
 {
-        int64_t ns = (NS_PER_S / 20) << (watched->tries < 7 ? watched->tries : 7);
+        int64_t ns = clock_backoff_ns(watched->tries);
 
         if (r != -EAGAIN || watched->result != 0 ||
             clock_boot_ns() - watched->moved_ns > bucket->patience_ns - ns)
                 return false;
         watched->tries++;
-        for (int64_t slice; ns > 0; ns -= slice) {
-                slice = ns < NS_PER_S / 10 ? ns : NS_PER_S / 10;
-                if (bucket->stopped && *bucket->stopped)
-                        return false;
-                nanosleep(&(struct timespec){ 0, slice }, NULL);
-        }
-        return true;
+        return clock_sleep(ns, bucket->stopped);
 }
 
 /* Where the connection broke after the last byte, or name, nothing is left. */

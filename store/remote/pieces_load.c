@@ -4,13 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "remote/pieces_private.h"
 #include "remote/remote_clock.h"
 #include "remote/remote_detail.h"
-
-#define PAUSE_NS (50 * NS_PER_MS)
 
 /* ---- one request ---- */
 
@@ -89,10 +86,7 @@ int pieces_load(struct load *load, int64_t patience_ns)
         int r = load_once(load);
 
         for (unsigned tries = 0; r == -EAGAIN && clock_boot_ns() - begun < patience_ns; tries++) {
-                int64_t ns = PAUSE_NS << (tries < 6 ? tries : 6);
-                struct timespec pause = { ns / NS_PER_S, ns % NS_PER_S };
-
-                nanosleep(&pause, NULL);
+                clock_sleep(clock_backoff_ns(tries < 6 ? tries : 6), NULL);
                 if (is_stopping(pieces))
                         break;
                 r = load_once(load);

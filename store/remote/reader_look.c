@@ -3,20 +3,17 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "remote/reader_private.h"
 #include "remote/remote_clock.h"
 #include "remote/remote_detail.h"
 
-#define PAUSE_NS (50 * NS_PER_MS)
 #define CHANGES_MAX 20 /* looks one after the other in which something went away */
 
 bool reader_ask_again(const struct logstore_remote *remote, int r, struct patience *patience)
 {
         bool changed = r == REMOTE_LOG_CHANGED;
-        int64_t ns = PAUSE_NS << (patience->tries < 6 ? patience->tries : 6);
-        struct timespec pause = { ns / NS_PER_S, ns % NS_PER_S };
+        int64_t ns = clock_backoff_ns(patience->tries < 6 ? patience->tries : 6);
 
         if (!changed && r != -EAGAIN)
                 return false;
@@ -26,8 +23,7 @@ bool reader_ask_again(const struct logstore_remote *remote, int r, struct patien
                     : clock_boot_ns() - patience->begun_ns >=
                               remote->options.patience_ms * NS_PER_MS)
                 return false;
-        nanosleep(&pause, NULL);
-        return true;
+        return clock_sleep(ns, NULL);
 }
 
 /* What is told to callers: -EAGAIN is theirs for a record that is not there. */

@@ -26,6 +26,23 @@ int64_t clock_real_ns(void)
         return read_clock(CLOCK_REALTIME);
 }
 
+int64_t clock_backoff_ns(unsigned tries)
+{
+        return 50 * NS_PER_MS << (tries < 7 ? tries : 7);
+}
+
+/* In slices, since whoever stops it cannot wake it. */
+bool clock_sleep(int64_t ns, const atomic_int *stopped)
+{
+        while (ns > 0 && !(stopped && *stopped)) {
+                int64_t slice = ns < NS_PER_S / 10 ? ns : NS_PER_S / 10;
+
+                nanosleep(&(struct timespec){ 0, slice }, NULL);
+                ns -= slice;
+        }
+        return !(stopped && *stopped);
+}
+
 /* Exactly @digits digits at *@at, which moves on. -1: something else is there. */
 static int number(const char **at, int digits)
 {

@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "remote/codec.h"
 #include "remote/frames.h"
 #include "remote/remote.h"
+#include "remote/remote_clock.h"
 #include "remote/ship_private.h"
 #include "segment/hash.h"
 
@@ -25,10 +25,7 @@ static_assert(LOGSTORE_SHIP_COMPRESS_MAX == CODEC_LEVEL_MAX, "what is public is 
 
 int64_t ship_clock_ns(void)
 {
-        struct timespec now;
-
-        clock_gettime(CLOCK_BOOTTIME, &now);
-        return now.tv_sec * SECOND_NS + now.tv_nsec;
+        return clock_boot_ns();
 }
 
 uint64_t ship_random(void)
@@ -43,17 +40,10 @@ uint64_t ship_random(void)
 
 int ship_pause(struct logstore_ship *ship, unsigned tries)
 {
-        int64_t ns = SECOND_NS / 20 << (tries < 7 ? tries : 7); /* 50 ms to 6.4 s */
+        int64_t ns = clock_backoff_ns(tries);
 
         ns -= ns / 4 * (int64_t)(ship_random() % 1000) / 1000; /* many stores do not ask at once */
-        while (ns > 0 && !ship->stopped) {
-                int64_t slice = ns < SECOND_NS / 10 ? ns : SECOND_NS / 10;
-                struct timespec time = { 0, slice };
-
-                nanosleep(&time, NULL);
-                ns -= slice;
-        }
-        return ship->stopped ? remote_detail(-ECANCELED, "stopped") : 0;
+        return clock_sleep(ns, &ship->stopped) ? 0 : remote_detail(-ECANCELED, "stopped");
 }
 
 /* What every copy of the store has in common. */

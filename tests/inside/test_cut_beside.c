@@ -208,6 +208,25 @@ static struct logstore_cursor *read_3(struct logstore **ret)
         return cursor;
 }
 
+/* The cursor goes on and gives all up to @number. */
+static void read_to(struct logstore_cursor *cursor, uint64_t number)
+{
+        struct logstore_record record = { 0 };
+
+        while (record.number < number)
+                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+}
+
+/* It stands at the end of a sound log. */
+static void expect_end(struct logstore_cursor *cursor, struct logstore *other)
+{
+        struct logstore_record record;
+
+        ck_assert_msg(logstore_cursor_next(cursor, &record) == -EAGAIN, "%s", logstore_detail());
+        logstore_cursor_close(cursor);
+        ck_assert_int_eq(logstore_close(other), 0);
+}
+
 static void expect_4(struct logstore_cursor *cursor, struct logstore *other)
 {
         struct logstore_record record;
@@ -267,6 +286,14 @@ END_TEST
 
 /* ---- a mark that is cut ---- */
 
+static void make_22(void)
+{
+        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
+        for (int i = 0; i < 22; i++)
+                append_text("x");
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+}
+
 /* Another thread of the reading process looks at the chain meanwhile. */
 static void cut_mark(struct chain *chain)
 {
@@ -281,26 +308,18 @@ static void cut_mark(struct chain *chain)
 START_TEST(a_mark_that_is_cut_before_it_is_looked_for_is_not_missed)
 {
         struct logstore_cursor *cursor;
-        struct logstore_record record;
         struct logstore *other;
         uint64_t tail;
 
-        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
-        for (int i = 0; i < 22; i++)
-                append_text("x");
-        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        make_22();
         cursor = read_3(&other);
-        for (int i = 3; i < 15; i++)
-                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        read_to(cursor, 15);
         ck_assert_int_eq(logstore_truncate_after(store, 21, 0), 0);
         behind_slot = cut_mark;
         ck_assert_int_eq(follower_find_tail(other, &tail), 0);
         ck_assert_ptr_null(behind_slot);
-        for (int i = 15; i < 17; i++)
-                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
-        ck_assert_msg(logstore_cursor_next(cursor, &record) == -EAGAIN, "%s", logstore_detail());
-        logstore_cursor_close(cursor);
-        ck_assert_int_eq(logstore_close(other), 0);
+        read_to(cursor, 17);
+        expect_end(cursor, other);
 }
 END_TEST
 
@@ -324,27 +343,20 @@ static void spoil(uint64_t number)
 START_TEST(a_missing_record_that_is_cut_off_is_not_missed_any_more)
 {
         struct logstore_cursor *cursor;
-        struct logstore_record record;
         struct logstore *other;
         uint64_t tail;
 
-        open_store(LOGSTORE_CREATE | LOGSTORE_NO_THREAD);
-        for (int i = 0; i < 22; i++)
-                append_text("x");
-        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        make_22();
         spoil(11);
         spoil(22);
         cursor = read_3(&other);
-        for (int i = 3; i < 10; i++)
-                ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
+        read_to(cursor, 10);
         ck_assert_int_eq(follower_find_tail(other, &tail), 0);
         ck_assert(follower_missed(other, 22));
         ck_assert_int_eq(logstore_truncate_after(store, 10, 0), 0);
         ck_assert_int_eq(logstore_sync(store, append_text("11")), 0);
-        ck_assert_int_eq(logstore_cursor_next(cursor, &record), 0);
-        ck_assert_msg(logstore_cursor_next(cursor, &record) == -EAGAIN, "%s", logstore_detail());
-        logstore_cursor_close(cursor);
-        ck_assert_int_eq(logstore_close(other), 0);
+        read_to(cursor, 11);
+        expect_end(cursor, other);
 }
 END_TEST
 

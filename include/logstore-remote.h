@@ -260,6 +260,50 @@ LOGSTORE_API int logstore_fetch(const char *url, const char *directory,
                                 const struct logstore_fetch_options *options,
                                 struct logstore_fetch_report *ret);
 
+/* ---- trim ------------------------------------------------------------------------------- */
+
+enum logstore_remote_trim_flags {
+        LOGSTORE_REMOTE_TRIM_DRY_RUN = 1 << 0, /* only tell what would be left */
+};
+
+/* What is to stay. 0: no limit. Of several limits the one that trims most counts. */
+struct logstore_remote_trim_options {
+        uint32_t struct_bytes; /* sizeof; set by LOGSTORE_REMOTE_TRIM_OPTIONS_INIT */
+        uint32_t flags;        /* enum logstore_remote_trim_flags */
+        uint64_t before;       /* records from this one on */
+        uint64_t keep_bytes;   /* so many bytes of objects and tails at most */
+        uint64_t keep_records; /* so many records */
+        int64_t keep_ns;       /* records that are younger */
+};
+#define LOGSTORE_REMOTE_TRIM_OPTIONS_INIT LOGSTORE_REMOTE_INIT_(struct logstore_remote_trim_options)
+
+struct logstore_remote_trim_report {
+        uint32_t struct_bytes; /* the caller sets it to sizeof */
+        uint32_t reserved;
+        uint64_t first_before; /* the first record that was there, */
+        uint64_t first;        /* and that is left */
+        uint64_t segments;     /* taken off the log */
+        uint64_t removed;      /* objects and commits that are gone now */
+        uint64_t commit;       /* that says so; 0: none was needed */
+};
+
+/*
+ * Take the oldest segments off the log in the bucket: whole ones that are objects, never the last
+ * one, so more records may stay than were asked for. The store that is shipped there keeps its
+ * records. A shipper may be at work; it goes on behind the trim.
+ *
+ * Readers may still need what was trimmed, so its objects are removed an hour later: by a shipper,
+ * or by the next call, which removes all that is old enough, also where it trims nothing.
+ *
+ * -ENODATA  nothing was shipped there
+ * -EACCES   the credentials do not allow it. Where they do not allow to remove, nothing is trimmed
+ * -EAGAIN   no answer for five minutes
+ * Else as logstore_ship_start() and, with keep_ns, as logstore_remote_open().
+ */
+LOGSTORE_API int logstore_remote_trim(const char *url, const struct logstore_remote_options *remote,
+                                      const struct logstore_remote_trim_options *options,
+                                      struct logstore_remote_trim_report *ret);
+
 /* ---- read in place ---------------------------------------------------------------------- */
 
 struct logstore_remote;

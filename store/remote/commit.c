@@ -114,10 +114,8 @@ static bool brings_what_it_says(const struct commit *commit)
         const struct commit_header *header = commit->header;
         const struct remote_entry *own;
 
-        if (header->kind == COMMIT_CLAIM && header->payload_bytes == COMMIT_CUT_BYTES)
-                return true;
         if (header->kind == COMMIT_CLAIM || header->kind == COMMIT_TRIM)
-                return header->payload_bytes == 0;
+                return header->payload_bytes == 0 || header->payload_bytes == COMMIT_CUT_BYTES;
         if (header->entry_count == 0)
                 return false;
         own = &commit->entries[header->entry_count - 1];

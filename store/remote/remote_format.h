@@ -33,7 +33,8 @@ enum commit_kind {
         COMMIT_TAIL = 2,  /* bytes of a segment, which follow in this object */
         COMMIT_WHOLE = 3, /* a segment, or its first bytes, as an object of its own. The payload is
                            * its directory, struct remote_block each */
-        COMMIT_TRIM = 4,  /* records below a number are no longer needed */
+        COMMIT_TRIM = 4,  /* somebody took records below first_number off the log; all else is as
+                           * the commit before says, and its shipper goes on behind it */
 };
 
 enum remote_codec {
@@ -107,9 +108,10 @@ static_assert(offsetof(struct commit_header, check) == 504, "check comes last");
 #define COMMIT_ENTRIES_MAX 4096u
 #define COMMIT_PAYLOAD_MAX (UINT64_C(8) << 20)
 
-/* A CLAIM that sets the end back, because the log was cut, has so many bytes of payload, all 0. No
- * other commit has a size that is not a multiple of 8. So a list alone shows that an older
- * checkpoint may tell of records that are not on the log any more. */
+/* A TRIM that moves the log's beginning, and a CLAIM that sets its end back because it was cut,
+ * have so many bytes of payload, all 0. No other commit has a size that is not a multiple of 8. So
+ * a list alone shows that an older checkpoint may tell of records that are not on the log any
+ * more. */
 #define COMMIT_CUT_BYTES UINT64_C(4)
 
 /* The first sector of a checkpoint. Behind it, as one zstd frame: entry_count entries, oldest

@@ -90,27 +90,39 @@ int ship_check_options(const struct logstore_ship_options *options)
         return 0;
 }
 
+struct logstore_ship *ship_new(struct bucket *bucket)
+{
+        struct logstore_ship *ship = calloc(1, sizeof(*ship));
+
+        if (!ship) {
+                bucket_close(bucket);
+                return NULL;
+        }
+        ship->bucket = bucket;
+        ship->bucket->patience_ns = READ_PATIENCE_NS;
+        ship->bucket->stopped = &ship->stopped;
+        ship->options.interval_ms = INTERVAL_MS;
+        ship->connections = CONNECTIONS;
+        ship->directory = -1;
+        ship->patience_ns = PATIENCE_NS;
+        return ship;
+}
+
 int ship_open(const char *directory, struct bucket *bucket,
               const struct logstore_ship_options *options, uint32_t connections,
               struct logstore_ship **ret)
 {
-        struct logstore_ship *ship = calloc(1, sizeof(*ship));
+        struct logstore_ship *ship = ship_new(bucket);
         int r;
 
-        if (!ship) {
-                bucket_close(bucket);
+        if (!ship)
                 return remote_detail(-ENOMEM, "no memory for a shipper");
-        }
         if (options)
                 ship->options = *options;
         if (ship->options.interval_ms == 0)
                 ship->options.interval_ms = INTERVAL_MS;
-        ship->bucket = bucket;
-        ship->bucket->patience_ns = READ_PATIENCE_NS;
-        ship->bucket->stopped = &ship->stopped;
-        ship->connections = connections ? connections : CONNECTIONS;
-        ship->directory = -1;
-        ship->patience_ns = PATIENCE_NS;
+        if (connections)
+                ship->connections = connections;
         r = open_parts(ship, directory);
         if (r == 0)
                 r = ship_name_positions(ship);

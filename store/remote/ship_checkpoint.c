@@ -40,7 +40,7 @@ static int read_directories(struct logstore_ship *ship)
         return r;
 }
 
-int ship_checkpoint(struct logstore_ship *ship)
+int ship_put_checkpoint(struct logstore_ship *ship)
 {
         const struct commit_header *last = &ship->last;
         struct bucket_source source = { 0 };
@@ -49,22 +49,18 @@ int ship_checkpoint(struct logstore_ship *ship)
         size_t size;
         int r;
 
-        if (!pays(ship))
-                return 0;
         table_drop_dead(&ship->table, &last->end, last->first_number);
         r = read_directories(ship);
         if (r == 0)
                 r = table_pack(&ship->table, ship->identity.uuid, last->seq, last->end.number,
                                &bytes, &size);
         if (r < 0)
-                return r == -EAGAIN ? 0 : r;
+                return r;
         checkpoint_name(name, last->seq, last->end.number);
         source.bytes = bytes;
         source.size = size;
         r = bucket_put(ship->bucket, name, &source, NULL);
         free(bytes);
-        if (r == -EAGAIN) /* the next commit tries again: entries are not lost */
-                return 0;
         if (r < 0)
                 return r;
         ship->last.checkpoint_seq = last->seq;
@@ -72,4 +68,11 @@ int ship_checkpoint(struct logstore_ship *ship)
         ship->last.base = table_base(&ship->table);
         ship->since_count = 0;
         return 0;
+}
+
+int ship_checkpoint(struct logstore_ship *ship)
+{
+        int r = pays(ship) ? ship_put_checkpoint(ship) : 0;
+
+        return r == -EAGAIN ? 0 : r; /* the next commit tries again: entries are not lost */
 }

@@ -95,6 +95,7 @@ struct objects {
         const struct logstore_ship *ship;
         const struct table *kept;
         int64_t before_ns;
+        uint64_t oldest_id; /* of the log that is there */
 };
 
 static bool is_named(const struct table *table, const char *name)
@@ -111,25 +112,41 @@ static bool is_named(const struct table *table, const char *name)
         return false;
 }
 
-/* Ours may be on its way: it is named by a commit to come. */
-static bool is_of_older_term(const struct logstore_ship *ship, const char *name)
+static uint64_t oldest_id(const struct table *table)
 {
-        uint64_t id, salt;
-        unsigned long long term;
+        uint64_t id = UINT64_MAX;
 
-        return sscanf(name, SEGMENT_OBJECT_PREFIX "%" SCNu64 "-%" SCNx64 "-%llu-", &id, &salt,
-                      &term) == 3 &&
-               term < ship->last.term;
+        for (size_t i = 0; i < table->count; i++)
+                if (table->lines[i].entry.id < id)
+                        id = table->lines[i].entry.id;
+        return id;
+}
+
+/* An object of the newest term may be on its way, to be named by a commit to come. One of ours is
+ * named within the time that we may go without a look. Another's shipper may sleep as long as it
+ * likes; but it ships nothing that is older than the log, before it claims anew. */
+static bool may_come(const struct objects *objects, const struct bucket_listed *listed)
+{
+        const struct logstore_ship *ship = objects->ship;
+        unsigned long long term;
+        uint64_t id, salt;
+
+        if (sscanf(listed->name, SEGMENT_OBJECT_PREFIX "%" SCNu64 "-%" SCNx64 "-%llu-", &id, &salt,
+                   &term) != 3)
+                return true; /* somebody else's */
+        if (term < ship->last.term)
+                return false;
+        return ship->store ? listed->changed_ns >= objects->before_ns - GRACE_NS
+                           : id >= objects->oldest_id;
 }
 
 static int note_object(void *context, const struct bucket_listed *listed)
 {
         struct objects *objects = context;
 
-        if (listed->changed_ns < objects->before_ns && !is_named(objects->kept, listed->name) &&
-            !is_named(&objects->ship->table, listed->name) &&
-            (is_of_older_term(objects->ship, listed->name) ||
-             listed->changed_ns < objects->before_ns - GRACE_NS))
+        if (listed->changed_ns < objects->before_ns && !may_come(objects, listed) &&
+            !is_named(objects->kept, listed->name) &&
+            !is_named(&objects->ship->table, listed->name))
                 return note(objects->names, listed->name);
         return 0;
 }
@@ -143,6 +160,7 @@ static int remove_all(struct logstore_ship *ship, const struct names *names)
 
         for (size_t i = names->count; r == 0 && i > first; i--) {
                 r = bucket_remove(ship->bucket, names->list[(i - 1) % REMOVE_MOST], NULL);
+                ship->removed += r == 0;
                 if (r == 0 && ship->stopped)
                         r = remote_detail(-ECANCELED, "stopped");
         }
@@ -152,7 +170,7 @@ static int remove_all(struct logstore_ship *ship, const struct names *names)
 static int collect_from(struct logstore_ship *ship, const struct old *old, struct names *names)
 {
         struct table kept = { 0 };
-        struct objects objects = { names, ship, &kept, old->before_ns };
+        struct objects objects = { names, ship, &kept, old->before_ns, oldest_id(&ship->table) };
         int r = table_read(ship->bucket, ship->identity.uuid, old->seq, old->number, &kept);
 
         if (r == 0)
@@ -188,7 +206,9 @@ int ship_collect(struct logstore_ship *ship)
                 return remote_detail(-ENOMEM, "no memory for names");
         r = collect_from(ship, &old, &names);
         free(names.list);
-        if (r == -EACCES) /* without the right to remove all stays, which only costs room */
+        if (r == -EACCES) { /* without the right to remove all stays, which only costs room */
                 ship->collect_ns = INT64_MAX;
+                ship->may_not_remove = true;
+        }
         return r == -EACCES || r == -EAGAIN || r == -ENOENT ? 0 : r;
 }

@@ -3,6 +3,9 @@
  *
  * A request is sent again with the very same bytes. So whatever reply was lost, the object that is
  * there in the end tells by its nonce whether it is ours.
+ *
+ * A TRIM is of another's hand, and of our term: it has our name, but takes nothing from us. The
+ * commit is made anew under the next name, and says what the TRIM says.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -50,6 +53,37 @@ static int accept(struct logstore_ship *ship, uint64_t seq, const struct bucket_
         return 0;
 }
 
+/* Somebody took a number for a TRIM behind our last commit. It may name a newer checkpoint. */
+static int go_behind_trim(struct logstore_ship *ship, const struct commit_header *trim)
+{
+        struct commit_header *last = &ship->last;
+        uint32_t kept = 0;
+
+        last->seq = trim->seq;
+        last->first_number = trim->first_number;
+        if (trim->checkpoint_seq > last->checkpoint_seq) {
+                last->checkpoint_seq = trim->checkpoint_seq;
+                last->checkpoint_number = trim->checkpoint_number;
+                last->base = trim->base;
+        }
+        for (uint32_t i = 0; i < ship->since_count; i++)
+                if (ship->since[i].seq > last->checkpoint_seq)
+                        ship->since[kept++] = ship->since[i];
+        ship->since_count = kept;
+        ship->said = *trim;
+        table_drop_dead(&ship->table, &last->end, last->first_number);
+        return SHIP_TRIMMED;
+}
+
+/* It went on from our last commit, and moves nothing but the log's beginning. */
+static bool is_trim_of_ours(const struct logstore_ship *ship, const struct commit_header *theirs)
+{
+        return theirs->kind == COMMIT_TRIM && theirs->term == ship->said.term &&
+               theirs->first_number >= ship->said.first_number &&
+               memcmp(&theirs->end, &ship->said.end, sizeof(theirs->end)) == 0 &&
+               memcmp(theirs->uuid, ship->identity.uuid, sizeof(theirs->uuid)) == 0;
+}
+
 /* A commit of that number is there already. Whose is it? */
 static int whose(struct logstore_ship *ship, const struct commit *ours)
 {
@@ -64,8 +98,10 @@ static int whose(struct logstore_ship *ship, const struct commit *ours)
         if (theirs.header->nonce == ours->header->nonce &&
             theirs.header->check == ours->header->check)
                 r = accept(ship, ours->header->seq, &reply, false); /* a reply was lost */
-        else if (ours->header->kind == COMMIT_CLAIM)
+        else if (ours->header->kind == COMMIT_CLAIM || ours->header->kind == COMMIT_TRIM)
                 r = SHIP_AGAIN;
+        else if (is_trim_of_ours(ship, theirs.header))
+                r = go_behind_trim(ship, theirs.header);
         else
                 r = remote_detail(-EPIPE,
                                   "%s: %.*s (pid %" PRIu64 ") has taken over with commit %" PRIu64
@@ -140,17 +176,20 @@ static struct commit_header next_header(const struct logstore_ship *ship,
 
         clock_gettime(CLOCK_REALTIME, &now);
         memcpy(next.uuid, ship->identity.uuid, sizeof(next.uuid));
-        memcpy(next.host, ship->host, sizeof(next.host));
-        next.pid = (uint64_t)getpid();
+        if (header->kind != COMMIT_TRIM) { /* which does not take over */
+                memcpy(next.host, ship->host, sizeof(next.host));
+                next.pid = (uint64_t)getpid();
+                next.committed_ns = now.tv_sec * SECOND_NS + now.tv_nsec;
+        }
         next.segment_bytes = ship->identity.segment_bytes;
         next.store_created_ns = ship->identity.created_ns;
         next.store_first_number = ship->identity.first_number;
         next.file_mode = ship->identity.file_mode;
-        next.first_number = last->seq ? last->first_number : ship->first_number;
+        if (header->kind != COMMIT_TRIM)
+                next.first_number = last->seq ? last->first_number : ship->first_number;
         next.seq = last->seq + 1;
         next.term = last->term + (header->kind == COMMIT_CLAIM);
         next.nonce = ship_random();
-        next.committed_ns = now.tv_sec * SECOND_NS + now.tv_nsec;
         next.checkpoint_seq = last->checkpoint_seq;
         next.checkpoint_number = last->checkpoint_number;
         next.base = last->base;
@@ -218,7 +257,7 @@ struct payload {
         uint64_t size;
 };
 
-/* The bytes of a TAIL, the directory of a WHOLE, or a mark where the log was cut. */
+/* The bytes of a TAIL, the directory of a WHOLE, or a mark where the log was cut or trimmed. */
 static struct payload choose_payload(const struct logstore_ship *ship,
                                      const struct commit_header *header,
                                      const struct remote_entry *entry,
@@ -229,55 +268,76 @@ static struct payload choose_payload(const struct logstore_ship *ship,
 
         if (tail)
                 return (struct payload){ tail, entry->to - entry->from };
-        if (header->kind == COMMIT_CLAIM &&
-            memcmp(&header->end, &ship->said.end, sizeof(header->end)) != 0)
+        if ((header->kind == COMMIT_TRIM && header->first_number != ship->said.first_number) ||
+            (header->kind == COMMIT_CLAIM &&
+             memcmp(&header->end, &ship->said.end, sizeof(header->end)) != 0))
                 return (struct payload){ cut, sizeof(cut) };
         return (struct payload){ blocks, block_count * sizeof(*blocks) };
+}
+
+/* What a commit brings, besides its header. */
+struct news {
+        const struct remote_entry *entry; /* NULL: none */
+        struct remote_block *blocks;
+        uint32_t block_count;
+        const void *tail;
+};
+
+/* Fill in the header, and behind those since the checkpoint the own entry. */
+static struct commit_header prepare(struct logstore_ship *ship, const struct commit_header *header,
+                                    const struct news *news)
+{
+        struct commit_header next = next_header(ship, header);
+        struct remote_entry *own;
+
+        if (!news->entry)
+                return next;
+        own = &ship->since[ship->since_count];
+        *own = *news->entry;
+        own->seq = next.seq;
+        note_beginning(ship, news->entry, &next);
+        if (header->nonce) /* it is in the name of an object that is there already */
+                next.nonce = header->nonce;
+        return next;
+}
+
+/* Takes over the blocks once the commit is there. */
+static int commit_once(struct logstore_ship *ship, const struct commit_header *header,
+                       struct news *news)
+{
+        const struct payload payload = choose_payload(ship, header, news->entry, news->blocks,
+                                                      news->block_count, news->tail);
+        struct commit_header next = prepare(ship, header, news);
+        struct commit commit;
+        int r = ship_note_next(ship, &next);
+
+        if (r == 0)
+                r = commit_make(&next, ship->since, ship->since_count + (news->entry != NULL),
+                                payload.bytes, payload.size, &commit);
+        if (r != 0)
+                return r;
+        r = create(ship, &commit);
+        if (r == 0 && header->kind == COMMIT_CLAIM)
+                r = check_again(ship, &commit);
+        if (r == 0) {
+                r = adopt(ship, &commit, news->entry, news->blocks, news->block_count);
+                news->blocks = NULL;
+        }
+        commit_free(&commit);
+        return r;
 }
 
 int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
                 const void *tail)
 {
-        const struct payload payload =
-                choose_payload(ship, header, entry, blocks, block_count, tail);
-        struct commit_header next;
-        struct remote_entry own = { 0 };
-        struct commit commit;
+        struct news news = { entry, blocks, block_count, tail };
         int r = entry ? make_room(ship) : 0;
 
-        if (r != 0) {
-                free(blocks);
-                return r;
-        }
-        next = next_header(ship, header);
-        if (entry) {
-                own = *entry;
-                own.seq = next.seq;
-                note_beginning(ship, entry, &next);
-                if (header->nonce) /* it is in the name of an object that is there already */
-                        next.nonce = header->nonce;
-                ship->since[ship->since_count] = own;
-        }
-        r = ship_note_next(ship, &next);
-        if (r != 0) {
-                free(blocks);
-                return r;
-        }
-        r = commit_make(&next, ship->since, ship->since_count + (entry != NULL), payload.bytes,
-                        payload.size, &commit);
-        if (r == 0) {
-                r = create(ship, &commit);
-                if (r == 0 && header->kind == COMMIT_CLAIM)
-                        r = check_again(ship, &commit);
-                if (r == 0) {
-                        r = adopt(ship, &commit, entry, blocks, block_count);
-                        blocks = NULL;
-                        if (r == 0 && entry)
-                                r = ship_note_shipped(ship);
-                }
-                commit_free(&commit);
-        }
-        free(blocks);
-        return r;
+        if (r == 0)
+                do
+                        r = commit_once(ship, header, &news);
+                while (r == SHIP_TRIMMED);
+        free(news.blocks);
+        return r == 0 && entry ? ship_note_shipped(ship) : r;
 }

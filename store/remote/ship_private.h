@@ -43,7 +43,7 @@ void ship_gate_leave(sem_t *passed);
 
 struct logstore_ship {
         struct logstore_ship_options options;
-        struct logstore *store; /* opened read-only */
+        struct logstore *store; /* opened read-only; NULL: there is none, and nothing is shipped */
         int directory;
         struct control_static identity;
         struct bucket *bucket;
@@ -71,12 +71,17 @@ struct logstore_ship {
         uint32_t since_count, since_room;
         struct bucket_reply confirmed;  /* the last confirmation */
         int64_t collect_ns;             /* not before, by the boot clock; INT64_MAX: never */
+        uint64_t removed;               /* names */
+        bool may_not_remove;            /* the bucket has said so */
         uint64_t first_number, durable; /* of the local log */
         struct logstore_ship_report report;
 };
 
 /* The log was cut or trimmed, or went on, between two looks: look at it anew. */
 enum { SHIP_LOOK_AGAIN = 2 };
+
+/* A TRIM has taken the number of a commit: make it anew. */
+enum { SHIP_TRIMMED = 3 };
 
 /* One segment that is being shipped; and, once it was put, its object. */
 struct ship_part {
@@ -128,6 +133,9 @@ int ship_check_end(const struct logstore_ship *ship, const struct commit_header 
 /* Options of a public call; NULL is fine. -EINVAL. */
 int ship_check_options(const struct logstore_ship_options *options);
 
+/* One without a store. Takes over the bucket, also on failure. NULL: no memory. */
+struct logstore_ship *ship_new(struct bucket *bucket);
+
 /* As logstore_ship_open(). Takes over the bucket, also on failure. */
 int ship_open(const char *directory, struct bucket *bucket,
               const struct logstore_ship_options *options, uint32_t connections,
@@ -157,6 +165,9 @@ int ship_start(struct logstore_ship *ship);
 
 /* Step 1: does the bucket keep its word? */
 int ship_probe(struct logstore_ship *ship);
+
+/* Step 2: read the newest commit and its checkpoint. 0, SHIP_AGAIN, -EAGAIN, or an error. */
+int ship_find(struct logstore_ship *ship);
 
 /* Steps 2 to 4: find the newest commit, compare it with the local log, and claim. 0, SHIP_AGAIN, or
  * an error. */
@@ -197,7 +208,10 @@ int ship_make_room(struct logstore_ship *ship, uint32_t count);
 /* Note that an answer shows our term as the newest. */
 void ship_confirm(struct logstore_ship *ship, const struct bucket_reply *reply);
 
-/* Write a checkpoint if so much came since the last one that it pays. */
+/* Write a checkpoint as of the newest commit, which must be ours. -EAGAIN: no answer. */
+int ship_put_checkpoint(struct logstore_ship *ship);
+
+/* The same, if so much came since the last one that it pays. Without an answer none is written. */
 int ship_checkpoint(struct logstore_ship *ship);
 
 /* Now and then: remove what nobody needs. */

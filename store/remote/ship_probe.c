@@ -36,8 +36,8 @@ int ship_probe(struct logstore_ship *ship)
                 r = try_create(ship, name, &twice);
         if (r < 0)
                 return r;
-        bucket_remove(ship->bucket, name,
-                      NULL); /* without that right it stays, which harms nobody */
+        /* Without the right to remove it stays, which harms nobody. */
+        ship->may_not_remove = bucket_remove(ship->bucket, name, NULL) == -EACCES;
         if (twice)
                 return remote_detail(-EOPNOTSUPP,
                                      "%s: an object could be created twice, so this bucket cannot "

@@ -39,23 +39,6 @@ static int diverged(const struct logstore_ship *ship, const struct remote_place 
                              ship->last.seq);
 }
 
-/* The log goes on at the cut: what was shipped behind it is dead. If nothing is left before it, the
- * end is in no segment, as at first, but the number stays. */
-static int go_back(struct logstore_ship *ship, const struct remote_place *cut)
-{
-        struct commit_header *last = &ship->last;
-
-        if (cut->offset == FRAMES_OFFSET) {
-                last->end = (struct remote_place){ .number = cut->number };
-                last->tail_bytes = last->tail_check = 0;
-                last->first_number = cut->number + 1;
-                table_drop_dead(&ship->table, &last->end, last->first_number);
-                return 0;
-        }
-        table_drop_dead(&ship->table, cut, last->first_number);
-        return ship_set_end_at(ship, cut, last);
-}
-
 static int seek_first(void *context, const struct logstore_extent *extent)
 {
         struct sought *sought = context;
@@ -65,22 +48,35 @@ static int seek_first(void *context, const struct logstore_extent *extent)
         return 1;
 }
 
+/* The log in the bucket begins anew behind record @number. Its end is in no segment, as at the
+ * beginning. */
+static int begin_behind(struct logstore_ship *ship, uint64_t number)
+{
+        struct commit_header *last = &ship->last;
+
+        last->end = (struct remote_place){ .number = number };
+        last->tail_bytes = last->tail_check = 0;
+        last->first_number = number + 1;
+        table_drop_dead(&ship->table, &last->end, last->first_number);
+        return 0;
+}
+
 /* Retention went beyond what was shipped, as it may where a limit of lag is set. What is there
  * begins anew with the first record that is left: the log in the bucket has no gaps. The records
  * from @first_missing on are missing, and no more. */
 static int give_up(struct logstore_ship *ship, uint64_t first_missing)
 {
-        struct remote_place gap = { .offset = FRAMES_OFFSET };
         struct logstore_bounds bounds;
+        uint64_t number;
         int r = logstore_bounds(ship->store, &bounds);
 
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
-        gap.number = bounds.first - 1;
-        ship->gap_first = first_missing <= gap.number ? first_missing : 0;
-        ship->gap_last = gap.number;
+        number = bounds.first - 1;
+        ship->gap_first = first_missing <= number ? first_missing : 0;
+        ship->gap_last = number;
         ship->last.epoch = bounds.epoch;
-        return go_back(ship, &gap);
+        return begin_behind(ship, number);
 }
 
 static bool has_shipped(const struct logstore_ship *ship, uint64_t id, uint64_t salt, uint64_t end)
@@ -92,6 +88,21 @@ static bool has_shipped(const struct logstore_ship *ship, uint64_t id, uint64_t 
                         return true;
         }
         return false;
+}
+
+/* The log goes on at the cut: what was shipped behind it is dead. If nothing that is in the bucket
+ * is left before it, the log there begins anew: at the cut if it is the very beginning; else with
+ * what is here, since the records before the cut were trimmed there. */
+static int go_back(struct logstore_ship *ship, const struct remote_place *cut)
+{
+        struct commit_header *last = &ship->last;
+
+        if (cut->offset == FRAMES_OFFSET)
+                return begin_behind(ship, cut->number);
+        if (!has_shipped(ship, cut->id, cut->salt, cut->offset))
+                return give_up(ship, UINT64_MAX);
+        table_drop_dead(&ship->table, cut, last->first_number);
+        return ship_set_end_at(ship, cut, last);
 }
 
 /* The log was cut, and goes on at @cut. If that is where the first segment that is left begins, and
@@ -238,7 +249,7 @@ static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64
         return 0;
 }
 
-static int find(struct logstore_ship *ship)
+int ship_find(struct logstore_ship *ship)
 {
         uint64_t seq, checkpoint, number;
         struct bucket_reply reply;
@@ -272,6 +283,27 @@ static int note_time(void *context, const struct bucket_listed *listed)
         return 1;
 }
 
+/* The newest commit that its shipper made itself. 0: it is gone, so older than an hour. */
+static int find_shippers(const struct logstore_ship *ship, uint64_t *ret_seq)
+{
+        uint64_t seq = ship->last.seq;
+        uint32_t kind = ship->last.kind;
+
+        while (kind == COMMIT_TRIM) {
+                struct commit commit;
+                int r = commit_read(ship->bucket, --seq, &commit, NULL);
+
+                if (r < 0) {
+                        *ret_seq = 0;
+                        return r == -ENOENT ? 0 : r;
+                }
+                kind = commit.header->kind;
+                commit_free(&commit);
+        }
+        *ret_seq = seq;
+        return 0;
+}
+
 /* Two hosts that take over from each other in turns ship nothing. Safety does not rest on this. All
  * times are the server's: what a host's clock says need not be so. */
 static int be_courteous(const struct logstore_ship *ship)
@@ -279,13 +311,17 @@ static int be_courteous(const struct logstore_ship *ship)
         const struct commit_header *last = &ship->last;
         int64_t quiet = 3 * ship->options.interval_ms * (SECOND_NS / 1000), age, at = 0;
         char name[COMMIT_NAME_BYTES];
+        uint64_t seq;
         int r;
 
         if (ship->takes_over || last->seq == 0 || ship->confirmed.server_ns == 0 ||
             strncmp(last->host, ship->host, sizeof(ship->host)) == 0)
                 return 0;
-        commit_name(name, last->seq);
-        r = bucket_list(ship->bucket, name, NULL, 1, note_time, &at, NULL);
+        r = find_shippers(ship, &seq);
+        if (r == 0 && seq) {
+                commit_name(name, seq);
+                r = bucket_list(ship->bucket, name, NULL, 1, note_time, &at, NULL);
+        }
         if (r < 0)
                 return r == -EAGAIN ? SHIP_AGAIN : r;
         age = ship->confirmed.server_ns - at;
@@ -328,7 +364,7 @@ int ship_take_over(struct logstore_ship *ship)
         int r;
 
         ship->claimed = false;
-        r = find(ship);
+        r = ship_find(ship);
         if (r == -EAGAIN)
                 return SHIP_AGAIN;
         if (r == 0)

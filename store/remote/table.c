@@ -98,43 +98,44 @@ static const struct remote_entry *newest_of(const struct table *table, uint64_t 
 struct live {
         uint64_t *ids, *salts;
         size_t count;
-        uint64_t first_number;
 };
 
 static bool is_live(const void *context, const struct remote_entry *entry)
 {
         const struct live *live = context;
 
-        if (entry->last_number < live->first_number && entry->sealed)
-                return false;
         for (size_t i = 0; i < live->count; i++)
                 if (is_of(entry, live->ids[i], live->salts[i]))
                         return true;
         return false;
 }
 
-/* The newest segment is the one at the end. Lines with greater ids are of what was cut. */
-static void find_live(const struct table *table, const struct remote_place *end, struct live *live)
+/* The newest segment is the one at the end. Lines with greater ids are of what was cut. The oldest
+ * is the one with the first record. */
+static void find_live(const struct table *table, const struct remote_place *end,
+                      uint64_t first_number, struct live *live)
 {
         const struct remote_entry *entry = newest_of(table, end->id, end->salt);
 
         while (entry && live->count < table->count) {
                 live->ids[live->count] = entry->id;
                 live->salts[live->count++] = entry->salt;
+                if (entry->segment_number <= first_number)
+                        return;
                 entry = newest_of(table, entry->previous_id, entry->previous_salt);
         }
 }
 
 void table_drop_dead(struct table *table, const struct remote_place *end, uint64_t first_number)
 {
-        struct live live = { .first_number = first_number };
+        struct live live = { 0 };
 
         if (table->count == 0)
                 return;
         live.ids = calloc(table->count, sizeof(*live.ids));
         live.salts = calloc(table->count, sizeof(*live.salts));
         if (live.ids && live.salts) { /* without memory all stays, which costs bytes alone */
-                find_live(table, end, &live);
+                find_live(table, end, first_number, &live);
                 filter(table, is_live, &live);
         }
         free(live.ids);

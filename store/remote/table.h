@@ -36,7 +36,7 @@ int table_push(struct table *table, const struct remote_entry *entry, struct rem
 int table_add_commit(struct table *table, const struct commit *commit, uint64_t checkpoint_seq);
 
 /* Drop the lines of segments that are not on the log, which ends at @end and goes back from there
- * by the links, and those below @first_number. */
+ * by the links, to the segment with record @first_number. */
 void table_drop_dead(struct table *table, const struct remote_place *end, uint64_t first_number);
 
 /* The line with the bytes of segment @id and @salt from the beginning, as many as any has; NULL. */

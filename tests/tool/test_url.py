@@ -53,14 +53,14 @@ def same_no(tmp):
 def wrong_usage(tmp):
     """what makes no sense is wrong usage, and says so"""
     store, url = shipped(tmp, 20)
-    for words in (["append", url], ["repair", url], ["trim", "--keep-count", "1", url],
-                  ["copy", url, f"{tmp}/new"], ["mem", url], ["warm", url], ["evict", url],
-                  ["ship", url, url]):
+    for words in (["append", url], ["repair", url], ["copy", url, f"{tmp}/new"], ["mem", url],
+                  ["warm", url], ["evict", url], ["ship", url, url]):
         contains(complaint(*words, status=2), "works on a directory")
     for words in (["read", "--unverified"], ["read", "--drop-behind"], ["read", "--network-ok"],
                   ["info", "--shared-dir-ok"], ["segments", "--local-time"],
                   ["read", "--interval", "1s"], ["read", "--cache", "0"],
-                  ["read", "-f", "--interval", "0"]):
+                  ["read", "-f", "--interval", "0"], ["trim"], ["trim", "--before", "0"],
+                  ["trim", "--keep-count", "1", "--network-ok"]):
         complaint(*words, url, status=2)
     for words in (["read", "--endpoint", "http://x"], ["info", "--cache", "1M"],
                   ["verify", "--quick"]):
@@ -72,7 +72,7 @@ def wrong_usage(tmp):
 def no_log(tmp):
     """where nothing was shipped the status is 1; a directory that looks like a URL is ./NAME"""
     os.mkdir(f"{tmp}/nothing")
-    for verb in (["read"], ["info"], ["segments"], ["verify"]):
+    for verb in (["read"], ["info"], ["segments"], ["verify"], ["trim", "--before", "2"]):
         contains(complaint(*verb, f"file:{tmp}/nothing", status=1), "no log was shipped here")
     os.makedirs(f"{tmp}/file:")
     run("append", "./file:/s", input=b"a\n", cwd=tmp)
@@ -92,6 +92,33 @@ def described(tmp):
           [(s["id"], s["first"], s["records"]) for s in here])
     assert there[0]["object"] and there[0]["sealed"] and not there[-1]["object"], there
     equal(len(out("segments", url).splitlines()), len(here) + 1)
+
+
+@case
+def trimmed(tmp):
+    """trim takes whole segments off the log, tells what is left, and a shipper goes on"""
+    store, url = shipped(tmp, 2000)
+    firsts = [segment["first"] for segment in json.loads(out("segments", "-o", "json", url))]
+    assert len(firsts) > 4, firsts
+    would = run("trim", "--dry-run", "--before", str(firsts[2] + 1), url)
+    equal(would.stdout, b"%d\n" % firsts[2])
+    contains(would.stderr.decode(), f"would take off {firsts[2] - 1} records in 2 segments")
+    equal(json.loads(out("info", "-o", "json", url))["first"], 1)
+    did = run("trim", "--before", str(firsts[2] + 1), url)
+    equal(did.stdout, would.stdout)
+    contains(did.stderr.decode(), f"took off {firsts[2] - 1} records in 2 segments")
+    equal(json.loads(out("info", "-o", "json", url))["first"], firsts[2])
+    equal(out("read", url), out("read", "--from", str(firsts[2]), store))
+    contains(complaint("get", url, "1", status=1), "trimmed")
+    equal(run("verify", url).stdout, b"")
+    run("append", store, input=b"more\n")
+    run("ship", store, url)
+    equal(out("read", url), out("read", "--from", str(firsts[2]), store))
+    run("fetch", url, f"{tmp}/copy")
+    equal(out("read", f"{tmp}/copy"), out("read", url))
+    equal(int(out("trim", "--keep-count", "1", url)), firsts[-1])
+    equal(int(out("trim", "--keep-size", "1", url)), firsts[-1])
+    contains(run("trim", "--keep-time", "1ms", url).stderr.decode(), "took off 0 records")
 
 
 def objects(tmp, folder):

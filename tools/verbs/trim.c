@@ -13,6 +13,10 @@
 #include "records/keep.h"
 #include "records/range.h"
 #include "records/session.h"
+#include "records/source.h"
+#ifdef LOGSTORE_IS_REMOTE
+#include "verbs/remote_trim.h"
+#endif
 #include "verbs/verbs.h"
 
 static struct keep keep;
@@ -125,6 +129,10 @@ int verb_trim(int count, char **arguments)
         (void)count;
         if (status != STATUS_DONE)
                 return status;
+#ifdef LOGSTORE_IS_REMOTE
+        if (source_is_url(arguments[0]))
+                return remote_trim(arguments[0], before, &keep, dry_run != 0);
+#endif
         options.flags = LOGSTORE_NO_THREAD; /* it would apply retention again, after we said what is
                                                left */
         if (dry_run) {

@@ -73,7 +73,7 @@ static struct logstore_position describe(const struct remote_place *place, uint3
         };
 }
 
-static bool is_same(const struct remote_place *a, const struct remote_place *b)
+bool ship_is_same_place(const struct remote_place *a, const struct remote_place *b)
 {
         return a->id == b->id && a->salt == b->salt && a->offset == b->offset;
 }
@@ -89,7 +89,8 @@ static int set(struct logstore_ship *ship, const char *name, const struct remote
                 position.limit_bytes = ship->options.max_lag_bytes;
                 position.limit_ns = ship->options.max_lag_ns;
         }
-        if (place->id == 0 || ship->report.unprotected || is_same(place, &ship->trimmed_end))
+        if (place->id == 0 || ship->report.unprotected ||
+            ship_is_same_place(place, &ship->trimmed_end))
                 return 0;
         r = logstore_position_set(ship->store, name, &position);
         if (r == -EACCES || r == -EROFS || r == -EPERM) {
@@ -136,7 +137,7 @@ int ship_note_next(struct logstore_ship *ship, const struct commit_header *next)
         struct logstore_position position;
         int taken;
 
-        if (is_same(&next->end, said))
+        if (ship_is_same_place(&next->end, said))
                 return 0;
         taken = names_end(ship, ship->next_names[0], &ship->said, &position);
         if (taken < 0)

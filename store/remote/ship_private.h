@@ -177,6 +177,8 @@ int ship_take_over(struct logstore_ship *ship);
  * truncation cut it off, it is set to the cut. -EILSEQ: the logs have diverged. */
 int ship_compare(struct logstore_ship *ship);
 
+bool ship_is_same_place(const struct remote_place *a, const struct remote_place *b);
+
 /* The positions in the store that say what is shipped, and what may be. */
 int ship_name_positions(struct logstore_ship *ship);
 bool ship_is_position(const char *name); /* the one that says what is shipped */

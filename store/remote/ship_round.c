@@ -71,6 +71,21 @@ static bool goes_in_one(const struct logstore_ship *ship, const struct logstore_
         return extent->end - there > COMMIT_PAYLOAD_MAX && there <= extent->end / 2;
 }
 
+/* The log was cut in the segment, and what lies behind the cut is still named. It is a copy that
+ * goes on there: who cuts goes on in a new segment. */
+static bool was_cut_in(const struct logstore_ship *ship, const struct logstore_extent *extent)
+{
+        const struct remote_place *end = &ship->last.end;
+
+        for (size_t i = 0; i < ship->table.count; i++) {
+                const struct remote_entry *entry = &ship->table.lines[i].entry;
+
+                if (entry->id == end->id && entry->salt == end->salt && entry->to > end->offset)
+                        return extent->id == end->id;
+        }
+        return false;
+}
+
 enum plan { PLAN_NOTHING, PLAN_WHOLE, PLAN_TAIL };
 
 static enum plan plan_for(const struct logstore_ship *ship, const struct logstore_extent *extent)
@@ -90,7 +105,7 @@ static enum plan plan_for(const struct logstore_ship *ship, const struct logstor
         /* Another copy sealed it where the log was cut, and this one goes on in it. */
         if (line && line->entry.sealed && line->entry.to < extent->end)
                 return PLAN_WHOLE;
-        return goes_in_one(ship, extent) ? PLAN_WHOLE : PLAN_TAIL;
+        return was_cut_in(ship, extent) || goes_in_one(ship, extent) ? PLAN_WHOLE : PLAN_TAIL;
 }
 
 static int look(struct logstore_ship *ship, struct extents *extents)

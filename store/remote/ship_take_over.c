@@ -334,19 +334,44 @@ static int be_courteous(const struct logstore_ship *ship)
                              age < 0 ? 0 : age / SECOND_NS);
 }
 
-static int claim(struct logstore_ship *ship)
+/* Where the log begins and ends, as one header says it. */
+static void take_ends(struct commit_header *to, const struct commit_header *from)
+{
+        to->end = from->end;
+        to->tail_bytes = from->tail_bytes;
+        to->tail_check = from->tail_check;
+        to->first_number = from->first_number;
+        to->epoch = from->epoch;
+}
+
+static int commit_claim(struct logstore_ship *ship)
 {
         struct commit_header header = ship->last;
+
+        header.kind = COMMIT_CLAIM;
+        return ship_commit(ship, &header, NULL, NULL, 0, NULL);
+}
+
+/* A claim says the end that it found, so it needs no position of its own. A request of a shipper
+ * before this one that is still on its way can come no more behind it. Until then the positions
+ * must know its end. If the log was cut, a second claim says so. */
+static int claim(struct logstore_ship *ship)
+{
+        const struct commit_header here = ship->last;
+        bool cut = !ship_is_same_place(&here.end, &ship->said.end) ||
+                   here.first_number != ship->said.first_number;
         struct logstore_bounds bounds;
         int r = logstore_bounds(ship->store, &bounds);
 
         if (r < 0)
                 return remote_detail(r, "%s", logstore_detail());
         ship->first_number = bounds.first; /* of the log that is shipped, if this is its first */
-
-        header.kind = COMMIT_CLAIM;
-        header.nonce = 0;
-        return ship_commit(ship, &header, NULL, NULL, 0, NULL);
+        take_ends(&ship->last, &ship->said);
+        r = commit_claim(ship);
+        if (r != 0 || !cut)
+                return r;
+        take_ends(&ship->last, &here);
+        return commit_claim(ship);
 }
 
 /* The claim is there, which says that the log begins behind the gap. */

@@ -52,6 +52,23 @@ static _Atomic unsigned puts_now, puts_most;
 static bool versioned;             /* creates again what is there */
 static _Atomic int gets_left = -1; /* until one is refused; -1: none is */
 
+/* A creation of a commit that is still on its way when its shipper is gone. */
+static bool delay_commit; /* the next one */
+static char delayed_name[BUCKET_NAME_MAX + 1];
+static void *delayed_bytes;
+static size_t delayed_size;
+
+static inline int delay(const char *name, const struct bucket_source *source)
+{
+        delay_commit = false;
+        snprintf(delayed_name, sizeof(delayed_name), "%s", name);
+        free(delayed_bytes);
+        delayed_bytes = malloc(source->size);
+        delayed_size = source->size;
+        memcpy(delayed_bytes, source->bytes, source->size);
+        return remote_detail(-EAGAIN, "the request takes long");
+}
+
 int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
                           const struct bucket_source *source, struct bucket_reply *ret_reply)
 {
@@ -65,6 +82,8 @@ int __wrap_bucket_put_new(struct bucket *bucket, const char *name,
                 before_commit = NULL;
                 happen();
         }
+        if (delay_commit && strncmp(name, COMMIT_PREFIX, strlen(COMMIT_PREFIX)) == 0)
+                return delay(name, source);
         calls = atomic_fetch_add(&all_calls, 1) + 1;
         if (too_late && strncmp(name, COMMIT_PREFIX, strlen(COMMIT_PREFIX)) == 0)
                 return remote_detail(-ESTALE, "%s: too late", name);
@@ -241,6 +260,17 @@ static inline int ship(const char *name)
                 r = logstore_ship_round(shipper);
         logstore_ship_close(shipper);
         return r;
+}
+
+/* What was delayed arrives after all. */
+static inline void arrive(void)
+{
+        const struct bucket_source source = { .bytes = delayed_bytes, .size = delayed_size };
+        struct bucket *bucket;
+
+        expect_ok(bucket_open(url(), &(struct bucket_options){ 0 }, &bucket));
+        expect_ok(__real_bucket_put_new(bucket, delayed_name, &source, NULL));
+        bucket_close(bucket);
 }
 
 static inline int fetch(const char *name, struct logstore_fetch_report *ret)

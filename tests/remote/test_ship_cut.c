@@ -457,6 +457,84 @@ START_TEST(anothers_record_in_our_place_is_no_cut_of_ours)
 }
 END_TEST
 
+/* ---- requests that are late, and copies that go on in the same segment ---- */
+
+/* A tail is on its way when its shipper is killed and the log is cut below it. The next shipper
+ * knows it, whatever it has noted meanwhile. */
+START_TEST(a_tail_that_arrives_behind_a_cut_is_known)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(40);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        expect_ok(logstore_ship_round(shipper));
+        append_many(20);
+        expect_ok(logstore_ship_round(shipper));
+        append_many(20);
+        delay_commit = true;
+        shipper->patience_ns = -1;
+        expect(logstore_ship_round(shipper), -EAGAIN);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_truncate_after(store, 30, 0), 0);
+        before_commit = arrive;
+        expect_ok(ship("store"));
+        ck_assert_ptr_null(before_commit);
+        append_many(5);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+static int truncate_store(const char *name, uint64_t number)
+{
+        struct logstore_options options = LOGSTORE_OPTIONS_INIT;
+        struct logstore *cut;
+        int r;
+
+        options.flags = LOGSTORE_NO_THREAD;
+        ck_assert_int_eq(logstore_open(path("%s", name), &options, &cut), 0);
+        r = logstore_truncate_after(cut, number, 0);
+        ck_assert_int_eq(logstore_close(cut), 0);
+        return r;
+}
+
+/* Two copies of a store went on in the same segment. One has shipped records there, cut them off
+ * and said so. The other one ships its own in their place. */
+START_TEST(a_copy_goes_on_where_another_was_cut)
+{
+        struct logstore *original;
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(10);
+        ck_assert_int_eq(logstore_close(store), 0);
+        copy_store("store", "other");
+        open_store("other");
+        append_many(5);
+        expect_ok(ship("other"));
+        ck_assert_int_eq(logstore_close(store), 0);
+        ck_assert_int_eq(truncate_store("other", 10), 0);
+        shipper = open_ship("other");
+        expect_ok(logstore_ship_start(shipper)); /* and is overtaken there */
+        logstore_ship_close(shipper);
+        open_store("store");
+        original = store;
+        append(100, 'q');
+        append_many(3);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy");
+        append_many(300);
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy2");
+        ck_assert_int_eq(logstore_close(original), 0);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -475,6 +553,8 @@ int main(void)
                 { a_log_that_was_cut_is_fetched_before_it_goes_on, 0 },
                 { a_copy_goes_on_from_the_others_cut, 0 },
                 { anothers_record_in_our_place_is_no_cut_of_ours, 0 },
+                { a_tail_that_arrives_behind_a_cut_is_known, 0 },
+                { a_copy_goes_on_where_another_was_cut, 0 },
         };
 
         return RUN_TESTS("ship_cut", tests);

@@ -8,8 +8,8 @@
 
 extern void (*Uerror)(char *); /* of pan.c: a counterexample */
 
-enum { CLAIM = 1, TAIL, WHOLE };
-enum { OURS = 1, LOOK_ANEW, FENCED, LOST, NOTHING, CHOSEN, REFUSED, CREATED, EXISTS };
+enum { CLAIM = 1, TAIL, WHOLE, TRIM };
+enum { OURS = 1, LOOK_ANEW, FENCED, LOST, NOTHING, CHOSEN, REFUSED, CREATED, EXISTS, TRIMMED };
 enum { RECORDS = sizeof(now.path) - 1, COMMITS = sizeof(now.object) - 1 };
 #define GRACE 1     /* ticks that a checkpoint is old before others go */
 #define SUSPICION 0 /* ticks that may pass without a look at the list */
@@ -18,7 +18,7 @@ enum { RECORDS = sizeof(now.path) - 1, COMMITS = sizeof(now.object) - 1 };
 
 static struct {
         int records, commits, seqs, starts, cuts, checkpoints, clock, shippers;
-        int copies, kills, lose, late, lag, trims, fetches;
+        int copies, kills, lose, late, lag, trims, gaps, bucket_trims, fetches;
 } bound;
 
 #define RULES(RULE)                                                                             \
@@ -34,12 +34,11 @@ static struct {
         RULE(OBJECTS_NAMED) /* objects stay that it, or the table, names */                     \
         RULE(COMPARE)       /* the end that was shipped is on the local log */                  \
         RULE(PROOF)         /* and the bytes before it are the same */                          \
-        RULE(FROM_BUCKET)   /* each look compares the end in the bucket, not the last cut */    \
         RULE(EXCUSE)        /* or a truncation cut it off */                                    \
         RULE(POSITIONS)     /* that a position names */                                         \
         RULE(EXCUSE_PROOF)  /* with the same bytes */                                           \
         RULE(NEXT)          /* a position names the end before it is tried */                   \
-        RULE(CLAIM_KEEPS)   /* a claim says the end that it found */                            \
+        RULE(CLAIM_KEEPS)   /* a claim says the end that it found; a second one, the cut */     \
         RULE(TURNS)         /* the next end does not take the place of the one in the bucket */ \
         RULE(FLOOR)         /* nothing is trimmed that is not shipped */                        \
         RULE(DURABLE)       /* only what is durable is shipped */                               \
@@ -49,6 +48,12 @@ static struct {
         RULE(DROP_FROM_END) /* the log is what the end leads back to */                         \
         RULE(LIVE)          /* and only what is on it tells with which segment to begin */      \
         RULE(BEHIND)        /* a WHOLE behind the end leaves the end */                         \
+        RULE(GAP)           /* behind records that are trimmed unshipped the log begins anew */ \
+        RULE(TRIM_OF_OURS)  /* a TRIM of our term takes nothing from us */                      \
+        RULE(FROM_FIRST)    /* the table goes back to the segment with the first record */      \
+        RULE(ANEW)          /* cut below what was trimmed there, the log begins anew */         \
+        RULE(TRIM_LATE)     /* a trim leaves objects whose commit may still come */             \
+        RULE(WHOLE_AGAIN)   /* what was cut in a segment is replaced before it goes on there */ \
         RULE(FETCH_AGAIN)   /* what is gone was replaced: look anew */
 
 enum rule {
@@ -96,6 +101,8 @@ static void read_bounds(void)
         bound.late = number("LATE", 0);
         bound.lag = number("LAG", 0);
         bound.trims = number("TRIMS", 0);
+        bound.gaps = number("GAPS", 0);
+        bound.bucket_trims = number("BUCKET_TRIMS", 0);
         bound.fetches = number("FETCHES", 0);
 }
 
@@ -244,7 +251,7 @@ static int may_trim(int d)
 
         if (r == 0 || dir->shipped == 0 || now.segment[r] == now.segment[dir->end])
                 return 0;
-        return removed(FLOOR) ||
+        return removed(FLOOR) || bound.gaps ||
                (floor != 0 && now.segment[r] != now.segment[floor] && on(r, floor));
 }
 
@@ -254,7 +261,7 @@ static void trim(int d)
 
         dir->trimmed = last_of_segment(oldest(d), dir->end);
         TELL("%c: trim up to %d\n", 'A' + d, dir->trimmed);
-        must((now.path[dir->trimmed] & ~now.told) == 0, "trimmed, and not shipped");
+        must((now.path[dir->trimmed] & ~now.told) == 0 || bound.gaps, "trimmed, and not shipped");
 }
 
 /* ---- the table: table.c, table_pack.c ---- */
@@ -287,10 +294,16 @@ static int newest_of(const struct table *table, int id)
         return 0;
 }
 
-/* The segments that the newest leads back to. */
-static void drop_dead(struct table *table, int end)
+static int length_of(int a)
 {
-        int id = 0, live = 0, to = 0, before;
+        return __builtin_popcount(now.path[a]);
+}
+
+/* The segments that the newest leads back to, up to the one with the first record. */
+static void drop_dead(struct table *table, int commit)
+{
+        const struct Commit *made = &now.made[commit];
+        int id = 0, live = 0, to = 0, before, end = made->end;
 
         if (table->count == 0)
                 return;
@@ -302,9 +315,13 @@ static void drop_dead(struct table *table, int end)
                 for (int i = 0; i < table->count; i++)
                         if (now.segment[table->lines[i].to] == now.segment[end])
                                 to = end;
+        if (made->none)
+                to = 0;
         while (to != 0) {
                 live |= 1 << now.segment[to];
                 before = now.parent[now.segment[to]];
+                if (length_of(before) <= length_of(made->gone) && !removed(FROM_FIRST))
+                        break;
                 to = before ? newest_of(table, now.id[before]) : 0;
         }
         keep_segments(table, live);
@@ -330,10 +347,10 @@ static void table_at(int commit, struct table *table)
         table->count = 0;
         if (named) {
                 table_at(named, table);
-                drop_dead(table, now.made[named].end);
+                drop_dead(table, named);
         }
         while (count-- > 0)
-                if (now.made[list[count]].kind != CLAIM)
+                if (now.made[list[count]].kind == TAIL || now.made[list[count]].kind == WHOLE)
                         add_line(table, list[count]);
 }
 
@@ -351,7 +368,7 @@ static int name_of(int commit)
         int other = 1;
 
         if (!removed(OBJECT_NONCE))
-                return commit;
+                return now.made[commit].nonce;
         while (now.made[other].kind != WHOLE ||
                now.segment[now.made[other].to] != now.segment[now.made[commit].to])
                 other++;
@@ -386,7 +403,7 @@ static int has_line(const struct line *line)
 static void log_table(int commit, struct table *table)
 {
         table_at(commit, table);
-        drop_dead(table, now.made[commit].end);
+        drop_dead(table, commit);
 }
 
 static int is_there(int commit)
@@ -437,8 +454,9 @@ static int join(const struct table *table, int id)
 /* Fetch all; the records of the log go to *ret. Returns what is wrong, or NULL. */
 static const char *fetch_all(int commit, int *ret)
 {
+        const struct Commit *made = &now.made[commit];
         struct table table;
-        int before = 0, log = 0;
+        int before = 0, log = 0, beyond;
 
         if (!checkpoint_is_there(commit))
                 return "the checkpoint is missing";
@@ -454,6 +472,8 @@ static const char *fetch_all(int commit, int *ret)
                         return "a segment is mixed, or has a gap";
                 if (end == 0)
                         continue;
+                if (now.segment[end] == now.segment[made->end] && on(made->end, end))
+                        end = made->end; /* what lies behind it was cut off */
                 if (before != 0 && (now.parent[begin] == 0 ||
                                     now.segment[now.parent[begin]] != now.segment[before] ||
                                     !on(now.parent[begin], before)))
@@ -462,11 +482,21 @@ static const char *fetch_all(int commit, int *ret)
                         log |= 1 << r;
                 before = end;
         }
+        if (before != made->end && !made->none)
+                return "the end is missing";
+        beyond = now.path[before];
+        for (int r = before; r != 0; r = now.parent[r])
+                if (length_of(r) <= length_of(made->gone))
+                        beyond &= ~(1 << r);
         *ret = log & now.path[before];
-        return *ret == (now.path[before] & ~1) ? NULL : "the beginning is missing";
+        if (length_of(made->end) < length_of(made->gone))
+                return "the log ends before it begins";
+        if ((*ret & now.path[before] & ~beyond) != 0)
+                return "what was trimmed is still there";
+        return (beyond & ~*ret) == 0 ? NULL : "the beginning is missing";
 }
 
-/* Whatever was told is fetched now, but for what was truncated. */
+/* Whatever was told is fetched now, if it was not truncated, nor trimmed in the bucket. */
 static void judge(void)
 {
         int newest = find_newest(), log = 0;
@@ -478,7 +508,8 @@ static void judge(void)
         }
         wrong = fetch_all(newest, &log);
         must(!wrong, wrong);
-        must((now.told & ~log & ~now.made[newest].cut) == 0, "what was told is not there");
+        must((now.told & ~log & ~now.made[newest].cut & ~now.made[newest].off) == 0,
+             "what was told is not there");
 }
 
 /* ---- shippers ---- */
@@ -490,6 +521,32 @@ static int can_make(int i)
         return now.made_count < bound.commits && now.made[now.ship[i].last].seq < bound.seqs;
 }
 
+/* Is there anything of what is in the bucket before the cut? Else it begins with what is here. */
+static void begin_anew(struct Shipper *self, const struct Directory *dir)
+{
+        struct table table;
+
+        log_table(self->last, &table);
+        for (int k = 0; k < table.count; k++)
+                if (now.segment[table.lines[k].to] == now.segment[self->end] &&
+                    nth(table.lines[k].to) >= nth(self->end))
+                        return;
+        if (removed(ANEW))
+                return;
+        self->end = dir->trimmed;
+        self->none = 1;
+}
+
+/* Retention went on without us (GAPS): is there more of the log in the bucket than here, and are
+ * records missing between the two? */
+static void give_up(struct Shipper *self, const struct Directory *dir)
+{
+        if (!on(self->end, dir->trimmed) || self->end == dir->trimmed || removed(GAP))
+                return;
+        self->end = dir->trimmed;
+        self->none = 1;
+}
+
 /* ship_compare(). A truncation sets the end to the cut. */
 static int compare(int i, int d)
 {
@@ -498,13 +555,14 @@ static int compare(int i, int d)
         const unsigned char positions[] = { dir->next, dir->another };
         int here;
 
-        if (!removed(FROM_BUCKET))
-                self->end = now.made[self->last].end;
+        self->end = now.made[self->last].end;
+        self->none = now.made[self->last].none;
         here = at_place(self->end, dir->end);
         if (self->end == 0 || removed(COMPARE))
                 return 0;
         if (here == self->end || (here && removed(PROOF))) {
                 self->end = here;
+                give_up(self, dir);
                 return 0;
         }
         if (here)
@@ -518,6 +576,8 @@ static int compare(int i, int d)
                         self->end = meet(place, dir->end);
                         if (removed(POSITIONS))
                                 self->end = meet(self->end, dir->end);
+                        begin_anew(self, dir);
+                        give_up(self, dir);
                         return 0;
                 }
         }
@@ -551,7 +611,10 @@ static struct Commit *make(int i, int d, int kind)
                 .previous = self->last,
                 .end = self->end,
                 .named = self->known,
+                .nonce = self->ours,
                 .cut = last->cut | now.dir[d].cut,
+                .gone = last->gone,
+                .off = last->off,
         };
         return made;
 }
@@ -575,10 +638,54 @@ static void make_claim(int i, int d)
         struct Commit *made = make(i, d, CLAIM);
 
         made->term++;
-        if (removed(CLAIM_KEEPS))
-                set_next(i, d, made->end);
-        else
-                made->end = now.made[self->last].end;
+        made->none = self->none;
+        if (self->none) {
+                made->gone = now.dir[d].trimmed;
+                made->off |= now.path[made->gone];
+        }
+}
+
+/* Whose requests are late is fenced by the first claim, which needs no position of its own. */
+static void make_first_claim(int i, int d)
+{
+        SELF;
+        const struct Commit *last = &now.made[self->last];
+        int end = self->end;
+
+        if (removed(CLAIM_KEEPS) && end != last->end && !self->none)
+                set_next(i, d, end);
+        if (!removed(CLAIM_KEEPS)) {
+                self->end = last->end;
+                self->none = last->none;
+        }
+        make_claim(i, d);
+        if (last->none && self->none) {
+                now.made[self->ours].gone = last->gone;
+                now.made[self->ours].off = last->off;
+        }
+}
+
+/* Somebody's TRIM has the number of ours. */
+static void make_behind(int i)
+{
+        SELF;
+        int trim = now.commit[now.made[self->ours].seq];
+        const struct Commit *last = &now.made[trim];
+        struct Commit *made = &now.made[++now.made_count];
+
+        *made = now.made[self->ours];
+        self->last = trim;
+        if (now.made[last->named].seq > now.made[self->known].seq)
+                self->known = last->named;
+        self->ours = now.made_count;
+        made->seq = last->seq + 1;
+        made->previous = trim;
+        made->named = self->known;
+        made->gone = last->gone;
+        made->off = last->off;
+        if (made->kind != WHOLE) /* whose object is there */
+                made->nonce = self->ours;
+        TELL("S%d: goes on behind the TRIM c%d\n", i, last->seq);
 }
 
 static void build_anew(int i)
@@ -609,7 +716,7 @@ static int begin_with(const struct Shipper *self, const struct table *table)
         for (int i = 0; i < table->count; i++)
                 if (!table->lines[i].whole)
                         return now.id[table->lines[i].to];
-        return now.id[self->end];
+        return now.made[self->last].none ? 0 : now.id[self->end];
 }
 
 static int has_whole(const struct table *table, int to)
@@ -620,11 +727,21 @@ static int has_whole(const struct table *table, int to)
         return 0;
 }
 
+/* Another copy has cut the segment of @end, and what lies behind is still there. */
+static int goes_beyond(const struct table *table, int end)
+{
+        for (int i = 0; i < table->count; i++)
+                if (end && now.segment[table->lines[i].to] == now.segment[end] &&
+                    nth(table->lines[i].to) > nth(end))
+                        return 1;
+        return 0;
+}
+
 /* Make the commit that brings the segment up to @to, or return 0: it is there. */
 static int ship_extent(int i, int d, const struct table *table, int to)
 {
         SELF;
-        int sealed = is_sealed(d, to), end = self->end;
+        int sealed = is_sealed(d, to), end = self->end, whole;
         struct Commit *made;
 
         if (sealed && has_whole(table, to))
@@ -632,10 +749,12 @@ static int ship_extent(int i, int d, const struct table *table, int to)
         if (!sealed &&
             (now.id[to] < now.id[end] || (now.id[to] == now.id[end] && nth(to) <= nth(end))))
                 return 0;
-        made = make(i, d, sealed ? WHOLE : TAIL);
+        whole = sealed || (goes_beyond(table, end) && now.segment[end] == now.segment[to] &&
+                           !removed(WHOLE_AGAIN));
+        made = make(i, d, whole ? WHOLE : TAIL);
         made->to = to;
         made->cut &= ~now.path[to];
-        if (!sealed)
+        if (!whole)
                 made->from = now.segment[end] == now.segment[to] ? end : 0;
         if (!sealed || removed(BEHIND) || now.id[end] <= now.id[to])
                 made->end = to;
@@ -650,9 +769,13 @@ static int choose(int i, int d)
 
         if (compare(i, d) != 0)
                 return REFUSED;
+        if (self->end != now.made[self->last].end || self->none != now.made[self->last].none) {
+                make_claim(i, d);
+                return CHOSEN;
+        }
         table_at(self->last, &table);
         if (!removed(LIVE) || self->known == self->last)
-                drop_dead(&table, now.made[self->last].end);
+                drop_dead(&table, self->last);
         first = begin_with(self, &table);
         for (int r = 1; r <= now.record_count; r++) { /* segments in order */
                 int to;
@@ -680,6 +803,8 @@ static int note_next(int i, int d)
 {
         int place = now.made[now.ship[i].ours].end;
 
+        if (now.made[now.ship[i].ours].none)
+                return 0;
         if (!on(place, now.dir[d].end))
                 return LOOK_ANEW;
         if (!removed(NEXT))
@@ -715,8 +840,13 @@ static int accept(int i, int answer)
 
         if (answer == EXISTS && !removed(NONCE)) {
                 if (there != self->ours || removed(OWN_412)) {
-                        if (now.made[self->ours].kind == CLAIM)
+                        if (now.made[self->ours].kind == CLAIM || now.made[self->ours].kind == TRIM)
                                 return LOOK_ANEW;
+                        if (now.made[there].kind == TRIM && !removed(TRIM_OF_OURS) &&
+                            now.made[there].term == now.made[self->last].term)
+                                return TRIMMED;
+                        must(now.made[there].kind != TRIM || bound.shippers > 1,
+                             "fenced by a trim");
                         must(now.made[there].previous != self->last ||
                                      now.made[there].to != now.made[self->ours].to ||
                                      now.made[there].kind == CLAIM || bound.shippers > 1,
@@ -755,14 +885,14 @@ static int note_shipped(int i, int d)
         SELF;
 
         if (on(self->end, now.dir[d].end)) {
-                if (self->end) {
+                if (self->end && !now.made[self->last].none) {
                         now.dir[d].shipped = self->end;
                         if (now.dir[d].next != self->end && now.dir[d].another != self->end)
                                 set_next(i, d, self->end);
                 }
                 return 0;
         }
-        return now.made[self->last].kind == CLAIM && !removed(CLAIM_KEEPS) ? 0 : LOOK_ANEW;
+        return now.made[self->last].kind == CLAIM ? 0 : LOOK_ANEW;
 }
 
 /* ---- ship_checkpoint.c, ship_collect.c ---- */
@@ -811,6 +941,24 @@ static int is_named(const struct table *table, int name)
         return 0;
 }
 
+static int is_trimmer(int i)
+{
+        return i == 2 && bound.bucket_trims;
+}
+
+/* May a commit of the newest term still name the object? */
+static int may_come(int i, int n, const struct table *table)
+{
+        int oldest = RECORDS + 1;
+
+        if (!is_trimmer(i) || removed(TRIM_LATE))
+                return age(&now.ship[i], now.object_at[n]) < 2 * GRACE;
+        for (int k = 0; k < table->count; k++)
+                if (now.id[table->lines[k].to] < oldest)
+                        oldest = now.id[table->lines[k].to];
+        return now.id[now.object[n]] >= oldest;
+}
+
 /* One that may be removed: its kind goes to *ret_kind. 0: none. */
 static int find_victim(int i, int *ret_kind)
 {
@@ -821,8 +969,8 @@ static int find_victim(int i, int *ret_kind)
         if (old == 0)
                 return 0;
         table_at(old, &kept);
-        drop_dead(&kept, now.made[old].end);
-        table_at(self->last, &table);
+        drop_dead(&kept, old);
+        log_table(self->last, &table);
         from = base(&kept) && !removed(BASE_STAYS) ? base(&kept) : now.made[old].seq + 1;
         *ret_kind = 0;
         for (int seq = 1; seq < from; seq++)
@@ -836,9 +984,8 @@ static int find_victim(int i, int *ret_kind)
         for (int n = 1; n <= now.made_count; n++)
                 if (now.object[n] != 0 &&
                     (removed(OBJECTS_NAMED) || (!is_named(&kept, n) && !is_named(&table, n))) &&
-                    ((age(self, now.object_at[n]) >= GRACE &&
-                      now.made[n].term < now.made[self->last].term) ||
-                     age(self, now.object_at[n]) >= 2 * GRACE))
+                    age(self, now.object_at[n]) >= GRACE &&
+                    (now.made[n].term < now.made[self->last].term || !may_come(i, n, &table)))
                         return n;
         return 0;
 }
@@ -861,4 +1008,100 @@ static void collect(int i)
                 now.checkpoint[n] = now.checkpoint_at[n] = 0;
         else
                 now.object[n] = now.object_at[n] = 0;
+}
+
+/* ---- ship_trim.c ---- */
+
+static void look_to_trim(int i)
+{
+        SELF;
+
+        *self = (struct Shipper){ .last = find_newest() };
+        self->end = now.made[self->last].end;
+        self->known = now.made[self->last].named;
+        self->confirmed = now.clk;
+}
+
+/* The last record of the oldest segment, if that is one object and not the last one; 0. */
+static int oldest_whole(const struct table *table)
+{
+        int oldest = 0, next = 0;
+
+        for (int k = 0; k < table->count; k++)
+                if (oldest == 0 || now.id[table->lines[k].to] < now.id[table->lines[oldest - 1].to])
+                        oldest = k + 1;
+        for (int k = 0; k < table->count; k++) {
+                int id = now.id[table->lines[k].to];
+
+                if (k + 1 != oldest && id == now.id[table->lines[oldest - 1].to])
+                        return 0; /* tails */
+                if (k + 1 != oldest && (next == 0 || id < now.id[table->lines[next - 1].to]))
+                        next = k + 1;
+        }
+        if (next == 0 || !table->lines[oldest - 1].whole)
+                return 0;
+        return now.parent[now.segment[table->lines[next - 1].to]];
+}
+
+static int may_take_off(int i)
+{
+        SELF;
+        struct table table;
+
+        if (self->last == 0 || !can_make(i))
+                return 0;
+        log_table(self->last, &table);
+        return oldest_whole(&table) != 0;
+}
+
+static void make_trim(int i, int gone)
+{
+        SELF;
+        const struct Commit *last = &now.made[self->last];
+        struct Commit *made = &now.made[++now.made_count];
+
+        *made = *last;
+        self->ours = now.made_count;
+        made->seq = last->seq + 1;
+        made->kind = TRIM;
+        made->previous = self->last;
+        made->from = made->to = 0;
+        made->named = self->known;
+        made->nonce = self->ours;
+        made->gone = gone;
+        made->off |= now.path[gone];
+        TELL("T: c%d is to be a TRIM up to %d, end %d\n", made->seq, gone, made->end);
+}
+
+static void take_off(int i)
+{
+        SELF;
+        struct table table;
+
+        log_table(self->last, &table);
+        make_trim(i, oldest_whole(&table));
+}
+
+/* The second TRIM names the checkpoint as of the first. */
+static int names(int i)
+{
+        SELF;
+
+        return now.made[now.made[self->last].named].kind == TRIM &&
+               now.made[self->last].named == now.made[self->last].previous;
+}
+
+static void name_it(int i)
+{
+        SELF;
+
+        make_trim(i, now.made[self->last].gone);
+}
+
+static void adopt_trim(int i)
+{
+        SELF;
+
+        self->last = self->ours;
+        self->ours = 0;
 }

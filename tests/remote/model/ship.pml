@@ -20,6 +20,7 @@
 #define NOTHING 5
 #define CHOSEN 6
 #define REFUSED 7
+#define TRIMMED 10
 
 typedef Commit { /* each that was ever built; "the commit n" is made[n] */
         byte seq, term, kind;
@@ -27,7 +28,11 @@ typedef Commit { /* each that was ever built; "the commit n" is made[n] */
         byte end;      /* the last record that is there with it */
         byte from, to; /* what it brings: behind from, or all of the segment before to */
         byte named;    /* the commit whose checkpoint it names */
-        byte cut       /* what truncations cut off this history */
+        byte nonce;    /* the commit whose nonce it has */
+        byte cut;      /* what truncations cut off this history */
+        byte gone;     /* the log begins behind this record */
+        byte off;      /* what trims in the bucket took off this history */
+        bit none       /* the end is in no segment: the log begins anew */
 };
 Commit made[COMMITS + 1];
 byte made_count;
@@ -47,7 +52,7 @@ typedef Directory {
 };
 Directory dir[2];
 bit copied;
-byte cuts, starts, checkpoints;
+byte cuts, starts, checkpoints, trims;
 
 /* The bucket: commits and checkpoints by seq, objects by the commit that names them. */
 byte clk;
@@ -58,7 +63,8 @@ byte late; /* a creation that is still under way */
 typedef Shipper {
         byte last, end, known; /* the newest commit; end and checkpoint as they are in memory */
         byte confirmed;        /* the clock at the last confirmation */
-        byte ours              /* the commit to be created */
+        byte ours;             /* the commit to be created */
+        bit none               /* nothing of the bucket's log is left before the cut */
 };
 Shipper ship[SHIPPERS];
 
@@ -151,7 +157,7 @@ LOOK:   /* ship_take_over.c */
                 :: else -> answer = 0; goto STOP
                 fi;
                 DO((*can_make)(Pshipper->i));
-                c_code { make_claim(Pshipper->i, Pshipper->d); };
+                c_code { make_first_claim(Pshipper->i, Pshipper->d); };
                 goto PUT
         }
 CREATE: /* ship_commit.c; the object of a WHOLE is there */
@@ -181,6 +187,11 @@ PUT:
                         goto NOTE
                 :: R(LOOK_ANEW) -> answer = 0; goto LOOK
                 :: R(FENCED) -> answer = 0; if :: goto STOP :: goto LOOK fi
+                :: R(TRIMMED) && DO((*can_make)(Pshipper->i)) ->
+                        answer = 0;
+                        c_code { make_behind(Pshipper->i); };
+                        goto PUT
+                :: R(TRIMMED) && DO(!(*can_make)(Pshipper->i)) -> answer = 0; goto STOP
                 fi
         }
 RETRY:
@@ -230,6 +241,62 @@ STOP:   atomic {
         }
 }
 
+proctype trimmer(byte i) /* ship_trim.c */
+{
+        byte answer;
+
+LOOK:   atomic {
+                answer = 0;
+                trims < c_expr { bound.bucket_trims };
+                c_code { look_to_trim(Ptrimmer->i); };
+                if
+                :: DO((*may_take_off)(Ptrimmer->i)) ->
+                        trims++;
+                        c_code { take_off(Ptrimmer->i); };
+                        goto PUT
+                :: DO((*may_collect)(Ptrimmer->i)) -> goto COLLECT
+                fi
+        }
+PUT:    atomic {
+                if
+                :: c_code { Ptrimmer->answer = create(now.ship[Ptrimmer->i].ours); judge(); };
+                   if :: skip :: DO(bound.lose) -> answer = LOST fi
+                :: late == 0 && DO(bound.late) -> late = ship[i].ours; answer = LOST
+                :: DO(bound.kills) -> goto LOOK
+                fi;
+                if
+                :: R(LOST) -> answer = 0; if :: goto PUT :: goto LOOK fi
+                :: else -> c_code { Ptrimmer->answer = accept(Ptrimmer->i, Ptrimmer->answer); }
+                fi;
+                if
+                :: R(OURS) -> c_code { adopt_trim(Ptrimmer->i); judge(); }
+                :: else -> answer = 0; goto LOOK
+                fi;
+                answer = 0;
+                if
+                :: DO((*names)(Ptrimmer->i)) -> goto COLLECT
+                :: else -> skip
+                fi
+        }
+        atomic {
+                if
+                :: checkpoints < DO(bound.checkpoints) && DO((*can_make)(Ptrimmer->i)) ->
+                        checkpoints++;
+                        c_code { put_checkpoint(Ptrimmer->i); name_it(Ptrimmer->i); judge(); };
+                        goto PUT
+                :: goto LOOK
+                fi
+        }
+COLLECT: atomic {
+                if
+                :: DO((*may_collect)(Ptrimmer->i)) ->
+                        c_code { collect(Ptrimmer->i); judge(); };
+                        goto COLLECT
+                :: goto LOOK
+                fi
+        }
+}
+
 /* remote_log.c, fetch.c: the steps between which a name may vanish */
 proctype fetch()
 {
@@ -273,6 +340,7 @@ init {
                 run shipper(0, 0);
                 if :: DO(bound.shippers > 1) -> run shipper(1, c_expr { bound.copies != 0 }) :: else fi;
                 if :: DO(bound.shippers > 2) -> run shipper(2, 0) :: else fi;
+                if :: DO(bound.bucket_trims) -> run trimmer(2) :: else fi;
                 if :: DO(bound.fetches) -> run fetch() :: else fi
         }
 }

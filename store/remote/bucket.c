@@ -153,14 +153,37 @@ void bucket_close(struct bucket *bucket)
         free(url);
 }
 
-char *bucket_identity(const struct bucket *bucket)
+int bucket_identity(const struct bucket *bucket, char **ret)
 {
-        int size = bucket->backend->place(bucket, NULL, 0);
-        char *place = size < 0 ? NULL : malloc((size_t)size + 1);
+        int size = bucket->backend->place(bucket, NULL, 0), again;
+        char *place;
 
-        if (place)
-                bucket->backend->place(bucket, place, (size_t)size + 1);
-        return place;
+        if (size < 0)
+                return told(size, bucket, "look for", "");
+        place = malloc((size_t)size + 1);
+        if (!place)
+                return remote_detail(-ENOMEM, "no memory for the name of a place");
+        again = bucket->backend->place(bucket, place, (size_t)size + 1);
+        if (again != size) {
+                free(place);
+                return again < 0 ? told(again, bucket, "look for", "")
+                                 : remote_detail(-EIO, "%s: another place now", bucket->url);
+        }
+        *ret = place;
+        return 0;
+}
+
+int bucket_cut_range(uint64_t object_bytes, uint64_t offset, uint64_t *size)
+{
+        if (*size == UINT64_MAX && offset == 0)
+                *size = object_bytes;
+        else if (offset >= object_bytes)
+                return remote_detail(-ERANGE, "the object ends at %ju", (uintmax_t)object_bytes);
+        else if (*size == UINT64_MAX)
+                *size = object_bytes - offset;
+        else if (*size > object_bytes - offset)
+                return remote_detail(-ERANGE, "the object ends at %ju", (uintmax_t)object_bytes);
+        return 0;
 }
 
 int bucket_put_new(struct bucket *bucket, const char *name, const struct bucket_source *source,

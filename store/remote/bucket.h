@@ -85,7 +85,7 @@ struct bucket_backend {
                     int (*each)(void *context, const struct bucket_listed *listed), void *context,
                     struct bucket_reply *ret_reply);
         int (*remove)(struct bucket *bucket, const char *name, struct bucket_reply *ret_reply);
-        int (*place)(const struct bucket *bucket, char *ret, size_t room);
+        int (*place)(const struct bucket *bucket, char *ret, size_t room); /* as snprintf(3) */
         int (*below)(struct bucket *bucket, const char *name, struct bucket **ret);
 };
 
@@ -101,6 +101,10 @@ struct bucket {
 extern const struct bucket_backend bucket_file_backend;
 extern const struct bucket_backend bucket_s3_backend;
 
+/* For backends: a range as bucket_get() has it, of an object of @object_bytes. *@size becomes how
+ * many bytes there are to read. -ERANGE. */
+int bucket_cut_range(uint64_t object_bytes, uint64_t offset, uint64_t *size);
+
 /* Whether objects may have that name: as said above, no part of it empty, "." or "..". */
 bool bucket_name_is_valid(const char *name);
 
@@ -114,8 +118,8 @@ void bucket_close(struct bucket *bucket); /* NULL is fine */
 int bucket_open_below(struct bucket *bucket, const char *name, struct bucket **ret);
 
 /* The malloc'ed name of the place itself: alike for URLs that mean the same, and another one for
- * the same URL on another server. NULL: out of memory. */
-char *bucket_identity(const struct bucket *bucket);
+ * the same URL on another server. A server may be asked for it. */
+int bucket_identity(const struct bucket *bucket, char **ret);
 
 /* Create an object, if none has that name: of callers at the same time one gets 0, all others
  * -EEXIST. For small objects, up to 16 MiB. @ret_reply may be NULL, here and below. */

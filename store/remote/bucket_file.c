@@ -133,20 +133,6 @@ static int pour(int fd, uint64_t offset, uint64_t size, const struct bucket_sink
         return r;
 }
 
-/* How many bytes there are to read, or -ERANGE. */
-static int cut_range(uint64_t object_bytes, uint64_t offset, uint64_t *size)
-{
-        if (*size == UINT64_MAX && offset == 0)
-                *size = object_bytes;
-        else if (offset >= object_bytes)
-                return remote_detail(-ERANGE, "the object ends at %ju", (uintmax_t)object_bytes);
-        else if (*size == UINT64_MAX)
-                *size = object_bytes - offset;
-        else if (*size > object_bytes - offset)
-                return remote_detail(-ERANGE, "the object ends at %ju", (uintmax_t)object_bytes);
-        return 0;
-}
-
 static void fill_reply(int top, struct bucket_reply *ret_reply)
 {
         if (!ret_reply)
@@ -166,7 +152,7 @@ static int get(struct bucket *bucket, const char *name, uint64_t offset, uint64_
         fill_reply(top, ret_reply);
         r = open_object(top, name, &fd, &object_bytes);
         if (r == 0)
-                r = cut_range(object_bytes, offset, &size);
+                r = bucket_cut_range(object_bytes, offset, &size);
         if (r == 0)
                 r = pour(fd, offset, size, sink);
         if (fd >= 0)

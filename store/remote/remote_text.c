@@ -114,3 +114,15 @@ void text_free(struct text *text)
         free(text->bytes);
         *text = (struct text){ 0 };
 }
+
+bool text_only_has(const char *text, size_t size, const char *more)
+{
+        for (size_t i = 0; i < size; i++) {
+                char c = text[i];
+
+                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      (c && strchr(more, c))))
+                        return false;
+        }
+        return true;
+}

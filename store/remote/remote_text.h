@@ -32,6 +32,9 @@ const char *text_string(const struct text *text);
 /* 0, or -ENOMEM with its line if anything was dropped. */
 int text_check(const struct text *text);
 
+/* Whether @size bytes are letters, digits, and characters of @more. */
+bool text_only_has(const char *bytes, size_t size, const char *more);
+
 void text_clear(struct text *text); /* keeps the memory, and forgets a failure */
 void text_free(struct text *text);
 

@@ -11,18 +11,6 @@
 
 #include "remote/remote_detail.h"
 
-static bool only_has(const char *text, size_t size, const char *more)
-{
-        for (size_t i = 0; i < size; i++) {
-                char c = text[i];
-
-                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      (c && strchr(more, c))))
-                        return false;
-        }
-        return true;
-}
-
 /* Neither servers nor signatures agree on other characters, or on "." and "..". */
 static int add_prefix(const char *from, struct text *ret)
 {
@@ -30,7 +18,7 @@ static int add_prefix(const char *from, struct text *ret)
                 size_t size = strcspn(from, "/");
 
                 if (!size || strncmp(from, "..", size) == 0 || size > 255 ||
-                    !only_has(from, size, "-._~"))
+                    !text_only_has(from, size, "-._~"))
                         return remote_detail(-EINVAL,
                                              "a prefix has letters, digits, '-', '.', '_', '~' "
                                              "and single '/'");
@@ -51,7 +39,7 @@ static int split(const char *place, struct s3_place *ret)
                 return remote_detail(-EINVAL, "not s3://BUCKET/PREFIX");
         place += 2;
         size = strcspn(place, "/");
-        if (size < 3 || size > 63 || !only_has(place, size, "-._") || *place == '.')
+        if (size < 3 || size > 63 || !text_only_has(place, size, "-._") || *place == '.')
                 return remote_detail(-EINVAL, "no name for a bucket");
         text_add_bytes(&ret->bucket, place, size);
         return add_prefix(place + size + (place[size] == '/'), &ret->prefix);
@@ -70,7 +58,7 @@ static int find_region(const struct bucket_options *options, const struct profil
                       profile_environment("AWS_DEFAULT_REGION"), profile_config(profile, "region"));
 
         text_add(ret, region ? region : "us-east-1");
-        if (ret->size > 60 || !only_has(text_string(ret), ret->size, "-"))
+        if (ret->size > 60 || !text_only_has(text_string(ret), ret->size, "-"))
                 return remote_detail(-EINVAL, "\"%.60s\" is no region", region);
         return text_check(ret);
 }
@@ -130,7 +118,7 @@ static void parts_free(struct parts *parts)
 static bool parts_are_good(const struct parts *parts)
 {
         return parts->scheme && parts->host && parts->path && !parts->user && !parts->query &&
-               !parts->fragment && only_has(parts->path, strlen(parts->path), "/-._~") &&
+               !parts->fragment && text_only_has(parts->path, strlen(parts->path), "/-._~") &&
                (strcmp(parts->scheme, "http") == 0 || strcmp(parts->scheme, "https") == 0);
 }
 

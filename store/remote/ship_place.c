@@ -23,10 +23,11 @@ static const char *const next_suffixes[] = { ".next0", ".next1" };
 
 static int hash_place(const struct bucket *bucket, uint64_t *ret)
 {
-        char *place = bucket_identity(bucket);
+        char *place;
+        int r = bucket_identity(bucket, &place);
 
-        if (!place)
-                return remote_detail(-ENOMEM, "no memory for the name of a place");
+        if (r < 0)
+                return r;
         *ret = hash_seeded(0, place, strlen(place));
         free(place);
         return 0;

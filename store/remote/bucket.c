@@ -14,8 +14,14 @@
 
 #define PUT_NEW_MAX_BYTES (UINT64_C(16) << 20)
 
-static const struct bucket_backend *const backends[] = { &bucket_file_backend, &bucket_s3_backend,
-                                                         NULL };
+static const struct bucket_backend *const backends[] = {
+        &bucket_file_backend,
+        &bucket_s3_backend,
+#ifdef LOGSTORE_RADOS
+        &bucket_rados_backend,
+#endif
+        NULL,
+};
 
 static bool is_name_character(char c)
 {
@@ -96,11 +102,13 @@ int bucket_open(const char *url, const struct bucket_options *options, struct bu
         char *copy;
         int r;
 
-        if (strncmp(url, "rados:", 6) == 0)
-                return remote_detail(-EOPNOTSUPP, "%.200s: built without RADOS", url);
         backend = backend_of(url, &place);
+        if (!backend && strncmp(url, "rados:", 6) == 0)
+                return remote_detail(-EOPNOTSUPP, "%.200s: built without RADOS", url);
         if (!backend)
-                return remote_detail(-EINVAL, "%.200s: not s3://BUCKET/PREFIX or file:/DIRECTORY",
+                return remote_detail(-EINVAL,
+                                     "%.200s: not s3://BUCKET/PREFIX, file:/DIRECTORY or "
+                                     "rados:POOL/PREFIX",
                                      url);
         copy = strdup(url);
         if (!copy)

@@ -100,6 +100,7 @@ struct bucket {
 
 extern const struct bucket_backend bucket_file_backend;
 extern const struct bucket_backend bucket_s3_backend;
+extern const struct bucket_backend bucket_rados_backend; /* if built with LOGSTORE_RADOS */
 
 /* For backends: a range as bucket_get() has it, of an object of @object_bytes. *@size becomes how
  * many bytes there are to read. -ERANGE. */
@@ -118,7 +119,8 @@ void bucket_close(struct bucket *bucket); /* NULL is fine */
 int bucket_open_below(struct bucket *bucket, const char *name, struct bucket **ret);
 
 /* The malloc'ed name of the place itself: alike for URLs that mean the same, and another one for
- * the same URL on another server. A server may be asked for it. */
+ * the same URL on another server. Of RADOS: the cluster is asked, unless its configuration says
+ * which one it is. */
 int bucket_identity(const struct bucket *bucket, char **ret);
 
 /* Create an object, if none has that name: of callers at the same time one gets 0, all others

@@ -270,7 +270,20 @@ static const struct {
         { "file://host/a", -EINVAL },
         { "file:/tmp", 0 },
         { "file:///tmp", 0 },
+#ifdef LOGSTORE_RADOS
+        { "rados:pool/a", 0 },
+        { "rados:pool", 0 },
+        { "rados:.pool/a/b_c~d.e-f/", 0 },
+        { "rados:", -EINVAL },
+        { "rados:/a", -EINVAL },
+        { "rados://pool/a", -EINVAL },
+        { "rados:po ol", -EINVAL },
+        { "rados:pool//a", -EINVAL },
+        { "rados:pool/../a", -EINVAL },
+        { "rados:pool/a b", -EINVAL },
+#else
         { "rados:pool/a", -EOPNOTSUPP },
+#endif
 };
 
 START_TEST(urls_are_checked)

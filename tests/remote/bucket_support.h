@@ -1,7 +1,8 @@
 /*
  * bucket_support.h - a bucket for a test: in a directory, on the fake server, or on a real one
  *
- * With LOGSTORE_TEST_S3 (an endpoint, whose keys are in AWS_...) all cases run there.
+ * With LOGSTORE_TEST_S3 (an endpoint, whose keys are in AWS_...) all cases run there. With
+ * LOGSTORE_TEST_RADOS (a pool; CEPH_CONF has its cluster) they run there.
  */
 #ifndef TEST_BUCKET_SUPPORT_H
 #define TEST_BUCKET_SUPPORT_H
@@ -16,15 +17,25 @@ static struct bucket *bucket;
 
 enum place { DIRECTORY, S3, PLACES };
 
+static inline const char *rados_pool(void)
+{
+        return getenv("LOGSTORE_TEST_RADOS");
+}
+
 static inline bool is_s3(int place)
 {
-        return getenv("LOGSTORE_TEST_S3") || place == S3;
+        return !rados_pool() && (getenv("LOGSTORE_TEST_S3") || place == S3);
+}
+
+static inline bool is_directory(int place)
+{
+        return !rados_pool() && !is_s3(place);
 }
 
 /* How many places the cases run in. */
 static inline int places(void)
 {
-        return getenv("LOGSTORE_TEST_S3") ? 1 : PLACES;
+        return rados_pool() || getenv("LOGSTORE_TEST_S3") ? 1 : PLACES;
 }
 
 static inline void begin(int place)
@@ -34,6 +45,9 @@ static inline void begin(int place)
         char url[600];
 
         snprintf(url, sizeof(url), "file:%s", path("bucket"));
+        if (rados_pool())
+                snprintf(url, sizeof(url), "rados:%s/t%d-%ju/x", rados_pool(), getpid(),
+                         (uintmax_t)clock_real_ns());
         if (is_s3(place)) {
                 snprintf(url, sizeof(url), "s3://bucket/t%d-%ju/x", getpid(),
                          (uintmax_t)clock_real_ns());

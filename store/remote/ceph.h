@@ -25,7 +25,8 @@
  *          that clock. put() writes 0, and the time only once it has asked for it behind the
  *          change: so an object never seems older than it is, even if this machine slept. A list
  *          takes 0 for now. put_new() does without: nothing is removed by the age of a commit.
- * Killed:  leaves pNONCE. The first put into a bucket ends what is a day old.
+ * Killed:  leaves pNONCE. The first put into a bucket ends what is a day old. Only a piece whose
+ *          write was given up, and which landed after the others had been removed, stays.
  */
 #ifndef LOGSTORE_CEPH_H
 #define LOGSTORE_CEPH_H
@@ -166,9 +167,10 @@ int ceph_pieces_remove(struct ceph_bucket *bucket, const struct ceph_pending *pi
  * time; else they are removed. */
 int ceph_settle(struct ceph_bucket *bucket, const struct ceph_pending *coming);
 
-/* The object @named has these pieces: give it its time, and drop the note. */
+/* The object @named has these pieces: give it its time, which was asked for behind its creation,
+ * and drop the note. */
 int ceph_settle_time(struct ceph_bucket *bucket, const struct ceph_pending *coming,
-                     const struct ceph_entry *named);
+                     const struct ceph_entry *named, int64_t time_ns);
 
 /* Pieces whose note says that they go: remove them, then the note. */
 int ceph_finish_going(struct ceph_bucket *bucket, const struct ceph_pending *going);

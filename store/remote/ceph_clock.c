@@ -45,8 +45,10 @@ int ceph_clock_ask(struct ceph_bucket *bucket, int64_t *ret_ns)
 {
         const struct ceph_question question = { .name = "~" };
         struct ceph_answer answer;
-        int r = ceph_ask(bucket, &question, true, &answer, NULL);
+        int r;
 
+        atomic_store(&bucket->clock_denied, false); /* the right may have been given meanwhile */
+        r = ceph_ask(bucket, &question, true, &answer, NULL);
         if (r == CEPH_NO_INDEX) { /* a clock needs an object to be at */
                 r = ceph_change(bucket, NULL, 0);
                 if (r == 0)

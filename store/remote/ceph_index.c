@@ -143,8 +143,8 @@ int ceph_ask(struct ceph_bucket *bucket, const struct ceph_question *question, b
                 return r;
         r = ask_once(io, question, asks, ret, &sent_ns);
         if (asks && (r == -EPERM || r == -EACCES || r == -EOPNOTSUPP)) {
-                atomic_store(&bucket->clock_denied, true);
                 r = ask_once(io, question, false, ret, &sent_ns);
+                atomic_store(&bucket->clock_denied, r == 0);
         }
         if (ret_sent_ns)
                 *ret_sent_ns = sent_ns;

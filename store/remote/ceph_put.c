@@ -85,8 +85,10 @@ static int be_in_time(struct placing *p)
         return 0;
 }
 
-/* Asked for behind the change: a machine that slept before it was sent must see that. 0 says that
- * nobody told it, which is safe. */
+/* Asked for behind the change: a machine that slept before it was sent must see that. One that
+ * sleeps behind it sees a later time; if that is by more than 30 minutes, the shipper looks at the
+ * bucket, and 30 more pass before it would again: no more than the hour in which no name is
+ * removed. 0 says that nobody told it, which is safe. */
 static int tell_time(struct placing *p, int r)
 {
         if ((r == 0 || r == CEPH_CHANGED_ALREADY) &&
@@ -212,8 +214,8 @@ static int name_over(struct placing *p)
                 return remote_detail(-EAGAIN, "others put it, too");
         if (r == 0)
                 r = tell_time(p, r);
-        if (r == 0) /* if that fails, it has no time as yet, and the note stays */
-                (void)ceph_settle_time(p->bucket, &p->coming, &entry);
+        if (r == 0 && p->reply->server_ns) /* else it has no time as yet, and the note stays */
+                (void)ceph_settle_time(p->bucket, &p->coming, &entry, p->reply->server_ns);
         return r;
 }
 

@@ -40,7 +40,7 @@ int ceph_finish_going(struct ceph_bucket *bucket, const struct ceph_pending *goi
 /* ---- what writers left ---- */
 
 int ceph_settle_time(struct ceph_bucket *bucket, const struct ceph_pending *coming,
-                     const struct ceph_entry *named)
+                     const struct ceph_entry *named, int64_t time_ns)
 {
         struct ceph_entry timed = *named;
         char nonce[CEPH_NONCE_BYTES];
@@ -50,10 +50,10 @@ int ceph_settle_time(struct ceph_bucket *bucket, const struct ceph_pending *comi
                 { CEPH_SET, CEPH_ENTRY, coming->name, &timed, sizeof(timed) },
                 { CEPH_DROP, CEPH_PENDING, nonce, NULL, 0 },
         };
-        int r = ceph_clock_now(bucket, &timed.changed_ns);
 
+        timed.changed_ns = time_ns;
         ceph_nonce(&coming->entry, nonce);
-        return r < 0 ? r : ceph_change(bucket, steps, CASES(steps));
+        return ceph_change(bucket, steps, CASES(steps));
 }
 
 /* @other: what has the name, or NULL. */
@@ -75,6 +75,15 @@ static int take_away(struct ceph_bucket *bucket, const struct ceph_pending *comi
         return r == 0 ? ceph_finish_going(bucket, &going) : r;
 }
 
+static int settle_named(struct ceph_bucket *bucket, const struct ceph_pending *coming,
+                        const struct ceph_entry *named)
+{
+        int64_t now;
+        int r = ceph_clock_ask(bucket, &now);
+
+        return r < 0 ? r : ceph_settle_time(bucket, coming, named, now);
+}
+
 int ceph_settle(struct ceph_bucket *bucket, const struct ceph_pending *coming)
 {
         struct ceph_entry named;
@@ -85,7 +94,7 @@ int ceph_settle(struct ceph_bucket *bucket, const struct ceph_pending *coming)
         if (r < 0)
                 return r;
         if (memcmp(named.nonce, coming->entry.nonce, sizeof(named.nonce)) == 0)
-                return ceph_settle_time(bucket, coming, &named);
+                return settle_named(bucket, coming, &named);
         return take_away(bucket, coming, &named);
 }
 

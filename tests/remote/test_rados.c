@@ -8,24 +8,25 @@
 
 #define DAY_NS (24 * 3600 * NS_PER_S)
 #define PIECES_BYTES (6 * MIB)
+#define PIECES_NOTE_BYTES (sizeof(struct ceph_entry) + 1) /* of an object "a" */
 #define OF_A_PUT 2 /* the change of the index that gives the name; the first one notes the pieces */
 
-/* Before the change with that number: what is done, and whether it is sent or answered. */
-static int changes, hook_at;
+/* Changes of the index, from 1. Before number hook_at something is done; number lost_at is not
+ * sent, or not answered. */
+static int changes, hook_at, lost_at;
 static void (*hook)(void);
 static bool is_not_sent, is_not_answered;
 static int operate(rados_write_op_t op, rados_ioctx_t io, const char *name, struct timespec *time,
                    int flags)
 {
-        bool here = ++changes == hook_at;
-        int r;
+        int number = ++changes, r;
 
-        if (here && hook)
+        if (number == hook_at)
                 hook();
-        if (here && is_not_sent)
+        if (number == lost_at && is_not_sent)
                 return -ETIMEDOUT;
         r = rados_write_op_operate2(op, io, name, time, flags);
-        return here && is_not_answered ? -ETIMEDOUT : r;
+        return number == lost_at && is_not_answered ? -ETIMEDOUT : r;
 }
 
 static struct ceph_bucket *ceph(void)
@@ -34,12 +35,26 @@ static struct ceph_bucket *ceph(void)
 }
 
 /* A bucket with an index, for which leftovers were looked for. */
-static void begin_hooks(int at)
+static void begin_counting(void)
 {
         begin(0);
         expect_ok(put_new("first", "x"));
         librados.write_op_operate2 = operate;
+}
+
+static void begin_with_hook(int at, void (*what)(void))
+{
+        begin_counting();
         hook_at = at;
+        hook = what;
+}
+
+static void begin_to_lose(int at, bool not_sent)
+{
+        begin_counting();
+        lost_at = at;
+        is_not_sent = not_sent;
+        is_not_answered = !not_sent;
 }
 
 static int put_large(const char *name, bool is_new)
@@ -128,9 +143,8 @@ START_TEST(who_sleeps_before_the_name_is_given_sees_it)
         struct bucket_reply reply;
         int64_t before;
 
-        begin_hooks(1);
+        begin_with_hook(1, sleep_a_while);
         before = server_now();
-        hook = sleep_a_while;
         expect_ok(bucket_put_new(bucket, "late", &source, &reply));
         ck_assert_int_gt(reply.server_ns - before, INT64_C(280000000));
         bucket_close(bucket);
@@ -141,9 +155,8 @@ START_TEST(an_object_is_not_older_than_its_name)
 {
         int64_t before;
 
-        begin_hooks(OF_A_PUT);
+        begin_with_hook(OF_A_PUT, sleep_a_while);
         before = server_now();
-        hook = sleep_a_while;
         expect_ok(put_large("a", false));
         ck_assert_int_gt(listed_ns("a") - before, INT64_C(280000000));
         bucket_close(bucket);
@@ -174,9 +187,7 @@ START_TEST(what_is_lost_leaves_nothing_by_halves)
         struct got got;
         int r;
 
-        begin_hooks(lost[_i].at);
-        is_not_sent = lost[_i].not_sent;
-        is_not_answered = !is_not_sent;
+        begin_to_lose(lost[_i].at, lost[_i].not_sent);
         r = put_large("a", lost[_i].is_new);
         ck_assert_msg(r == lost[_i].want, "%s: %d", lost[_i].what, r);
         ck_assert_msg(pieces() == lost[_i].want_pieces, "%s: %d pieces", lost[_i].what, pieces());
@@ -207,8 +218,7 @@ START_TEST(an_object_without_a_time_is_new)
 {
         int64_t before;
 
-        begin_hooks(OF_A_PUT + 1);
-        is_not_sent = true;
+        begin_to_lose(OF_A_PUT + 1, true);
         expect_ok(put_large("a", false));
         before = server_now();
         ck_assert_int_ge(listed_ns("a"), before);
@@ -220,22 +230,58 @@ static void take_pieces(void)
 {
         struct ceph_pending pending;
 
-        hook_at = 0;
         ck_assert_int_eq(notes(&pending), 1);
-        expect_ok(ceph_settle(ceph(), &pending));
+        (void)ceph_settle(ceph(), &pending);
 }
 
-/* Somebody takes the writer's pieces for a leftover before it gives them a name. */
+/* Somebody takes the writer's pieces for a leftover before it gives them a name. The note that they
+ * go may stay. */
 START_TEST(pieces_that_were_taken_get_no_name)
 {
+        bool is_new = _i & 1, note_stays = _i & 2;
+        struct ceph_pending pending;
         struct got got;
 
-        begin_hooks(OF_A_PUT);
-        hook = take_pieces;
-        expect(put_large("a", _i), -EAGAIN);
+        begin_with_hook(OF_A_PUT, take_pieces);
+        lost_at = note_stays ? OF_A_PUT + 2 : 0;
+        is_not_sent = true;
+        expect(put_large("a", is_new), -EAGAIN);
         ck_assert_int_eq(pieces(), 0);
+        ck_assert_int_eq(notes(&pending), note_stays);
         expect(get(bucket, "a", 0, 1, &got), -ENOENT);
-        expect_ok(put_large("a", _i));
+        expect_ok(put_large("a", is_new));
+        expect_large("a");
+        bucket_close(bucket);
+}
+END_TEST
+
+static void name_late(void)
+{
+        struct ceph_pending pending;
+        struct ceph_entry entry;
+        char nonce[CEPH_NONCE_BYTES];
+        const struct ceph_step steps[] = {
+                { CEPH_EXPECT, CEPH_PENDING, nonce, &pending, PIECES_NOTE_BYTES },
+                { CEPH_SET, CEPH_ENTRY, "a", &entry, sizeof(entry) },
+        };
+
+        ck_assert_int_eq(notes(&pending), 1);
+        ck_assert_uint_eq(ceph_pending_bytes(&pending), PIECES_NOTE_BYTES);
+        entry = pending.entry;
+        memcpy(entry.magic, CEPH_MAGIC_OBJECT, sizeof(entry.magic));
+        entry.changed_ns = 0;
+        ceph_nonce(&entry, nonce);
+        expect_ok(ceph_change(ceph(), steps, CASES(steps)));
+}
+
+/* Nobody answered, so the writer gives up; but the change comes to the index before it has taken
+ * its pieces away. */
+START_TEST(pieces_that_got_a_name_late_stay)
+{
+        begin_to_lose(OF_A_PUT, true);
+        hook_at = OF_A_PUT + 1;
+        hook = name_late;
+        expect(put_large("a", false), -EAGAIN);
         expect_large("a");
         bucket_close(bucket);
 }
@@ -311,8 +357,7 @@ START_TEST(an_object_that_was_left_without_a_time_gets_one)
         struct ceph_pending pending;
         struct ceph_entry entry;
 
-        begin_hooks(OF_A_PUT + 1);
-        is_not_sent = true;
+        begin_to_lose(OF_A_PUT + 1, true);
         expect_ok(put_large("a", false));
         ck_assert_int_eq(notes(&pending), 1);
         forge(&pending, CEPH_MAGIC_COMING, server_now() - 2 * DAY_NS);
@@ -378,17 +423,18 @@ START_TEST(a_place_has_one_name)
 }
 END_TEST
 
+#define NOWHERE "--mon-host=v2:127.0.0.1:1"
+#define KEYLESS " --auth-client-required=cephx --keyring=/nonexistent"
 static const struct {
         const char *conf, *arguments;
         int want;
         const char *want_line;
 } absent[] = {
         { "/nonexistent/ceph.conf", NULL, -EINVAL, "configuration" },
-        { "/dev/null", NULL, -EACCES, "monitor" },
-        { "/dev/null", "--mon-host=v2:127.0.0.1:1 --auth-client-required=none", -EAGAIN,
-          "connect" },
-        { "/dev/null", "--id", -EACCES, "monitor" },
-        { "/dev/null", "-n nobody", -EINVAL, "nobody" },
+        { "/dev/null", NOWHERE KEYLESS, -EACCES, "no keyring" },
+        { "/dev/null", NOWHERE " --auth-client-required=none", -EAGAIN, "cannot connect" },
+        { "/dev/null", NOWHERE KEYLESS " --id", -EACCES, "no keyring" },
+        { "/dev/null", NOWHERE " -n nobody", -EINVAL, "nobody" },
 };
 
 START_TEST(a_cluster_that_is_not_there_is_said)
@@ -411,6 +457,32 @@ START_TEST(a_cluster_that_is_not_there_is_said)
 }
 END_TEST
 
+/* The storage daemon is the second one that was started. */
+START_TEST(no_answer_ends_a_request)
+{
+        const struct bucket_options options = { .patience_ms = 1000 };
+        const char *pids = getenv("LOGSTORE_TEST_PIDS");
+        const struct bucket_source source = text_source("x");
+        char url[200];
+        int64_t begun;
+        pid_t daemon;
+        int r;
+
+        if (!pids || sscanf(pids, "%*d %d", &daemon) != 1)
+                return;
+        snprintf(url, sizeof(url), "rados:%s/quiet-%d", rados_pool(), getpid());
+        expect_ok(bucket_open(url, &options, &bucket));
+        expect_ok(put_new("before", "x"));
+        ck_assert_int_eq(kill(daemon, SIGSTOP), 0);
+        begun = clock_boot_ns();
+        r = bucket_put_new(bucket, "a", &source, NULL);
+        ck_assert_int_eq(kill(daemon, SIGCONT), 0);
+        expect(r, -EAGAIN);
+        ck_assert_int_lt(clock_boot_ns() - begun, 10 * NS_PER_S);
+        bucket_close(bucket);
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry here[] = {
@@ -422,13 +494,15 @@ int main(void)
                 { what_is_lost_leaves_nothing_by_halves, CASES(lost) },
                 { a_list_of_nothing_says_when, 0 },
                 { an_object_without_a_time_is_new, 0 },
-                { pieces_that_were_taken_get_no_name, 2 },
+                { pieces_that_were_taken_get_no_name, 4 },
+                { pieces_that_got_a_name_late_stay, 0 },
                 { a_second_put_takes_the_place_of_the_first, 2 },
                 { what_was_left_a_day_ago_is_removed, CASES(leftovers) },
                 { an_object_that_was_left_without_a_time_gets_one, 0 },
                 { a_piece_that_is_missing_is_damage, 0 },
                 { a_pool_that_is_missing_is_said, 0 },
                 { a_place_has_one_name, 0 },
+                { no_answer_ends_a_request, 0 },
         };
 
         return rados_pool() ? RUN_TESTS("rados", there) : RUN_TESTS("rados", here);

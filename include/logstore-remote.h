@@ -6,6 +6,8 @@
  *
  * URLs:     s3://BUCKET[/PREFIX]  an object store that speaks S3's protocol
  *           file:/DIRECTORY       a directory, for instance of a file server
+ *           rados:POOL[/PREFIX]   a pool of Ceph's RADOS; CEPH_CONF and CEPH_ARGS say where and
+ *                                 who. -EOPNOTSUPP: built without it, or librados is missing
  *           One prefix holds the log of one store.
  * Threads:  one at a time may use a shipper, or a remote log with its cursors. Different ones are
  *           independent.

@@ -149,11 +149,14 @@ class Drill:
         raise Failed(f"the shipper ended: {shipper.returncode}: {shipper.stderr.read()}")
 
     def fetch_all(self):
-        """After a shipper that shipped all: the copy is the store, and goes on as one."""
+        """After a shipper that shipped all: the copy is the store, and goes on as one. The log is
+        also read in place."""
         copy = self.fetch()
         tail = self.tail(self.store)
         if self.told != tail:
             raise Failed(f"shipped up to {self.told} of {tail}")
+        if self.records(self.url) != self.records(self.store):
+            raise Failed(f"the records read from {self.url} are not the local ones")
         subprocess.run([self.tool, "append", copy], input=b"one more\n", check=True)
         self.run("verify", copy)
         return tail

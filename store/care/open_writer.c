@@ -25,8 +25,9 @@ static int refuse_fault(struct logstore *store)
 }
 
 /* There is no space for a new segment. Go on in the segment in which the log ends, if nothing torn
- * has to be skipped. After a failed sync its start frame may be in the cache only: do not build on
- * it. */
+ * has to be skipped, and if no sync failed in the life before. The flag that says so is lost if the
+ * sync of the control page fails, too. Then the cache alone may have the start frame; with a record
+ * behind it, which was read from the disk, it is there. */
 static int recover_in_place(struct logstore *store, const struct control_slot *slot,
                             struct recovery *recovery, int full, struct segment **ret,
                             struct tail *ret_tail, uint32_t *ret_records)
@@ -43,6 +44,8 @@ static int recover_in_place(struct logstore *store, const struct control_slot *s
                 return full;
         if (r == RESUME_NOT_THE_END)
                 return detail(-EBADMSG, "the log ends elsewhere than was just read");
+        if (r == 0 && *ret_records == 0)
+                r = segment_store_start(*ret);
         if (r < 0)
                 return r;
         ret_tail->greatest_ns = recovery->tail.greatest_ns;

@@ -249,6 +249,19 @@ int segment_sync_start(const struct segment *segment, size_t bytes)
                      : 0;
 }
 
+int segment_store_start(const struct segment *segment)
+{
+        uint8_t frame[FRAMES_OFFSET - HEADER_BYTES];
+        int r;
+
+        memcpy(frame, (const uint8_t *)segment->map.base + HEADER_BYTES, sizeof(frame));
+        r = os_write(segment->fd, frame, sizeof(frame), HEADER_BYTES);
+        if (r < 0)
+                return detail(r, "%s: offset %u: cannot write: %s", segment->name, HEADER_BYTES,
+                              logstore_error_text(r));
+        return segment_sync_start(segment, FRAMES_OFFSET);
+}
+
 int segment_damage(const struct segment *segment, uint64_t offset, uint64_t number,
                    const char *what)
 {

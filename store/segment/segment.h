@@ -87,6 +87,10 @@ void segment_seal(struct segment *segment, uint64_t records, uint64_t end, int64
 /* Sync the first @bytes of the mapping, which hold header, seal and start frame. */
 int segment_sync_start(const struct segment *segment, size_t bytes);
 
+/* Store the start frame once more, as it is, and sync it: a failed sync may have left its page
+ * clean and off the disk. By write(2), since a full disk may have no room for it: then -ENOSPC. */
+int segment_store_start(const struct segment *segment);
+
 /* May the bytes up to @end be touched? Looks again how long the file is. -EBADMSG: they are not
  * there. */
 int segment_reach(struct segment *segment, uint64_t end);

@@ -274,8 +274,9 @@ struct logstore_remote_trim_options {
         uint32_t flags;        /* enum logstore_remote_trim_flags */
         uint64_t before;       /* records from this one on */
         uint64_t keep_bytes;   /* so many bytes of objects and tails at most */
-        uint64_t keep_records; /* so many records */
-        int64_t keep_ns;       /* records that are younger */
+        uint64_t keep_records; /* so many records, voids not counted */
+        int64_t keep_ns;       /* segments that are younger, by this machine's clock. One is as old
+                                * as the start of the one behind it */
 };
 #define LOGSTORE_REMOTE_TRIM_OPTIONS_INIT LOGSTORE_REMOTE_INIT_(struct logstore_remote_trim_options)
 
@@ -294,9 +295,11 @@ struct logstore_remote_trim_report {
  * one, so more records may stay than were asked for. The store that is shipped there keeps its
  * records. A shipper may be at work; it goes on behind the trim.
  *
- * Readers may still need what was trimmed, so its objects are removed an hour later: by a shipper,
- * or by the next call, which removes all that is old enough, also where it trims nothing.
+ * Readers may still need what was trimmed, so its objects are removed an hour later, or some hours
+ * if they are young themselves: by a shipper, or by the next call, which removes all that is old
+ * enough, also where it trims nothing.
  *
+ * -EINVAL   an unknown flag, or keep_ns is below 0
  * -ENODATA  nothing was shipped there
  * -EACCES   the credentials do not allow it. Where they do not allow to remove, nothing is trimmed
  * -EAGAIN   no answer for five minutes

@@ -15,6 +15,7 @@
  *          -ENOSPC     the place is full, which waiting does not mend
  *          -EMSGSIZE   the object is larger than the backend takes
  *          -ESTALE     put_new: its time was over before it began; nothing was sent
+ *          -EBADMSG    get: bytes of the object are missing
  *          -EIO        an answer that makes no sense
  *          and remote_detail() has one line: operation, object, what the server said.
  * Times:   bucket_reply has when the request was sent, by this machine's boot clock, and the

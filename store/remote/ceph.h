@@ -41,6 +41,7 @@
 
 #define CEPH_NONCE_BYTES 33 /* in hexadecimal, with a 0 */
 #define CEPH_PIECE_BYTES (UINT32_C(4) << 20)
+#define CEPH_PIECES_MAX (UINT64_C(1) << 21) /* of an object: 8 TiB */
 #define CEPH_INLINE_MAX (UINT32_C(16) << 10)
 
 enum ceph_kind { CEPH_ENTRY = 'o', CEPH_BYTES = 'd', CEPH_PENDING = 'p' };

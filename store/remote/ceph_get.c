@@ -23,7 +23,7 @@ static int judge_missing(struct ceph_bucket *bucket, const struct ceph_pending *
         if (r < 0 && r != -ENOENT)
                 return r;
         if (r == 0 && memcmp(now.nonce, object->entry.nonce, sizeof(now.nonce)) == 0)
-                return remote_detail(-EIO, "%s", line);
+                return remote_detail(-EBADMSG, "%s", line);
         return remote_detail(-ENOENT, "it was removed while it was read");
 }
 

@@ -188,7 +188,8 @@ static bool entry_is_good(const struct ceph_entry *entry, const char *magic)
         if (entry->piece_bytes == 0)
                 return entry->size <= CEPH_INLINE_MAX;
         return entry->piece_bytes <= CEPH_PIECE_BYTES &&
-               (entry->piece_bytes & (entry->piece_bytes - 1)) == 0 && entry->size <= INT64_MAX;
+               (entry->piece_bytes & (entry->piece_bytes - 1)) == 0 &&
+               entry->size / entry->piece_bytes <= CEPH_PIECES_MAX;
 }
 
 int ceph_entry_read(const void *value, size_t size, struct ceph_entry *ret)

@@ -17,8 +17,19 @@ struct listing {
         size_t most, told;
         int (*each)(void *context, const struct bucket_listed *listed);
         void *context;
-        char last[BUCKET_NAME_MAX + 2]; /* the last key that was read */
+        char last[BUCKET_NAME_MAX + 3]; /* the last key that was read, */
 };
+
+/* or, if it is longer than any of ours, behind all that begin like it. */
+static void note_last(struct listing *list, const char *key)
+{
+        const size_t most = BUCKET_NAME_MAX + 1;
+
+        if (strlen(key) <= most)
+                strcpy(list->last, key);
+        else
+                snprintf(list->last, sizeof(list->last), "%.*s\xff", (int)most, key);
+}
 
 /* What has no time as yet was put just now, as far as anybody knows. */
 static int64_t changed_ns(const struct ceph_entry *entry, int64_t now_ns)
@@ -39,12 +50,12 @@ static int tell(struct listing *list, struct ceph_answer *answer)
                 struct bucket_listed listed = { .name = key + 1 };
                 struct ceph_entry entry;
 
-                snprintf(list->last, sizeof(list->last), "%s", key);
+                note_last(list, key);
                 if (!bucket_name_is_valid(listed.name))
                         continue;
                 r = ceph_entry_read(value, size, &entry);
                 if (r < 0)
-                        return r;
+                        return remote_detail(r, "the index has a bad entry for %s", listed.name);
                 listed.size = entry.size;
                 listed.changed_ns = changed_ns(&entry, answer->server_ns);
                 list->told++;

@@ -242,7 +242,7 @@ static int end_read(void *context, uint64_t which, unsigned slot, int result)
         if (result < 0)
                 return failed(result, reach.piece, "read");
         if ((size_t)result != reach.size)
-                return remote_detail(-EIO, "piece %" PRIu64 " is too short", reach.piece);
+                return remote_detail(-EBADMSG, "piece %" PRIu64 " is too short", reach.piece);
         return job->sink->write(job->sink->context, job->bytes + (size_t)slot * READ_BYTES,
                                 reach.size);
 }

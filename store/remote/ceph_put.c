@@ -252,8 +252,8 @@ static int put(struct bucket *bucket, const char *name, const struct bucket_sour
         int r;
 
         ret_reply->sent_ns = clock_boot_ns();
-        if (source->size > INT64_MAX)
-                return remote_detail(-EMSGSIZE, "more than 8 EiB");
+        if (source->size > CEPH_PIECES_MAX * CEPH_PIECE_BYTES)
+                return remote_detail(-EMSGSIZE, "more than 8 TiB");
         r = init(&p, is_inline ? 0 : CEPH_PIECE_BYTES);
         if (r < 0)
                 return r;

@@ -136,7 +136,9 @@ static bool is_valid(const struct commit *commit, uint64_t seq)
         return header->seq == seq && header->term >= 1 && header->term <= seq &&
                header->term <= UINT32_MAX && header->kind >= COMMIT_CLAIM &&
                header->kind <= COMMIT_TRIM && is_place(&header->end) &&
-               header->tail_bytes <= header->end.offset && header->first_number <= NUMBER_MAX &&
+               header->tail_bytes <= header->end.offset && header->first_number >= 1 &&
+               header->first_number <= NUMBER_MAX &&
+               (header->end.id == 0 || header->first_number <= header->end.number + 1) &&
                header->epoch <= NUMBER_MAX && header->checkpoint_seq < seq && header->base <= seq &&
                header->checkpoint_number <= NUMBER_MAX && entries_valid(commit) &&
                brings_what_it_says(commit);

@@ -97,6 +97,17 @@ void reader_put_back(struct logstore_remote_cursor *cursor, const struct reader_
         cursor->stale = was->stale;
 }
 
+/* Is the place the end of what was trimmed, where the log now begins? */
+static bool is_before_first(const struct logstore_remote_cursor *cursor,
+                            const struct remote_segment *first)
+{
+        const struct remote_entry *entry = &first->lines[0].entry;
+
+        return entry->previous_id == cursor->id && entry->previous_salt == cursor->salt &&
+               entry->previous_end == cursor->walk.at.offset &&
+               first->first_number == cursor->number;
+}
+
 /* The segment of the place in a newer view, if the log still goes through the place. */
 static int find_again(struct logstore_remote_cursor *cursor)
 {
@@ -115,6 +126,8 @@ static int find_again(struct logstore_remote_cursor *cursor)
                                     (struct mark){ cursor->walk.at.offset, cursor->walk.at.due },
                                     cursor->number);
         }
+        if (log->segment_count && is_before_first(cursor, &log->segments[0]))
+                return reader_place(cursor, 0, (struct mark){ FRAMES_OFFSET, 1 }, cursor->number);
         cursor->stale = true;
         window_leave(&cursor->window);
         cursor->generation = cursor->remote->generation;

@@ -7,16 +7,15 @@
 #include <errno.h>
 #include <time.h>
 
+#include "remote/reader.h"
 #include "remote/reader_private.h"
 #include "remote/remote_clock.h"
 #include "remote/remote_detail.h"
 
-/* The greatest time before segment @which; 0: none. */
-static int greatest_before(struct logstore_remote *remote, size_t which, int64_t *ret)
+static int read_brief(struct logstore_remote *remote, size_t which, struct segment_brief *ret)
 {
         const struct remote_segment *segment = &remote->log.segments[which];
         struct window window = { 0 };
-        struct segment_brief brief;
         int r = 0;
 
         if (segment->lines[0].entry.codec != CODEC_PLAIN)
@@ -25,8 +24,17 @@ static int greatest_before(struct logstore_remote *remote, size_t which, int64_t
                 return r;
         window_begin(&window, remote->pieces, segment);
         window.hint = FRAMES_OFFSET;
-        r = reader_start(remote, which, &window, &brief);
+        r = reader_start(remote, which, &window, ret);
         window_free(&window);
+        return r;
+}
+
+/* The greatest time before segment @which; 0: none. */
+static int greatest_before(struct logstore_remote *remote, size_t which, int64_t *ret)
+{
+        struct segment_brief brief;
+        int r = read_brief(remote, which, &brief);
+
         if (r == 0)
                 *ret = brief.start.greatest_ns;
         return r;
@@ -101,6 +109,37 @@ int logstore_remote_cursor_seek_time(struct logstore_remote_cursor *cursor, int6
                 if ((r = reader_again(cursor->remote, r, &tries)) < 0)
                         return r;
         }
+        return 0;
+}
+
+/* ---- the age of segments ---- */
+
+static int try_first_from(struct logstore_remote *remote, int64_t time_ns, uint64_t *ret_number)
+{
+        int r = reader_look_whole(remote);
+        size_t which = 0;
+
+        for (; r == 0 && which + 1 < remote->log.segment_count; which++) {
+                struct segment_brief brief;
+
+                r = read_brief(remote, which + 1, &brief);
+                if (r == 0 && brief.started_ns >= time_ns)
+                        break;
+        }
+        if (r == 0)
+                *ret_number = remote->log.segment_count ? remote->log.segments[which].first_number
+                                                        : 0;
+        return r;
+}
+
+int reader_first_from(struct logstore_remote *remote, int64_t time_ns, uint64_t *ret_number)
+{
+        unsigned tries = 0;
+        int r;
+
+        while ((r = try_first_from(remote, time_ns, ret_number)) < 0)
+                if ((r = reader_again(remote, r, &tries)) < 0)
+                        return r;
         return 0;
 }
 

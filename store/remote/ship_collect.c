@@ -40,6 +40,7 @@ struct old {
         int64_t before_ns;
         uint64_t named_seq;   /* commits name this checkpoint; a newer one none as yet */
         uint64_t seq, number; /* the newest checkpoint from before; 0: none */
+        int64_t changed_ns;   /* of that one */
 };
 
 static int find_old(void *context, const struct bucket_listed *listed)
@@ -53,6 +54,7 @@ static int find_old(void *context, const struct bucket_listed *listed)
                 return 0;
         old->seq = seq;
         old->number = number;
+        old->changed_ns = listed->changed_ns;
         return 1; /* the newest sort first */
 }
 
@@ -94,7 +96,7 @@ struct objects {
         struct names *names;
         const struct logstore_ship *ship;
         const struct table *kept;
-        int64_t before_ns;
+        int64_t before_ns; /* an hour before the checkpoint, which could have named them */
         uint64_t oldest_id; /* of the log that is there */
 };
 
@@ -114,7 +116,7 @@ static bool is_named(const struct table *table, const char *name)
 
 static uint64_t oldest_id(const struct table *table)
 {
-        uint64_t id = UINT64_MAX;
+        uint64_t id = table->count ? UINT64_MAX : 0; /* of an empty log any may come */
 
         for (size_t i = 0; i < table->count; i++)
                 if (table->lines[i].entry.id < id)
@@ -123,8 +125,8 @@ static uint64_t oldest_id(const struct table *table)
 }
 
 /* An object of the newest term may be on its way, to be named by a commit to come. One of ours is
- * named within the time that we may go without a look. Another's shipper may sleep as long as it
- * likes; but it ships nothing that is older than the log, before it claims anew. */
+ * named long before the hour is over. Another's shipper may sleep as long as it likes; but it ships
+ * nothing that is older than the log, before it claims anew. */
 static bool may_come(const struct objects *objects, const struct bucket_listed *listed)
 {
         const struct logstore_ship *ship = objects->ship;
@@ -136,8 +138,7 @@ static bool may_come(const struct objects *objects, const struct bucket_listed *
                 return true; /* somebody else's */
         if (term < ship->last.term)
                 return false;
-        return ship->store ? listed->changed_ns >= objects->before_ns - GRACE_NS
-                           : id >= objects->oldest_id;
+        return !ship->store && id >= objects->oldest_id;
 }
 
 static int note_object(void *context, const struct bucket_listed *listed)
@@ -170,7 +171,8 @@ static int remove_all(struct logstore_ship *ship, const struct names *names)
 static int collect_from(struct logstore_ship *ship, const struct old *old, struct names *names)
 {
         struct table kept = { 0 };
-        struct objects objects = { names, ship, &kept, old->before_ns, oldest_id(&ship->table) };
+        struct objects objects = { names, ship, &kept, old->changed_ns - GRACE_NS,
+                                   oldest_id(&ship->table) };
         int r = table_read(ship->bucket, ship->identity.uuid, old->seq, old->number, &kept);
 
         if (r == 0)

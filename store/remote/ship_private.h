@@ -80,7 +80,7 @@ struct logstore_ship {
 /* The log was cut or trimmed, or went on, between two looks: look at it anew. */
 enum { SHIP_LOOK_AGAIN = 2 };
 
-/* A TRIM has taken the number of a commit: make it anew. */
+/* A TRIM has taken the number of a commit, or a shipper's commit that of a TRIM: make it anew. */
 enum { SHIP_TRIMMED = 3 };
 
 /* One segment that is being shipped; and, once it was put, its object. */

@@ -95,7 +95,8 @@ static enum plan plan_for(const struct logstore_ship *ship, const struct logstor
 
         if (ship->damaged_count > 0 && has_damage(ship, extent))
                 return PLAN_WHOLE;
-        if (line && line->entry.sealed && line->entry.to == extent->end)
+        if (line && line->entry.sealed && line->entry.to == extent->end &&
+            !(end->id == extent->id && end->salt == extent->salt && end->offset < extent->end))
                 return PLAN_NOTHING;
         if (extent->sealed)
                 return PLAN_WHOLE;

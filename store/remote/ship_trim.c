@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "remote/reader.h"
 #include "remote/remote.h"
 #include "remote/remote_log.h"
 #include "remote/ship_private.h"
@@ -24,7 +25,7 @@ struct trim {
         const struct logstore_remote_trim_options *options;
         struct logstore_remote_trim_report *report;
         struct logstore_ship *ship; /* which ships nothing */
-        uint64_t seen;              /* the commit that was looked at */
+        uint64_t before, term;      /* what records say, and the log of which term; 0: not yet */
 };
 
 static bool is_dry(const struct trim *trim)
@@ -60,28 +61,16 @@ static uint64_t first_that_fits(const struct remote_log *log, uint64_t keep_byte
         return first;
 }
 
-/* The first record that is not older. @time_ns is by the clock of those who append. */
-static int first_from(const struct trim *trim, int64_t time_ns, uint64_t *ret)
+/* The first of the last @count records. Voids are none. 0: there are no more. */
+static int first_of_last(struct logstore_remote_cursor *cursor, uint64_t count, uint64_t *ret)
 {
-        struct logstore_remote_cursor *cursor = NULL;
-        struct logstore_remote *remote;
-        struct logstore_record record;
-        int r = logstore_remote_open(trim->url, trim->remote, NULL, &remote);
+        struct logstore_record record = { 0 };
+        int r = logstore_remote_cursor_seek(cursor, UINT64_MAX);
 
-        if (r < 0)
-                return r;
-        r = logstore_remote_cursor_open(remote, 0, &cursor);
-        if (r == 0)
-                r = logstore_remote_cursor_seek_time(cursor, time_ns);
-        if (r == 0)
-                r = logstore_remote_cursor_next(cursor, &record);
-        if (r == 0)
-                *ret = record.number;
-        else if (r == -EAGAIN) /* all are */
-                r = 0, *ret = UINT64_MAX;
-        logstore_remote_cursor_close(cursor);
-        logstore_remote_close(remote);
-        return r;
+        while (r == 0 && count-- > 0)
+                r = logstore_remote_cursor_prev(cursor, &record);
+        *ret = r == 0 ? record.number : 0;
+        return r == -EAGAIN ? 0 : r;
 }
 
 static int64_t now_ns(void)
@@ -92,23 +81,51 @@ static int64_t now_ns(void)
         return now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
-/* What lies before it may go. */
-static int find_before(const struct trim *trim, const struct remote_log *log, uint64_t *ret)
+/* Limits that only records can tell. This may take longer than a shipper's interval. As long as no
+ * claim comes, the log is only made longer, and what was found stands. */
+static int ask_records(struct trim *trim)
+{
+        const struct logstore_remote_trim_options *options = trim->options;
+        struct logstore_remote_info info = { .struct_bytes = sizeof(info) };
+        struct logstore_remote_cursor *cursor = NULL;
+        struct logstore_remote *remote;
+        uint64_t young = 0, last = 0;
+        int r = logstore_remote_open(trim->url, trim->remote, NULL, &remote);
+
+        if (r < 0)
+                return r;
+        r = logstore_remote_info(remote, &info);
+        if (r == 0)
+                r = logstore_remote_cursor_open(remote, 0, &cursor);
+        if (r == 0 && options->keep_ns)
+                r = reader_first_from(remote, now_ns() - options->keep_ns, &young);
+        if (r == 0 && options->keep_records)
+                r = first_of_last(cursor, options->keep_records, &last);
+        logstore_remote_cursor_close(cursor);
+        logstore_remote_close(remote);
+        trim->before = young > last ? young : last;
+        trim->term = info.term;
+        return r;
+}
+
+/* What lies before it may go. 0, SHIP_AGAIN, or an error. */
+static int find_before(struct trim *trim, const struct remote_log *log, uint64_t *ret)
 {
         const struct logstore_remote_trim_options *options = trim->options;
         uint64_t before = options->before, other = 0;
-        int r = 0;
+        int r;
 
-        if (options->keep_records && log->head.end.number >= options->keep_records)
-                other = log->head.end.number - options->keep_records + 1;
-        before = other > before ? other : before;
+        if ((options->keep_ns || options->keep_records) && trim->term != log->head.term) {
+                r = ask_records(trim);
+                if (r == 0)
+                        r = SHIP_AGAIN; /* it may be long ago */
+                return r;
+        }
         if (options->keep_bytes)
                 other = first_that_fits(log, options->keep_bytes);
         before = other > before ? other : before;
-        if (options->keep_ns)
-                r = first_from(trim, now_ns() - options->keep_ns, &other);
-        *ret = other > before ? other : before;
-        return r;
+        *ret = trim->before > before ? trim->before : before;
+        return 0;
 }
 
 /* Is it one object, with its seal? What still comes as tails is needed to put that. */
@@ -132,25 +149,43 @@ static uint64_t find_first(const struct remote_log *log, uint64_t before, uint64
         return log->head.first_number;
 }
 
-static int plan(struct trim *trim)
+/* Another's commits may have come between two looks, and trims, too. */
+static void note_first(struct logstore_remote_trim_report *report, uint64_t was, uint64_t first,
+                       uint64_t segments)
 {
-        struct logstore_remote_trim_report *report = trim->report;
+        if (report->first_before == 0)
+                report->first_before = was;
+        if (segments > report->segments)
+                report->segments = segments;
+        report->first = first;
+}
+
+/* Whatever store it is. */
+static void take_identity(struct logstore_ship *ship, const struct commit_header *head)
+{
+        struct control_static *identity = &ship->identity;
+
+        memcpy(identity->uuid, head->uuid, sizeof(head->uuid));
+        identity->segment_bytes = head->segment_bytes;
+        identity->created_ns = head->store_created_ns;
+        identity->first_number = head->store_first_number;
+        identity->file_mode = head->file_mode;
+}
+
+/* Look at the log, and find what is to be left of it. 0, SHIP_AGAIN, or an error. */
+static int plan(struct trim *trim, struct commit_header *ret_head)
+{
         struct remote_log log;
-        uint64_t before;
+        uint64_t before, segments, first;
         int r = remote_log_read(trim->ship->bucket, &log);
 
         if (r != 0)
-                return r; /* 1: SHIP_AGAIN */
-        memcpy(trim->ship->identity.uuid, log.head.uuid, sizeof(log.head.uuid));
-        trim->ship->identity.segment_bytes = log.head.segment_bytes;
-        trim->ship->identity.created_ns = log.head.store_created_ns;
-        trim->ship->identity.first_number = log.head.store_first_number;
-        trim->ship->identity.file_mode = log.head.file_mode;
+                return r == -EAGAIN ? SHIP_AGAIN : r;
         r = find_before(trim, &log, &before);
         if (r == 0) {
-                report->first_before = log.head.first_number;
-                report->first = find_first(&log, before, &report->segments);
-                trim->seen = log.head.seq;
+                first = find_first(&log, before, &segments);
+                note_first(trim->report, log.head.first_number, first, segments);
+                *ret_head = log.head;
         }
         remote_log_free(&log);
         return r;
@@ -178,20 +213,21 @@ static bool lacks_checkpoint(const struct logstore_ship *ship)
 static int cut(struct trim *trim)
 {
         struct logstore_ship *ship = trim->ship;
-        bool moves;
-        int r = plan(trim);
+        struct commit_header head;
+        int r = plan(trim, &head);
 
-        if (r == 0 && is_dry(trim))
-                return 0;
-        if (r == 0)
-                r = ship_find(ship);
+        if (r != 0 || is_dry(trim))
+                return r;
+        take_identity(ship, &head);
+        r = ship_find(ship);
         if (r != 0)
                 return r == -EAGAIN ? SHIP_AGAIN : r;
-        if (ship->said.seq != trim->seen)
+        if (ship->said.term != head.term) /* it may be another log by now */
                 return SHIP_AGAIN;
-        moves = trim->report->first > ship->said.first_number;
-        if (!moves && !lacks_checkpoint(ship))
+        if (trim->report->first <= ship->said.first_number && !lacks_checkpoint(ship))
                 return 0;
+        if (trim->report->first < ship->said.first_number)
+                trim->report->first = ship->said.first_number;
         r = commit(ship, trim->report->first);
         if (r == 0)
                 trim->report->commit = ship->said.seq;
@@ -213,16 +249,37 @@ static int write_checkpoint(struct logstore_ship *ship)
         return r == SHIP_AGAIN || r == -EAGAIN ? 0 : r;
 }
 
+/* Before the bucket is tried out, which may even make it. */
+static int check_there(struct logstore_ship *ship)
+{
+        uint64_t seq;
+        int r = commit_list_one(ship->bucket, &seq);
+
+        if (r == 0 && seq == 0)
+                r = remote_detail(-ENODATA, "%s: no log was shipped here", ship->bucket->url);
+        return r;
+}
+
+static int try_out(struct logstore_ship *ship)
+{
+        int r = check_there(ship);
+
+        if (r == 0)
+                r = ship_probe(ship);
+        if (r == 0 && ship->may_not_remove)
+                r = remote_detail_within(-EACCES, "nothing is trimmed, as nothing may be removed");
+        return r;
+}
+
 static int run(struct trim *trim)
 {
         struct logstore_ship *ship = trim->ship;
-        int r = is_dry(trim) ? 0 : ship_probe(ship);
+        int r = is_dry(trim) ? 0 : try_out(ship);
 
-        if (r == 0 && ship->may_not_remove)
-                return remote_detail_within(-EACCES,
-                                            "nothing is trimmed, as nothing may be removed");
         if (r == 0)
                 r = ship_until_settled(ship, step);
+        if (r == -EAGAIN)
+                remote_detail_within(r, "no trim for five minutes");
         if (r == 0 && trim->report->commit)
                 r = write_checkpoint(ship);
         if (r == 0 && !is_dry(trim))
@@ -231,6 +288,15 @@ static int run(struct trim *trim)
         if (r == 0 && ship->may_not_remove)
                 r = -EACCES; /* the bucket's line stands */
         return r;
+}
+
+static int check_options(const struct logstore_remote_trim_options *options)
+{
+        if (options->flags & ~(uint32_t)LOGSTORE_REMOTE_TRIM_DRY_RUN)
+                return remote_detail(-EINVAL, "flags %#x: some are not known", options->flags);
+        if (options->keep_ns < 0)
+                return remote_detail(-EINVAL, "keep_ns is below 0");
+        return 0;
 }
 
 int logstore_remote_trim(const char *url, const struct logstore_remote_options *remote,
@@ -246,7 +312,9 @@ int logstore_remote_trim(const char *url, const struct logstore_remote_options *
         if (options->struct_bytes != sizeof(*options) || ret->struct_bytes != sizeof(*ret))
                 return remote_detail(-EINVAL, "struct_bytes is not set");
         *ret = (struct logstore_remote_trim_report){ .struct_bytes = sizeof(*ret) };
-        r = remote_open(url, remote, &bucket);
+        r = check_options(options);
+        if (r == 0)
+                r = remote_open(url, remote, &bucket);
         if (r < 0)
                 return r;
         trim.ship = ship_new(bucket);

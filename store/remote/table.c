@@ -72,7 +72,7 @@ int table_push(struct table *table, const struct remote_entry *entry, struct rem
 int table_add(struct table *table, const struct remote_entry *entry, struct remote_block *blocks,
               uint32_t block_count)
 {
-        if (is_whole(entry))
+        if (is_whole(entry) || entry->from == 0)
                 filter(table, is_not_replaced, entry);
         return table_push(table, entry, blocks, block_count);
 }

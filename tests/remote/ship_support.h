@@ -318,9 +318,10 @@ static inline void copy_store(const char *from, const char *to)
         ck_assert_int_eq(system(command), 0);
 }
 
-static inline void age(const char *folder)
+static inline void age_by(const char *folder, time_t seconds)
 {
-        const struct timespec old[2] = { { time(NULL) - 10000, 0 }, { time(NULL) - 10000, 0 } };
+        const time_t at = time(NULL) - seconds;
+        const struct timespec old[2] = { { at, 0 }, { at, 0 } };
         DIR *names = opendir(path("bucket/%s", folder));
         struct dirent *name;
 
@@ -328,6 +329,12 @@ static inline void age(const char *folder)
         while ((name = readdir(names)))
                 utimensat(dirfd(names), name->d_name, old, 0);
         closedir(names);
+}
+
+/* Hours pass. What segments are in came before the commits and checkpoints. */
+static inline void age(const char *folder)
+{
+        age_by(folder, strcmp(folder, "seg") == 0 ? 20000 : 10000);
 }
 
 static inline void spoil(const char *folder, bool remove_it)

@@ -380,7 +380,7 @@ START_TEST(a_piece_that_is_missing_is_damage)
         expect_ok(put_large("a", false));
         expect_ok(ceph_look(ceph(), "a", &object.entry, NULL, NULL));
         expect_ok(ceph_pieces_remove(ceph(), &object));
-        expect(get(bucket, "a", 0, 1, &got), -EIO);
+        expect(get(bucket, "a", 0, 1, &got), -EBADMSG);
         ck_assert_ptr_nonnull(strstr(remote_detail_line(), "piece 0"));
         bucket_close(bucket);
 }

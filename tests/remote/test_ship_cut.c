@@ -535,6 +535,38 @@ START_TEST(a_copy_goes_on_where_another_was_cut)
 }
 END_TEST
 
+static void fill_alike(unsigned count, char with)
+{
+        for (unsigned i = 0; i < count; i++)
+                append(1000, with);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+
+/* The same where both copies have sealed the segment at the same offset. */
+START_TEST(a_copy_goes_on_alike_where_another_was_cut)
+{
+        struct logstore_ship *shipper;
+
+        make_bucket();
+        open_store("store");
+        append_many(10);
+        ck_assert_int_eq(logstore_close(store), 0);
+        copy_store("store", "other");
+        open_store("other");
+        fill_alike(100, 'o');
+        expect_ok(ship("other"));
+        ck_assert_int_eq(truncate_store("other", 10), 0);
+        shipper = open_ship("other");
+        expect_ok(logstore_ship_start(shipper));
+        logstore_ship_close(shipper);
+        open_store("store");
+        fill_alike(100, 's');
+        expect_ok(ship("store"));
+        expect_fetched_same("store", "copy");
+}
+END_TEST
+
 int main(void)
 {
         const struct test_entry tests[] = {
@@ -555,6 +587,7 @@ int main(void)
                 { anothers_record_in_our_place_is_no_cut_of_ours, 0 },
                 { a_tail_that_arrives_behind_a_cut_is_known, 0 },
                 { a_copy_goes_on_where_another_was_cut, 0 },
+                { a_copy_goes_on_alike_where_another_was_cut, 0 },
         };
 
         return RUN_TESTS("ship_cut", tests);

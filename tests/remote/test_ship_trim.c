@@ -328,6 +328,123 @@ START_TEST(a_cut_above_what_was_trimmed_goes_on)
 }
 END_TEST
 
+/* ---- what trims find ---- */
+
+START_TEST(voids_are_no_records_to_keep)
+{
+        struct logstore_bounds bounds;
+
+        make_bucket();
+        open_store("store");
+        append_many(300);
+        for (unsigned i = 0; i < 600; i++) {
+                struct logstore_claim claim;
+
+                ck_assert_int_eq(logstore_claim(store, 400, &claim), 0);
+                ck_assert_int_eq(logstore_abort(store, &claim), 0);
+        }
+        append_many(5);
+        expect_ok(ship("store"));
+        expect_ok(trim((struct logstore_remote_trim_options){ .keep_records = 100 }));
+        ck_assert_int_eq(logstore_set_retention(store, 0, 100, 0), 0);
+        ck_assert_int_eq(logstore_apply_retention(store, 0, NULL), 0);
+        ck_assert_int_eq(logstore_bounds(store, &bounds), 0);
+        ck_assert_uint_eq(trimmed.first, bounds.first);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* It has read all that is trimmed, and nothing of what is left. */
+START_TEST(a_cursor_at_the_edge_goes_on)
+{
+        struct logstore_remote_cursor *cursor;
+        struct logstore_remote *remote;
+        struct logstore_record record;
+
+        logstore_ship_close(begin(1000));
+        first_with((struct logstore_remote_trim_options){ .before = 600 });
+        expect_ok(logstore_remote_open(url(), NULL, NULL, &remote));
+        expect_ok(logstore_remote_cursor_open(remote, 0, &cursor));
+        do
+                expect_ok(logstore_remote_cursor_next(cursor, &record));
+        while (record.number < trimmed.first - 1);
+        trim_600();
+        expect_ok(logstore_remote_look(remote));
+        expect_ok(logstore_remote_cursor_next(cursor, &record));
+        ck_assert_uint_eq(record.number, trimmed.first);
+        logstore_remote_cursor_close(cursor);
+        logstore_remote_close(remote);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* Somebody who may write there forges a TRIM. */
+static void forge(uint64_t first_number, uint64_t checkpoint)
+{
+        static const uint8_t mark[COMMIT_CUT_BYTES];
+        struct bucket_source source = { 0 };
+        struct commit newest, forged;
+        struct commit_header header;
+        struct bucket *bucket;
+        char name[COMMIT_NAME_BYTES];
+        uint64_t seq;
+
+        expect_ok(bucket_open(url(), &(struct bucket_options){ 0 }, &bucket));
+        expect_ok(commit_list_one(bucket, &seq));
+        expect_ok(commit_read(bucket, seq, &newest, NULL));
+        header = *newest.header;
+        header.kind = COMMIT_TRIM;
+        header.seq++;
+        header.first_number = first_number;
+        header.checkpoint_seq = checkpoint;
+        expect_ok(commit_make(&header, newest.entries, checkpoint ? 0 : header.entry_count, mark,
+                              sizeof(mark), &forged));
+        source.bytes = forged.bytes;
+        source.size = forged.size;
+        commit_name(name, header.seq);
+        expect_ok(__real_bucket_put_new(bucket, name, &source, NULL));
+        commit_free(&forged);
+        commit_free(&newest);
+        bucket_close(bucket);
+}
+
+START_TEST(a_forged_beginning_is_damage)
+{
+        static const uint64_t firsts[] = { 0, 1002, UINT64_C(100000000000000000) };
+        struct logstore_ship *shipper = begin(1000);
+
+        forge(firsts[_i], 0);
+        expect(get_record(950), -EBADMSG);
+        expect(fetch("copy", NULL), -EBADMSG);
+        append_many(10);
+        expect(logstore_ship_round(shipper), -EBADMSG);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* Nobody could read what is shipped behind it. */
+START_TEST(a_forged_checkpoint_is_not_gone_on_from)
+{
+        struct logstore_ship *shipper = begin(1000);
+
+        forge(1, shipper->said.seq);
+        append_many(10);
+        shipper->patience_ns = -1;
+        ck_assert_int_lt(logstore_ship_round(shipper), 0);
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* Nor is a bucket made for it. */
+START_TEST(a_trim_of_nothing_leaves_nothing)
+{
+        expect(trim_before(600), -ENOENT);
+        ck_assert_int_eq(access(path("bucket"), F_OK), -1);
+}
+END_TEST
+
 /* ---- what is removed ---- */
 
 START_TEST(objects_go_with_a_trim_an_hour_later)
@@ -417,6 +534,76 @@ START_TEST(a_trim_without_its_checkpoint_is_made_good)
 }
 END_TEST
 
+/* As of the claims of a log that begins anew, no segment is there. The shipper sleeps before the
+ * commit of its first object. */
+static void sleep_and_remove(void)
+{
+        age("c");
+        age("seg");
+        expect_ok(trim_before(1));
+}
+
+START_TEST(an_object_of_a_log_that_begins_anew_stays)
+{
+        struct logstore_ship *shipper = begin(1000);
+
+        trim_600();
+        ck_assert_int_eq(logstore_truncate_after(store, 250, 0), 0);
+        append_many(20);
+        logstore_ship_close(shipper);
+        shipper = open_ship("store");
+        expect_ok(logstore_ship_start(shipper));
+        before_commit = sleep_and_remove;
+        expect_ok(logstore_ship_round(shipper));
+        ck_assert_ptr_null(before_commit);
+        logstore_ship_close(shipper);
+        expect_fetched_same("store", "copy");
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* Commits still carry the lines of the segments that come again. */
+START_TEST(a_log_begins_anew_where_a_trim_has_no_checkpoint)
+{
+        struct logstore_ship *shipper = begin(1000);
+
+        no_puts = true;
+        trim_600();
+        no_puts = false;
+        for (unsigned i = 0; i < 3; i++) {
+                char copy[20];
+
+                snprintf(copy, sizeof(copy), "copy-%u", i);
+                ck_assert_int_eq(logstore_truncate_after(store, 250 - 60 * i, 0), 0);
+                append_many(20);
+                expect_ok(logstore_ship_round(shipper));
+                expect_fetched_same("store", copy);
+        }
+        logstore_ship_close(shipper);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
+/* What came behind the newest checkpoint that is an hour old, readers may just have found. */
+START_TEST(objects_do_not_go_with_the_trim_that_takes_them_off)
+{
+        struct logstore_ship *shipper = begin(300);
+        unsigned objects;
+
+        expect_ok(trim_before(100));
+        append_many(700);
+        expect_ok(logstore_ship_round(shipper));
+        logstore_ship_close(shipper);
+        age_by("c", 20000);
+        age_by("seg", 10000);
+        objects = count_objects("seg");
+        expect_ok(trim_before(900));
+        ck_assert_uint_gt(trimmed.segments, 3);
+        ck_assert_uint_eq(count_objects("seg"), objects);
+        ck_assert_int_eq(logstore_close(store), 0);
+}
+END_TEST
+
 START_TEST(without_the_right_to_remove_nothing_is_trimmed)
 {
         unsigned commits;
@@ -460,6 +647,14 @@ int main(void)
                 { a_trim_without_its_checkpoint_is_made_good, 0 },
                 { without_the_right_to_remove_nothing_is_trimmed, 0 },
                 { where_nothing_was_shipped_nothing_is_trimmed, 0 },
+                { an_object_of_a_log_that_begins_anew_stays, 0 },
+                { a_log_begins_anew_where_a_trim_has_no_checkpoint, 0 },
+                { objects_do_not_go_with_the_trim_that_takes_them_off, 0 },
+                { voids_are_no_records_to_keep, 0 },
+                { a_cursor_at_the_edge_goes_on, 0 },
+                { a_forged_beginning_is_damage, 3 },
+                { a_forged_checkpoint_is_not_gone_on_from, 0 },
+                { a_trim_of_nothing_leaves_nothing, 0 },
         };
 
         return RUN_TESTS("ship_trim", tests);

@@ -38,6 +38,7 @@ int report_remote(int error, const char *url)
         case -ENODATA:
                 return STATUS_NO;
         case -EAGAIN:
+        case -EREMOTEIO:
         case -ENOSPC:
         case -EIO:
                 return STATUS_IO;

@@ -22,8 +22,8 @@ static int print_outcome(const char *url, bool dry_run,
         if (!dry_run)
                 report_note(
                         "%s: removed %" PRIu64 " objects that nobody needs%s", url, report->removed,
-                        report->segments ? "; those of these segments go an hour from now, with "
-                                           "the next trim or by the shipper"
+                        report->segments ? "; those of these segments go an hour from now or "
+                                           "later, with another trim or by the shipper"
                                          : "");
         return report_stdout();
 }

@@ -192,6 +192,16 @@ uint64_t chain_first(struct chain *chain)
         return first;
 }
 
+bool chain_is_outdated(struct chain *chain)
+{
+        bool outdated;
+
+        pthread_mutex_lock(&chain->lock);
+        outdated = chain->vanished;
+        pthread_mutex_unlock(&chain->lock);
+        return outdated;
+}
+
 bool chain_is_empty(struct chain *chain)
 {
         bool empty;

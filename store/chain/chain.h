@@ -192,6 +192,9 @@ uint64_t chain_id_of(struct chain *chain, uint64_t number);
 /* The log's first number, as of the last look. */
 uint64_t chain_first(struct chain *chain);
 
+/* Is a file gone that was there at the last look? A refresh reads the chain anew. */
+bool chain_is_outdated(struct chain *chain);
+
 /* Is the error about what lies on the disk, and not about the call? So is a segment that is no
  * regular file. */
 static inline bool chain_is_damage(int error)

@@ -248,19 +248,20 @@ static int walk_chain(struct logstore *store, uint64_t epoch)
 }
 
 /* The epoch is that of the chain that is walked. A slot may be newer or, cut short, older. If
- * another thread learns of a cut meanwhile, the mark was looked for in what the cut left: walk
- * again. */
+ * another thread learns of a cut meanwhile, the mark was looked for in what the cut left. If a
+ * segment is trimmed meanwhile, the walk ended before it. Then walk again. */
 int follower_walk(struct logstore *store)
 {
         uint64_t epoch;
-        int r = chain_refresh(&store->chain);
+        int r;
 
-        if (r < 0)
-                return r;
         do {
+                r = chain_refresh(&store->chain);
+                if (r < 0)
+                        return r;
                 epoch = chain_newest_epoch(&store->chain);
                 r = walk_chain(store, epoch);
-        } while (chain_newest_epoch(&store->chain) != epoch);
+        } while (chain_newest_epoch(&store->chain) != epoch || chain_is_outdated(&store->chain));
         return r;
 }
 

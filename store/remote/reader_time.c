@@ -127,8 +127,8 @@ static int try_first_from(struct logstore_remote *remote, int64_t time_ns, uint6
                         break;
         }
         if (r == 0)
-                *ret_number = remote->log.segment_count ? remote->log.segments[which].first_number
-                                                        : 0;
+                *ret_number =
+                        remote->log.segment_count ? remote->log.segments[which].first_number : 0;
         return r;
 }
 

@@ -96,7 +96,7 @@ struct objects {
         struct names *names;
         const struct logstore_ship *ship;
         const struct table *kept;
-        int64_t before_ns; /* an hour before the checkpoint, which could have named them */
+        int64_t before_ns;  /* an hour before the checkpoint, which could have named them */
         uint64_t oldest_id; /* of the log that is there */
 };
 

@@ -245,7 +245,7 @@ static struct commit_header next_header(const struct logstore_ship *ship,
         next.store_created_ns = ship->identity.created_ns;
         next.store_first_number = ship->identity.first_number;
         next.file_mode = ship->identity.file_mode;
-        next.first_number = trims     ? header->first_number
+        next.first_number = trims       ? header->first_number
                             : last->seq ? last->first_number
                                         : ship->first_number;
         next.seq = last->seq + 1;

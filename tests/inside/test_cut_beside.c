@@ -409,6 +409,42 @@ START_TEST(beside_truncations_nothing_is_called_damaged)
 }
 END_TEST
 
+/* The log goes on in another segment, and the one that the mark was in is trimmed. */
+static void trim_the_mark(struct chain *chain)
+{
+        uint64_t first;
+
+        (void)chain;
+        for (unsigned i = 0; i < 20; i++)
+                append_filled(6000, (unsigned char)i);
+        ck_assert_int_eq(logstore_sync(store, 0), 0);
+        ck_assert_int_eq(logstore_trim_before(store, 64, &first), 0);
+        ck_assert_uint_gt(first, 54);
+}
+
+/* The first look tells what is durable, the next one where to begin. */
+static void at_the_next(struct chain *chain)
+{
+        (void)chain;
+        behind_slot = trim_the_mark;
+}
+
+START_TEST(the_end_is_told_where_its_segment_is_trimmed_meanwhile)
+{
+        struct logstore_bounds bounds;
+        struct logstore *other;
+
+        make_six();
+        append_filled(6000, 54); /* readers see it behind the mark */
+        ck_assert_int_eq(try_open(LOGSTORE_READ_ONLY, &other), 0);
+        behind_slot = at_the_next;
+        ck_assert_int_eq(logstore_bounds(other, &bounds), 0);
+        ck_assert_ptr_null(behind_slot);
+        ck_assert_uint_ge(bounds.tail, 54);
+        ck_assert_int_eq(logstore_close(other), 0);
+}
+END_TEST
+
 /* ---- segments ---- */
 
 static int note(void *context, const struct logstore_segment_info *info)
@@ -463,6 +499,7 @@ int main(void)
                 { a_mark_that_is_cut_before_it_is_looked_for_is_not_missed, 0 },
                 { a_missing_record_that_is_cut_off_is_not_missed_any_more, 0 },
                 { beside_truncations_nothing_is_called_damaged, 0 },
+                { the_end_is_told_where_its_segment_is_trimmed_meanwhile, 0 },
                 { a_segment_that_is_let_go_of_meanwhile_is_left_out, 4 },
                 { verify_does_not_miss_what_is_let_go_of_meanwhile, 2 },
         };

@@ -20,11 +20,11 @@ static int print_outcome(const char *url, bool dry_run,
                     report->first - report->first_before, report->segments,
                     dry_run ? "would be" : "is", report->first);
         if (!dry_run)
-                report_note(
-                        "%s: removed %" PRIu64 " objects that nobody needs%s", url, report->removed,
-                        report->segments ? "; those of these segments go an hour from now or "
-                                           "later, with another trim or by the shipper"
-                                         : "");
+                report_note("%s: removed %" PRIu64 " objects that nobody needs%s", url,
+                            report->removed,
+                            report->segments ? "; those of these segments go an hour from now or "
+                                               "later, with another trim or by the shipper"
+                                             : "");
         return report_stdout();
 }
 

@@ -35,14 +35,14 @@ struct s3_call {
         const char *name; /* of the object; "": the bucket */
         const char *query;
         struct sign_header more[3]; /* headers, name NULL: the end */
-        bool unsigned_body;         /* allowed over TLS, where it need not be read twice */
+        bool unsigned_body;         /* over TLS it is not read twice, else has its MD5 signed */
         int64_t not_after_ns;       /* 0, or -ESTALE after that */
         struct http_job job;        /* its request: source, begin(), sink, keep_bytes */
         /* Set by s3_call_prepare(). */
         int64_t sent_ns;
         struct s3_keys keys;
         struct text path, url, authorization;
-        char time[SIGN_TIME_BYTES], hash[SHA256_TEXT_BYTES];
+        char time[SIGN_TIME_BYTES], hash[SHA256_TEXT_BYTES], md5[25];
         struct sign_header headers[SIGN_HEADERS_MAX];
         struct http_header sent[SIGN_HEADERS_MAX];
 };

@@ -14,56 +14,64 @@
 #include "remote/s3_error.h"
 
 #define HASH_STEP_BYTES (128 << 10)
+#define MD5_BYTES 16
 
 static int hash_source(const struct bucket_source *source, EVP_MD_CTX *context, char *bytes)
 {
-        int r = 0;
-
-        for (uint64_t at = 0; r == 0 && at < source->size;) {
+        for (uint64_t at = 0; at < source->size;) {
                 uint64_t left = source->size - at;
                 size_t size = left < HASH_STEP_BYTES ? left : HASH_STEP_BYTES;
+                int r = source_read(source, at, bytes, size);
 
-                r = source_read(source, at, bytes, size);
-                if (r == 0 && !EVP_DigestUpdate(context, bytes, size))
-                        r = remote_detail(-EIO, "libcrypto has no SHA-256");
+                if (r < 0)
+                        return r;
+                if (!EVP_DigestUpdate(context, bytes, size))
+                        return remote_detail(-EIO, "libcrypto cannot hash");
                 at += size;
         }
-        return r;
+        return 0;
 }
 
-/* Of a file: in steps, since it may be large. */
-static int hash_file(const struct bucket_source *source, char ret[SHA256_TEXT_BYTES])
+/* Of a file in steps, since it may be large. NULL: nothing. */
+static int hash(const struct bucket_source *source, const EVP_MD *kind,
+                unsigned char ret[EVP_MAX_MD_SIZE])
 {
         EVP_MD_CTX *context = EVP_MD_CTX_new();
         char *bytes = malloc(HASH_STEP_BYTES);
-        unsigned char hash[32];
         int r = 0;
 
-        if (!context || !bytes || !EVP_DigestInit_ex(context, EVP_sha256(), NULL))
-                r = remote_detail(-ENOMEM, "out of memory");
-        if (r == 0)
+        if (!context || !bytes || !EVP_DigestInit_ex(context, kind, NULL))
+                r = remote_detail(-ENOMEM, "no memory to hash what is sent");
+        if (r == 0 && source)
                 r = hash_source(source, context, bytes);
-        if (r == 0 && !EVP_DigestFinal_ex(context, hash, NULL))
-                r = remote_detail(-EIO, "libcrypto has no SHA-256");
-        if (r == 0)
-                sign_hex(hash, ret);
+        if (r == 0 && !EVP_DigestFinal_ex(context, ret, NULL))
+                r = remote_detail(-EIO, "libcrypto cannot hash");
         EVP_MD_CTX_free(context);
         free(bytes);
         return r;
 }
 
+/* A server makes the MD5 of each object anyway, and a SHA-256 only for the signature. So without
+ * TLS the MD5 protects a large body: it is signed, and the server compares it. */
 static int hash_body(struct s3_call *call)
 {
         const struct bucket_source *source = call->job.request.source;
+        unsigned char bytes[EVP_MAX_MD_SIZE];
+        int r;
 
-        if (call->unsigned_body && call->s3->place.tls) {
-                strcpy(call->hash, "UNSIGNED-PAYLOAD");
-                return 0;
+        if (!call->unsigned_body) {
+                r = hash(source, EVP_sha256(), bytes);
+                if (r == 0)
+                        sign_hex(bytes, call->hash);
+                return r;
         }
-        if (!source || source->bytes)
-                return sign_sha256(source ? source->bytes : "", source ? source->size : 0,
-                                   call->hash);
-        return hash_file(source, call->hash);
+        strcpy(call->hash, "UNSIGNED-PAYLOAD");
+        if (call->s3->place.tls)
+                return 0;
+        r = hash(source, EVP_md5(), bytes);
+        if (r == 0)
+                EVP_EncodeBlock((unsigned char *)call->md5, bytes, MD5_BYTES);
+        return r;
 }
 
 static size_t collect_headers(struct s3_call *call)
@@ -73,6 +81,8 @@ static size_t collect_headers(struct s3_call *call)
         call->headers[count++] = (struct sign_header){ "host", text_string(&call->s3->place.host) };
         call->headers[count++] = (struct sign_header){ "x-amz-content-sha256", call->hash };
         call->headers[count++] = (struct sign_header){ "x-amz-date", call->time };
+        if (*call->md5)
+                call->headers[count++] = (struct sign_header){ "content-md5", call->md5 };
         if (*call->keys.token)
                 call->headers[count++] =
                         (struct sign_header){ "x-amz-security-token", call->keys.token };

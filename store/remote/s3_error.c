@@ -32,6 +32,9 @@ static const struct {
         { "TokenRefreshRequired", EXPIRED },
         { "RequestTimeout", -EAGAIN },
         { "NoSuchUpload", -EAGAIN }, /* completed or aborted by an earlier try: put it again */
+        { "BadDigest", -EAGAIN },    /* harmed on its way */
+        { "XAmzContentSHA256Mismatch", -EAGAIN },
+        { "IncompleteBody", -EAGAIN },
         { "InternalError", -EAGAIN },
         { "SlowDown", -EAGAIN },
         { "ServiceUnavailable", -EAGAIN },

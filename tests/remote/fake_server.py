@@ -13,6 +13,7 @@ a newline, then serves until standard input ends. Paths below:
 """
 
 import calendar
+import base64
 import hashlib
 import hmac
 import http.server
@@ -123,7 +124,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refused(400, "AuthorizationHeaderMalformed", "</Message><Region>us-east-1"
                           "</Region><Message>wrong region")
         claimed = self.headers["x-amz-content-sha256"]
-        unsigned = claimed == "UNSIGNED-PAYLOAD" and isinstance(self.connection, ssl.SSLSocket)
+        md5 = self.headers["content-md5"]
+        if md5 and base64.b64encode(hashlib.md5(body).digest()).decode() != md5:
+            raise Refused(400, "BadDigest", "the body is another")
+        unsigned = claimed == "UNSIGNED-PAYLOAD" and (
+            isinstance(self.connection, ssl.SSLSocket) or (md5 and "content-md5" in names))
         if unsigned:
             COUNTS["unsigned"] = COUNTS.get("unsigned", 0) + 1
         elif hashlib.sha256(body).hexdigest() != claimed:

@@ -20,7 +20,8 @@ def request(endpoint, method, path, query="", body=b""):
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     check = hashlib.sha256(body).hexdigest()
     names = "host;x-amz-content-sha256;x-amz-date"
-    canonical = (f"{method}\n{path}\n{query and query + '='}\nhost:{host}\n"
+    query += "=" if query and "=" not in query else ""
+    canonical = (f"{method}\n{path}\n{query}\nhost:{host}\n"
                  f"x-amz-content-sha256:{check}\nx-amz-date:{now}\n\n{names}\n{check}")
     scope = f"{now[:8]}/us-east-1/s3/aws4_request"
     key = ("AWS4" + os.environ["AWS_SECRET_ACCESS_KEY"]).encode()

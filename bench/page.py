@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """page.py - the table and the charts of docs/BENCHMARKS.md from one run of logstore-bench
 
-Usage: bench/page.py DIR      DIR holds bench.jsonl (results) and bench.txt (what it said)
+Usage: bench/page.py DIR          DIR holds bench.jsonl (results) and bench.txt (what it said)
+       bench/page.py DIR remote   the table of bench/remote; DIR holds remote.jsonl and remote.txt
 
-Only what lies between the two markers in the page is replaced; the explanations around it are
+Only what lies between two markers in the page is replaced; the explanations around it are
 written by people.
 """
 import datetime
@@ -13,7 +14,9 @@ import subprocess
 import sys
 
 PAGE = 'docs/BENCHMARKS.md'
-BEGIN, END = '<!-- table: written by script/bench -->', '<!-- end of table -->'
+BEGIN = '<!-- table: written by script/bench -->'
+BEGIN_REMOTE = '<!-- table: written by script/bench remote -->'
+END = '<!-- end of table -->'
 LESS = ('us', 'ms', 'bytes')  # units of which less is better
 
 
@@ -23,7 +26,7 @@ def figure(value):
     for size, letter in ((1e9, ' G'), (1e6, ' M'), (1e4, ' k')):
         if abs(value) >= size:
             return f'{value / (1e3 if letter == " k" else size):.3g}{letter}'
-    return f'{value:.3g}' if value < 1000 else f'{value:.0f}'
+    return f'{value:.3g}' if value < 999.5 else f'{value:.0f}'
 
 
 def conditions(result):
@@ -75,17 +78,17 @@ def table(results):
                f'| {required(r)} | {verdict} |')
 
 
-def write_page(results, said):
+def write_page(results, said, begin):
     machine = [line for line in said if line.startswith(('machine:', 'logstore ', 'peer '))]
-    lines = [BEGIN, '']
+    lines = [begin, '']
     lines += [line + '  ' for line in machine]
     lines += [f'date: {datetime.date.today()}; medians', '']
     lines += table(results)
     lines += ['', END]
     with open(PAGE, encoding='utf-8') as f:
         text = f.read()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
+    before, rest = text.split(begin)
+    after = rest.split(END, 1)[1]
     with open(PAGE, 'w', encoding='utf-8') as f:
         f.write(before + '\n'.join(lines) + after)
 
@@ -112,15 +115,22 @@ def chart_threads(results, path):
             f.write(' '.join(map(str, [threads.group(1) if threads else 1] + numbers)) + '\n')
 
 
+def read_run(directory, name):
+    with open(f'{directory}/{name}.jsonl', encoding='utf-8') as f:
+        results = [json.loads(line) for line in f]
+    with open(f'{directory}/{name}.txt', encoding='utf-8') as f:
+        return results, f.read().splitlines()
+
+
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ['remote']):
         sys.exit(__doc__)
     directory = sys.argv[1]
-    with open(f'{directory}/bench.jsonl', encoding='utf-8') as f:
-        results = [json.loads(line) for line in f]
-    with open(f'{directory}/bench.txt', encoding='utf-8') as f:
-        said = f.read().splitlines()
-    write_page(results, said)
+    if sys.argv[2:]:
+        write_page(*read_run(directory, 'remote'), BEGIN_REMOTE)
+        return
+    results, said = read_run(directory, 'bench')
+    write_page(results, said, BEGIN)
     limits = chart_ratios(results, 'ratio_limit', 'limit', f'{directory}/limit.dat')
     peers = chart_ratios(results, 'ratio_peer', 'peer', f'{directory}/peer.dat')
     chart_threads(results, f'{directory}/threads.dat')

@@ -153,6 +153,16 @@ void chain_fall_back(struct chain *chain)
         chain->first_number = chain->fallback.first_number;
 }
 
+/* Set the mark of *slot to where a start frame's link says that the log before @first_number ends.
+ * @id 0: nobody has looked at that. No slot may hold a place between frames, so a link that tells
+ * one tells the number alone. */
+static void mark_by_link(struct control_slot *slot, uint64_t first_number, uint64_t id,
+                         uint64_t end)
+{
+        control_slot_set_mark(slot, first_number - 1, end % FRAME_ALIGN == 0 ? id : 0,
+                              end % FRAME_ALIGN == 0 ? end : 0);
+}
+
 /* Set the mark of *slot behind what the newest seal says, if there is one. The seal of the head may
  * not fit its frames. Even so, all before the head was sealed first. */
 static int find_sealed(struct chain *chain, struct control_slot *slot)
@@ -168,12 +178,10 @@ static int find_sealed(struct chain *chain, struct control_slot *slot)
                         continue;
                 if (chain->misfit && at == chain->count) {
                         if (brief.start.previous_id != 0)
-                                control_slot_set_mark(slot, brief.start.first_number - 1,
-                                                      brief.start.previous_id,
-                                                      brief.start.previous_end);
+                                mark_by_link(slot, brief.start.first_number,
+                                             brief.start.previous_id, brief.start.previous_end);
                 } else if (at < chain->count && chain_fits(&entry[1], &brief)) {
-                        control_slot_set_mark(slot, entry[1].first_number - 1, entry->id,
-                                              entry[1].previous_end);
+                        mark_by_link(slot, entry[1].first_number, entry->id, entry[1].previous_end);
                 } else {
                         control_slot_set_mark(slot, brief.seal.last_number, entry->id,
                                               brief.seal.end);
@@ -214,10 +222,9 @@ int chain_find_cap(struct chain *chain, const struct control_slot *slot)
                         return 0;
                 chain->cap.epoch = entry->epoch;
                 /* If nothing older is left, nobody has looked at what the link says. */
-                control_slot_set_mark(
-                        &chain->cap, entry->first_number - 1,
-                        at > 1 && entry[-1].id == entry->previous_id ? entry->previous_id : 0,
-                        entry->previous_end);
+                mark_by_link(&chain->cap, entry->first_number,
+                             at > 1 && entry[-1].id == entry->previous_id ? entry->previous_id : 0,
+                             entry->previous_end);
         }
         return 0;
 }

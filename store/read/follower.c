@@ -115,7 +115,6 @@ static bool is_mark(struct logstore *store, struct segment *segment)
         if (follower->number + 1 < segment->brief.start.first_number ||
             follower->number > atomic_load(&segment->last_number) ||
             follower->offset < FRAMES_OFFSET || follower->offset > segment->end ||
-            follower->offset % FRAME_ALIGN != 0 ||
             numbers > (follower->offset - FRAMES_OFFSET) / FRAME_HEADER_BYTES)
                 return false;
         if (numbers == 0)

@@ -204,6 +204,14 @@ int ship_commit(struct logstore_ship *ship, const struct commit_header *header,
                 const struct remote_entry *entry, struct remote_block *blocks, uint32_t block_count,
                 const void *tail);
 
+/* Is it a TRIM that went on from our last commit, and moves nothing but the log's beginning? */
+bool ship_is_trim_of_ours(const struct logstore_ship *ship, const struct commit *theirs);
+
+/* Go on behind that, or, where we trim, behind a shipper's commit. SHIP_TRIMMED: make ours anew.
+ * SHIP_AGAIN, or an error. */
+int ship_go_behind_trim(struct logstore_ship *ship, const struct commit_header *trim);
+int ship_go_behind_shipper(struct logstore_ship *ship, const struct commit *theirs);
+
 /* Have room for so many entries in since. -ENOMEM. */
 int ship_make_room(struct logstore_ship *ship, uint32_t count);
 

@@ -4,7 +4,7 @@
  * A TRIM is a commit that anybody may create who may write there, beside the shipper: it has the
  * shipper's term, and says all that the commit before it says, but for a later first record. The
  * condition of its creation makes it one of the row. Its shipper finds its number taken, and goes
- * on behind it (ship_commit.c).
+ * on behind it (ship_behind.c).
  *
  * Objects go an hour after a checkpoint that does not name them. Where no shipper runs none would
  * be written, so a trim writes its own: as of its commit, so that nobody else writes the same. A

@@ -147,7 +147,7 @@ proctype shipper(byte i; byte d)
 {
         byte answer;
 
-LOOK:   /* ship_take_over.c */
+LOOK:   /* ship_take_over.c, ship_compare.c */
         atomic {
                 answer = 0;
                 starts < c_expr { bound.starts } -> starts++;

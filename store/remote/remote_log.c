@@ -178,6 +178,20 @@ static int settle(struct remote_log *log)
         return r;
 }
 
+int remote_log_of(const struct commit_header *head, const struct table *table,
+                  struct remote_log *ret)
+{
+        struct remote_log log = { .head = *head, .table = *table };
+        int r = settle(&log);
+
+        log.table = (struct table){ 0 }; /* the caller's */
+        if (r < 0)
+                remote_log_free(&log);
+        else
+                *ret = log;
+        return r;
+}
+
 static int read_table(struct bucket *bucket, const struct commit *newest, struct table *table)
 {
         const struct commit_header *header = newest->header;

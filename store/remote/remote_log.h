@@ -29,6 +29,11 @@ struct remote_log {
 /* The object is gone that the list or a table named: newer ones have replaced it. Look anew. */
 enum { REMOTE_LOG_CHANGED = COMMIT_CHANGED };
 
+/* The log as of a commit whose table was read. The lines' directories stay the table's. Errors as
+ * below. */
+int remote_log_of(const struct commit_header *head, const struct table *table,
+                  struct remote_log *ret);
+
 /* Look at the newest commit, and at its checkpoint. -ENODATA: there is none. -EBADMSG: damaged, or
  * bytes are missing between two lines. REMOTE_LOG_CHANGED. */
 int remote_log_read(struct bucket *bucket, struct remote_log *ret);

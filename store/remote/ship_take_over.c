@@ -29,6 +29,18 @@ static int read_table(struct logstore_ship *ship, const struct commit *newest,
         return 0;
 }
 
+/* Who has no store goes by whatever is there. */
+static void take_identity(struct logstore_ship *ship, const struct commit_header *head)
+{
+        struct control_static *identity = &ship->identity;
+
+        memcpy(identity->uuid, head->uuid, sizeof(head->uuid));
+        identity->segment_bytes = head->segment_bytes;
+        identity->created_ns = head->store_created_ns;
+        identity->first_number = head->store_first_number;
+        identity->file_mode = head->file_mode;
+}
+
 /* The shipper before may have ended behind a checkpoint, @checkpoint, that no commit names yet.
  * Ours will, else none ever would where each shipper makes one commit. */
 static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64_t checkpoint,
@@ -37,7 +49,9 @@ static int adopt(struct logstore_ship *ship, const struct commit *newest, uint64
         struct commit_header last = *newest->header;
         int r;
 
-        if (memcmp(last.uuid, ship->identity.uuid, sizeof(ship->identity.uuid)) != 0)
+        if (!ship->store)
+                take_identity(ship, &last);
+        else if (memcmp(last.uuid, ship->identity.uuid, sizeof(ship->identity.uuid)) != 0)
                 return remote_detail(
                         -EMEDIUMTYPE,
                         "%s: the log of another store is there: ship to another prefix",

@@ -160,38 +160,31 @@ static void note_first(struct logstore_remote_trim_report *report, uint64_t was,
         report->first = first;
 }
 
-/* Whatever store it is. */
-static void take_identity(struct logstore_ship *ship, const struct commit_header *head)
+/* Find what is to be left of the log as it was looked at. 0, SHIP_AGAIN, or an error. */
+static int plan(struct trim *trim)
 {
-        struct control_static *identity = &ship->identity;
-
-        memcpy(identity->uuid, head->uuid, sizeof(head->uuid));
-        identity->segment_bytes = head->segment_bytes;
-        identity->created_ns = head->store_created_ns;
-        identity->first_number = head->store_first_number;
-        identity->file_mode = head->file_mode;
-}
-
-/* Look at the log, and find what is to be left of it. 0, SHIP_AGAIN, or an error. */
-static int plan(struct trim *trim, struct commit_header *ret_head)
-{
-        struct remote_log log;
+        const struct logstore_ship *ship = trim->ship;
         uint64_t before, segments, first;
-        int r = remote_log_read(trim->ship->bucket, &log);
+        struct remote_log log;
+        int r = remote_log_of(&ship->said, &ship->table, &log);
 
-        if (r != 0)
-                return r == -EAGAIN ? SHIP_AGAIN : r;
+        if (r < 0)
+                return r;
         r = find_before(trim, &log, &before);
         if (r == 0) {
                 first = find_first(&log, before, &segments);
                 note_first(trim->report, log.head.first_number, first, segments);
-                *ret_head = log.head;
         }
         remote_log_free(&log);
         return r;
 }
 
 /* ---- doing it ---- */
+
+static int no_log(const struct logstore_ship *ship)
+{
+        return remote_detail(-ENODATA, "%s: no log was shipped here", ship->bucket->url);
+}
 
 /* @first_number is from the commit that was looked at, or from a later one. */
 static int commit(struct logstore_ship *ship, uint64_t first_number)
@@ -213,21 +206,17 @@ static bool lacks_checkpoint(const struct logstore_ship *ship)
 static int cut(struct trim *trim)
 {
         struct logstore_ship *ship = trim->ship;
-        struct commit_header head;
-        int r = plan(trim, &head);
+        int r = ship_find(ship);
 
-        if (r != 0 || is_dry(trim))
-                return r;
-        take_identity(ship, &head);
-        r = ship_find(ship);
         if (r != 0)
                 return r == -EAGAIN ? SHIP_AGAIN : r;
-        if (ship->said.term != head.term) /* it may be another log by now */
-                return SHIP_AGAIN;
-        if (trim->report->first <= ship->said.first_number && !lacks_checkpoint(ship))
+        if (ship->said.seq == 0)
+                return no_log(ship);
+        r = plan(trim);
+        if (r != 0 || is_dry(trim))
+                return r;
+        if (trim->report->first == ship->said.first_number && !lacks_checkpoint(ship))
                 return 0;
-        if (trim->report->first < ship->said.first_number)
-                trim->report->first = ship->said.first_number;
         r = commit(ship, trim->report->first);
         if (r == 0)
                 trim->report->commit = ship->said.seq;
@@ -255,9 +244,7 @@ static int check_there(struct logstore_ship *ship)
         uint64_t seq;
         int r = commit_list_one(ship->bucket, &seq);
 
-        if (r == 0 && seq == 0)
-                r = remote_detail(-ENODATA, "%s: no log was shipped here", ship->bucket->url);
-        return r;
+        return r == 0 && seq == 0 ? no_log(ship) : r;
 }
 
 static int try_out(struct logstore_ship *ship)

@@ -32,9 +32,9 @@ static int hash_source(const struct bucket_source *source, EVP_MD_CTX *context, 
         return 0;
 }
 
-/* Of a file in steps, since it may be large. NULL: nothing. */
-static int hash(const struct bucket_source *source, const EVP_MD *kind,
-                unsigned char ret[EVP_MAX_MD_SIZE])
+/* In steps, since it may be large. */
+static int hash_file(const struct bucket_source *source, const EVP_MD *kind,
+                     unsigned char ret[EVP_MAX_MD_SIZE])
 {
         EVP_MD_CTX *context = EVP_MD_CTX_new();
         char *bytes = malloc(HASH_STEP_BYTES);
@@ -42,13 +42,25 @@ static int hash(const struct bucket_source *source, const EVP_MD *kind,
 
         if (!context || !bytes || !EVP_DigestInit_ex(context, kind, NULL))
                 r = remote_detail(-ENOMEM, "no memory to hash what is sent");
-        if (r == 0 && source)
+        if (r == 0)
                 r = hash_source(source, context, bytes);
         if (r == 0 && !EVP_DigestFinal_ex(context, ret, NULL))
                 r = remote_detail(-EIO, "libcrypto cannot hash");
         EVP_MD_CTX_free(context);
         free(bytes);
         return r;
+}
+
+/* NULL: of nothing. */
+static int hash(const struct bucket_source *source, const EVP_MD *kind,
+                unsigned char ret[EVP_MAX_MD_SIZE])
+{
+        if (source && !source->bytes)
+                return hash_file(source, kind, ret);
+        if (!EVP_Digest(source ? source->bytes : "", source ? source->size : 0, ret, NULL, kind,
+                        NULL))
+                return remote_detail(-EIO, "libcrypto cannot hash");
+        return 0;
 }
 
 /* A server makes the MD5 of each object anyway, and a SHA-256 only for the signature. So without
